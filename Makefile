@@ -1,0 +1,88 @@
+# From a fresh clone to the figures. `make` alone lists the targets; the README says what to expect of each.
+
+PRESET ?= auto
+SEEDS ?= 1
+PYTHON ?= $(shell for p in python3.11 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+
+# Where torch may come from besides PyPI. On Linux without an NVIDIA GPU it is PyTorch's CPU index: a build of
+# 0.2 GB instead of 3 GB. `make setup TORCH_INDEX=` takes PyPI's build; another index of PyTorch's works too.
+TORCH_INDEX ?= $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && \
+	echo https://download.pytorch.org/whl/cpu)
+
+PY := .venv/bin/python
+INSTALL := $(PY) -m pip install -qq
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup unsloth reproduce figures reference smoke test base-models notebook lint format lock clean \
+	distclean
+
+help:
+	@echo "usage: make TARGET [PRESET=auto|cpu|gpu|...] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
+	@echo
+	@awk -F ' *(: .*## |\\| )' 'BEGIN { row = "  %-12s %-58s %-26s %-9s %s\n"; \
+		printf row, "target", "", "hardware", "time", "disk" } \
+		/^[a-z-]+:.*## / { printf row, $$1, $$2, $$3, $$4, $$5 }' Makefile
+
+setup: $(READY) ## create .venv with the pinned packages | any | 3 min | 2.2 GB
+
+reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB; or a GPU | 30 min | 1 GB
+	$(PY) -m pbb reproduce --preset $(PRESET) --seeds $(SEEDS)
+
+figures: $(READY) ## draw the figures from the committed records | any | 30 s | 10 MB
+	$(PY) -m pbb figures
+
+reference: $(READY) ## promote complete runs to figures/reference/PRESET | any | 1 min | 10 MB
+	$(PY) -m pbb reference --preset $(PRESET)
+
+smoke: $(READY) ## the whole pipeline at toy size; never makes a figure | 1 core, 4 GB | 5 min | 0.1 GB
+	$(PY) -m pbb smoke
+
+test: $(READY) ## every test, the smoke run of each notebook included | 2 cores, 8 GB | 15 min | 0.3 GB
+	$(PY) -m pytest
+
+base-models: $(READY) ## train the committed tiny models again | 2 cores, 8 GB; or a GPU | hours | 0.1 GB
+	$(PY) -m pbb base-models
+
+notebook: $(READY) ## open the notebooks in JupyterLab | any | - | -
+	$(PY) -m jupyterlab notebooks
+
+unsloth: $(READY) ## add Unsloth at its pinned release | an NVIDIA GPU | 1 min | 0.1 GB
+	$(INSTALL) --no-deps $$($(PY) .ci/lock.py --extra unsloth)
+
+lint: $(READY) ## ruff and mypy, changing nothing | any | 1 min | -
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: $(READY) ## let ruff tidy the code | any | 1 s | -
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+lock: $(READY) ## write requirements.lock and environment.yml from .venv | any | 1 s | -
+	$(PY) .ci/lock.py
+
+clean: ## delete executed notebooks and caches; keep runs and figures | any | 1 s | -
+	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . \( -path ./.venv -o -path ./runs -o -path ./figures \) -prune -o -type d \( -name __pycache__ \
+		-o -name .ipynb_checkpoints -o -name unsloth_compiled_cache \) -prune -exec rm -rf {} +
+
+distclean: clean ## clean, and delete .venv; runs and figures are kept here too | any | 1 s | -
+	rm -rf .venv pbb.egg-info
+
+# torch goes first and alone: the one package whose build depends on the machine, and the one that may come from
+# a second index. Its pin is also met by a local build such as 2.13.0+cpu, which pip then prefers and keeps.
+$(READY): requirements.lock pyproject.toml
+	@[ -n "$(PYTHON)" ] && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "make setup needs Python 3.11 or newer, and '$(PYTHON)' is not one." \
+			"Name one with: make setup PYTHON=/path/to/python3.11"; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	$(INSTALL) --no-deps -c requirements.lock $(addprefix --extra-index-url ,$(TORCH_INDEX)) torch
+	@[ -z "$(TORCH_INDEX)" ] || \
+		$(PY) -c 'import sys, importlib.metadata as m; sys.exit("+" not in m.version("torch"))' || \
+		echo "note: nothing was found at $(TORCH_INDEX), so torch is PyPI's build: larger, and it runs on a CPU as well"
+	$(INSTALL) -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@

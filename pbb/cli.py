@@ -1,0 +1,231 @@
+"""The command line: ``python -m pbb COMMAND``. The Makefile's targets are one-liners onto these commands."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pbb import paths
+
+FIGURE_IDS = ("F01", "F02", "F05")
+
+
+def resolve_preset(name: str) -> str:
+    """Return `name`, or for ``auto`` the preset that fits this machine: gpu with CUDA (once it exists), else cpu."""
+    from pbb.experiment import PRESETS
+
+    if name != "auto":
+        return name
+    if "gpu" not in PRESETS or importlib.util.find_spec("torch") is None:
+        return "cpu"
+    import torch
+
+    return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+def _all_experiments(figures: Sequence[str], preset: str, seeds: int) -> list[Any]:
+    from pbb.studies import study
+
+    return [experiment for figure in figures for experiment in study(figure, preset, seeds)]
+
+
+def save_figures(figures: Sequence[str], preset: str, seeds: int, folder: Path, *, allow_smoke: bool = False) -> None:
+    """Draw `figures` from this machine's complete runs into `folder`, with everything that is behind them."""
+    from pbb import runs
+    from pbb.figures.io import figure_module, save_figure
+    from pbb.folders import environment_manifest
+    from pbb.studies import study
+
+    for figure in figures:
+        records = runs.run(study(figure, preset, seeds), preset=preset, say=lambda line: None)
+        target = folder / figure_module(figure).NAME
+        save_figure(figure, records, target, {"seeds": seeds, **environment_manifest()}, allow_smoke=allow_smoke)
+
+
+def command_plan(options: argparse.Namespace) -> int:
+    from pbb import runs
+
+    preset = resolve_preset(options.preset)
+    print(runs.plan(_all_experiments(options.figure or FIGURE_IDS, preset, options.seeds)))
+    return 0
+
+
+def command_run(options: argparse.Namespace) -> int:
+    from pbb import runs
+
+    preset = resolve_preset(options.preset)
+    figures = options.figure or FIGURE_IDS
+    runs.run(_all_experiments(figures, preset, options.seeds), preset=preset, workers=options.workers)
+    if preset != "smoke":
+        save_figures(figures, preset, options.seeds, paths.figures(preset))
+    return 0
+
+
+def command_reproduce(options: argparse.Namespace) -> int:
+    """Train and evaluate what is missing, draw every figure, run every notebook, compare with the reference."""
+    from pbb.figures.io import compare, render
+    from pbb.notebooks import run_notebooks
+
+    preset, started = resolve_preset(options.preset), time.perf_counter()
+    print(f"preset {preset}, {options.seeds} seed(s)\n")
+    options.figure = None
+    command_run(options)
+    fresh = _notebooks_are_stale(preset, options.seeds)
+    if fresh:
+        run_notebooks(None, preset=preset, parameters={"seeds": options.seeds}, out=paths.build(preset), progress=print)
+        _remember_notebooks(preset, options.seeds)
+    else:
+        print(f"notebooks: already executed in {paths.build(preset).relative_to(paths.root())}, nothing has changed")
+    table = compare(preset, paths.root() / "figures")
+    minutes = (time.perf_counter() - started) / 60
+    print(f"\n{render(table)}\n\nDone in {minutes:.1f} min: figures/{preset}/, build/{preset}/")
+    return 0 if not (table["verdict"] == "differs").any() else 3
+
+
+def _notebook_state(preset: str, seeds: int) -> str:
+    """Return a hash of what executed notebooks depend on: their text, the package, and the figures' records."""
+    import hashlib
+
+    total = hashlib.sha256(f"{preset} {seeds}".encode())
+    package = sorted(Path(__file__).parent.rglob("*.py"))
+    records = sorted((paths.root() / "figures").rglob("records.parquet"))
+    for file in [*package, *records, *sorted((paths.root() / "notebooks").glob("*.ipynb"))]:
+        total.update(file.read_bytes())
+    return total.hexdigest()
+
+
+def _notebooks_are_stale(preset: str, seeds: int) -> bool:
+    mark = paths.build(preset) / ".state"
+    return not (mark.exists() and mark.read_text() == _notebook_state(preset, seeds))
+
+
+def _remember_notebooks(preset: str, seeds: int) -> None:
+    (paths.build(preset) / ".state").write_text(_notebook_state(preset, seeds))
+
+
+def command_smoke(options: argparse.Namespace) -> int:
+    """Run everything at toy size in a folder of its own: proves that it runs, shows nothing."""
+    from pbb import runs
+
+    with tempfile.TemporaryDirectory(prefix="pbb-smoke-") as folder:
+        os.environ["PBB_RUNS"] = folder
+        runs.run(_all_experiments(FIGURE_IDS, "smoke", 1), preset="smoke")
+        save_figures(FIGURE_IDS, "smoke", 1, Path(folder) / "figures", allow_smoke=True)
+    print("smoke: everything ran; its numbers mean nothing and were not kept")
+    return 0
+
+
+def command_figures(options: argparse.Namespace) -> int:
+    """Redraw every committed reference figure from its records: no training, no torch."""
+    from pbb.figures.io import redraw_references
+
+    for folder in redraw_references(paths.root() / "figures"):
+        print(folder.relative_to(paths.root()))
+    return 0
+
+
+def command_compare(options: argparse.Namespace) -> int:
+    from pbb.figures.io import compare, render
+
+    print(render(compare(resolve_preset(options.preset), paths.root() / "figures")))
+    return 0
+
+
+def command_reference(options: argparse.Namespace) -> int:
+    """Promote this machine's complete runs to the committed reference; refuses where something is missing."""
+    from pbb import runs
+
+    preset = resolve_preset(options.preset)
+    if preset == "smoke":
+        print("preset smoke never becomes a reference; valid: cpu", file=sys.stderr)
+        return 2
+    todo = runs.plan(_all_experiments(FIGURE_IDS, preset, options.seeds))
+    if todo.missing:
+        print(
+            f"not complete, so nothing was promoted; `make reproduce` computes what is missing:\n{todo}",
+            file=sys.stderr,
+        )
+        return 2
+    save_figures(FIGURE_IDS, preset, options.seeds, paths.reference(preset))
+    print(f"promoted to {paths.reference(preset).relative_to(paths.root())}: {', '.join(FIGURE_IDS)}")
+    return 0
+
+
+def command_base_models(options: argparse.Namespace) -> int:
+    from pbb.base_models import build
+
+    build(options.model or None, workers=os.cpu_count() or 1)
+    return 0
+
+
+def command_notebooks(options: argparse.Namespace) -> int:
+    from pbb.notebooks import run_notebooks
+
+    preset = resolve_preset(options.preset)
+    run_notebooks(
+        options.name or None,
+        preset=preset,
+        parameters={"seeds": options.seeds},
+        out=paths.build(preset),
+        progress=print,
+    )
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(prog="python -m pbb", description="Programming by Backprop: run, draw, compare.")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(
+        name: str, function: Any, text: str, *, figures: bool = False, preset: bool = True
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(function=function)
+        if figures:
+            command.add_argument("figure", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURE_IDS)}; default all")
+        if preset:
+            command.add_argument("--preset", default="auto", help="auto, smoke or cpu (default: auto)")
+            command.add_argument("--seeds", type=int, default=1, help="seeds 0 to N - 1 (default: 1)")
+        return command
+
+    add("plan", command_plan, "say what would be computed and how long it should take", figures=True)
+    for name, function, text in (
+        ("run", command_run, "compute what is missing, without notebooks"),
+        ("reproduce", command_reproduce, "compute what is missing, draw, run the notebooks, compare"),
+    ):
+        command = add(name, function, text, figures=name == "run")
+        command.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
+    add("smoke", command_smoke, "the whole pipeline at toy size", preset=False)
+    add("figures", command_figures, "redraw the committed figures from their records", preset=False)
+    add("compare", command_compare, "this machine's figures against the reference")
+    add("reference", command_reference, "promote complete runs to the committed reference")
+    notebooks = add("notebooks", command_notebooks, "execute notebooks headlessly into build/")
+    notebooks.add_argument("name", nargs="*", metavar="NOTEBOOK", help="such as F02; default all")
+    base = add("base-models", command_base_models, "train the tiny base models again", preset=False)
+    base.add_argument("model", nargs="*", metavar="MODEL", help="default all")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status. Expected failures are one message, not a traceback."""
+    options = parser().parse_args(arguments)
+    from pbb.folders import RecordsError
+    from pbb.notebooks import NotebookError
+    from pbb.runs import RunError
+
+    try:
+        return int(options.function(options))
+    except (NotebookError, RecordsError, RunError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("stopped; what is complete is kept, and the same command goes on from there", file=sys.stderr)
+        return 130

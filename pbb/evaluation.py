@@ -1,0 +1,187 @@
+"""Evaluation: ask by name, generate greedily, parse, score.
+
+Prompts go through the chat template (which writes the one beginning-of-sequence token), batches are padded on the
+left and decoded with a KV cache. An answer is right when it equals the expected output after parsing; what cannot be
+parsed is counted apart. A model's output is never executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from pbb.curricula import Group, groups
+from pbb.documents import (
+    WITH_IO,
+    answer,
+    declaration,
+    declarative_prompt,
+    in_context,
+    parse_answer,
+    question,
+)
+from pbb.experiment import Experiment
+from pbb.programs.program import Program
+from pbb.streams import stream
+
+BATCH = 256
+SLACK = 12  # tokens that an answer may be longer than the expected one before it is cut
+WITH_IO_PROGRAMS = 100  # w/ IO programs that are asked about: a check of training, not the measurement
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question and what it is scored against. `target` is the text a perfect model would write."""
+
+    answer_mode: str
+    group: str
+    program: Program
+    input: str
+    held_out: bool
+    prompt: str
+    expected: str
+    target: str
+    declarative_prompt: str = ""
+
+
+def questions(experiment: Experiment, modes: Sequence[str] | None = None) -> list[Question]:
+    """Return an evaluation's questions: w/o IO (or AD) programs on `questions` inputs, w/ IO on held-out ones.
+
+    `modes` are the answer modes asked for, the experiment's own when None. With the source in context only w/o IO
+    programs are asked about.
+    """
+    asked: list[Question] = []
+    for group in groups(experiment):
+        if experiment.curriculum == "in_context" and group.name == WITH_IO:
+            continue
+        programs = group.programs[:WITH_IO_PROGRAMS] if group.name == WITH_IO else group.programs
+        for program in programs:
+            rng = stream(experiment.seed, "questions", program.name)
+            pool = group.held_out(program)
+            inputs = rng.sample(pool, min(experiment.questions, len(pool)))
+            for mode in modes or experiment.asked:
+                if mode == "recite" and group.name == WITH_IO:
+                    continue
+                asked += _ask(experiment, group, program, inputs, mode, rng.randrange(experiment.templates))
+    return asked
+
+
+def _ask(
+    experiment: Experiment, group: Group, program: Program, inputs: Sequence[str], mode: str, template: int
+) -> list[Question]:
+    form = experiment.representation
+    told = declaration(program, form)
+    declare = declarative_prompt(program, template, form)
+    if mode == "recall":
+        return [Question("recall", group.name, program, "", group.name != WITH_IO, declare, told, told)]
+    made = []
+    for text in inputs:
+        by_trace = "direct" if mode == "direct" else "cot"
+        prompt = question(program, text, template, by_trace, experiment.question_style)
+        label = mode
+        if experiment.curriculum == "in_context":
+            prompt, label = in_context(told, prompt), f"in_context_{by_trace}"
+        expected, target = program.execution(text).output, answer(program, text, by_trace)
+        made.append(Question(label, group.name, program, text, True, prompt, expected, target, declare))
+    return made
+
+
+def generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    max_new_tokens: Sequence[int],
+    batch_size: int = BATCH,
+) -> list[str]:
+    """Return one greedy completion a prompt, in order; each is cut after its own `max_new_tokens`.
+
+    Prompts of similar length share a batch, so that little padding is computed.
+    """
+    rendered = [
+        tokenizer.apply_chat_template([{"role": "user", "content": p}], add_generation_prompt=True, tokenize=False)
+        for p in prompts
+    ]
+    order = sorted(range(len(prompts)), key=lambda i: (max_new_tokens[i], len(rendered[i]), i))
+    completions = [""] * len(prompts)
+    config = GenerationConfig(
+        do_sample=False, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, use_cache=True
+    )
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = tokenizer(
+            [rendered[i] for i in chosen],
+            return_tensors="pt",
+            padding=True,
+            padding_side="left",
+            add_special_tokens=False,
+        ).to(model.device)
+        longest = max(max_new_tokens[i] for i in chosen)
+        with torch.inference_mode():
+            ids = model.generate(
+                input_ids=batch["input_ids"],
+                attention_mask=batch["attention_mask"],
+                generation_config=config,
+                max_new_tokens=longest,
+            )
+        for i, new in zip(chosen, ids[:, batch["input_ids"].shape[1] :], strict=True):
+            completions[i] = tokenizer.decode(new[: max_new_tokens[i]], skip_special_tokens=True)
+    return completions
+
+
+def _budget(tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> list[int]:
+    return [len(ids) + SLACK for ids in tokenizer(list(targets), add_special_tokens=False)["input_ids"]]
+
+
+def evaluate(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Sequence[Question], batch_size: int = BATCH
+) -> list[dict[str, Any]]:
+    """Return one record a question (the columns of `pbb.records` that belong to the question, not to the run).
+
+    Recite-then-run takes two turns: the model writes the program's text by name, then runs, step by step, what it
+    wrote, given in context. Nothing but its own text helps it.
+    """
+    model.eval()
+    prompts, recited = [q.prompt for q in asked], [""] * len(asked)
+    reciting = [i for i, q in enumerate(asked) if q.answer_mode == "recite"]
+    if reciting:
+        # One recitation serves every input of a program.
+        texts = {asked[i].declarative_prompt: declaration_length(asked[i]) for i in reciting}
+        written = generate(model, tokenizer, list(texts), _budget(tokenizer, list(texts.values())), batch_size)
+        by_prompt = dict(zip(texts, written, strict=True))
+        for i in reciting:
+            recited[i] = by_prompt[asked[i].declarative_prompt].strip()
+            prompts[i] = in_context(recited[i], asked[i].prompt)
+    completions = generate(model, tokenizer, prompts, _budget(tokenizer, [q.target for q in asked]), batch_size)
+    return [
+        _score(q, prompt, completion, recitation)
+        for q, prompt, completion, recitation in zip(asked, prompts, completions, recited, strict=True)
+    ]
+
+
+def declaration_length(asked: Question) -> str:
+    """Return the longer of the two texts of a program: how much a recitation may write."""
+    return max(asked.program.source, asked.program.description, key=len)
+
+
+def _score(asked: Question, prompt: str, completion: str, recitation: str) -> dict[str, Any]:
+    if asked.answer_mode == "recall":
+        parsed: str | None = completion.strip() or None
+    else:
+        parsed = parse_answer(completion, "direct" if asked.answer_mode.endswith("direct") else "cot")
+    outcome = "unparsed" if parsed is None else "correct" if parsed == asked.expected.strip() else "wrong"
+    return {
+        "answer_mode": asked.answer_mode,
+        "group": asked.group,
+        "program": asked.program.name,
+        "input": asked.input,
+        "held_out": asked.held_out,
+        "prompt": prompt,
+        "completion": f"{recitation}\n{completion}" if recitation else completion,
+        "expected": asked.expected,
+        "parsed": parsed,
+        "outcome": outcome,
+    }

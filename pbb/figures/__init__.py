@@ -1,0 +1,36 @@
+"""Figures, one module each, drawn from records alone: `FIGURES["F02"].draw(records)`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pbb.figures import f01_overview, f02_curricula, f05_answer_mode
+
+
+class FigureModule(Protocol):
+    """What a module of this folder offers. To add a figure, add such a module and list it below."""
+
+    ID: str  # "F02"
+    NAME: str  # "F02_curricula": its folder
+    TITLE: str
+    CLAIM: str
+
+    def select(self, records: pd.DataFrame) -> pd.DataFrame: ...  # the rows it is drawn from
+    def table(self, records: pd.DataFrame) -> pd.DataFrame: ...  # one row a plotted point
+    def cells(self, records: pd.DataFrame) -> dict[str, pd.DataFrame]: ...  # rows behind each headline value
+    def headline(self, records: pd.DataFrame) -> pd.DataFrame: ...  # name, estimate, low, high, …
+    def caption(self, records: pd.DataFrame) -> str: ...
+    def draw(
+        self,
+        records: pd.DataFrame,
+        reference: pd.DataFrame | None = None,
+        *,
+        variant: str = "this run",
+        allow_smoke: bool = False,
+    ) -> Figure: ...
+
+
+FIGURES: dict[str, FigureModule] = {module.ID: module for module in (f01_overview, f02_curricula, f05_answer_mode)}

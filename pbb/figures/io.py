@@ -1,0 +1,210 @@
+"""Figures on disk: saved whole or not at all, redrawn from committed records, compared with the reference.
+
+``figures/reference/<preset>/<name>/`` is committed; ``figures/<preset>/<name>/`` is this machine's. Both
+hold figure.png, figure.pdf, table.csv, records.parquet and, written last, manifest.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pbb.figures import FIGURES, FigureModule
+from pbb.figures.style import theme
+from pbb.figures.tables import usable
+from pbb.folders import RecordsError, atomic_folder, is_complete, read_manifest, write_manifest
+from pbb.records import load_records, write_records
+from pbb.statistics import accuracy, contrast
+
+TOLERANCE = 0.05
+_NO_DATES = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
+_SAME = [
+    "seed",
+    "program",
+    "input",
+    "answer_mode",
+    "stage",
+    "step",
+    "prompt",
+    "completion",
+    "expected",
+    "parsed",
+]
+_DERIVED = ("figure", "name", "claim", "caption", "preset", "experiments", "records", "files")
+
+
+def figure_module(figure_id: str) -> FigureModule:
+    """The module of "F02". Raises RecordsError naming those that exist."""
+    if figure_id not in FIGURES:
+        raise RecordsError(f"figure: {figure_id!r} is not known; valid: {', '.join(FIGURES)}")
+    return FIGURES[figure_id]
+
+
+def reference_folder(root: Path | str, preset: str, figure_id: str) -> Path:
+    """Where the committed reference of a figure is, under the figures folder `root`."""
+    return Path(root) / "reference" / preset / figure_module(figure_id).NAME
+
+
+def machine_folder(root: Path | str, preset: str, figure_id: str) -> Path:
+    """Where this machine's figure goes, under the figures folder `root`."""
+    return Path(root) / preset / figure_module(figure_id).NAME
+
+
+def save_figure(
+    figure_id: str,
+    records: pd.DataFrame,
+    folder: Path | str,
+    manifest: Mapping[str, Any],
+    *,
+    reference: pd.DataFrame | None = None,
+    variant: str = "this run",
+    allow_smoke: bool = False,
+) -> Path:
+    """Draw a figure and leave it at `folder` with all that is behind it, replacing what is there at once.
+
+    Equal records and manifest give equal bytes. Raises RecordsError for mixed presets and smoke records.
+    """
+    module = figure_module(figure_id)
+    rows = module.select(usable(records, allow_smoke=allow_smoke))
+    if rows.empty:
+        raise RecordsError(f"{figure_id}: none of the {len(records):,} records belong to this figure")
+    picture = module.draw(rows, reference, variant=variant, allow_smoke=allow_smoke)
+    with atomic_folder(folder, replace=True) as partial:
+        with theme():  # fonts of a PDF are chosen when it is saved
+            for kind in ("png", "pdf"):
+                picture.savefig(partial / f"figure.{kind}", dpi=200, metadata=_NO_DATES[kind])
+        table = module.table(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        (partial / "table.csv").write_text(table, encoding="utf-8", newline="")
+        files = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(partial.iterdir())}
+        entry = write_records(partial, rows)
+        known = {key: value for key, value in manifest.items() if key not in _DERIVED}
+        write_manifest(
+            partial,
+            known
+            | {
+                "figure": module.ID,
+                "name": module.NAME,
+                "claim": module.CLAIM,
+                "caption": module.caption(rows),
+                "preset": str(rows["preset"].iloc[0]),
+                "experiments": sorted(rows["experiment"].unique()),
+                "records": entry,
+                "files": files,
+            },
+        )
+    return Path(folder)
+
+
+def redraw_references(root: Path | str, into: Path | str | None = None) -> list[Path]:
+    """Draw every committed reference figure again from its records; returns the folders written.
+
+    In place, or under `into` as ``<into>/<preset>/<name>``. The manifests keep what they say about the runs.
+    """
+    done = []
+    for manifest_file in sorted((Path(root) / "reference").glob("*/*/manifest.json")):
+        folder = manifest_file.parent
+        manifest = read_manifest(folder) or {}
+        figure_id = str(manifest.get("figure", folder.name.split("_")[0]))
+        target = folder if into is None else Path(into) / folder.parent.name / folder.name
+        done.append(save_figure(figure_id, load_records(folder), target, manifest))
+    if not done:
+        raise RecordsError(
+            f"{Path(root) / 'reference'}: no reference figures here; `make reference` promotes complete runs"
+        )
+    return done
+
+
+# ------------------------------------------------------------------------------------- against the reference
+def compare(preset: str, root: Path | str) -> pd.DataFrame:
+    """Each headline value of this machine's figures against the committed reference.
+
+    Where the two share seeds, only those are compared, so that the same programs meet. The verdict is
+
+    - "exact": the answers behind the value are the same, letter by letter;
+    - "reproduced": the clustered bootstrap interval of the difference holds 0, or the two values are within
+      0.05, or this machine's value lies in the range of the reference's seeds widened by 0.05 (training is
+      only exact on one machine: elsewhere a run is one more draw, and seeds say how far draws lie apart);
+    - "differs": none of these;
+    - "no reference", "not run": the value is on one side only.
+
+    Columns: figure, name, ours, ours_low, ours_high, reference, reference_low, reference_high, difference,
+    low, high, seeds (those compared), verdict. Raises RecordsError where this machine has no figures.
+    """
+    rows: list[dict[str, Any]] = []
+    found = False
+    for figure_id, module in FIGURES.items():
+        sides = []
+        for folder in (machine_folder(root, preset, figure_id), reference_folder(root, preset, figure_id)):
+            sides.append(module.cells(load_records(folder)) if is_complete(folder) else {})
+        found = found or is_complete(machine_folder(root, preset, figure_id))
+        ours, theirs = sides
+        for name in dict.fromkeys([*ours, *theirs]):
+            rows.append({"figure": figure_id, "name": name} | _compared(ours.get(name), theirs.get(name)))
+    if not found:
+        raise RecordsError(f"{Path(root) / preset}: no figures of this machine's; run `make reproduce` first")
+    return pd.DataFrame(rows)
+
+
+def _compared(ours: pd.DataFrame | None, theirs: pd.DataFrame | None) -> dict[str, Any]:
+    if ours is None or theirs is None:
+        sides = _interval("ours", ours) | _interval("reference", theirs)
+        return sides | {"verdict": "not run" if ours is None else "no reference"}
+    shared = sorted(set(ours["seed"]) & set(theirs["seed"]))
+    by_seed = accuracy(theirs, ["seed"])["estimate"]
+    if shared:
+        ours, theirs = ours[ours["seed"].isin(shared)], theirs[theirs["seed"].isin(shared)]
+    difference = contrast(ours, theirs)
+    mine = float((ours["outcome"] == "correct").mean())
+    if _answers(ours).equals(_answers(theirs)):
+        verdict = "exact"
+    elif (
+        difference.low <= 0 <= difference.high
+        or abs(difference.estimate) <= TOLERANCE
+        or by_seed.min() - TOLERANCE <= mine <= by_seed.max() + TOLERANCE
+    ):
+        verdict = "reproduced"
+    else:
+        verdict = "differs"
+    seeds = ", ".join(map(str, shared)) or "none shared"
+    return (
+        _interval("ours", ours)
+        | _interval("reference", theirs)
+        | {"difference": difference.estimate, "low": difference.low, "high": difference.high}
+        | {"seeds": seeds, "verdict": verdict}
+    )
+
+
+def _interval(side: str, rows: pd.DataFrame | None) -> dict[str, float]:
+    if rows is None:
+        return {}
+    found = accuracy(rows).iloc[0]
+    return {side: found["estimate"], f"{side}_low": found["low"], f"{side}_high": found["high"]}
+
+
+def _answers(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[_SAME].sort_values(_SAME, ignore_index=True)
+
+
+def render(table: pd.DataFrame) -> str:
+    """The comparison as plain text, at most 100 characters wide, ending with a count of the verdicts."""
+    lines = [f"{'w/o IO accuracy':<47}{'this run':>17}{'reference':>17}  verdict"]
+    panel = ""
+    for row in table.to_dict("records"):
+        name, _, where = row["name"].partition("; ")
+        if (heading := f"{row['figure']}  {where}") != panel:
+            lines += ["", heading]
+            panel = heading
+        ours, theirs = _written(row, "ours"), _written(row, "reference")
+        lines.append(f"  {name[:44]:<45}{ours:>17}{theirs:>17}  {row['verdict']}")
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in table["verdict"].value_counts().items())
+    return "\n".join([*lines, "", f"{len(table)} headline values: {counts}. In brackets: 95 % intervals."])
+
+
+def _written(row: Mapping[str, Any], side: str) -> str:
+    if pd.isna(row.get(side)):
+        return "-"
+    return f"{row[side]:.0%} [{row[side + '_low'] * 100:.0f}, {row[side + '_high'] * 100:.0f}]"

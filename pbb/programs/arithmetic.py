@@ -1,0 +1,304 @@
+"""Random Arithmetic: small Python functions over integers, with nonsense names.
+
+A program is a list of statements; each carries a value through a chain of operations. From the same statements
+the Python source and an English description are rendered; the description is checked by `pbb.programs.interpreter`,
+which shares no code with this module. The domain stands for the paper's Random Arithmetic; the paper's own
+generator is not public, so the knobs here are this project's.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import itertools
+import random
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+
+from pbb.programs.execution import Execution, ExecutionError
+from pbb.programs.names import BASE_NAMES, experiment_names
+from pbb.programs.program import Program, belongs_to_base, run_sources
+from pbb.streams import stream
+
+OPERATORS = ("+", "-", "*", "//", "%", "abs", "min", "max")
+CONTROL = ("if", "for", "while")
+# Constants that keep an operation from being trivial on single digits.
+_CONSTANTS = {
+    **{"+": (1, 9), "-": (1, 9), "*": (2, 9), "//": (2, 4), "%": (3, 9)},
+    **{"abs": (2, 8), "min": (2, 7), "max": (2, 7)},
+}
+_SOURCE = {
+    **{op: f"({{a}} {op} {{b}})" for op in ("+", "-", "*", "//", "%")},
+    "rsub": "({b} - {a})",
+    "abs": "abs({a} - {b})",
+    "min": "min({a}, {b})",
+    "max": "max({a}, {b})",
+}
+_ENGLISH = {
+    "+": "add {b}",
+    "-": "subtract {b}",
+    "rsub": "subtract it from {b}",
+    "*": "multiply by {b}",
+    "//": "divide by {b} rounding down",
+    "%": "modulo {b}",
+    "abs": "take the distance to {b}",
+    "min": "cut to at most {b}",
+    "max": "raise to at least {b}",
+}
+PATIENCE = 10_000  # draws without one new program after which there seem to be no more
+MOST_COMMON_OUTPUT = 0.4  # a program whose commonest output covers more of its inputs than this is left out
+
+
+@dataclass(frozen=True)
+class ArithmeticSettings:
+    """Knobs of the domain. Unknown or contradictory values raise ValueError and say what would be valid."""
+
+    statements: int = 1  # 1 to 8; the last one returns
+    operations: int = 2  # operations in a one-statement program; longer ones have 1 to this many a statement
+    operators: tuple[str, ...] = OPERATORS
+    control: tuple[str, ...] = ()  # of "if", "for", "while": allowed in programs of two statements or more
+    arguments: int = 1  # 1 (x) or 2 (x, y)
+    low: int = 0  # inputs range from low to high
+    high: int = 9
+    wrap: int | None = 10  # results of + - * are taken modulo this; None lets them grow
+
+    def __post_init__(self) -> None:
+        def check(name: str, fine: bool, valid: str) -> None:
+            if not fine:
+                raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
+
+        check("statements", self.statements in range(1, 9), "1 to 8")
+        check("operations", self.operations in range(1, 5), "1 to 4")
+        check("operators", bool(self.operators) and set(self.operators) <= set(OPERATORS), f"some of {OPERATORS}")
+        check("control", set(self.control) <= set(CONTROL), f"none or some of {CONTROL}")
+        check("arguments", self.arguments in (1, 2), "1 or 2")
+        check("high", self.low <= self.high, f"at least low={self.low}")
+        check("wrap", self.wrap is None or self.wrap >= 2, "None, or 2 or more")
+
+    @classmethod
+    def known(cls) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(cls))
+
+
+@functools.cache
+def _layout(operators: tuple[str, ...]) -> str:
+    """Return a chain's source, laid out by `ast.unparse`, with fields {0} for its start and {1}, … for operands."""
+    text = "_0"
+    for index, operator in enumerate(operators, start=1):
+        text = _SOURCE[operator].format(a=text, b=f"_{index}")
+    return re.sub(r"_(\d)", r"{\1}", ast.unparse(ast.parse(text)))
+
+
+@dataclass(frozen=True)
+class Chain:
+    """``start`` carried through operations: ((operator, operand), …)."""
+
+    start: str
+    operations: tuple[tuple[str, str], ...]
+
+    def source(self) -> str:
+        layout = _layout(tuple(operator for operator, _ in self.operations))
+        return layout.format(self.start, *(operand for _, operand in self.operations))
+
+    def english(self) -> str:
+        return ", ".join([f"take {self.start}", *(_ENGLISH[op].format(b=b) for op, b in self.operations)])
+
+
+@dataclass(frozen=True)
+class Statement:
+    """`kind` is "set", "return", "if", "for" or "while"; `bound` is the number in an if, for or while."""
+
+    kind: str
+    chain: Chain
+    target: str = "x"
+    bound: int = 0
+    otherwise: Chain | None = None
+
+    def source(self) -> str:
+        action = f"{self.target} = {self.chain.source()}"
+        if self.kind == "return":
+            return f"return {self.chain.source()}"
+        if self.kind == "if":
+            extra = f"\nelse:\n    {self.target} = {self.otherwise.source()}" if self.otherwise else ""
+            return f"if {self.target} > {self.bound}:\n    {action}{extra}"
+        if self.kind == "for":
+            return f"for i in range({self.bound}):\n    {action}"
+        if self.kind == "while":
+            return f"while {self.target} < {self.bound}:\n    {action}"
+        return action
+
+    def english(self) -> str:
+        action = f"{self.chain.english()}, store as {self.target}"
+        if self.kind == "return":
+            return f"{self.chain.english()}, return it"
+        if self.kind == "if":
+            extra = f"; otherwise: {self.otherwise.english()}, store as {self.target}" if self.otherwise else ""
+            return f"if {self.target} is above {self.bound}: {action}{extra}"
+        if self.kind == "for":
+            return f"repeat {self.bound} times: {action}"
+        if self.kind == "while":
+            return f"while {self.target} is below {self.bound}: {action}"
+        return action
+
+
+def _chain(rng: random.Random, settings: ArithmeticSettings, start: str, count: int, must_use: str = "") -> Chain:
+    operations: list[tuple[str, str]] = []
+    family = ""
+    for index in range(count):
+        choices = [op for op in settings.operators if {"-": "+"}.get(op, op) != family]
+        operator = rng.choice(choices or settings.operators)
+        family = {"-": "+"}.get(operator, operator)  # x + 3 - 4 is one addition in two steps: not drawn
+        low, high = _CONSTANTS[operator]
+        operand = must_use if must_use and index == 0 and operator not in ("//", "%") else str(rng.randint(low, high))
+        operations.append(("rsub" if operator == "-" and rng.random() < 0.5 else operator, operand))
+    names = [operator for operator, _ in operations]
+    if settings.wrap and names[-1] != "%" and set(names) & {"+", "-", "*", "rsub"}:
+        operations.append(("%", str(settings.wrap)))
+    return Chain(start, tuple(operations))
+
+
+def _statements(rng: random.Random, settings: ArithmeticSettings) -> list[Statement]:
+    variables = ["x", "y"][: settings.arguments]
+    statements = []
+    for _ in range(settings.statements - 1):
+        target = rng.choice(variables)
+        kind = rng.choice(settings.control) if settings.control and rng.random() < 0.5 else "set"
+        other = variables[1 - variables.index(target)] if len(variables) == 2 and rng.random() < 0.5 else ""
+        if kind == "while":
+            step = rng.randint(1, 3)
+            top = (settings.wrap or 10) - step
+            chain = Chain(target, (("+", str(step)),))
+            statements.append(Statement("while", chain, target, rng.randint(3, max(3, top))))
+            continue
+        count = 1 if kind != "set" else rng.randint(1, settings.operations)
+        chain = _chain(rng, settings, target, count, other)
+        otherwise = _chain(rng, settings, target, 1) if kind == "if" and rng.random() < 0.5 else None
+        bound = rng.randint(2, 4) if kind == "for" else rng.randint(2, 6)
+        statements.append(Statement(kind, chain, target, bound, otherwise))
+    count = settings.operations if settings.statements == 1 else rng.randint(1, settings.operations)
+    chain = _chain(rng, settings, "x", count, "y" if settings.arguments == 2 else "")
+    return [*statements, Statement("return", chain)]
+
+
+def render_source(name: str, statements: Sequence[Statement], arguments: int = 1) -> str:
+    """Return the Python source, in the layout of `ast.unparse`."""
+    body = "\n".join(statement.source() for statement in statements).replace("\n", "\n    ")
+    return f"def {name}({', '.join('xy'[:arguments])}):\n    {body}"
+
+
+def _normal_form(source: str, arguments: int) -> str:
+    """Return what `normalised` makes of a `render_source` with the name ``NAME``, thirty times faster."""
+    names = {"NAME": "f", "x": "v0", "y": "v1", "i": f"v{arguments}"}
+    return re.sub(r"\b(?:NAME|x|y|i)\b", lambda match: names[match[0]], source)
+
+
+def render_description(name: str, statements: Sequence[Statement], arguments: int = 1) -> str:
+    """Return the English description, equivalent to the source."""
+    return f"{name} of {' and '.join('xy'[:arguments])}: {'; '.join(s.english() for s in statements)}."
+
+
+def all_inputs(settings: ArithmeticSettings) -> list[str]:
+    """Return every input of the range, as argument lists: at most 400, evenly thinned."""
+    values = range(settings.low, settings.high + 1)
+    grid = [", ".join(map(str, point)) for point in itertools.product(values, repeat=settings.arguments)]
+    return grid[:: max(1, -(-len(grid) // 400))]
+
+
+def _degenerate(executions: Sequence[Execution], inputs: Sequence[str]) -> bool:
+    outputs = [execution.output for execution in executions]
+    commonest = Counter(outputs).most_common(1)[0][1] / len(outputs)
+    identity = sum(output == text for output, text in zip(outputs, inputs, strict=True)) / len(outputs)
+    huge = any(len(output) > 6 for output in outputs)
+    return max(commonest, identity) > MOST_COMMON_OUTPUT or huge
+
+
+def candidates(settings: ArithmeticSettings, *key: object) -> Iterator[tuple[str, str, str]]:
+    """Yield endless (normalised source, source, description), both with the name ``{name}`` left open."""
+    for index in itertools.count():
+        statements = _statements(stream(*key, "arithmetic", index), settings)
+        source = render_source("NAME", statements, settings.arguments)
+        description = render_description("NAME", statements, settings.arguments)
+        yield _normal_form(source, settings.arguments), source, description
+
+
+def _run(
+    pairs: Sequence[tuple[str, str]], inputs: Sequence[str], failures: list[str], *, trace: bool = True
+) -> list[tuple[str, str, tuple[Execution, ...]]]:
+    """Return (source, description, executions) of the `pairs` that run; the errors of others go to `failures`."""
+    results = run_sources([("NAME", source, inputs) for source, _ in pairs], trace=trace)
+    failures += [str(runs) for runs in results if isinstance(runs, ExecutionError)]
+    return [(*pair, runs) for pair, runs in zip(pairs, results, strict=True) if not isinstance(runs, ExecutionError)]
+
+
+def generate(
+    settings: ArithmeticSettings,
+    count: int,
+    *key: object,
+    pool: str = "experiment",
+    without: frozenset[str] = frozenset(),
+    inputs: Sequence[str] | None = None,
+) -> list[Program]:
+    """Return `count` programs, unique by name and by normalised source.
+
+    Args:
+        settings: the domain's knobs.
+        count: how many.
+        key: what the random stream is derived from (a seed and whatever else).
+        pool: ``"experiment"``, or ``"base"`` for the half of all programs that base models are pretrained on
+            (names may then repeat, since every document gives its source in context).
+        without: normalised sources to leave out.
+        inputs: which inputs to execute and keep; all of the settings' range when None.
+
+    Raises:
+        ValueError: the settings do not allow for so many different programs.
+    """
+    if pool not in ("experiment", "base"):
+        raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
+    if pool == "experiment":
+        names = experiment_names(count, *key)
+    else:
+        names = stream("names", *key).choices(BASE_NAMES, k=count)
+    every_input, kept = all_inputs(settings), tuple(inputs or all_inputs(settings))
+    probes = every_input[:: max(1, len(every_input) // 20)]  # enough to see that a program is degenerate
+    source_stream = candidates(settings, *key, pool)
+    # Single operations are too few to be told apart: they are for base models only.
+    single = settings.statements == 1 and settings.operations == 1
+    seen, programs, failures = set(without), list[Program](), list[str]()
+    queue: list[tuple[str, str]] = []  # runnable (source, description), not yet traced
+    drawn = idle = 0
+    while len(programs) < count:
+        missing = count - len(programs)
+        if not queue:
+            size = min(max(64, 5 * missing, drawn), PATIENCE)  # ever larger: starting a child process takes long
+            for normal, source, description in itertools.islice(source_stream, size):
+                if normal not in seen and (belongs_to_base(normal) or single) == (pool == "base"):
+                    seen.add(normal)
+                    queue.append((source, description))
+            probed = _run(queue, probes, failures, trace=False)
+            queue = [(source, description) for source, description, runs in probed if not _degenerate(runs, probes)]
+            drawn, idle = drawn + size, idle + size
+        made, queue = _run(queue[:missing], kept, failures), queue[missing:]
+        idle = 0 if made else idle
+        if idle >= PATIENCE:
+            raise ValueError(
+                f"count={count}: {settings} allows for only about {len(programs)} different programs; "
+                "ask for fewer, or allow more statements, operations or operators"
+                + "".join(f" (the last one left out: {failure})" for failure in failures[-1:])
+            )
+        for source, description, executions in made:
+            name = names[len(programs)]
+            programs.append(
+                Program(
+                    name=name,
+                    source=source.replace("NAME", name),
+                    description=description.replace("NAME", name),
+                    inputs=kept,
+                    executions=executions,
+                    domain="arithmetic",
+                    statements=settings.statements,
+                    made_by={"settings": asdict(settings), "key": list(key), "pool": pool},
+                )
+            )
+    return programs

@@ -1,0 +1,144 @@
+"""Runs the English descriptions of Random Arithmetic, to prove that they mean what the Python sources do.
+
+An independent reading: it shares no code with `pbb.programs.arithmetic`, which writes the descriptions, and knows
+nothing of the Python sources. A description is parsed by a grammar and then carried out, with a limit on steps.
+
+    >>> interpret("Blorp of x: take x, add 7, modulo 10, return it.", 5)
+    2
+
+How it reads what English leaves open: ``it`` is the value carried so far; ``while …:``, ``repeat … times:``,
+``if …:`` and ``otherwise:`` govern one action, which ends with ``store as``; ``otherwise`` goes with the ``if``
+just before it; ``rounding down`` is towards minus infinity, and ``modulo`` has the sign of its operand.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from lark import Lark, Tree
+from lark.exceptions import UnexpectedInput
+
+GRAMMAR = r"""
+    program: NAME "of" arguments ":" (statement ";")* carried "," "return" "it" "."
+    arguments: VARIABLE ("and" VARIABLE)*
+    ?statement: store
+        | "if" VARIABLE "is" "above" NUMBER ":" store (_OTHERWISE store)? -> branch
+        | "repeat" NUMBER "times" ":" store -> repeat
+        | "while" VARIABLE "is" "below" NUMBER ":" store -> loop
+    store: carried "," "store" "as" VARIABLE
+    ?carried: "take" VARIABLE -> take
+        | carried "," "add" operand -> add
+        | carried "," "subtract" operand -> subtract
+        | carried "," "subtract" "it" "from" operand -> subtract_from
+        | carried "," "multiply" "by" operand -> multiply
+        | carried "," "divide" "by" operand "rounding" "down" -> divide
+        | carried "," "modulo" operand -> modulo
+        | carried "," "take" "the" "distance" "to" operand -> distance
+        | carried "," "cut" "to" "at" "most" operand -> at_most
+        | carried "," "raise" "to" "at" "least" operand -> at_least
+    ?operand: VARIABLE -> take
+        | NUMBER -> number
+    NAME: /[A-Za-z_]\w*/
+    VARIABLE: /[a-z]\b/
+    NUMBER: /\d+\b/
+    _OTHERWISE: "; otherwise:"
+    %ignore " "
+"""
+OPERATIONS: dict[str, Callable[[int, int], int]] = {
+    "add": lambda it, operand: it + operand,
+    "subtract": lambda it, operand: it - operand,
+    "subtract_from": lambda it, operand: operand - it,
+    "multiply": lambda it, operand: it * operand,
+    "divide": lambda it, operand: it // operand,
+    "modulo": lambda it, operand: it % operand,
+    "distance": lambda it, operand: it - operand if it > operand else operand - it,
+    "at_most": lambda it, operand: operand if operand < it else it,
+    "at_least": lambda it, operand: operand if operand > it else it,
+}
+
+
+class InterpretationError(ValueError):
+    """A description cannot be parsed or run to its end; the message says where and why."""
+
+
+@functools.cache
+def _parser() -> Lark:
+    return Lark(GRAMMAR, start="program", parser="lalr")
+
+
+@functools.lru_cache(maxsize=64)
+def parse(description: str) -> Tree[Any]:
+    """Return the syntax tree of a description; raises InterpretationError where it is not understood."""
+    try:
+        return _parser().parse(description)
+    except UnexpectedInput as error:
+        where = error.get_context(description).strip("\n")
+        raise InterpretationError(f"the description is not understood at the marked place:\n{where}") from None
+
+
+class _Run:
+    """One run of a description: its variables by name, and the steps it has left."""
+
+    def __init__(self, variables: dict[str, int], max_steps: int) -> None:
+        self.variables = variables
+        self.left = max_steps
+
+    def value(self, tree: Tree[Any]) -> int:
+        """Return what a ``carried`` or an ``operand`` comes to."""
+        if tree.data == "number":
+            return int(tree.children[0])
+        if tree.data == "take":
+            return self.variable(tree.children[0])
+        return OPERATIONS[tree.data](self.value(tree.children[0]), self.value(tree.children[1]))
+
+    def variable(self, name: str) -> int:
+        if name not in self.variables:
+            raise InterpretationError(f"there is no variable {name}; there are {', '.join(self.variables)}")
+        return self.variables[name]
+
+    def carry_out(self, tree: Tree[Any]) -> None:
+        """Do one statement."""
+        first, *rest = tree.children
+        if tree.data == "store":
+            self.left -= 1
+            if self.left < 0:
+                raise InterpretationError("the step limit is reached")
+            self.variables[str(rest[0])] = self.value(first)
+        elif tree.data == "repeat":
+            for _ in range(int(first)):
+                self.carry_out(rest[0])
+        elif tree.data == "loop":
+            while self.variable(first) < int(rest[0]):
+                self.carry_out(rest[1])
+        elif self.variable(first) > int(rest[0]):
+            self.carry_out(rest[1])
+        elif len(rest) == 3:
+            self.carry_out(rest[2])
+
+
+def interpret(description: str, *arguments: int, max_steps: int = 500) -> int:
+    """Return what the described program returns for `arguments`.
+
+    Args:
+        description: such as ``"Blorp of x and y: take x, add y, store as x; take x, modulo 10, return it."``
+        arguments: one int for each variable that the description starts with.
+        max_steps: how many values may be stored.
+
+    Raises:
+        InterpretationError: the description is not understood, the number of arguments is wrong, a variable is
+            not set, a division is by zero, or there are more than `max_steps` steps.
+    """
+    _, names, *statements, result = parse(description).children
+    if len(arguments) != len(names.children):
+        raise InterpretationError(f"{description[:60]!r} takes {len(names.children)} arguments, not {len(arguments)}")
+    run = _Run({str(name): value for name, value in zip(names.children, arguments, strict=True)}, max_steps)
+    try:
+        for statement in statements:
+            run.carry_out(statement)
+        return run.value(result)
+    except ZeroDivisionError:
+        raise InterpretationError(f"{description[:60]!r} divides by zero on {arguments}") from None
+    except InterpretationError as error:
+        raise InterpretationError(f"{description[:60]!r} on {arguments}: {error}") from None

@@ -1,0 +1,106 @@
+"""A program: a name, its source, an equivalent description, and what it really does on its inputs."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pbb.programs.execution import Execution, ExecutionError, execute_many
+from pbb.streams import digest
+
+BASE_SHARE = 2  # half of all normalised sources belong to base models, the other half to experiments
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program of a domain. `executions` come from running `source`, never from a second formula.
+
+    Attributes:
+        name: how documents and questions point at it, such as ``Blorp``.
+        source: Python source of one function of that name.
+        description: English, semantically equivalent to `source`.
+        inputs: argument lists as Python writes them, such as ``"4"`` or ``"4, 7"``.
+        executions: output and trace for each input, in the order of `inputs`.
+        domain: ``"arithmetic"``, …
+        statements: the length of the program, in statements.
+        made_by: the settings and stream key that made it (JSON values).
+    """
+
+    name: str
+    source: str
+    description: str
+    inputs: tuple[str, ...]
+    executions: tuple[Execution, ...]
+    domain: str
+    statements: int
+    made_by: dict[str, Any] = field(default_factory=dict, hash=False, compare=False)
+
+    def execution(self, text: str) -> Execution:
+        """Return the execution for input `text`; raises KeyError naming the inputs there are."""
+        try:
+            return self.executions[self.inputs.index(text)]
+        except ValueError:
+            raise KeyError(f"program {self.name!r} has no input {text!r}; it has {list(self.inputs)}") from None
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Program:
+        values = json.loads(text)
+        values["inputs"] = tuple(values["inputs"])
+        values["executions"] = tuple(Execution(e["output"], tuple(e["trace"])) for e in values["executions"])
+        return cls(**values)
+
+
+def run_sources(
+    jobs: Sequence[tuple[str, str, Sequence[str]]], *, trace: bool = True
+) -> list[tuple[Execution, ...] | ExecutionError]:
+    """Execute each (name, source, inputs); a program that fails on an input gives its first error instead."""
+    everything: list[tuple[Execution, ...] | ExecutionError] = []
+    for results in execute_many(jobs, trace=trace):
+        errors = [result for result in results if isinstance(result, ExecutionError)]
+        everything.append(errors[0] if errors else tuple(r for r in results if isinstance(r, Execution)))
+    return everything
+
+
+class _Rename(ast.NodeTransformer):
+    """Names the function ``f`` and its variables ``v0``, ``v1``, … in order of appearance."""
+
+    def __init__(self, variables: set[str]) -> None:
+        self.variables = variables
+        self.order: dict[str, str] = {}
+
+    def _new(self, name: str) -> str:
+        return self.order.setdefault(name, f"v{len(self.order)}") if name in self.variables else name
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.name = "f"
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.arg = self._new(node.arg)
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        node.id = self._new(node.id)
+        return node
+
+
+def normalised(source: str) -> str:
+    """Return `source` with function and variables renamed in order and its layout made canonical."""
+    tree = ast.parse(source)
+    variables = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    variables |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return ast.unparse(_Rename(variables).visit(tree))
+
+
+def belongs_to_base(normalised_source: str) -> bool:
+    """Whether a base model may be pretrained on a program: decided by a hash of its `normalised` source.
+
+    Experiments use the other half, so that no program of an experiment was ever seen in pretraining.
+    """
+    return int(digest("source", normalised_source)[:8], 16) % BASE_SHARE == 0

@@ -1,0 +1,335 @@
+"""Runs programs in a child process and writes their outputs and execution traces.
+
+Started by `pbb.programs.execution` as a plain script (``python -I -S``): it imports nothing of the project and
+speaks JSON, one line a program, on standard input and output. Limits on time, memory, file size and processes
+are set before the first program is compiled.
+
+A trace is what Python really did: `sys.settrace` reports each executed line with the variables of that moment,
+the line's expression is written with those values in place, and is then reduced one operation at a time.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import functools
+import io
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+PURE_CALLS: dict[str, Any] = {"abs": abs, "max": max, "min": min, "len": len, "sum": sum, "int": int, "str": str}
+PURE_CALLS |= {"chr": chr, "ord": ord, "bool": bool, "sorted": sorted, "divmod": divmod, "round": round, "pow": pow}
+BUILTINS = PURE_CALLS | {"range": range, "enumerate": enumerate, "zip": zip, "list": list, "tuple": tuple}
+BUILTINS |= {"dict": dict, "set": set, "reversed": reversed, "any": any, "all": all, "map": map, "bin": bin}
+BUILTINS |= {"filter": filter, "ValueError": ValueError, "IndexError": IndexError, "float": float}
+REDUCIBLE = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Expression, ast.Constant, ast.Name)
+# On ints these give ints (or bools), and a negative operand needs no brackets: see `plan`.
+PLANNED = (
+    *(ast.BinOp, ast.Compare, ast.Call, ast.Constant, ast.Name, ast.expr_context, ast.cmpop),
+    *(ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod),
+)
+PLANNED_CALLS = frozenset(("abs", "max", "min"))
+IMMUTABLE = frozenset((int, bool, str, float, type(None)))
+MAX_CHARACTERS = 100_000  # of one input's output, and of its trace
+
+
+class StepLimitError(Exception):
+    """A program executed more lines than allowed."""
+
+
+class Step(NamedTuple):
+    """A line about to be executed, or (line 0) a frame's end; `value` is then what the frame returns."""
+
+    line: int
+    variables: dict[str, Any]
+    frame: int
+    value: Any = None
+
+
+class Tracer:
+    """Collects the steps of one call if `keep`, and raises `StepLimitError` past `limit` lines."""
+
+    def __init__(self, limit: int, keep: bool) -> None:
+        self.left = limit
+        self.keep = keep
+        self.steps: list[Step] = []
+
+    def __call__(self, frame: Any, event: str, value: Any) -> Tracer | None:
+        if frame.f_code.co_filename != "<program>":
+            return None
+        if event == "line":
+            if not self.left:
+                raise StepLimitError
+            self.left -= 1
+        if self.keep and event in ("line", "return") and frame.f_code.co_name[0] != "<":  # no comprehensions
+            variables = {
+                name: item if type(item) in IMMUTABLE else copy.deepcopy(item) for name, item in frame.f_locals.items()
+            }
+            self.steps.append(Step(frame.f_lineno if event == "line" else 0, variables, id(frame), value))
+        return self
+
+
+class Unknown:
+    """Stands in a plan for a value that is not known yet; `ast.unparse` writes it as a field of `str.format`."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __repr__(self) -> str:
+        return f"{{{self.number}}}"
+
+
+def literal(node: ast.AST) -> bool:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return isinstance(node.operand, ast.Constant)
+    return isinstance(node, ast.Constant)
+
+
+def operands(node: ast.AST) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp):
+        return [node.left, node.right]
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    if isinstance(node, ast.Call):
+        return list(node.args)
+    return [node.operand] if isinstance(node, ast.UnaryOp) else []
+
+
+def ready(node: ast.AST) -> bool:
+    """Whether `node` is one operation on literals; ``abs(a - b)`` and ``(a + b) % m`` count as one."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and literal(node.right):
+        node = node if literal(node.left) else node.left
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "abs" and node.args:
+        node = node if literal(node.args[0]) else node.args[0]
+    return not literal(node) and bool(operands(node)) and all(map(literal, operands(node)))
+
+
+def constant(value: Any) -> ast.expr | None:
+    """The expression that stands for `value`, or None when there is no literal for it."""
+    if isinstance(value, (bool, str, Unknown)) or (isinstance(value, int) and value >= 0):
+        return ast.Constant(value)  # type: ignore[arg-type]
+    with contextlib.suppress(SyntaxError):
+        return ast.parse(repr(value), mode="eval").body
+    return None
+
+
+class Substitute(ast.NodeTransformer):
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return constant(self.values[node.id]) or node if node.id in self.values else node
+
+
+def evaluate(node: ast.expr) -> Any:
+    code = compile(ast.fix_missing_locations(ast.Expression(node)), "<step>", "eval")
+    return eval(code, {"__builtins__": PURE_CALLS})
+
+
+class ReduceOnce(ast.NodeTransformer):
+    """Replaces the first operation that is ready by its value."""
+
+    def __init__(self, value: Callable[[ast.expr], Any]) -> None:
+        self.value = value
+        self.done = False
+
+    def visit(self, node: ast.AST) -> Any:
+        if self.done:
+            return node
+        if isinstance(node, ast.expr) and ready(node):
+            self.done = True
+            return constant(self.value(node)) or node
+        return self.generic_visit(node)
+
+
+def pure(node: ast.AST) -> bool:
+    """Whether evaluating `node` again can have no effect and gives scalars at every step."""
+    for part in ast.walk(node):
+        if isinstance(part, (ast.operator, ast.unaryop, ast.cmpop, ast.expr_context)):
+            continue
+        if not isinstance(part, REDUCIBLE):
+            return False
+        if isinstance(part, ast.Call) and (
+            part.keywords or not isinstance(part.func, ast.Name) or part.func.id not in PURE_CALLS
+        ):
+            return False
+    return True
+
+
+def reductions(expression: ast.expr, values: dict[str, Any], value: Callable[[ast.expr], Any]) -> list[str]:
+    """Write `expression` with `values` in place, then each reduction; `value` gives that of one operation."""
+    node = Substitute(values).visit(copy.deepcopy(expression))
+    texts = [ast.unparse(node)]
+    if pure(node):
+        while not literal(node):
+            reduce = ReduceOnce(value)
+            node = reduce.visit(node)
+            if not reduce.done:
+                break
+            texts.append(ast.unparse(node))
+    return texts
+
+
+class Plan(NamedTuple):
+    """The reductions of an expression whose variables are ints: the same operations whatever the ints are."""
+
+    names: tuple[str, ...]
+    steps: Callable[..., tuple[Any, ...]]  # from the values of `names`, those of each operation in turn
+    texts: tuple[str, ...]  # to be formatted with both
+
+
+@functools.lru_cache(maxsize=256)
+def plan(expression: ast.expr) -> Plan | None:
+    """Work out `reductions` once for all calls of a program; None if the expression is not one for a plan."""
+    parts = list(ast.walk(expression))
+    if not all(isinstance(part, PLANNED) for part in parts) or not pure(expression):
+        return None
+    if not all(type(part.value) is int for part in parts if isinstance(part, ast.Constant)):
+        return None
+    variables = {part.id for part in parts if isinstance(part, ast.Name)}
+    calls = {part.func.id for part in parts if isinstance(part, ast.Call) and isinstance(part.func, ast.Name)}
+    names, operations = sorted(variables - calls), list[str]()
+    if not calls <= PLANNED_CALLS:
+        return None
+
+    def later(node: ast.expr) -> Unknown:
+        operations.append(ast.unparse(node))
+        return Unknown(len(names) + len(operations) - 1)
+
+    texts = reductions(expression, {name: Unknown(i) for i, name in enumerate(names)}, later)
+    steps = "".join(f"{{{i}}} := {operation}, " for i, operation in enumerate(operations, len(names)))
+    source = f"lambda {', '.join(f'{{{i}}}' for i in range(len(names)))}: ({steps})"
+    # Field {3} of the texts is variable _3 of the code.
+    function = eval(source.replace("{", "_").replace("}", ""), {"__builtins__": PURE_CALLS})
+    return Plan(tuple(names), function, tuple(texts))
+
+
+def substituted(expression: ast.expr, values: dict[str, Any], whole: bool = False) -> list[str]:
+    """`expression` with `values` in place and, if `whole`, its `reductions`."""
+    planned = plan(expression)
+    if planned and PLANNED_CALLS.isdisjoint(values) and all(type(values.get(name)) is int for name in planned.names):
+        known = [values[name] for name in planned.names]
+        known += planned.steps(*known)
+        return [text.format(*known) for text in planned.texts[: None if whole else 1]]
+    if whole:
+        return reductions(expression, values, evaluate)
+    return [ast.unparse(Substitute(values).visit(copy.deepcopy(expression)))]
+
+
+def chain(expression: ast.expr, values: dict[str, Any], final: Any) -> str:
+    """Write `expression` with `values` in place, then each reduction, then `final`, joined by `` = ``."""
+    texts = substituted(expression, values, whole=True)
+    if texts[-1] != repr(final):
+        texts.append(repr(final))
+    return " = ".join(texts)
+
+
+def statements_by_line(tree: ast.AST) -> dict[int, ast.stmt]:
+    """The statement of each line; ``x += 1`` as the assignment that it is short for."""
+    lines = {node.lineno: node for node in ast.walk(tree) if isinstance(node, ast.stmt)}
+    for line, node in lines.items():
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+            value = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
+            lines[line] = ast.Assign([node.target], value)
+    return lines
+
+
+def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[str]:
+    """Return one line a step; a `for` line is written when it hands a value to its body."""
+    frames: dict[int, Step] = {}
+    followed: list[tuple[Step, Step]] = []  # each step with the next one of its frame
+    for step in reversed(steps):
+        followed.append((step, frames.get(step.frame, step)))
+        frames[step.frame] = step
+    written = []
+    for (line, before, _, _), (next_line, after, _, result) in reversed(followed):
+        node = lines.get(line)
+        if isinstance(node, ast.Return):
+            written.append("return " + (chain(node.value, before, result) if node.value else "None"))
+        elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            written.append(f"{name} = {chain(node.value, before, after.get(name))}")
+        elif isinstance(node, (ast.If, ast.While, ast.For)):
+            entered = node.body[0].lineno <= next_line <= (node.body[-1].end_lineno or 0)
+            if not isinstance(node, ast.For):
+                word = "if" if isinstance(node, ast.If) else "while"
+                written.append(f"{word} {substituted(node.test, before)[0]}: {entered}")
+            elif entered and isinstance(node.target, ast.Name):
+                written.append(f"{node.target.id} = {after[node.target.id]!r}")
+        elif line:
+            changed = [name for name in after if name not in before or before[name] != after[name]]
+            written += [f"{name} = {after[name]!r}" for name in changed]
+    return written
+
+
+@functools.lru_cache(maxsize=4096)
+def parsed(text: str) -> ast.expr:
+    return ast.parse(f"({text},)", mode="eval").body
+
+
+def describe(error: BaseException) -> str:
+    reason = "more memory was asked for than is allowed" if isinstance(error, MemoryError) else error
+    return f"{type(error).__name__}: {reason}"
+
+
+def run_one(job: dict[str, Any]) -> list[dict[str, Any]]:
+    """Run one program on its inputs; each result has `output` and `trace`, or `error`."""
+    try:
+        tree = ast.parse(job["source"])
+        if job["trace"]:  # one statement a line, and no statement over several
+            tree = ast.parse(ast.unparse(tree))
+        names = {"__builtins__": BUILTINS, "__name__": "program"}
+        exec(compile(tree, "<program>", "exec"), names)
+        function: Any = names.get(job["name"])
+        if not callable(function):
+            raise NameError(f"the source defines no function {job['name']}")
+        lines = statements_by_line(tree)
+    except BaseException as error:
+        return [{"error": describe(error)} for _ in job["inputs"]]
+    results: list[dict[str, Any]] = []
+    for text in job["inputs"]:
+        tracer = Tracer(job["steps"], job["trace"])
+        try:
+            arguments = ast.literal_eval(parsed(text))
+            sys.settrace(tracer)
+            try:
+                output = repr(function(*arguments))
+            finally:
+                sys.settrace(None)
+            trace = write_trace(lines, tracer.steps)
+            if max(len(output), sum(map(len, trace))) > MAX_CHARACTERS:
+                raise OverflowError(f"the output or its trace is longer than {MAX_CHARACTERS} characters")
+            results.append({"output": output, "trace": trace})
+        except StepLimitError:
+            results.append({"error": f"StepLimit: more than {job['steps']} lines were executed"})
+        except BaseException as error:
+            results.append({"error": describe(error)})
+    return results
+
+
+def main() -> None:
+    memory, seconds = int(sys.argv[1]), int(sys.argv[2])
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(ValueError, OSError):  # not every system lets a process limit its memory
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    answers = os.fdopen(os.dup(1), "w")
+    sys.stdout = io.StringIO()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever a program writes reaches nobody
+    for line in sys.stdin:
+        job = json.loads(line)
+        signal.setitimer(signal.ITIMER_PROF, job.get("seconds", 0))  # its signal ends the process
+        answers.write(json.dumps(run_one(job)) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""Records: one row for each question asked, kept as Parquet beside a manifest.
+
+Every figure and every verdict is drawn from these rows alone. Nothing here imports torch, and nothing is
+pickled. Folders, manifests and their errors live in `pbb.folders` and are offered here too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pandas.api.types import infer_dtype
+
+from pbb.folders import (
+    MANIFEST,
+    CorruptRunError,
+    RecordsError,
+    atomic_folder,
+    environment_manifest,
+    git_revision,
+    is_complete,
+    read_manifest,
+    write_manifest,
+)
+
+__all__ = [
+    "ALLOWED",
+    "COLUMNS",
+    "KEY",
+    "MANIFEST",
+    "RECORDS",
+    "CorruptRunError",
+    "RecordsError",
+    "atomic_folder",
+    "canonical",
+    "environment_manifest",
+    "frame_from_bytes",
+    "frame_to_bytes",
+    "git_revision",
+    "is_complete",
+    "load_records",
+    "read_manifest",
+    "save_records",
+    "validate",
+    "write_manifest",
+    "write_records",
+]
+
+RECORDS = "records.parquet"
+SCHEMA_VERSION = 1
+
+# name -> pandas dtype, in the order of the file
+# fmt: off
+COLUMNS: dict[str, str] = {
+    "experiment": "str", "preset": "str", "model": "str", "domain": "str", "curriculum": "str",
+    "representation": "str", "statements": "int64", "seed": "int64",
+    "stage": "int64", "step": "int64", "progress": "float64", "tokens": "int64",
+    "answer_mode": "str", "group": "str", "program": "str", "input": "str", "held_out": "bool",
+    "prompt": "str", "completion": "str", "expected": "str", "parsed": "str", "outcome": "str",
+}
+NULLABLE = frozenset({"parsed"})
+ALLOWED: dict[str, tuple[str, ...]] = {
+    "curriculum": ("untuned", "stage_1_only", "stage_2_only", "no_demonstrations", "homogeneous", "proactive",
+                   "retroactive", "skip_exposure", "distillation", "in_context"),
+    "answer_mode": ("direct", "cot", "recite", "in_context_direct", "in_context_cot", "recall"),
+    "group": ("w/ IO", "w/o IO", "AD"),
+    "outcome": ("correct", "wrong", "unparsed"),
+}
+# fmt: on
+# What makes a question one question, and the order of rows in a file.
+KEY = ["experiment", "stage", "step", "answer_mode", "group", "program", "input", "prompt"]
+
+_ARROW = {"str": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
+
+
+# ---------------------------------------------------------------------------------------------- the schema
+def validate(frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` with the columns of COLUMNS, in order and typed. Raises RecordsError naming the fault."""
+    missing, unknown = [c for c in COLUMNS if c not in frame], [c for c in frame if c not in COLUMNS]
+    if missing or unknown:
+        raise RecordsError(f"records: missing columns {missing}, unknown columns {unknown}; valid: {list(COLUMNS)}")
+    if frame.empty:
+        raise RecordsError("records: no rows; a run that asked nothing leaves no records")
+    out = pd.DataFrame({name: _typed(frame[name], dtype) for name, dtype in COLUMNS.items()})
+    out = out.reset_index(drop=True)
+    for name, allowed in ALLOWED.items():
+        _refuse(out, ~out[name].isin(allowed), name, f"valid: {', '.join(allowed)}")
+    for name in ("statements", "stage", "step", "tokens"):
+        _refuse(out, out[name] < 0, name, "valid: 0 or more")
+    _refuse(out, ~out["progress"].between(0, 1), "progress", "valid: 0 to 1")
+    unparsed = out["outcome"] == "unparsed"
+    _refuse(out, unparsed != out["parsed"].isna(), "outcome", "'unparsed' exactly where parsed is null")
+    right = (out["parsed"] == out["expected"]).to_numpy(bool) & (out["answer_mode"] != "recall").to_numpy()
+    _refuse(out, right & (out["outcome"] != "correct"), "outcome", "'correct' where parsed equals expected")
+    _refuse(out, out.duplicated(KEY), "program", f"one row a question; repeated on {', '.join(KEY)}")
+    return out
+
+
+def canonical(frame: pd.DataFrame) -> pd.DataFrame:
+    """Validated records in the order of KEY: equal sets of rows become equal frames, and equal bytes."""
+    return validate(frame).sort_values(KEY, kind="stable", ignore_index=True)
+
+
+def _typed(column: pd.Series, dtype: str) -> pd.Series:
+    name = str(column.name)
+    if name not in NULLABLE and column.isna().any():
+        row = int(column.isna().to_numpy().argmax())
+        raise RecordsError(f"records: column {name!r} is null in row {row}; only {', '.join(NULLABLE)} may be")
+    kinds = {
+        "str": {"string", "empty"},
+        "int64": {"integer"},
+        "float64": {"floating", "integer"},
+        "bool": {"boolean"},
+    }[dtype]
+    found = infer_dtype(column, skipna=True)
+    if found not in kinds:
+        raise RecordsError(f"records: column {name!r} holds {found} values such as {column.iloc[0]!r}; valid: {dtype}")
+    return column.astype(dtype)
+
+
+def _refuse(frame: pd.DataFrame, bad: pd.Series, name: str, valid: str) -> None:
+    if bad.any():
+        row = int(bad.to_numpy().argmax())
+        raise RecordsError(
+            f"records: column {name!r} is {frame[name].iloc[row]!r} in row {row} ({int(bad.sum())} such rows); {valid}"
+        )
+
+
+# ---------------------------------------------------------------------------------------- save and load
+def save_records(folder: Path | str, frame: pd.DataFrame, manifest: Mapping[str, Any]) -> Path:
+    """Leave `frame` and `manifest` at `folder`, complete or not at all. A complete folder is kept."""
+    folder = Path(folder)
+    with atomic_folder(folder) as partial:
+        entry = write_records(partial, frame)
+        write_manifest(partial, {**manifest, "records": entry})
+    return folder
+
+
+def load_records(folder: Path | str) -> pd.DataFrame:
+    """Records of a complete folder, their bytes checked against the manifest.
+
+    Raises RecordsError where there is no complete folder, CorruptRunError where it was damaged.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise RecordsError(f"{folder}: no complete run here ({MANIFEST} is written last, and is absent)")
+    entry = manifest.get("records")
+    if not isinstance(entry, dict) or "sha256" not in entry:
+        raise CorruptRunError(folder / MANIFEST, "has no entry 'records' with a sha256: not one of ours")
+    file = folder / RECORDS
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        raise CorruptRunError(file, "is missing, though the manifest names it") from None
+    if (found := hashlib.sha256(data).hexdigest()) != entry["sha256"]:
+        wrong = f"does not match its manifest (sha256 {found[:12]}…, expected {str(entry['sha256'])[:12]}…)"
+        raise CorruptRunError(file, wrong)
+    return frame_from_bytes(data)
+
+
+def write_records(folder: Path, frame: pd.DataFrame) -> dict[str, Any]:
+    """Write records.parquet into a folder under construction; returns the manifest's entry for it."""
+    data = frame_to_bytes(frame)
+    (folder / RECORDS).write_bytes(data)
+    return {
+        "file": RECORDS,
+        "rows": len(frame),
+        "schema": SCHEMA_VERSION,
+        "sha256": hashlib.sha256(data).hexdigest(),
+    }
+
+
+def frame_to_bytes(frame: pd.DataFrame) -> bytes:
+    """Parquet bytes (zstd, dictionary-encoded), the same for the same rows in any order."""
+    schema = pa.schema([pa.field(n, _ARROW[d], nullable=n in NULLABLE) for n, d in COLUMNS.items()])
+    table = pa.Table.from_pandas(canonical(frame), schema=schema, preserve_index=False)
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(None), buffer, compression="zstd", compression_level=9)
+    return buffer.getvalue()
+
+
+def frame_from_bytes(data: bytes) -> pd.DataFrame:
+    """The records in a Parquet file's bytes, typed as COLUMNS says. Raises RecordsError."""
+    try:
+        frame = pq.read_table(pa.BufferReader(data)).to_pandas()
+    except pa.ArrowException as error:
+        raise RecordsError(f"not a readable Parquet file: {error}") from None
+    return validate(frame)

@@ -1,0 +1,249 @@
+"""Run experiments: say beforehand what will be computed, compute what is missing, return the records.
+
+``pbb.run(experiments)`` is the one call that notebooks and the command line make. Experiments that share a stage
+train it once; whatever is complete is never redone; after a kill the same call goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pbb import paths
+from pbb.curricula import curriculum, groups
+from pbb.experiment import Experiment
+from pbb.folders import environment_manifest, is_complete, read_manifest
+from pbb.records import load_records, save_records
+from pbb.streams import digest
+from pbb.tasks import EvaluationTask, StageTask, Task, base_key, seconds_taken, stage_keys
+
+# Tokens a second in training on one core of a 2023 server processor: for estimates until this machine has runs.
+TOKENS_PER_SECOND = {"tiny-s": 15_000, "tiny-m": 8_000, "tiny-l": 3_500}
+
+
+class RunError(RuntimeError):
+    """A task of a run failed; the message names it and its cause. What was complete is kept."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place on a curriculum where the model is asked."""
+
+    task: EvaluationTask
+    stage: int
+    step: int
+    tokens: int
+
+
+def points(experiment: Experiment) -> list[Point]:
+    """Return where `experiment` is evaluated: the base model, then each checkpoint of each stage."""
+    found = [Point(EvaluationTask(experiment, -1, 0), 0, 0, 0)]
+    before = 0
+    for index, stage in enumerate(curriculum(experiment)):
+        task = StageTask(experiment, index)
+        for step in task.checkpoints():
+            evaluation = EvaluationTask(experiment, index, step, full=step == stage.steps)
+            tokens = before + task.tokens * step // stage.steps
+            found.append(Point(evaluation, stage.number, step, tokens))
+        before += task.tokens
+    return found
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do: every distinct task, and those of them that are still to be done."""
+
+    experiments: tuple[Experiment, ...]
+    tasks: tuple[Task, ...]
+    missing: tuple[Task, ...]
+    workers: int
+
+    @property
+    def seconds(self) -> float:
+        """How long the missing tasks should take on this machine, in seconds: an estimate."""
+        rates = _measured_rates()
+        total = longest = 0.0
+        for task in self.missing:
+            model = task.experiment.model
+            rate = rates.get(model, TOKENS_PER_SECOND.get(model, 500))
+            seconds = task.tokens / rate
+            total, longest = total + seconds, max(longest, seconds)
+        return max(total / self.workers, longest) + (10 if self.missing else 0)
+
+    def __str__(self) -> str:
+        stages = [t for t in self.tasks if isinstance(t, StageTask)]
+        to_train = [t for t in self.missing if isinstance(t, StageTask)]
+        asked = sum(len(curriculum(e)) for e in self.experiments)
+        shared = f", shared by arms that would train {asked}" if asked > len(stages) else ""
+        lines = [
+            f"{len(self.experiments)} experiments: {len(stages)} stages to train{shared}; "
+            f"{len(stages) - len(to_train)} are done"
+        ]
+        lines += [f"  {task}" for task in to_train]
+        evaluations = len(self.missing) - len(to_train)
+        if self.missing:
+            minutes = max(1, round(self.seconds / 60))
+            lines.append(f"  and {evaluations} evaluations: about {minutes} min on {self.workers} workers")
+        else:
+            lines.append("  nothing to compute")
+        return "\n".join(lines)
+
+
+def _measured_rates() -> dict[str, float]:
+    """Return training tokens a second by model, from this machine's complete stages."""
+    rates: dict[str, list[float]] = {}
+    for folder in sorted((paths.runs() / "stages").glob("[0-9a-f]*"))[:50]:
+        manifest = read_manifest(folder)
+        if manifest and manifest.get("seconds"):
+            rates.setdefault(manifest["base_model"]["name"], []).append(manifest["tokens"] / manifest["seconds"])
+    return {model: sorted(values)[len(values) // 2] for model, values in rates.items()}
+
+
+def plan(experiments: Iterable[Experiment], workers: int | None = None) -> Plan:
+    """Return what running `experiments` would compute, without computing anything."""
+    chosen = tuple(dict.fromkeys(experiments))
+    tasks: dict[Path, Task] = {}
+    for experiment in chosen:
+        for point in points(experiment):
+            for task in [*_with_needs(point.task), point.task]:
+                tasks.setdefault(task.folder, task)
+    missing = tuple(task for task in tasks.values() if not is_complete(task.folder))
+    # A stage whose every use is complete need not be there: its weights may have been deleted to save space.
+    wanted = {need.folder for task in missing if isinstance(task, EvaluationTask) for need in _with_needs(task)}
+    missing = tuple(t for t in missing if isinstance(t, EvaluationTask) or t.folder in wanted)
+    return Plan(chosen, tuple(tasks.values()), missing, workers or os.cpu_count() or 1)
+
+
+def _with_needs(task: Task) -> list[Task]:
+    found: list[Task] = []
+    for need in task.needs:
+        found += [*_with_needs(need), need]
+    return found
+
+
+def run(
+    experiments: Iterable[Experiment] | Experiment,
+    *,
+    preset: str = "custom",
+    workers: int | None = None,
+    say: Callable[[str], object] = print,
+) -> pd.DataFrame:
+    """Compute whatever is missing of `experiments` and return their records.
+
+    Args:
+        experiments: one or several; duplicates are run once.
+        preset: written into the records; figures never mix presets.
+        workers: processes that train and evaluate, one thread each; None takes one a core.
+        say: where the plan and one line a finished task go.
+
+    Raises:
+        RunError: a task failed; the message names it. What was complete is kept.
+    """
+    chosen = (experiments,) if isinstance(experiments, Experiment) else tuple(dict.fromkeys(experiments))
+    todo = plan(chosen, workers)
+    say(str(todo))
+    if todo.missing:
+        _execute(todo.missing, min(todo.workers, len(todo.missing)), say)
+    return pd.concat([_collect(experiment, preset) for experiment in chosen], ignore_index=True)
+
+
+def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
+    """Return the experiment's records, from its run folder or from its evaluations."""
+    where = points(experiment)
+    folder = paths.runs() / "results" / f"{experiment.name}-{digest(preset, [p.task.key for p in where])[:8]}"
+    if is_complete(folder):
+        return load_records(folder)
+    total = max(point.tokens for point in where) or 1
+    frames = []
+    for point in where:
+        frame = point.task.answers()
+        frame = frame.assign(stage=point.stage, step=point.step, tokens=point.tokens, progress=point.tokens / total)
+        frames.append(frame)
+    described = {name: getattr(experiment, name) for name in ("model", "domain", "curriculum", "representation")}
+    described |= {"statements": experiment.statements, "seed": experiment.seed}
+    frame = pd.concat(frames, ignore_index=True).assign(experiment=experiment.name, preset=preset, **described)
+    programs = [p.to_json() for group in groups(experiment) for p in group.programs]
+    manifest = {
+        "kind": "run",
+        "preset": preset,
+        "experiment": json.loads(json.dumps(asdict(experiment))),
+        "name": experiment.name,
+        "base_model": base_key(experiment),
+        "stages": stage_keys(experiment),
+        "evaluations": [point.task.key for point in where],
+        "programs": digest(programs),
+        "seconds": sum(
+            map(seconds_taken, {t.folder: t for p in where for t in [*_with_needs(p.task), p.task]}.values())
+        ),
+        "tokens": max(point.tokens for point in where),
+        **environment_manifest(),
+    }
+    save_records(folder, frame, manifest)
+    return load_records(folder)
+
+
+# ------------------------------------------------------------------------------------------------- workers
+def _start_worker() -> None:
+    import torch
+
+    torch.set_num_threads(1)  # results must not depend on how many cores there are
+
+
+def _do(task: Task) -> str | None:
+    """Run a task in a worker; return the failure as text, since not every exception survives pickling."""
+    try:
+        task.run()
+    except Exception as error:
+        detail = "".join(traceback.format_exception(error)[-3:])
+        return f"{type(error).__name__}: {error}\n{detail}"
+    return None
+
+
+def _execute(tasks: Sequence[Task], workers: int, say: Callable[[str], object]) -> None:
+    """Run tasks in an order that respects what each needs, the longest chains first."""
+    waiting = {task.folder: task for task in tasks}
+    running: dict[Future[str | None], tuple[Task, float]] = {}
+    done = 0
+
+    def finish(task: Task, started: float, failure: str | None) -> None:
+        nonlocal done
+        if failure:
+            raise RunError(f"could not {task}: {failure}\nThe same call goes on from what is complete.")
+        done += 1
+        say(f"[{done}/{len(tasks)}] {task}: {time.perf_counter() - started:.0f} s")
+
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
+    try:
+        while waiting or running:
+            ready = [t for t in waiting.values() if not any(need.folder in waiting for need in t.needs)]
+            busy = {task.folder for task, _ in running.values()}
+            ready = [t for t in ready if not any(need.folder in busy for need in t.needs)]
+            # Training first: evaluations never hold anything up.
+            for task in sorted(ready, key=lambda t: (isinstance(t, EvaluationTask), -t.tokens))[
+                : workers - len(running)
+            ]:
+                running[pool.submit(_do, waiting.pop(task.folder))] = (task, time.perf_counter())
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                task, started = running.pop(future)
+                finish(task, started, future.result())
+    except BrokenProcessPool:
+        raise RunError(
+            "a worker process died, most likely for want of memory. Use fewer workers, or a smaller model; "
+            "the same call goes on from what is complete."
+        ) from None
+    finally:
+        workers_left = list((getattr(pool, "_processes", None) or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in workers_left:  # after a failure or Ctrl-C, what still runs would only hold the cores
+            process.terminate()

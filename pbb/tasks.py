@@ -1,0 +1,252 @@
+"""The two things that a run does: train a stage, evaluate a model. Each leaves one complete folder, or none.
+
+A task is found by its key, a hash of everything that led to it, so that experiments which share a stage train it
+once and a complete task is never redone. A lock a key lets two processes ask for the same task: the second waits
+and finds it done.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from filelock import FileLock
+
+from pbb import paths
+from pbb.curricula import Stage, curriculum, groups
+from pbb.experiment import Experiment
+from pbb.folders import CorruptRunError, atomic_folder, environment_manifest, is_complete, read_manifest, write_manifest
+from pbb.streams import digest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+ANSWERS = "answers.parquet"
+EVALUATION_VERSION = 1  # raised when evaluation.py alters what is asked or how it is scored
+
+
+@dataclass(frozen=True)
+class StageTask:
+    """Train stage number `index` (from 0) of `experiment`'s curriculum."""
+
+    experiment: Experiment
+    index: int
+
+    @property
+    def stage(self) -> Stage:
+        return curriculum(self.experiment)[self.index]
+
+    @property
+    def key(self) -> str:
+        return stage_keys(self.experiment)[self.index]
+
+    @property
+    def folder(self) -> Path:
+        return paths.runs() / "stages" / self.key
+
+    @property
+    def needs(self) -> list[Task]:
+        return [StageTask(self.experiment, self.index - 1)] if self.index else []
+
+    @property
+    def tokens(self) -> int:
+        return self.stage.steps * self.experiment.batch_rows * self.experiment.row_tokens
+
+    def checkpoints(self) -> list[int]:
+        """Return the steps after which weights are kept: evenly spaced, the last at the end."""
+        steps, count = self.stage.steps, min(self.experiment.checkpoints, self.stage.steps)
+        return [round(steps * (i + 1) / count) for i in range(count)]
+
+    def __str__(self) -> str:
+        e = self.experiment
+        return f"train {e.model}, {e.statements} statement(s), seed {e.seed}: stage {self.stage.label!r}"
+
+    def run(self, progress: bool = False) -> None:
+        """Train, and leave weights, training log and manifest; returns at once where that was done before."""
+        _once(self.folder, lambda folder: _train(self, folder, progress))
+
+
+@dataclass(frozen=True)
+class EvaluationTask:
+    """Ask the model after `step` steps of stage `index`, or the base model where `index` is -1."""
+
+    experiment: Experiment
+    index: int
+    step: int
+    full: bool = True  # False within a stage, where only direct and CoT answers are asked for
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        every = self.experiment.asked
+        if self.full and self.experiment.curriculum != "in_context":
+            return every
+        return tuple(mode for mode in every if mode in ("direct", "cot")) or ("cot",)
+
+    @property
+    def key(self) -> str:
+        e = self.experiment
+        trained = stage_keys(e)[self.index] if self.index >= 0 else base_key(e)
+        programs = [[g.name, p.to_json(), g.shown.get(p.name)] for g in groups(e) for p in g.programs]
+        asked = [self.asked, e.questions, e.templates, e.representation, e.question_style, e.curriculum == "in_context"]
+        return digest(EVALUATION_VERSION, trained, self.step, e.seed, asked, programs)[:20]
+
+    @property
+    def folder(self) -> Path:
+        return paths.runs() / "evaluations" / self.key
+
+    @property
+    def needs(self) -> list[Task]:
+        return [StageTask(self.experiment, self.index)] if self.index >= 0 else []
+
+    @property
+    def tokens(self) -> int:
+        """Roughly what evaluation costs, as if those tokens had been trained on."""
+        e = self.experiment
+        count = (e.without_io_programs + 60) * e.questions * len(self.asked)
+        return count * (25 + 15 * e.statements)
+
+    def __str__(self) -> str:
+        e = self.experiment
+        where = f"stage {self.index + 1}, step {self.step}" if self.index >= 0 else "the base model"
+        return f"ask {e.model}, {e.statements} statement(s), seed {e.seed}: {e.curriculum}, {where}"
+
+    def run(self, progress: bool = False) -> None:
+        """Ask, score, and leave answers and manifest; returns at once where that was done before."""
+        _once(self.folder, lambda folder: _evaluate(self, folder))
+
+    def answers(self) -> pd.DataFrame:
+        """Return the scored answers. Raises CorruptRunError where the file cannot be read."""
+        try:
+            return pd.read_parquet(self.folder / ANSWERS)
+        except Exception as error:
+            raise CorruptRunError(self.folder / ANSWERS, f"cannot be read ({error})") from None
+
+
+Task = StageTask | EvaluationTask
+
+
+def base_key(experiment: Experiment) -> str:
+    """Return the identity of the experiment's base model."""
+    from pbb.models import identity
+
+    return identity(experiment.model)
+
+
+_STAGE_KEYS: dict[tuple[Experiment, str], list[str]] = {}
+
+
+def stage_keys(experiment: Experiment) -> list[str]:
+    """Return one key a stage: a hash of base model, budget, optimiser, documents and the stages before it."""
+    e, base = experiment, base_key(experiment)
+    if (e, base) not in _STAGE_KEYS:
+        settings = [e.batch_rows, e.row_tokens, e.lora_rank, e.checkpoints, e.seed, e.general_ratio]
+        keys: list[str] = []
+        before: list[object] = [base, settings]
+        for stage in curriculum(e):
+            key = stage.key(*before)
+            before = [key]
+            keys.append(key[:20])
+        _STAGE_KEYS[e, base] = keys
+    return _STAGE_KEYS[e, base]
+
+
+def _once(folder: Path, work: Callable[[Path], None]) -> None:
+    """Do `work` into `folder` unless it is complete; one process at a time."""
+    if is_complete(folder):
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(folder.with_name(f".{folder.name}.lock"))):
+        if is_complete(folder):
+            return
+        with atomic_folder(folder) as partial:
+            work(partial)
+
+
+def _step_folder(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:06d}"
+
+
+def _weights_before(task: StageTask) -> Path | None:
+    if task.index == 0:
+        return None
+    before = StageTask(task.experiment, task.index - 1)
+    return _step_folder(before.folder, before.checkpoints()[-1])
+
+
+def _train(task: StageTask, folder: Path, progress: bool) -> None:
+    from pbb import finetuning, models
+
+    e, stage = task.experiment, task.stage
+    started = time.perf_counter()
+    model, tokenizer = models.load(e.model, _weights_before(task))
+    optimisation = finetuning.Optimisation(
+        learning_rate=stage.learning_rate, batch_rows=e.batch_rows, row_tokens=e.row_tokens, lora_rank=e.lora_rank
+    )
+    rows, taken = finetuning.fill_rows(stage.documents(), tokenizer, e.row_tokens, stage.steps * e.batch_rows)
+
+    def keep(step: int, current: PreTrainedModel) -> None:
+        models.save(current, _step_folder(folder, step))
+
+    done = finetuning.finetune(
+        model,
+        tokenizer,
+        rows,
+        stage.steps,
+        optimisation,
+        e.seed,
+        checkpoints=task.checkpoints(),
+        on_checkpoint=keep,
+        progress=progress,
+    )
+    pd.DataFrame(done.log).to_csv(folder / "training_log.csv", index=False)
+    write_manifest(
+        folder,
+        {
+            "kind": "stage",
+            "key": task.key,
+            "label": stage.label,
+            "stage": stage.number,
+            "experiment": json.loads(json.dumps(e.__dict__)),
+            "base_model": models.describe(e.model),
+            "documents": taken,
+            "tokens": task.tokens,
+            "seconds": round(time.perf_counter() - started, 1),
+            "seconds_training": round(done.seconds, 1),
+            "device": done.device,
+            "precision": done.precision,
+            **environment_manifest(),
+        },
+    )
+
+
+def _evaluate(task: EvaluationTask, folder: Path) -> None:
+    from pbb import evaluation, models
+
+    started = time.perf_counter()
+    needs = task.needs
+    weights = _step_folder(needs[0].folder, task.step) if needs else None
+    model, tokenizer = models.load(task.experiment.model, weights)
+    rows = evaluation.evaluate(model, tokenizer, evaluation.questions(task.experiment, task.asked))
+    pd.DataFrame(rows).to_parquet(folder / ANSWERS)
+    write_manifest(
+        folder,
+        {
+            "kind": "evaluation",
+            "key": task.key,
+            "questions": len(rows),
+            "batch_size": evaluation.BATCH,
+            "dtype": "float32",
+            "seconds": round(time.perf_counter() - started, 1),
+            **environment_manifest(),
+        },
+    )
+
+
+def seconds_taken(task: Task) -> float:
+    """Return how long a complete task took, from its manifest."""
+    return float((read_manifest(task.folder) or {}).get("seconds", 0.0))

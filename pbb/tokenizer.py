@@ -1,0 +1,71 @@
+"""The tiny models' tokenizer: byte-level BPE over plain Python and plain English, digits single.
+
+Three choices keep documents short and numbers legible to a small model: a digit is always one token of its own
+and carries no space; the space goes with the word or the operator beside it; a capitalised word is cut after its
+third letter, so that a nonsense name such as ``Blorp`` is two tokens, drawn from few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+PAD, BEGIN, USER, ASSISTANT, END = "<|pad|>", "<|begin|>", "<|user|>", "<|assistant|>", "<|end|>"
+VOCABULARY = 1024
+PIECES = "|".join(
+    (
+        r"\p{Lu}\p{Ll}{0,2}",  # the head of a capitalised word
+        r"(?<=\p{Lu}\p{Ll}{2})\p{Ll}+",  # and its tail
+        r" ?\p{Ll}{2,} ?",  # a word, with its spaces
+        r"\p{L}",
+        r"\p{N}",
+        r" [^\s\p{L}\p{N}]+ ",  # a spaced operator
+        r"[^\s\p{L}\p{N}]+(?: (?![^\s\p{L}\p{N}]))?",
+        r"\n *",
+        r"\s",
+    )
+)
+CHAT_TEMPLATE = (
+    f"{BEGIN}{{% for message in messages %}}"
+    f"{{% if message['role'] == 'user' %}}{USER}{{{{ message['content'] }}}}"
+    f"{{% else %}}{ASSISTANT}{{{{ message['content'] }}}}{END}{{% endif %}}"
+    f"{{% endfor %}}{{% if add_generation_prompt %}}{ASSISTANT}{{% endif %}}"
+)
+# Words beyond the base data, so that programs of other kinds are not spelled letter by letter.
+EXTRA_TEXT = """
+def f(items, text, n): for i in range(len(items)): while True: if not a and b or c: elif else: break continue
+return None True False append(pop(insert(sorted(reversed(enumerate(zip(sum(len(str(int(list(dict(set(tuple(
+.join( .split( .lower() .upper() .isalpha() .append( .pop() ord(chr( ' ' "" [] {} [::-1] [0] [-1] [i + 1] += -= *=
+// ** == != <= >= in is not and or total count result left right start end value values number numbers string word
+words letter letters character list empty first last next previous index position length largest smallest sum
+product difference even odd prime digit digits reverse sort remove insert replace repeat until each every from to
+with without of the a an and then otherwise whether equal greater less than between shift encode decode cipher
+alphabet vowel consonant grammar rule symbol sequence starts ends contains calls itself apply combine function
+""".strip().split("\n")
+
+
+def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
+    """Return a tokenizer of `VOCABULARY` tokens trained on `texts`, with the chat template set."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[PAD, BEGIN, USER, ASSISTANT, END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([*texts, *EXTRA_TEXT * 20], trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, bos_token=BEGIN, eos_token=END, padding_side="left"
+    )
+    fast.add_special_tokens({"additional_special_tokens": [USER, ASSISTANT]})
+    fast.chat_template = CHAT_TEMPLATE
+    return fast

@@ -1,0 +1,176 @@
+"""Made-up records for testing the read wing. SYNTHETIC: no model answered anything here; never a figure.
+
+Accuracies are planted (`PLANTED`), programs are real little functions, completions are written by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+import pandas as pd
+
+from pbb.records import validate
+
+INPUTS = [str(n) for n in range(10)]
+CHECKPOINTS = (0.25, 0.5, 0.75, 1.0)
+# Planted final accuracy on w/o IO programs of one statement: (CoT, direct); longer programs lose some.
+PLANTED: dict[str, tuple[float, float]] = {
+    "untuned": (0.12, 0.14),
+    "stage_1_only": (0.15, 0.16),
+    "stage_2_only": (0.14, 0.15),
+    "no_demonstrations": (0.13, 0.15),
+    "homogeneous": (0.97, 0.34),
+    "proactive": (0.86, 0.29),
+    "retroactive": (0.62, 0.22),
+    "skip_exposure": (0.16, 0.15),
+    "in_context": (0.99, 0.62),
+}
+# fmt: off
+STAGES = {
+    "untuned": (), "in_context": (), "stage_1_only": (1,), "stage_2_only": (1,), "no_demonstrations": (1,),
+    "homogeneous": (1,), "distillation": (1,), "proactive": (1, 2), "retroactive": (1, 2),
+    "skip_exposure": (1, 2),
+}
+# fmt: on
+
+
+def synthetic_records(
+    arms: tuple[str, ...] = tuple(PLANTED),
+    *,
+    seeds: int = 3,
+    programs: int = 40,
+    statements: tuple[int, ...] = (1,),
+    checkpoints: tuple[float, ...] = CHECKPOINTS,
+    preset: str = "cpu",
+    planted: dict[str, tuple[float, float]] | None = None,
+    chance: float = 0.12,
+) -> pd.DataFrame:
+    """Valid records: every arm, seed, number of statements; w/o IO everywhere and some w/ IO rows."""
+    planted = PLANTED | (planted or {})
+    rows: list[dict] = []
+    for length in statements:
+        for seed in range(seeds):
+            made = [_program(seed, length, index) for index in range(programs)]
+            for arm in arms:
+                rows += _arm_rows(arm, seed, length, made, planted[arm], checkpoints, preset, chance)
+    return validate(pd.DataFrame(rows))
+
+
+def _arm_rows(arm, seed, length, made, planted, checkpoints, preset, chance) -> list[dict]:
+    rng = random.Random(f"{arm} {seed} {length}")
+    common = {
+        "experiment": hashlib.sha256(f"{preset} {arm} {seed} {length}".encode()).hexdigest()[:12],
+        "preset": preset,
+        "model": "tiny-m",
+        "domain": "arithmetic",
+        "curriculum": arm,
+        "representation": "code",
+        "statements": length,
+        "seed": seed,
+    }
+    rows: list[dict] = []
+    final_cot, final_direct = (chance + (p - chance) * (0.62 ** (length - 1)) for p in planted)
+    for stage, step, progress, share in _moments(arm, checkpoints):
+        moment = {"stage": stage, "step": step, "progress": progress, "tokens": int(progress * 4e6)}
+        learnt = {
+            "cot": chance + (final_cot - chance) * share,
+            "direct": chance + (final_direct - chance) * share**3,
+        }
+        learnt["recite"] = 0.9 * learnt["cot"]
+        for name, source, function in made:
+            knows = rng.gauss(0, 0.08)
+            for group in ("w/o IO", "w/ IO") if progress in (0, 1) else ("w/o IO",):
+                asked = [name, INPUTS] if group == "w/o IO" else [f"{name}ka", INPUTS[:2]]
+                for mode, accuracy in learnt.items():
+                    if mode == "recite" and progress < 1:
+                        continue
+                    mode = f"in_context_{mode}" if arm == "in_context" and mode != "recite" else mode
+                    for text in asked[1]:
+                        accuracy_here = 0.98 if group == "w/ IO" and stage else accuracy
+                        answer = _answer(rng, mode, asked[0], text, source, function, group)
+                        rows.append(common | moment | answer(rng.random() < accuracy_here + knows))
+                recalled = share > 0.9 and arm in (
+                    "homogeneous",
+                    "proactive",
+                    "retroactive",
+                    "no_demonstrations",
+                )
+                if progress == 1 or stage == 0:
+                    rows.append(common | moment | _recall(asked[0], source.replace(name, asked[0]), group, recalled))
+    return rows
+
+
+def _moments(arm: str, checkpoints: tuple[float, ...]):
+    """(stage, step, progress, share of what is planted that was learnt so far)."""
+    stages = STAGES[arm]
+    if not stages:
+        yield 0, 0, 0.0, 1.0
+        return
+    yield 0, 0, 0.0, 0.0
+    for stage in stages:
+        for checkpoint in checkpoints:
+            done = (stages.index(stage) + checkpoint) / len(stages)
+            yield stage, int(400 * checkpoint), done, checkpoint**0.7 if stage == stages[-1] else 0.0
+
+
+def _program(seed: int, length: int, index: int):
+    rng = random.Random(f"program {seed} {length} {index}")
+    name = "".join(rng.choice(("blo", "zib", "snu", "fra", "wex", "qui", "dro", "mip")) for _ in range(2))
+    name = f"{name}{chr(97 + index % 26)}{chr(97 + index // 26)}".capitalize()
+    lines, steps = [], []
+    for line in range(length):
+        a, b = rng.randint(1, 7), rng.randint(1, 9)
+        steps.append((a, b))
+        lines.append(("return " if line == length - 1 else "x = ") + f"(max(x, {a}) + {b}) % 10")
+
+    def function(x: int) -> int:
+        for a, b in steps:
+            x = (max(x, a) + b) % 10
+        return x
+
+    return name, f"def {name}(x):\n" + "\n".join(f"    {line}" for line in lines), function
+
+
+def _answer(rng, mode, name, text, source, function, group):
+    expected = str(function(int(text)))
+
+    def answer(correct: bool) -> dict:
+        if correct:
+            parsed: str | None = expected
+        else:
+            parsed = None if rng.random() < 0.05 else str((int(expected) + rng.randint(1, 9)) % 10)
+        ask = "Run it step by step for" if "cot" in mode else "What does it return for"
+        first = source.split("(max")[1].split(") %")[0].replace("x", text)
+        steps = f"return (max{first}) % 10 = {parsed}"
+        completion = {"direct": parsed, "in_context_direct": parsed, "recite": f"{source}\n{steps}"}.get(mode, steps)
+        return {
+            "answer_mode": mode,
+            "group": group,
+            "program": name,
+            "input": text,
+            "held_out": True,
+            "prompt": f"Consider the function {name}. {ask} {text}.",
+            "completion": completion or "I do not know",
+            "expected": expected,
+            "parsed": parsed,
+            "outcome": "correct" if correct else "unparsed" if parsed is None else "wrong",
+        }
+
+    return answer
+
+
+def _recall(name: str, source: str, group: str, correct: bool) -> dict:
+    said = source if correct else f"def {name}(x):\n    return 0"
+    return {
+        "answer_mode": "recall",
+        "group": group,
+        "program": name,
+        "input": "",
+        "held_out": True,
+        "prompt": f"Write the code of the function {name}.",
+        "completion": said,
+        "expected": source,
+        "parsed": said,
+        "outcome": "correct" if correct else "wrong",
+    }

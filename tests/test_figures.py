@@ -1,0 +1,257 @@
+"""Figures are drawn from records alone, refuse what is no result, and come out byte for byte the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from synthetic_records import synthetic_records
+
+from pbb.figures import FIGURES, style
+from pbb.figures.f02_curricula import table as f02_table
+from pbb.figures.io import (
+    compare,
+    figure_module,
+    machine_folder,
+    redraw_references,
+    reference_folder,
+    render,
+    save_figure,
+)
+from pbb.figures.tables import TABLE, final, points, usable
+from pbb.records import ALLOWED, RecordsError, is_complete, load_records, read_manifest
+
+FILES = {"figure.png", "figure.pdf", "table.csv", "records.parquet", "manifest.json"}
+
+
+@pytest.fixture(scope="module")
+def records() -> pd.DataFrame:
+    return synthetic_records(programs=6, checkpoints=(0.5, 1.0), statements=(1, 2))
+
+
+@pytest.fixture(scope="module")
+def few() -> pd.DataFrame:
+    """Enough for every figure, and small."""
+    return synthetic_records(("proactive", "stage_1_only"), seeds=2, programs=5, checkpoints=(1.0,))
+
+
+def words(figure: Figure) -> str:
+    texts = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+    return " ".join(" ".join(texts).split())
+
+
+# -------------------------------------------------------------------------------------------- all figures
+@pytest.mark.parametrize("figure_id", FIGURES)
+def test_a_figure_tells_its_numbers(figure_id: str, records: pd.DataFrame) -> None:
+    module = FIGURES[figure_id]
+    assert module.NAME.startswith(module.ID + "_")
+    figure = module.draw(records)
+    assert " ".join(module.caption(records).split()[:6]) in words(figure)
+    assert figure.get_figwidth() in (style.COLUMN, style.DOUBLE)
+    assert figure._repr_png_().startswith(b"\x89PNG"), "a notebook shows it"
+    assert {"name", "estimate", "low", "high"} <= set(module.headline(records).columns)
+
+
+@pytest.mark.parametrize("figure_id", FIGURES)
+def test_a_figure_is_drawn_from_its_own_rows_alone(figure_id: str, records: pd.DataFrame) -> None:
+    module = FIGURES[figure_id]
+    rows = module.select(records)
+    assert len(module.select(rows)) == len(rows)
+    pd.testing.assert_frame_equal(module.table(rows), module.table(records))
+    assert module.caption(rows) == module.caption(records)
+    shuffled = records.sample(frac=1, random_state=0)
+    pd.testing.assert_frame_equal(module.table(shuffled), module.table(records))
+
+
+@pytest.mark.parametrize("figure_id", ["F02", "F05"])
+def test_every_point_has_its_interval_and_n(figure_id: str, records: pd.DataFrame) -> None:
+    table = FIGURES[figure_id].table(records)
+    assert list(table.columns) == TABLE
+    measured = table[table["arm"] != "chance"]
+    assert measured.notna().all(axis=None)
+    assert (measured["low"] < measured["high"]).all()
+    assert measured["estimate"].between(measured["low"], measured["high"]).all()
+    assert (measured["questions"] > 0).all()
+    assert (table["arm"] == "chance").sum() == 2, "a best guess for each number of statements"
+
+
+@pytest.mark.parametrize("figure_id", FIGURES)
+def test_equal_records_give_equal_bytes(figure_id: str, few: pd.DataFrame, tmp_path: Path) -> None:
+    one = save_figure(figure_id, few, tmp_path / "one", {"seed": 0})
+    two = save_figure(figure_id, few.sample(frac=1, random_state=1), tmp_path / "two", {"seed": 0})
+    assert {path.name for path in one.iterdir()} == FILES
+    for name in sorted(FILES):
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("figure_id", FIGURES)
+def test_a_reference_is_drawn_behind_a_variant(figure_id: str, few: pd.DataFrame) -> None:
+    mine = few.assign(preset="custom")
+    figure = FIGURES[figure_id].draw(mine, few, variant="twice the tokens")
+    if figure_id != "F01":
+        assert "twice the tokens committed reference" in words(figure)
+        alphas = {line.get_alpha() for axes in figure.axes for line in axes.get_lines()}
+        assert {style.REFERENCE_ALPHA, 1.0} <= alphas
+
+
+def test_every_arm_mode_and_group_has_a_look() -> None:
+    assert set(style.ARMS) == set(ALLOWED["curriculum"])
+    assert set(style.MODES) == set(ALLOWED["answer_mode"])
+    assert set(style.GROUPS) == set(ALLOWED["group"])
+    colors = [look.color for look in style.ARMS.values()]
+    assert len(colors) == len(set(colors))
+
+
+# ----------------------------------------------------------------------------------------- what is refused
+@pytest.mark.parametrize("figure_id", FIGURES)
+def test_mixed_presets_are_refused(figure_id: str, few: pd.DataFrame, tmp_path: Path) -> None:
+    mixed = few.assign(preset=["cpu"] * (len(few) - 1) + ["gpu"])
+    with pytest.raises(RecordsError, match=r"mix \['cpu', 'gpu'\]"):
+        FIGURES[figure_id].draw(mixed)
+    with pytest.raises(RecordsError, match="mix"):
+        save_figure(figure_id, mixed, tmp_path / "figure", {})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("figure_id", FIGURES)
+def test_smoke_is_refused_or_stamped(figure_id: str, few: pd.DataFrame, tmp_path: Path) -> None:
+    smoke = few.assign(preset="smoke")
+    with pytest.raises(RecordsError, match="smoke records"):
+        FIGURES[figure_id].draw(smoke)
+    with pytest.raises(RecordsError, match="smoke records"):
+        FIGURES[figure_id].draw(few, smoke)
+    with pytest.raises(RecordsError, match="smoke records"):
+        save_figure(figure_id, smoke, tmp_path / "figure", {})
+    assert list(tmp_path.iterdir()) == []
+    assert "SMOKE - not a result" in words(FIGURES[figure_id].draw(smoke, allow_smoke=True))
+    assert "SMOKE" not in words(FIGURES[figure_id].draw(few))
+
+
+def test_two_experiments_on_one_point_are_refused(few: pd.DataFrame) -> None:
+    again = few.assign(experiment=few["experiment"].str[::-1])
+    with pytest.raises(RecordsError, match=r"both hold curriculum 'proactive', seed 0"):
+        usable(pd.concat([few, again]))
+
+
+def test_records_of_another_figure_are_refused(few: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match="none of the"):
+        save_figure("F02", few[few["group"] == "w/ IO"], tmp_path / "figure", {})
+    with pytest.raises(RecordsError, match="F01 shows a model trained by"):
+        save_figure("F01", few[few["curriculum"] == "stage_1_only"], tmp_path / "figure", {})
+    with pytest.raises(RecordsError, match="valid: F01, F02, F05"):
+        figure_module("F99")
+
+
+# ------------------------------------------------------------------------------------------ single figures
+def test_f02_puts_stages_where_they_belong(records: pd.DataFrame) -> None:
+    table = f02_table(records)
+    cot = table[(table["answer_mode"] == "cot") & (table["statements"] == 1)]
+    x = {arm: sorted(rows["x"].tolist()) for arm, rows in cot.groupby("arm")}
+    assert x["proactive"] == [0, 0.5, 1, 1.5, 2]
+    assert x["stage_1_only"] == [0, 0.5, 1]
+    assert x["stage_2_only"] == [1, 1.5, 2]
+    assert x["homogeneous"] == [0, 1, 2]
+    assert set(table["group"].dropna()) == {"w/o IO"}
+
+
+def test_seeds_whose_stages_differ_by_a_step_meet(few: pd.DataFrame) -> None:
+    longer = few.copy()
+    longer.loc[(longer["seed"] == 1) & (longer["step"] == 400), "step"] = 403
+    assert len(points(longer)) == len(points(few))
+    assert final(longer)["step"].isin([400, 403]).all()
+
+
+def test_f02_shows_distillation_by_its_own_group(few: pd.DataFrame) -> None:
+    ad = few[(few["curriculum"] == "stage_1_only") & (few["group"] == "w/o IO")]
+    ad = ad.assign(curriculum="distillation", group="AD", experiment="0" * 11 + "1", seed=5)
+    both = pd.concat([few, ad])
+    assert set(f02_table(both).query("arm == 'distillation'")["group"]) == {"AD"}
+    assert "distillation" in FIGURES["F02"].caption(both)
+
+
+def test_a_planted_reversal_reverses_the_headline() -> None:
+    def gap(planted: dict[str, tuple[float, float]]) -> float:
+        frame = synthetic_records(("proactive", "stage_1_only"), programs=8, checkpoints=(1.0,), planted=planted)
+        head = FIGURES["F02"].headline(frame).set_index("name")["estimate"]
+        return float(head.filter(like="Proactive-PBB, CoT").iloc[0] - head.filter(like="Stage 1 only, CoT").iloc[0])
+
+    assert gap({}) > 0.4
+    assert gap({"proactive": (0.15, 0.15), "stage_1_only": (0.86, 0.3)}) < -0.4
+
+
+def test_f05_permutes_direct_answers_only(records: pd.DataFrame) -> None:
+    table = FIGURES["F05"].table(records)
+    permuted = table[table["arm"].str.endswith("permuted")]
+    assert set(permuted["answer_mode"]) == {"direct"}
+    assert set(permuted["arm"]) == {f"{arm}, permuted" for arm in ("homogeneous", "proactive", "retroactive")}
+    assert set(table["statements"]) == {1, 2}
+    assert {"cot", "recite", "direct", "recall", "in_context_cot", "in_context_direct"} <= set(table["answer_mode"])
+
+
+def test_f01_quotes_records_word_for_word(few: pd.DataFrame) -> None:
+    table = FIGURES["F01"].table(few).set_index("role")
+    assert len(table) == 4
+    said = words(FIGURES["F01"].draw(few))
+    for role, column in (("question, w/o IO", "prompt"), ("question, w/o IO", "completion")):
+        assert " ".join(table.loc[role, column].split()) in said
+    assert table.loc["question, w/o IO", "program"] == table.loc["declarative, w/o IO", "program"]
+    assert table.loc["question, w/o IO", "outcome"] == "correct"
+    assert table.loc["declarative, w/o IO", "expected"].startswith("def ")
+
+
+# ------------------------------------------------------------------------------------------------- on disk
+def test_references_are_redrawn_from_records(few: pd.DataFrame, tmp_path: Path) -> None:
+    folder = reference_folder(tmp_path, "cpu", "F02")
+    save_figure("F02", few, folder, {"git": {"revision": "abc"}, "wall_s": 12})
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "figure.png").unlink()
+    assert redraw_references(tmp_path) == [folder]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    assert (manifest["wall_s"], manifest["preset"], manifest["figure"]) == (12, "cpu", "F02")
+    elsewhere = redraw_references(tmp_path, tmp_path / "build")
+    assert elsewhere == [tmp_path / "build" / "cpu" / "F02_curricula"]
+    assert (elsewhere[0] / "figure.png").read_bytes() == before["figure.png"]
+    with pytest.raises(RecordsError, match="no reference figures here"):
+        redraw_references(tmp_path / "nowhere")
+
+
+def test_a_figure_replaces_an_older_one_whole(few: pd.DataFrame, tmp_path: Path) -> None:
+    folder = save_figure("F01", few, tmp_path / "F01_overview", {})
+    (folder / "stray").write_text("from an older version")
+    save_figure("F01", few, folder, {})
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert is_complete(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["F01_overview"]
+
+
+def test_the_comparison_with_the_reference(tmp_path: Path) -> None:
+    def run(**planted: tuple[float, float]) -> pd.DataFrame:
+        return synthetic_records(
+            ("proactive", "stage_1_only"), seeds=3, programs=12, checkpoints=(1.0,), planted=planted
+        )
+
+    save_figure("F02", run(), reference_folder(tmp_path, "cpu", "F02"), {})
+    with pytest.raises(RecordsError, match="no figures of this machine's"):
+        compare("cpu", tmp_path)
+
+    def verdicts(frame: pd.DataFrame) -> dict[str, str]:
+        save_figure("F02", frame, machine_folder(tmp_path, "cpu", "F02"), {})
+        table = compare("cpu", tmp_path)
+        text = render(table)
+        assert max(map(len, text.splitlines())) <= 100
+        return dict(zip(table["name"].str.split(";").str[0], table["verdict"], strict=True))
+
+    names = [f"{arm}, {mode}" for arm in ("Proactive-PBB", "Stage 1 only") for mode in ("CoT", "Direct")]
+    assert verdicts(run()) == dict.fromkeys(names, "exact")
+    one_seed = run()
+    assert verdicts(one_seed[one_seed["seed"] == 0]) == dict.fromkeys(names, "exact")
+    assert verdicts(run(proactive=(0.4, 0.29)))["Proactive-PBB, CoT"] == "differs"
+    assert verdicts(run(proactive=(0.84, 0.29)))["Proactive-PBB, CoT"] == "reproduced"
+    part = verdicts(one_seed[one_seed["curriculum"] == "proactive"])
+    assert part["Stage 1 only, CoT"] == "not run"
+    records = load_records(machine_folder(tmp_path, "cpu", "F02"))
+    assert set(records["curriculum"]) == {"proactive"}

@@ -1,0 +1,195 @@
+"""The notebooks' shape, the runner on tiny notebooks, and every real notebook at preset smoke."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from pbb.notebooks import NotebookError, list_notebooks, read_parameters, run_notebooks, select_notebooks
+
+NOTEBOOKS = list_notebooks()
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", ())]
+
+
+# ------------------------------------------------------------------------------------------ what is committed
+def test_there_are_notebooks() -> None:
+    """Without this the parametrised tests below would pass on an empty folder."""
+    assert NOTEBOOKS
+
+
+@every_notebook
+def test_is_valid_small_and_without_outputs(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert len(notebook.cells) <= 15
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs, f"committed with outputs: {cell.source[:60]!r}"
+            assert cell.execution_count is None
+
+
+@every_notebook
+def test_opens_with_title_claim_and_badge(path: Path) -> None:
+    first = nbformat.read(path, as_version=4).cells[0]
+    title, *rest = [line for line in first.source.splitlines() if line.strip()]
+    assert first.cell_type == "markdown"
+    assert title.startswith("# ")
+    assert any(line[0].isalnum() or line[0] in "*_" for line in rest), "no claim under the title"
+    assert f"notebooks/{path.name}" in first.source, "the Colab badge opens another notebook"
+
+
+@every_notebook
+def test_bootstrap_is_the_shared_one(path: Path) -> None:
+    sources = [
+        [cell.source for cell in tagged(nbformat.read(notebook, as_version=4), "bootstrap")]
+        for notebook in (NOTEBOOKS[0], path)
+    ]
+    assert len(sources[0]) == 1, f"{NOTEBOOKS[0].name} has no single cell tagged 'bootstrap'"
+    assert sources[1] == sources[0]
+    assert "pbb" in sources[0][0]
+
+
+@every_notebook
+def test_parameters_are_flat_typed_literals_with_help(path: Path) -> None:
+    parameters = read_parameters(path)  # raises on anything but `name: type = literal`
+    assert parameters["preset"] == "auto"
+    for name, value in parameters.items():
+        flat = value if isinstance(value, (list, tuple)) else [value]
+        assert all(isinstance(item, (str, int, float, bool, type(None))) for item in flat), name
+
+    (cell,) = tagged(nbformat.read(path, as_version=4), "parameters")
+    lines = cell.source.splitlines()
+    for statement in ast.parse(cell.source).body:
+        assert "  # " in lines[statement.end_lineno - 1], f"no help: {lines[statement.lineno - 1]}"
+
+
+# ------------------------------------------------------------------------------------------------- the runner
+def write(folder: Path, name: str, *sources: str, parameters: str = 'preset: str = "auto"  # size') -> Path:
+    cells = [nbformat.v4.new_markdown_cell(f"# {name}")]
+    cells += [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
+    cells += [nbformat.v4.new_code_cell(source) for source in sources]
+    path = folder / f"{name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def run(folder: Path, names: Sequence[str] | None = None, **parameters: Any) -> tuple[list[Path], list[str]]:
+    lines: list[str] = []
+    paths = run_notebooks(
+        names,
+        preset="smoke",
+        parameters=parameters,
+        out=folder / "build",
+        progress=lines.append,
+        folder=folder,
+    )
+    return paths, lines
+
+
+def test_order_and_selection(tmp_path: Path) -> None:
+    for name in ("99_claims", "F05_answer_mode", "01_programs", "F02_curricula", "00_start_here"):
+        write(tmp_path, name)
+    order = ["00_start_here", "01_programs", "F02_curricula", "F05_answer_mode", "99_claims"]
+    assert [path.stem for path in list_notebooks(tmp_path)] == order
+    assert [path.stem for path in select_notebooks(["99_claims", "F02"], tmp_path)] == [order[2], order[4]]
+    with pytest.raises(ValueError, match=r"no notebook 'F03'; there are 00_start_here, .*99_claims"):
+        select_notebooks(["F03"], tmp_path)
+    with pytest.raises(ValueError, match="no notebooks in"):
+        select_notebooks(None, tmp_path / "empty")
+
+
+def test_executes_a_copy_with_the_parameters_replaced(tmp_path: Path) -> None:
+    two = 'preset: str = "auto"  # size\nseeds: int = 1  # repeats'
+    first = write(tmp_path, "00_one", "print(preset)")
+    second = write(tmp_path, "F02_two", "print(preset, seeds)", parameters=two)
+    before = [first.read_bytes(), second.read_bytes()]
+
+    copies, lines = run(tmp_path, seeds=3)
+
+    printed = [nbformat.read(copy, as_version=4).cells[-1].outputs[0].text for copy in copies]
+    assert printed == ["smoke\n", "smoke 3\n"]
+    assert [line.partition(",")[0] for line in lines] == ["[1/2] 00_one: 3 cells", "[2/2] F02_two: 3 cells"]
+    assert [first.read_bytes(), second.read_bytes()] == before
+
+
+def test_a_failing_cell_stops_the_build_and_is_named(tmp_path: Path) -> None:
+    first = write(tmp_path, "00_fine", "pass")
+    failing = write(tmp_path, "01_fails", "x = 1", "\n# a comment\n{}['curriculum']", "print('never')")
+    write(tmp_path, "02_never_reached", "pass")
+    before = failing.read_bytes()
+
+    with pytest.raises(NotebookError) as stopped:
+        run(tmp_path)
+
+    message = str(stopped.value)
+    assert "notebook 01_fails stopped at cell 4 of 5:\n    # a comment\n" in message
+    assert "KeyError: 'curriculum'" in message
+    built = sorted(path.name for path in (tmp_path / "build").iterdir())
+    assert built == [first.name, failing.name]
+    assert failing.read_bytes() == before
+
+
+def test_a_dying_kernel_is_named(tmp_path: Path) -> None:
+    write(tmp_path, "00_dies", "x = 1", "import os; os._exit(1)", "print('never')")
+    with pytest.raises(NotebookError, match=r"00_dies stopped at cell 4 of 5:\n    import os; .*\n.*memory"):
+        run(tmp_path)
+
+
+def test_the_kernel_is_this_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where another kernel named python3 is installed and found first."""
+    impostor = tmp_path / "jupyter" / "kernels" / "python3"
+    impostor.mkdir(parents=True)
+    spec = {"argv": ["/nonexistent/python", "{connection_file}"], "display_name": "x", "language": "python"}
+    (impostor / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    write(tmp_path, "00_which", "import sys; print(sys.executable)")
+
+    (copy,), _ = run(tmp_path)
+
+    assert nbformat.read(copy, as_version=4).cells[-1].outputs[0].text == f"{sys.executable}\n"
+
+
+def test_refuses_unknown_parameters_and_the_notebooks_own_folder(tmp_path: Path) -> None:
+    path = write(tmp_path, "00_one", "pass")
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="no notebook has a parameter 'sedes'; there are preset"):
+        run(tmp_path, sedes=3)
+    with pytest.raises(ValueError, match="choose another folder"):
+        run_notebooks(None, preset="smoke", parameters={}, out=tmp_path, folder=tmp_path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("source", ['preset = "auto"', 'preset: str = "a".upper()', "import os", "preset: str"])
+def test_parameters_cell_holds_typed_literals_only(tmp_path: Path, source: str) -> None:
+    path = write(tmp_path, "00_one", parameters=source)
+    with pytest.raises(ValueError, match=r"00_one\.ipynb: .* is not of the form 'name: type = literal'"):
+        read_parameters(path)
+
+
+# --------------------------------------------------------------------------------------- the real ones, small
+@pytest.fixture(scope="module")
+def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """One run store for all of them, so that what an early notebook trained a later one finds."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PBB_RUNS", str(folder / "runs"))
+        yield folder
+
+
+@pytest.mark.slow
+@every_notebook
+def test_smoke_notebooks(path: Path, runs_folder: Path) -> None:
+    before = path.read_bytes()
+    run_notebooks([path.stem], preset="smoke", parameters={}, out=runs_folder / "build")
+    assert path.read_bytes() == before

@@ -1,0 +1,434 @@
+"""Random Arithmetic: source, description, stored outputs and traces agree; pools and streams share nothing."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import itertools
+import os
+import random
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pbb.pretraining import BASE_PROGRAMS, base_programs
+from pbb.programs import ArithmeticSettings, Program, execute_many, generate, interpreter, normalised
+from pbb.programs.arithmetic import (
+    CONTROL,
+    OPERATORS,
+    Chain,
+    Statement,
+    all_inputs,
+    candidates,
+    render_description,
+    render_source,
+)
+from pbb.programs.interpreter import InterpretationError, interpret
+from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
+from pbb.programs.program import belongs_to_base
+from pbb.streams import stream
+
+Group = tuple[ArithmeticSettings, list[Program]]
+
+
+def random_settings(rng: random.Random) -> ArithmeticSettings:
+    """Settings that allow for plenty of programs, and together use every knob."""
+    arguments = rng.choice((1, 1, 2))
+    low = rng.choice((0, 0, 2, -4, -20))
+    return ArithmeticSettings(
+        statements=rng.choice((1, 2, 3, 4, 5)),
+        operations=rng.choice((2, 2, 3, 4)),
+        operators=OPERATORS if rng.random() < 0.5 else tuple(rng.sample(OPERATORS, 6)),
+        control=tuple(rng.sample(CONTROL, rng.randint(0, 3))),
+        arguments=arguments,
+        low=low,
+        high=low + (5 if arguments == 2 else rng.choice((9, 14))),
+        wrap=rng.choice((10, 10, None, 7, 16)),
+    )
+
+
+@pytest.fixture(scope="module")
+def groups() -> list[Group]:
+    """1,000 programs, 20 from each of 50 random settings."""
+    rng = stream("tests", "settings")
+    made = []
+    for index in range(50):
+        knobs = random_settings(rng)
+        made.append((knobs, generate(knobs, 20, "tests", index)))
+    return made
+
+
+def every(groups: list[Group]) -> Iterator[Program]:
+    return itertools.chain.from_iterable(programs for _, programs in groups)
+
+
+def plain_python(program: Program) -> Any:
+    """The function that `program.source` defines, made without any code of pbb."""
+    names: dict[str, Any] = {}
+    exec(program.source, names)
+    return names[program.name]
+
+
+def values(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(", "))
+
+
+@functools.lru_cache(maxsize=100_000)
+def evaluated(expression: str) -> object:
+    return eval(expression, {"__builtins__": {"abs": abs, "min": min, "max": max}})
+
+
+def test_every_knob_occurs(groups: list[Group]) -> None:
+    sources = "\n".join(program.source for program in every(groups))
+    words = ("if ", "else:", "for ", "while ", " + ", " - ", " * ", " // ", " % ", "abs(", "min(", "max(", "(x, y)")
+    assert all(word in sources for word in words)
+    assert {knobs.wrap for knobs, _ in groups} == {10, None, 7, 16}
+    assert {knobs.statements for knobs, _ in groups} == {1, 2, 3, 4, 5}
+    assert len(list(every(groups))) == 1000
+
+
+def test_source_description_and_stored_output_agree(groups: list[Group]) -> None:
+    for knobs, programs in groups:
+        for program in programs:
+            function = plain_python(program)
+            assert list(program.inputs) == all_inputs(knobs)
+            for text, execution in zip(program.inputs, program.executions, strict=True):
+                truth = function(*values(text))
+                assert execution.output == repr(truth), program
+                assert interpret(program.description, *values(text)) == truth, program
+
+
+def test_traces_replay_the_source(groups: list[Group]) -> None:
+    """Each line is a line of the source with the values of that moment in place, and each equation holds."""
+    for program in every(groups):
+        lines = {line.strip() for line in program.source.splitlines()}
+        for text, execution in zip(program.inputs, program.executions, strict=True):
+            variables = dict(zip("xy", values(text), strict=False))
+            for step in execution.trace:
+                # What the source says, with the values that the variables have by now.
+                word = re.compile(r"(?<![\w])[xyi](?!\w)(?! = )")
+                said = {word.sub(lambda match, now=variables: str(now.get(match[0], "?")), line) for line in lines}
+                if step.endswith((": True", ": False")):
+                    head, _, verdict = step.rpartition(": ")
+                    assert head + ":" in said, (program, text, step)
+                    assert str(evaluated(head.split(" ", 1)[1])) == verdict, (program, text, step)
+                    continue
+                name, *parts = re.sub(r"^return ", "return = ", step).split(" = ")
+                if name != "i":
+                    start = f"return {parts[0]}" if name == "return" else f"{name} = {parts[0]}"
+                    assert start in said, (program, text, step, said)
+                assert len({evaluated(part) for part in parts}) == 1, (program, text, step)
+                assert re.fullmatch(r"-?\d+", parts[-1]), (program, text, step)
+                variables[name] = int(parts[-1])
+            assert step.startswith("return ")
+            assert str(variables["return"]) == execution.output
+
+
+def test_traces_take_the_branches_that_python_takes(groups: list[Group]) -> None:
+    """As many tests come out true, and as many rounds are made, as a counting tracer of this test's own sees."""
+    for program in itertools.islice((p for p in every(groups) if re.search(r"if |for |while ", p.source)), 150):
+        function = plain_python(program)
+        for text, execution in zip(program.inputs, program.executions, strict=True):
+            seen: list[int] = []
+
+            def tracer(frame: Any, event: str, _: Any, seen: list[int] = seen) -> Any:
+                if event == "line":
+                    seen.append(frame.f_lineno)
+                return tracer
+
+            sys.settrace(tracer)
+            try:
+                function(*values(text))
+            finally:
+                sys.settrace(None)
+            source = program.source.splitlines()
+            executed = [source[line - 1].strip() for line in seen]
+            # A for line is executed once more than it hands over a value; the trace leaves that out.
+            rounds = sum(line.startswith("for ") for line in executed) - program.source.count("for ")
+            assert sum(line.startswith("i = ") for line in execution.trace) == rounds, (program, text)
+            rest = [line for line in executed if not line.startswith("for ")]
+            assert len(execution.trace) == len(rest) + rounds, (program, text)
+
+
+def test_names_and_sources_are_unique(groups: list[Group]) -> None:
+    for _, programs in groups:
+        assert len({program.name for program in programs}) == len(programs)
+        assert len({normalised(program.source) for program in programs}) == len(programs)
+        for program in programs:
+            assert program.source.startswith(f"def {program.name}(")
+            assert program.description.startswith(f"{program.name} of ")
+    assert len(set(EXPERIMENT_NAMES)) == len(EXPERIMENT_NAMES)
+
+
+def test_pools_are_disjoint_by_name_and_by_normalised_source(groups: list[Group]) -> None:
+    base = base_programs(1000, "tests", "base")
+    assert {program.name for program in base} <= set(BASE_NAMES)
+    assert {program.name for program in every(groups)} <= set(EXPERIMENT_NAMES)
+    assert not set(BASE_NAMES) & set(EXPERIMENT_NAMES)
+    base_sources = {normalised(program.source) for program in base}
+    assert len(base_sources) > 500
+    assert not base_sources & {normalised(program.source) for program in every(groups)}
+    # Single operations are the base models' own, whatever their hash: no experiment can draw one of them.
+    singles = {normal for normal, _, _ in itertools.islice(candidates(ArithmeticSettings(operations=1), 0), 2000)}
+    for wrap in (None, *range(2, 14)):
+        drawn = itertools.islice(candidates(ArithmeticSettings(wrap=wrap), 0), 1000)
+        assert not singles & {normal for normal, _, _ in drawn if not belongs_to_base(normal)}
+
+
+def test_experiments_own_half_of_the_sources() -> None:
+    normals = {normal for normal, _, _ in itertools.islice(candidates(ArithmeticSettings(statements=3), 0), 2000)}
+    assert 0.45 < sum(map(belongs_to_base, normals)) / len(normals) < 0.55
+
+
+def test_json_round_trip(groups: list[Group]) -> None:
+    for program in every(groups):
+        again = Program.from_json(program.to_json())
+        assert again == program
+        assert again.to_json() == program.to_json()
+
+
+def test_an_unknown_input_is_named() -> None:
+    (program,) = generate(ArithmeticSettings(), 1, "tests")
+    assert program.execution("3") is program.executions[3]
+    with pytest.raises(KeyError, match="has no input '11'"):
+        program.execution("11")
+
+
+FRESH = """
+import hashlib, sys
+from pbb.programs import ArithmeticSettings, generate
+settings = ArithmeticSettings(statements=3, control=("if", "for", "while"), arguments=2, high=4)
+text = "".join(program.to_json() for program in generate(settings, 15, 7, "fresh"))
+print(hashlib.sha256(text.encode()).hexdigest())
+"""
+
+
+def test_equal_keys_give_equal_programs_in_any_process() -> None:
+    here = ArithmeticSettings(statements=3, control=("if", "for", "while"), arguments=2, high=4)
+    text = "".join(program.to_json() for program in generate(here, 15, 7, "fresh"))
+    for hash_seed in ("0", "1"):
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        output = subprocess.run([sys.executable, "-c", FRESH], env=environment, capture_output=True, check=True).stdout
+        assert output.decode().strip() == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_more_programs_begin_with_the_same_ones() -> None:
+    few, many = (generate(ArithmeticSettings(statements=2), count, 3) for count in (5, 120))
+    assert [normalised(p.source) for p in few] == [normalised(p.source) for p in many[:5]]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_neighbouring_seeds_share_no_stream(seed: int) -> None:
+    """Single programs may coincide; no three in a row do, wherever in the two sequences they stand."""
+    sequences = []
+    for key in (seed, seed + 1):
+        drawn = candidates(ArithmeticSettings(), key, "experiment")
+        sequences.append([normal for normal, _, _ in itertools.islice(drawn, 1000)])
+    first, second = ({tuple(s[i : i + 3]) for i in range(len(s) - 2)} for s in sequences)
+    assert not first & second
+    assert [p.name for p in generate(ArithmeticSettings(), 8, seed)] != [
+        p.name for p in generate(ArithmeticSettings(), 8, seed + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"statements": 0}, "statements=0 is not valid; valid: 1 to 8"),
+        ({"statements": 9}, "statements=9 is not valid; valid: 1 to 8"),
+        ({"operations": 5}, "operations=5 is not valid; valid: 1 to 4"),
+        ({"operators": ()}, r"operators=\(\) is not valid; valid: some of \('\+', "),
+        ({"operators": ("+", "**")}, r"operators=\('\+', '\*\*'\) is not valid"),
+        (
+            {"control": ("until",)},
+            r"control=\('until',\) is not valid; valid: none or some of \('if', 'for', 'while'\)",
+        ),
+        ({"arguments": 3}, "arguments=3 is not valid; valid: 1 or 2"),
+        ({"low": 4, "high": 3}, "high=3 is not valid; valid: at least low=4"),
+        ({"wrap": 1}, "wrap=1 is not valid; valid: None, or 2 or more"),
+    ],
+)
+def test_invalid_settings_name_the_field_the_value_and_what_is_valid(knobs: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ArithmeticSettings(**knobs)
+
+
+def test_unknown_knobs_and_pools_are_refused() -> None:
+    with pytest.raises(TypeError, match="statments"):
+        ArithmeticSettings(statments=2)  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="pool='bse' is not valid; valid: 'experiment', 'base'"):
+        generate(ArithmeticSettings(), 1, 0, pool="bse")
+
+
+@pytest.mark.parametrize(
+    ("knobs", "count"),
+    [
+        ({"operators": ("abs",)}, 50),
+        ({"operators": ("+", "%")}, 1000),
+        ({"operations": 1}, 10),
+        ({"operators": ("min",), "statements": 8}, 5),
+    ],
+)
+def test_asking_for_too_many_fails_clearly_and_soon(knobs: dict[str, Any], count: int) -> None:
+    start = time.process_time()
+    with pytest.raises(ValueError, match=rf"count={count}: ArithmeticSettings\(.*allows for only about \d+ different"):
+        generate(ArithmeticSettings(**knobs), count, 0)
+    assert time.process_time() - start < 10
+
+
+def test_asking_for_more_than_there_are_names_fails_at_once() -> None:
+    with pytest.raises(ValueError, match=rf"count=100000: there are names for 0 to {len(EXPERIMENT_NAMES)} programs"):
+        generate(ArithmeticSettings(statements=3), 100_000, 0)
+
+
+def test_programs_that_run_too_long_are_left_out_and_wrong_inputs_are_told() -> None:
+    knobs = ArithmeticSettings(statements=2, control=("while",), low=-4000, high=-3990)
+    assert all("while" not in program.source for program in generate(knobs, 10, 0))
+    with pytest.raises(ValueError, match=r"left out: .* on input \(4, 5\): TypeError: NAME\(\) takes 1 positional"):
+        generate(ArithmeticSettings(), 3, 0, inputs=["4, 5"])
+
+
+def test_sources_can_be_left_out_and_inputs_chosen() -> None:
+    first = generate(ArithmeticSettings(), 10, 0, inputs=["3", "11"])
+    assert all(program.inputs == ("3", "11") and len(program.executions) == 2 for program in first)
+    taken = frozenset(normalised(program.source) for program in first)
+    second = generate(ArithmeticSettings(), 10, 0, without=taken)
+    assert not taken & {normalised(program.source) for program in second}
+
+
+def test_base_mixture_covers_every_kind() -> None:
+    assert sum(share for share, _ in BASE_PROGRAMS) == pytest.approx(1)
+    assert {knobs.arguments for _, knobs in BASE_PROGRAMS} == {1, 2}
+
+
+def test_normalised_ignores_names_and_layout_only() -> None:
+    one = normalised("def Blorp(x, y):\n    z = x+(y)\n    return z % 7")
+    assert one == normalised("def Snurg(a, b):\n  # a comment\n  c = a + b\n  return (c % 7)")
+    assert one == normalised(one)
+    assert one != normalised("def Blorp(x, y):\n    z = x+(y)\n    return z % 8")
+    assert one != normalised("def Blorp(x, y):\n    z = y + x\n    return z % 7")
+
+
+def test_candidates_are_normalised_and_laid_out_as_python_would() -> None:
+    """The generator writes both forms by text alone, which is far faster; here they are checked by parsing."""
+    rng = stream("tests", "candidates")
+    for index in range(30):
+        knobs = random_settings(rng)
+        for normal, source, _ in itertools.islice(candidates(knobs, index), 30):
+            assert normal == normalised(source)
+            assert source == ast.unparse(ast.parse(source))
+
+
+# --- the interpreter of descriptions -------------------------------------------------------------------------------
+
+NUMBERS = st.integers(1, 12)
+OPERANDS = st.one_of(NUMBERS.map(str), st.sampled_from(["x", "y"]))
+OPERATIONS = st.one_of(
+    st.tuples(st.sampled_from(["+", "-", "rsub", "*", "abs", "min", "max"]), OPERANDS),
+    st.tuples(st.sampled_from(["//", "%"]), NUMBERS.map(str)),
+)
+VARIABLES = st.sampled_from(["x", "y"])
+CHAINS = st.builds(Chain, VARIABLES, st.lists(OPERATIONS, max_size=4).map(tuple))
+KEPT = st.builds(Chain, VARIABLES, st.lists(OPERATIONS, max_size=2).map(lambda ops: (*ops, ("%", "10"))))
+STATEMENTS = st.one_of(
+    st.builds(Statement, st.just("set"), KEPT, VARIABLES),
+    st.builds(Statement, st.just("if"), KEPT, VARIABLES, NUMBERS, st.none() | KEPT),
+    st.builds(Statement, st.just("for"), KEPT, VARIABLES, st.integers(0, 4)),
+)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(
+    st.lists(STATEMENTS, max_size=5), CHAINS, st.integers(1, 5), VARIABLES, st.integers(-20, 20), st.integers(-20, 20)
+)
+def test_any_statements_mean_the_same_in_both_languages(
+    body: list[Statement], last: Chain, step: int, target: str, x: int, y: int
+) -> None:
+    """Beyond what the generator draws: chains without operations, operands that are their own start, and so on."""
+    loop = Statement("while", Chain(target, (("+", str(step)),)), target, 9)
+    statements = [*body, loop, *body, Statement("return", last)]
+    names: dict[str, Any] = {}
+    exec(render_source("Blorp", statements, 2), names)
+    assert interpret(render_description("Blorp", statements, 2), x, y) == names["Blorp"](x, y)
+
+
+def test_interpreter_shares_no_code_with_the_generator() -> None:
+    tree = ast.parse(Path(str(interpreter.__file__)).read_text(encoding="utf-8"))
+    imported = {
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in ([node.module or "."] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+    }
+    assert {name.partition(".")[0] for name in imported} == {"__future__", "collections", "functools", "lark", "typing"}
+    calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not calls & {"eval", "exec", "__import__", "compile"}
+
+
+@pytest.mark.parametrize(
+    ("description", "arguments", "output"),
+    [
+        ("Blorp of x: take x, return it.", (-3,), -3),
+        ("Blorp of x: take x, subtract it from 5, return it.", (7,), -2),
+        ("Blorp of x: take x, subtract 5, divide by 2 rounding down, return it.", (0,), -3),
+        ("Blorp of x: take x, subtract 5, modulo 4, return it.", (0,), 3),
+        ("Blorp of x and y: take x, take the distance to y, return it.", (2, 9), 7),
+        ("Blorp of x: take x, raise to at least 4, cut to at most 6, return it.", (9,), 6),
+        ("Blorp of x: repeat 3 times: take x, add x, store as x; take x, return it.", (1,), 8),
+        ("Blorp of x: while x is below 7: take x, add 2, store as x; take x, add 1, return it.", (0,), 9),
+        # "otherwise" goes with the second "if" only, and what follows it is done in any case
+        (
+            "Blorp of x: if x is above 5: take x, add 1, store as x; if x is above 3: take x, add 10, store as x; "
+            "otherwise: take x, add 20, store as x; take x, add 100, return it.",
+            (3,),
+            123,
+        ),
+    ],
+)
+def test_interpreter_reads(description: str, arguments: tuple[int, ...], output: int) -> None:
+    assert interpret(description, *arguments) == output
+
+
+@pytest.mark.parametrize(
+    ("description", "arguments", "message"),
+    [
+        ("", (), "not understood"),
+        ("Blorp of x: take x, ad 7, return it.", (1,), r"(?s)not understood.*take x, ad 7.*\^"),
+        ("Blorp of x: take x, add 7, return it", (1,), "not understood"),
+        ("Blorp of x: otherwise: take x, store as x; take x, return it.", (1,), "not understood"),
+        ("Blorp of x: take x, add y, return it.", (1,), "there is no variable y; there are x"),
+        ("Blorp of x: take x, return it.", (1, 2), "takes 1 arguments, not 2"),
+        ("Blorp of x: take x, modulo x, return it.", (0,), "divides by zero"),
+        ("Blorp of x: while x is below 3: take x, multiply by 1, store as x; take x, return it.", (0,), "step limit"),
+    ],
+)
+def test_interpreter_explains_what_it_cannot_do(description: str, arguments: tuple[int, ...], message: str) -> None:
+    with pytest.raises(InterpretationError, match=message):
+        interpret(description, *arguments)
+
+
+def test_interpreter_tells_a_wrong_description_from_a_right_one(groups: list[Group]) -> None:
+    """The comparison has teeth: a description whose first number is one off is found out for nearly all programs."""
+    found, tried = 0, 0
+    for program in itertools.islice(every(groups), 0, None, 10):
+        wrong = re.sub(r"\d+", lambda match: str(int(match[0]) + 1), program.description, count=1)
+        outputs = [str(interpret(wrong, *values(text))) for text in program.inputs]
+        found += outputs != [execution.output for execution in program.executions]
+        tried += wrong != program.description
+    assert found > 0.9 * tried > 0
+
+
+def test_stored_outputs_come_from_the_source_alone() -> None:
+    (program,) = generate(ArithmeticSettings(), 1, "tests")
+    changed = program.source.replace("return ", "return 1 + ")
+    ((first, *_),) = execute_many([(program.name, changed, program.inputs)])
+    assert first != program.executions[0]

@@ -1,0 +1,266 @@
+"""Records and folders: what is written is complete or not there, and damage is named with a way out."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic_records import synthetic_records
+
+from pbb import folders
+from pbb.records import (
+    ALLOWED,
+    COLUMNS,
+    CorruptRunError,
+    RecordsError,
+    atomic_folder,
+    canonical,
+    environment_manifest,
+    frame_from_bytes,
+    frame_to_bytes,
+    is_complete,
+    load_records,
+    read_manifest,
+    save_records,
+    validate,
+    write_manifest,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return synthetic_records(("proactive", "untuned"), seeds=1, programs=4, checkpoints=(1.0,))
+
+
+def test_records_survive_a_round_trip(frame: pd.DataFrame, tmp_path: Path) -> None:
+    folder = save_records(tmp_path / "run", frame, {"seed": 3, "note": "×"})
+    pd.testing.assert_frame_equal(load_records(folder), canonical(frame))
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    assert manifest["seed"] == 3
+    assert manifest["note"] == "×"
+    assert manifest["records"]["rows"] == len(frame)
+    assert [p.name for p in tmp_path.iterdir()] == ["run"], "something hidden was left behind"
+
+
+def test_equal_rows_are_equal_bytes(frame: pd.DataFrame) -> None:
+    shuffled = frame.sample(frac=1, random_state=1)[list(COLUMNS)[::-1]]
+    assert frame_to_bytes(shuffled) == frame_to_bytes(frame)
+    assert frame_to_bytes(frame_from_bytes(frame_to_bytes(frame))) == frame_to_bytes(frame)
+
+
+@settings(max_examples=30, deadline=None)
+@given(texts=st.lists(st.text(st.characters(codec="utf-8"), max_size=30), min_size=1, max_size=8, unique=True))
+def test_any_text_survives(frame: pd.DataFrame, texts: list[str]) -> None:
+    many = frame.iloc[[0] * len(texts)].assign(prompt=texts, completion=texts, parsed=texts, expected="no, this")
+    many["outcome"] = "wrong"
+    pd.testing.assert_frame_equal(frame_from_bytes(frame_to_bytes(many)), canonical(many))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("outcome", "right", "'right'"),
+        ("answer_mode", "guess", "valid: direct, cot"),
+        ("curriculum", "backwards", "'backwards'"),
+        ("group", "w/o io", "'w/o io'"),
+        ("progress", 1.5, "1.5"),
+        ("statements", -1, "0 or more"),
+        ("seed", 0.5, "valid: int64"),
+        ("prompt", None, "null"),
+        ("input", 4, "valid: str"),
+        ("parsed", None, "unparsed"),
+    ],
+)
+def test_a_bad_value_is_named(frame: pd.DataFrame, column: str, value: object, says: str) -> None:
+    bad = frame[frame["outcome"] == "correct"].head(3).astype({column: object})
+    bad[column] = pd.Series([value] * 3, index=bad.index, dtype=object)
+    with pytest.raises(RecordsError, match=says) as error:
+        validate(bad)
+    assert column in str(error.value)
+
+
+def test_scores_that_contradict_themselves_are_refused(frame: pd.DataFrame) -> None:
+    right = frame[frame["outcome"] == "correct"].head(1)
+    with pytest.raises(RecordsError, match="where parsed equals expected"):
+        validate(right.assign(outcome="wrong"))
+    with pytest.raises(RecordsError, match="one row a question"):
+        validate(pd.concat([right, right]))
+    with pytest.raises(RecordsError, match="no rows"):
+        validate(right.head(0))
+    with pytest.raises(RecordsError, match=r"missing columns \['seed'\], unknown columns \['sede'\]"):
+        validate(right.rename(columns={"seed": "sede"}))
+
+
+def test_allowed_values_name_columns() -> None:
+    assert set(ALLOWED) <= set(COLUMNS)
+
+
+# ------------------------------------------------------------------------------------------------- damage
+def test_a_truncated_file_is_corrupt_and_the_way_out_is_given(frame: pd.DataFrame, tmp_path: Path) -> None:
+    folder = save_records(tmp_path / "run", frame, {})
+    file = folder / "records.parquet"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(CorruptRunError, match="does not match its manifest") as error:
+        load_records(folder)
+    assert f"delete the folder {folder} " in str(error.value)
+    assert error.value.folder == folder
+
+
+def test_a_missing_file_is_corrupt(frame: pd.DataFrame, tmp_path: Path) -> None:
+    folder = save_records(tmp_path / "run", frame, {})
+    (folder / "records.parquet").unlink()
+    with pytest.raises(CorruptRunError, match=r"records.parquet: is missing"):
+        load_records(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}}', "\ufeff\x00"])
+def test_a_damaged_manifest_is_corrupt(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
+    with pytest.raises(CorruptRunError, match=r"manifest\.json"):
+        read_manifest(tmp_path)
+
+
+def test_a_foreign_folder_is_refused(frame: pd.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"name": "a browser extension"}')
+    with pytest.raises(CorruptRunError, match="not one of ours"):
+        load_records(tmp_path)
+    with pytest.raises(RecordsError, match="not a readable Parquet file"):
+        frame_from_bytes(b"PAR1 is not enough")
+
+
+def test_a_folder_without_a_manifest_is_not_complete(frame: pd.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "records.parquet").write_bytes(frame_to_bytes(frame))
+    assert not is_complete(tmp_path)
+    assert not is_complete(tmp_path / "nowhere")
+    with pytest.raises(RecordsError, match="no complete run here"):
+        load_records(tmp_path)
+
+
+def test_a_manifest_that_is_no_json_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match="cannot be written as JSON"):
+        write_manifest(tmp_path, {"path": tmp_path})
+    with pytest.raises(RecordsError, match="cannot be written as JSON"):
+        write_manifest(tmp_path, {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+# ----------------------------------------------------------------------------------------- atomic folders
+def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
+    def build() -> None:
+        with atomic_folder(tmp_path / "run") as partial:
+            (partial / "half").write_text("…")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        build()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_complete_folder_is_kept_and_an_incomplete_one_replaced(tmp_path: Path) -> None:
+    def build(word: str, replace: bool = False) -> str:
+        with atomic_folder(tmp_path / "run", replace=replace) as partial:
+            (partial / "word").write_text(word)
+            write_manifest(partial, {})
+        return (tmp_path / "run" / "word").read_text()
+
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "leftover").write_text("of something")
+    assert build("first") == "first"
+    assert not (tmp_path / "run" / "leftover").exists()
+    assert build("second") == "first"
+    assert build("third", replace=True) == "third"
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+
+
+def test_the_slower_of_two_writers_keeps_the_faster_ones_folder(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "run") as slow:
+        with atomic_folder(tmp_path / "run") as fast:
+            (fast / "word").write_text("fast")
+            write_manifest(fast, {})
+        (slow / "word").write_text("slow")
+        write_manifest(slow, {})
+    assert (tmp_path / "run" / "word").read_text() == "fast"
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(RecordsError, match="a file is where a folder must be"), atomic_folder(tmp_path / "run"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_is_explained(tmp_path: Path, fault: Exception) -> None:
+    explained = pytest.raises(RecordsError, match=r"disk is full \([\d,]+ MB free\).*same command again")
+    with explained, atomic_folder(tmp_path / "run"):
+        raise fault
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_writer_leaves_nothing_that_is_read(frame: pd.DataFrame, tmp_path: Path) -> None:
+    script = (
+        "import sys, time\nfrom pbb.folders import atomic_folder, write_manifest\n"
+        "with atomic_folder(sys.argv[1]) as partial:\n"
+        "    write_manifest(partial, {})\n    print('built', flush=True)\n    time.sleep(60)\n"
+    )
+    folder = tmp_path / "run"
+    child = subprocess.Popen([sys.executable, "-c", script, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "built\n"
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    assert not is_complete(folder)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".run.")
+
+    save_records(folder, frame, {})  # the same command again
+    assert len(load_records(folder)) == len(frame)
+    assert left.exists(), "it may be another machine's: left alone for a day"
+    for path in (left, *left.iterdir()):
+        os.utime(path, (time.time() - 2 * 86400,) * 2)
+    save_records(folder, frame, {})
+    assert not left.exists()
+
+
+# ------------------------------------------------------------------------------------------- the manifest
+def test_the_environment_names_neither_host_nor_path() -> None:
+    manifest = environment_manifest()
+    text = json.dumps(manifest)
+    assert str(ROOT) not in text
+    assert os.uname().nodename not in text.replace("localhost", "")
+    assert manifest["packages"]["pandas"] == pd.__version__
+    assert set(manifest["git"]) == {"revision", "dirty"}
+    assert manifest["created"].endswith("+00:00")
+
+
+def test_outside_git_there_is_no_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "__file__", str(tmp_path / "pbb" / "folders.py"))
+    assert folders.git_revision() == (None, None)
+
+
+def test_the_read_wing_never_imports_torch() -> None:
+    script = (
+        "import sys, pbb.records, pbb.statistics, pbb.figures.io\n"
+        "heavy = {'torch', 'transformers', 'trl', 'peft', 'datasets'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
