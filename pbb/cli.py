@@ -159,7 +159,7 @@ def command_reference(options: argparse.Namespace) -> int:
 
 
 def command_base_models(options: argparse.Namespace) -> int:
-    from pbb.base_models import build
+    from pbb.pretraining import build
 
     build(options.model or None, workers=os.cpu_count() or 1)
     return 0

@@ -23,8 +23,8 @@ from pbb.documents import (
     execution_document,
 )
 from pbb.experiment import Experiment
-from pbb.pretraining import base_documents
-from pbb.programs.arithmetic import generate
+from pbb.base_data import base_documents
+from pbb.programs.arithmetic import ArithmeticSettings, generate
 from pbb.programs.program import Program
 from pbb.streams import digest, stream
 
@@ -65,18 +65,24 @@ class Stage:
         return digest(VERSION, self.label, self.steps, self.learning_rate, sample, *before)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
+def _programs(settings: ArithmeticSettings, count: int, seed: int, domain: str) -> tuple[Program, ...]:
+    """Arms of one seed ask for the same programs: made once a process."""
+    return tuple(generate(settings, count, seed, domain))
+
+
+@lru_cache(maxsize=256)
 def groups(experiment: Experiment) -> tuple[Group, ...]:
     """Return the experiment's groups of programs: w/ IO and w/o IO, or AD alone for distillation.
 
     The same seed gives the same programs to every arm. Under distillation the programs are those that the other
     arms have w/o IO, so that one instruction is compared with demonstrations of the same program.
     """
-    settings = experiment.program_settings()
     count_with, count_without = experiment.with_io_programs, experiment.without_io_programs
-    made = generate(settings, count_with + count_without, experiment.seed, experiment.domain)
+    total = count_with + count_without
+    made = _programs(experiment.program_settings(), total, experiment.seed, experiment.domain)
     # w/o IO first, so that their choice does not move with the number of w/ IO programs.
-    without, with_io = tuple(made[:count_without]), tuple(made[count_without:])
+    without, with_io = made[:count_without], made[count_without:]
     if experiment.curriculum == "distillation":
         return (Group(DISTILLED, without, _shown(experiment, without)),)
     return Group(WITH_IO, with_io, _shown(experiment, with_io)), Group(WITHOUT_IO, without)

@@ -7,6 +7,7 @@ program's output, directly or by chain of thought (the execution trace).
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 
 from pbb.programs.program import Program
@@ -123,13 +124,25 @@ def execution_document(
 def parse_answer(completion: str, answer_mode: str) -> str | None:
     """Return the answer that `completion` gives, or None when it gives none.
 
-    A direct answer is the whole completion and has to be one line; by chain of thought it is what follows the last
-    equals sign of a last line that returns. Nothing else gets credit, so that a lucky substring is never right.
+    A direct answer is the whole completion, one line; by chain of thought it is what follows the last equals sign of
+    a last line that returns. It has to be a Python literal. Nothing else gets credit, so that a lucky substring is
+    never right, and a trace that was cut off is unparsed.
     """
     text = completion.strip()
-    if answer_mode == "direct":
-        return text if text and "\n" not in text and len(text) <= 64 else None
-    last = text.rsplit("\n", 1)[-1].strip()
-    if not last.startswith("return "):
-        return None
-    return last.removeprefix("return ").rsplit(" = ", 1)[-1].strip() or None
+    if answer_mode != "direct":
+        last = text.rsplit("\n", 1)[-1].strip()
+        if not last.startswith("return "):
+            return None
+        text = last.removeprefix("return ").rsplit(" = ", 1)[-1].strip()
+    return text if _is_literal(text) else None
+
+
+def _is_literal(text: str) -> bool:
+    """Whether `text` is a number, a string, or a container of such, in one short line; nothing is executed."""
+    if not text or "\n" in text or len(text) > 200:
+        return False
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return False
+    return True

@@ -78,7 +78,10 @@ class Experiment:
 
     def __post_init__(self) -> None:
         for name in ("operators", "control", "trained_modes", "asked"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            value = getattr(self, name)
+            if not isinstance(value, (list, tuple)) or not all(isinstance(part, str) for part in value):
+                self._refuse(name, "a tuple of words, such as ('cot',)")
+            object.__setattr__(self, name, tuple(value))
         self._one_of("curriculum", CURRICULA)
         self._one_of("domain", tuple(POINTERS))
         self._one_of("representation", REPRESENTATIONS)
@@ -94,13 +97,15 @@ class Experiment:
                 or not low <= value <= high
             ):
                 self._refuse(name, f"a{' whole' if whole else ''} number from {low} to {high}")
+        if self.wrap is not None and (isinstance(self.wrap, bool) or not isinstance(self.wrap, int)):
+            self._refuse("wrap", "None, or a whole number of 2 or more")
         if self.control and self.statements < 2:
             self._refuse("control", "() with statements=1; if, for and while need statements=2 or more")
         if self.stage_2_general_ratio + self.stage_2_replay_ratio > 0.95:
             self._refuse(
                 "stage_2_replay_ratio", f"at most {0.95 - self.stage_2_general_ratio:.2f} beside stage_2_general_ratio"
             )
-        if not isinstance(self.model, str) or not self.model:
+        if not isinstance(self.model, str) or not self.model.strip():
             self._refuse("model", "a tiny model's name, a folder, or a Hub id")
         try:
             inputs = 10**self.arguments

@@ -1,121 +1,324 @@
-"""What the notebooks call, so that they hold no logic: set-up, presets, drawing, verdicts, looking at documents."""
+"""What the notebooks call, so that they hold no logic: set-up, variants, drawing, verdicts, asking a trained model.
+
+Tables and pictures for looking at programs, documents and answers are in `pbb.views`.
+"""
 
 from __future__ import annotations
 
-import html
-import itertools
-from collections.abc import Sequence
+import importlib.metadata
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from packaging.requirements import Requirement
 
-from pbb import paths
+from pbb import claims, paths
 from pbb.cli import resolve_preset
-from pbb.curricula import curriculum
-from pbb.documents import Document
-from pbb.experiment import Experiment
+from pbb.curricula import curriculum, groups
+from pbb.documents import answer, declaration, declarative_prompt, in_context, question
+from pbb.experiment import _RANGES, Experiment, ExperimentError, check_fields
 from pbb.figures.io import figure_module
-from pbb.figures.tables import asked_by_name, final
-from pbb.folders import environment_manifest, is_complete
+from pbb.figures.tables import PANEL, usable
+from pbb.folders import RecordsError, environment_manifest, is_complete
 from pbb.records import load_records
-from pbb.statistics import contrast
+from pbb.tasks import StageTask
+from pbb.views import loss_tokens, sample_documents, show
 
-__all__ = ["draw", "loss_tokens", "reference", "resolve_preset", "sample_documents", "setup", "show", "verdict"]
+__all__ = [
+    "Answer",
+    "Variant",
+    "ask",
+    "beside_paper",
+    "draw",
+    "loss_tokens",
+    "overview",
+    "reference",
+    "resolve_preset",
+    "sample_documents",
+    "setup",
+    "show",
+    "train",
+    "variant",
+    "verdict",
+]
+_ZERO_IS_A_VALUE = {name for name, low, _ in _RANGES if low == 0}
+
+
+# -------------------------------------------------------------------------------------------------- set-up
+_QUIET = {  # their bars, one a worker, would bury the lines that pbb.run writes; HF_…=0 beforehand keeps them
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
 
 
 def setup() -> None:
-    """Say what runs here: package versions and device. Cheap: nothing heavy is imported."""
+    """Say what runs here: package versions and hardware, and what does not fit. Imports nothing heavy."""
     from pbb import __version__
 
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", message="IProgress not found")
     facts = environment_manifest(("torch", "transformers", "trl"))
     versions = ", ".join(f"{name} {version or 'not installed'}" for name, version in facts["packages"].items())
-    print(f"pbb {__version__}, {facts['python']}, {versions}")
+    hardware = "an NVIDIA GPU" if shutil.which("nvidia-smi") else "no GPU"
+    print(f"pbb {__version__}, {facts['python']}, {versions}; {os.cpu_count()} cores, {hardware}")
+    for problem in misfits():
+        print(f"note: {problem}")
 
 
+def misfits(requirements: Iterable[str] | None = None) -> list[str]:
+    """Return what of the environment differs from what pbb asks for, in words, with the command that mends it.
+
+    Args:
+        requirements: such as ``"trl==1.14.2"``; those of the installed pbb when None (none in a bare checkout).
+    """
+    if requirements is None:
+        try:
+            requirements = importlib.metadata.requires("pbb") or ()
+        except importlib.metadata.PackageNotFoundError:
+            requirements = ()
+    found = []
+    for wanted in map(Requirement, requirements):
+        if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = importlib.metadata.version(wanted.name)
+        except importlib.metadata.PackageNotFoundError:
+            found.append(f"{wanted.name} is missing; %pip install '{wanted.name}{wanted.specifier}'")
+            continue
+        if not wanted.specifier.contains(version, prereleases=True):
+            found.append(
+                f"{wanted.name} {version} is installed, and pbb was tested with {wanted.specifier}; "
+                f"%pip install '{wanted.name}{wanted.specifier}', then restart the kernel"
+            )
+        loaded = getattr(sys.modules.get(wanted.name.replace("-", "_")), "__version__", version)
+        if str(loaded) != version:
+            found.append(f"{wanted.name} {loaded} is loaded and {version} is installed: restart the kernel")
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ variants
+@dataclass(frozen=True)
+class Variant:
+    """A reader's version of a study: its experiments, and what differs from the preset's own.
+
+    `preset` is what the records are marked with: the preset's name, or ``"custom"`` where a field was changed (but
+    changed smoke runs stay smoke, and stamped). `base` is the preset whose reference is drawn behind.
+    """
+
+    experiments: tuple[Experiment, ...]
+    preset: str
+    base: str
+    changes: tuple[tuple[str, Any, Any], ...] = ()  # (field, the preset's value, the reader's)
+
+    @property
+    def label(self) -> str:
+        """How a legend names it."""
+        return ", ".join(f"{name}={value}" for name, _, value in self.changes) or "this run"
+
+    def __str__(self) -> str:
+        arms = ", ".join(dict.fromkeys(e.curriculum for e in self.experiments))
+        seeds = len({e.seed for e in self.experiments})
+        lines = [f"preset {self.base}, {seeds} seed{'s' if seeds > 1 else ''}: {arms}"]
+        lines += [f"changed: {name}={value!r} (the preset has {before!r})" for name, before, value in self.changes]
+        if not self.changes:
+            lines.append("changed: nothing; these are the preset's own experiments")
+        if self.base == "smoke":
+            lines.append("Preset smoke only proves that everything runs: models this little trained show nothing.")
+        return "\n".join(lines)
+
+
+def variant(study: Sequence[Experiment], preset: str, *, arms: Sequence[str] = (), **changes: Any) -> Variant:
+    """Return `study` with a reader's changes applied to every experiment.
+
+    Args:
+        study: what ``pbb.study`` returned for `preset`.
+        preset: its preset, resolved.
+        arms: the curricula to keep; empty keeps all.
+        changes: fields of `Experiment`. An empty value ("", (), None) is the preset's; so is 0, or -1 where 0 is a
+            value of that field (as it is for ratios).
+
+    Raises:
+        ExperimentError: an arm is not in the study, or a field or value is not valid; the message says what is.
+    """
+    known = list(dict.fromkeys(e.curriculum for e in study))
+    if unknown := [arm for arm in arms if arm not in known]:
+        raise ExperimentError(f"arms={unknown[0]!r} is not valid here; valid: {', '.join(known)}")
+    kept = [e for e in study if not arms or e.curriculum in arms]
+    check_fields(changes)
+    wanted = {name: value for name, value in changes.items() if not _empty(name, value)}
+    made = tuple(dict.fromkeys(e.changed(**wanted) for e in kept))
+    changed = []
+    for name in wanted:
+        before, after = {getattr(e, name) for e in kept}, getattr(made[0], name)
+        if before != {after}:
+            changed.append((name, before.pop() if len(before) == 1 else tuple(sorted(before)), after))
+    return Variant(made, "custom" if changed and preset != "smoke" else preset, preset, tuple(changed))
+
+
+def _empty(name: str, value: Any) -> bool:
+    if value is None or isinstance(value, (str, tuple, list)):
+        return not value
+    return value == -1 if name in _ZERO_IS_A_VALUE else value == 0
+
+
+# ------------------------------------------------------------------------------------------------- figures
 def reference(figure: str, preset: str) -> pd.DataFrame | None:
     """Return the committed reference records of `figure`, or None where there are none for `preset`."""
     folder = paths.reference(preset) / figure_module(figure).NAME
     return load_records(folder) if is_complete(folder) else None
 
 
-def draw(figure: str, records: pd.DataFrame, *, variant: str = "this run") -> Any:
+def draw(figure: str, records: pd.DataFrame, *, variant: Variant | str = "this run") -> Any:
     """Return the figure of `records`, over the faint committed reference of the same preset where there is one.
 
-    Smoke records are drawn with a stamp across the picture: they show that the code runs, and nothing else.
+    Smoke records are drawn with a stamp across the picture: they show that the code runs, and nothing else. F01
+    needs a right answer to show; where smoke records hold none, that is said in words and None is returned.
     """
     preset = str(records["preset"].iloc[0])
-    # A reader's own changes are marked "custom"; they are read against the cpu preset's reference.
-    behind = reference(figure, "cpu" if preset == "custom" else preset)
-    return figure_module(figure).draw(records, behind, variant=variant, allow_smoke=preset == "smoke")
+    label = variant if isinstance(variant, str) else variant.label
+    # A reader's own changes are marked "custom"; without a Variant they are read against the cpu preset's.
+    base = variant.base if isinstance(variant, Variant) else "cpu" if preset == "custom" else preset
+    behind = reference(figure, base)
+    if behind is not None:
+        behind = _same_panel(behind, records)
+    module, smoke = figure_module(figure), preset == "smoke"
+    usable(records, allow_smoke=smoke)  # what is wrong with the records is never taken for what smoke lacks
+    try:
+        return module.draw(records, behind, variant=label, allow_smoke=smoke)
+    except RecordsError as error:
+        if not (smoke and figure == "F01"):
+            raise
+        print(f"Nothing to show at preset smoke, whose models are hardly trained ({error}). Any other preset draws it.")
+        return None
 
 
-def show(records: pd.DataFrame, outcome: str | None = None, count: int = 8, **where: Any) -> pd.DataFrame:
-    """Return a sample of questions and answers: `outcome` correct, wrong or unparsed; `where` filters columns."""
-    rows = records
-    for column, value in ({"outcome": outcome} if outcome else {}).items() | where.items():
-        rows = rows[rows[column] == value]
-    columns = ["curriculum", "group", "answer_mode", "prompt", "completion", "expected", "parsed", "outcome"]
-    return rows[columns].sample(min(count, len(rows)), random_state=0).reset_index(drop=True)
+def _same_panel(behind: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """Return the reference under the panel of `records`, where each has a single one that differ.
 
-
-def verdict(records: pd.DataFrame, above: str, below: str | Sequence[str], answer_mode: str = "cot") -> pd.DataFrame:
-    """Return contrasts of w/o IO accuracy at the end of training: arm `above` minus each arm of `below`.
-
-    The direction is fixed beforehand, the interval is a bootstrap clustered by program (and seed), p is one-sided.
+    Panels are told apart by model, representation and so on: a variant of one of these would otherwise be drawn
+    with no reference behind it.
     """
-    rows = final(asked_by_name(records, [answer_mode]))
-    rows_of = {arm: part for arm, part in rows.groupby("curriculum")}
-    made = []
-    for arm in [below] if isinstance(below, str) else below:
-        if arm not in rows_of or above not in rows_of:
-            made.append({"claim": f"{above} above {arm}", "verdict": "not run"})
-            continue
-        c = contrast(rows_of[above], rows_of[arm])
-        word = "supported" if c.low > 0 else "contradicted" if c.high < 0 else "not supported"
-        made.append(
-            {
-                "claim": f"{above} above {arm}",
-                "difference": round(c.estimate, 3),
-                "low": round(c.low, 3),
-                "high": round(c.high, 3),
-                "p": round(c.p, 5),
-                "verdict": word,
-            }
-        )
-    return pd.DataFrame(made)
+    for column in PANEL:
+        ours, theirs = records[column].unique(), behind[column].unique()
+        if len(ours) == len(theirs) == 1:
+            behind = behind.assign(**{column: ours[0]})
+    return behind
 
 
-def sample_documents(experiment: Experiment, count: int = 400) -> dict[str, Document]:
-    """Return one document of each kind, from the first `count` of each stage, labelled by stage, group and kind."""
-    found: dict[str, Document] = {}
-    for stage in curriculum(experiment):
-        for document in itertools.islice(stage.documents(), count):
-            label = f"stage {stage.number}, {document.group}: {document.kind} {document.answer_mode}".strip()
-            found.setdefault(label, document)
-    return dict(sorted(found.items()))
+def overview(preset: str) -> Any:
+    """Return F01 from the committed records of `preset`; where there are none yet, say so and return None."""
+    records = reference("F01", preset)
+    if records is None:
+        print(f"Preset {preset} has no committed figures: the picture is drawn further down, from this machine's run.")
+        return None
+    return draw("F01", records)
 
 
-def loss_tokens(documents: dict[str, Document], model: str) -> Any:
-    """Return HTML that shows each document with the tokens that carry loss coloured, one box a token."""
-    from IPython.display import HTML
+def verdict(figure: str, records: pd.DataFrame) -> Any:
+    """Return `pbb.claims.verdict` as a table to look at: differences in points of a hundred, with 95 % intervals."""
+    table = claims.verdict(figure, records)
 
-    from pbb.finetuning import IGNORE, encode
-    from pbb.models import load_tokenizer
+    def points(row: dict[str, Any]) -> str:
+        if pd.isna(row["difference"]):
+            return "-"
+        return f"{row['difference'] * 100:+.0f} [{row['low'] * 100:+.0f}, {row['high'] * 100:+.0f}]"
 
-    tokenizer = load_tokenizer(model)
-    parts = []
-    for label, document in documents.items():
-        ((ids, labels),) = encode([document], tokenizer)
-        tokens = []
-        for token, target in zip(ids, labels, strict=True):
-            text = html.escape(tokenizer.decode([token])).replace("\n", "⏎<br>").replace(" ", "&nbsp;")
-            color = "#cfe8cf" if target != IGNORE else "#eeeeee"
-            tokens.append(
-                f'<span style="background:{color};color:#111;border-radius:3px;padding:1px 2px">{text}</span>'
-            )
-        shown = sum(target != IGNORE for target in labels)
-        parts.append(
-            f"<p><b>{html.escape(label)}</b>: {len(ids)} tokens, {shown} carry loss<br>"
-            f'<span style="font-family:monospace;line-height:1.9">{" ".join(tokens)}</span></p>'
-        )
-    return HTML("".join(parts))
+    table["difference, points"] = [points(row) for row in table.to_dict("records")]
+    table["p, corrected"] = [f"{p:.3f}" if p >= 0.001 else "-" if pd.isna(p) else "< 0.001" for p in table["p"]]
+    shown = ["claim", "contrast", "where", "difference, points", "p, corrected", "programs", "seeds", "verdict"]
+    return table[shown].style.hide(axis="index").format(na_rep="-", escape="html")
+
+
+def beside_paper(figure: str, records: pd.DataFrame) -> Any:
+    """Return `pbb.claims.beside_paper` as a table to look at."""
+    return claims.beside_paper(figure, records).style.hide(axis="index").format(escape="html")
+
+
+# -------------------------------------------------------------------------------------------------- asking
+def train(experiment: Experiment) -> list[StageTask]:
+    """Return the stages of `experiment` after training those that are not on this machine.
+
+    ``pbb.run`` has trained them already, unless its records were complete and the weights since deleted. Training is
+    a worker's work here too: on one thread, so that the same weights come of it.
+    """
+    stages = [StageTask(experiment, index) for index in range(len(curriculum(experiment)))]
+    if missing := [stage for stage in stages if not is_complete(stage.folder)]:
+        from pbb.runs import _execute
+
+        _execute(missing, 1, print)
+    return stages
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question put to a trained model, and what came of it."""
+
+    prompt: str
+    completion: str
+    expected: str
+    outcome: str  # "correct", "wrong" or "unparsed"
+    group: str
+    source: str
+
+    def __str__(self) -> str:
+        parts = [
+            ("The question", self.prompt),
+            ("The model's answer", self.completion),
+            ("What the real program returns", f"{self.expected}   ({self.outcome})"),
+            (f"The program, a {self.group} one", self.source),
+        ]
+        return "\n\n".join(f"{title}\n    " + text.replace("\n", "\n    ") for title, text in parts)
+
+
+def ask(experiment: Experiment, program: str = "", text: str = "", mode: str = "cot", template: int = 0) -> Answer:
+    """Ask the model that `experiment` trained about one of its programs, by name (imports torch).
+
+    Args:
+        experiment: trains on this machine first whatever is missing of it.
+        program: the program's name; empty takes the first w/o IO program.
+        text: an input, such as ``"4"``; empty takes the program's first.
+        mode: ``"cot"`` or ``"direct"``.
+        template: which pointer context names the program, 0 to 19.
+
+    Raises:
+        ValueError: there is no such program, input or mode; the message says what is valid.
+    """
+    by_name = {p.name: (group.name, p) for group in reversed(groups(experiment)) for p in group.programs}
+    if program and program not in by_name:
+        raise ValueError(f"program={program!r} is not in this experiment; valid: {', '.join([*by_name][:8])}, …")
+    group, chosen = by_name[program or next(iter(by_name))]
+    text = text or chosen.inputs[0]
+    if text not in chosen.inputs:
+        raise ValueError(f"text={text!r} is not an input of {chosen.name}; valid: {', '.join(chosen.inputs[:12])}")
+    if mode not in ("cot", "direct"):
+        raise ValueError(f"mode={mode!r} is not valid; valid: 'cot', 'direct'")
+    prompt = question(chosen, text, template, mode, experiment.question_style)
+    told = declaration(chosen, experiment.representation)
+    if experiment.curriculum == "in_context":
+        prompt = in_context(told, prompt)
+
+    from pbb import evaluation, models, tasks
+
+    stages = train(experiment)
+    weights = tasks._step_folder(stages[-1].folder, stages[-1].checkpoints()[-1]) if stages else None
+    model, tokenizer = models.load(experiment.model, weights)
+    asked = evaluation.Question(
+        answer_mode=mode,
+        group=group,
+        program=chosen,
+        input=text,
+        held_out=True,
+        prompt=prompt,
+        expected=chosen.execution(text).output,
+        target=answer(chosen, text, mode),
+        declarative_prompt=declarative_prompt(chosen, template, experiment.representation),
+    )
+    (row,) = evaluation.evaluate(model, tokenizer, [asked])
+    return Answer(prompt, row["completion"], row["expected"], row["outcome"], group, chosen.source)

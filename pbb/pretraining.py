@@ -1,109 +1,199 @@
-"""Base data: in-context execution of programs that no experiment uses, and nothing else.
+"""The tiny base models: their shapes, how they are pretrained, and where they lie.
 
-A base model learns to run a program whose text stands in the prompt, in code or in words (in equal measure),
-directly or step by step, and to write one form from the other. It never sees a program without its text, so what an
-experiment teaches by name cannot come from here. The same documents serve as general data against forgetting.
+``make base-models`` trains them again. Weights are committed as float16 safetensors beside a manifest that says on
+what and how they were trained and how well they run programs given in context.
 """
 
 from __future__ import annotations
 
 import itertools
-import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from pbb.documents import (
-    AND_FOR,
-    GENERAL,
-    POINTERS,
-    REPRESENTATIONS,
-    Document,
-    answer,
-    declaration,
-    declarative_prompt,
-    in_context,
-    question,
+import torch
+from datasets import Dataset, concatenate_datasets, load_from_disk
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    set_seed,
 )
-from pbb.programs.arithmetic import CONTROL, ArithmeticSettings, all_inputs, generate
-from pbb.programs.program import Program
+
+from pbb import paths
+from pbb.documents import ANSWER_MODES, REPRESENTATIONS, answer, declaration, in_context, parse_answer, question
+from pbb.evaluation import generate
+from pbb.finetuning import Optimisation, encode, finetune, pack
+from pbb.folders import atomic_folder, environment_manifest, write_manifest
+from pbb.models import TINY_FOLDER
+from pbb.base_data import BaseMixture, base_documents
+from pbb.programs.arithmetic import CONTROL, ArithmeticSettings
+from pbb.programs.arithmetic import generate as generate_programs
 from pbb.streams import stream
+from pbb.tokenizer import train_tokenizer
 
-# (share of the programs, settings): mostly short, so that single statements are evaluated reliably in one pass.
-BASE_PROGRAMS: tuple[tuple[float, ArithmeticSettings], ...] = (
-    (0.12, ArithmeticSettings(operations=1)),
-    (0.46, ArithmeticSettings()),
-    (0.14, ArithmeticSettings(statements=2)),
-    (0.08, ArithmeticSettings(statements=3)),
-    (0.03, ArithmeticSettings(statements=4)),
-    (0.05, ArithmeticSettings(statements=2, control=CONTROL)),
-    (0.03, ArithmeticSettings(statements=3, control=CONTROL)),
-    (0.06, ArithmeticSettings(arguments=2)),
-    (0.03, ArithmeticSettings(statements=2, arguments=2)),
-)
-BATCH = 500  # programs made at a time
+SEED = "base models 1"  # the base data's own stream: experiments use integers
+ROW_TOKENS = 256
+BATCH_ROWS = 16
+SHARD = 10_000  # documents
 
 
 @dataclass(frozen=True)
-class BaseMixture:
-    """Shares of the kinds of base document; the rest of one is direct in-context execution.
+class TinyShape:
+    """Shape and training of one tiny model."""
 
-    Several questions about one program share its text in one conversation: a direct answer is a single token of
-    signal, and the text before it would otherwise cost twenty times as much.
-    """
-
-    cot: float = 0.35
-    declarative: float = 0.08  # the program's text in the prompt, asked for in code or in words
-    word_problem: float = 0.25  # of the conversations
-    direct_questions: int = 5
-    cot_questions: int = 2
-    documents_per_program: int = 2
+    hidden: int
+    layers: int
+    heads: int
+    learning_rate: float
+    steps: int  # of 16 rows of 256 tokens
 
 
-def base_programs(count: int, *key: object) -> list[Program]:
-    """Return `count` programs of the base models' half, in the proportions of `BASE_PROGRAMS`, shuffled."""
-    rng = stream(*key, "base mixture")
-    picks = rng.choices(range(len(BASE_PROGRAMS)), [share for share, _ in BASE_PROGRAMS], k=count)
-    programs = []
-    for index, (_, settings) in enumerate(BASE_PROGRAMS):
-        inputs = rng.sample(all_inputs(settings), 6)
-        if number := picks.count(index):
-            single = settings.statements == 1 and settings.operations == 1
-            unique = min(number, 40) if single and settings.arguments == 1 else number
-            made = generate(settings, unique, *key, index, pool="base", inputs=inputs)
-            programs += [made[i % unique] for i in range(number)]
-    rng.shuffle(programs)
-    return programs
+TINY = {
+    "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=3000),
+    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=3000),
+    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=3000),
+}
 
 
-def _document(rng: random.Random, program: Program, mixture: BaseMixture) -> Document:
-    given = declaration(program, rng.choice(REPRESENTATIONS))
-    template = rng.randrange(len(POINTERS[program.domain]))
-    draw = rng.random()
-    if draw < mixture.declarative:
-        wanted = rng.choice(REPRESENTATIONS)
-        prompt, completion = declarative_prompt(program, template, wanted), declaration(program, wanted)
-        return Document(in_context(given, prompt), completion, "general", GENERAL, program.name)
-    mode = "cot" if draw < mixture.declarative + mixture.cot else "direct"
-    style = "word_problem" if rng.random() < mixture.word_problem else "plain"
-    texts = rng.sample(program.inputs, mixture.cot_questions if mode == "cot" else mixture.direct_questions)
-    return Document(
-        prompt=in_context(given, question(program, texts[0], template, mode, style)),
-        completion=answer(program, texts[0], mode),
-        kind="general",
-        group=GENERAL,
-        program=program.name,
-        input=texts[0],
-        answer_mode=mode,
-        follow_ups=tuple((AND_FOR.format(input=text), answer(program, text, mode)) for text in texts[1:]),
+def new_model(shape: TinyShape, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
+    """Return an untrained Llama-architecture model of `shape`."""
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=shape.hidden,
+        intermediate_size=3 * shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
+    return LlamaForCausalLM._from_config(config, attn_implementation="eager")
 
 
-def base_documents(*key: object, mixture: BaseMixture | None = None) -> Iterator[Document]:
-    """Yield base documents without end: fresh programs, each used for a few documents, in shuffled order."""
-    mixture = mixture or BaseMixture()
-    for batch in itertools.count():
-        rng = stream(*key, "base documents", batch)
-        programs = base_programs(BATCH, *key, batch)
-        documents = [_document(rng, p, mixture) for p in programs for _ in range(mixture.documents_per_program)]
-        rng.shuffle(documents)
-        yield from documents
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """Train the tokenizer on 20,000 base documents."""
+    sample = list(itertools.islice(base_documents(SEED, "tokenizer"), 20_000))
+    return train_tokenizer(text for document in sample for text in (document.prompt, document.completion))
+
+
+def _shard(index: int, folder: Path, tokenizer_folder: Path) -> Path:
+    path = folder / f"shard-{index:03d}"
+    if not path.exists():
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizer_folder)
+        documents = itertools.islice(base_documents(SEED, "corpus", index), SHARD)
+        fitting = [pair for pair in encode(list(documents), tokenizer) if len(pair[0]) <= ROW_TOKENS]
+        pack(fitting, tokenizer, ROW_TOKENS).save_to_disk(path.with_suffix(".partial"))
+        path.with_suffix(".partial").rename(path)
+    return path
+
+
+def build_corpus(folder: Path, tokenizer_folder: Path, steps: int, workers: int) -> Dataset:
+    """Return packed base data for `steps` steps, made in shards that are kept under `folder`."""
+    rows_needed, rows, shards = steps * BATCH_ROWS, 0, []
+    with ProcessPoolExecutor(workers) as pool:
+        for start in itertools.count(0, workers):
+            futures = [pool.submit(_shard, start + i, folder, tokenizer_folder) for i in range(workers)]
+            shards += [load_from_disk(future.result()) for future in futures]
+            rows = sum(map(len, shards))
+            if rows >= rows_needed:
+                return concatenate_datasets(shards)
+    raise AssertionError("unreachable")
+
+
+# -------------------------------------------------------------------------------------------------- how good?
+PROBES: tuple[tuple[str, ArithmeticSettings], ...] = (
+    ("1 statement", ArithmeticSettings()),
+    ("2 statements", ArithmeticSettings(statements=2)),
+    ("3 statements", ArithmeticSettings(statements=3)),
+    ("3 statements with if, for, while", ArithmeticSettings(statements=3, control=CONTROL)),
+    ("1 statement, two arguments", ArithmeticSettings(arguments=2)),
+)
+
+
+def in_context_accuracy(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, programs: int = 200
+) -> dict[str, dict[str, float]]:
+    """Return accuracy on fresh programs given in context, by kind of program and by representation and answer mode.
+
+    The programs come from the experiments' half of all sources, so none was in the base data; their stream is one
+    that no experiment uses.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for label, settings in PROBES:
+        made = generate_programs(settings, programs, SEED, "probe")
+        for form, mode in itertools.product(REPRESENTATIONS, ANSWER_MODES):
+            rng = stream(SEED, "probe questions", label, form, mode)
+            asked = [(p, rng.choice(p.inputs), rng.randrange(20)) for p in made]
+            prompts = [in_context(declaration(p, form), question(p, x, t, mode)) for p, x, t in asked]
+            targets = [answer(p, x, mode) for p, x, _ in asked]
+            lengths = [len(ids) + 12 for ids in tokenizer(targets, add_special_tokens=False)["input_ids"]]
+            written = generate(model, tokenizer, prompts, lengths)
+            right = [
+                parse_answer(w, mode) == p.execution(x).output for w, (p, x, _) in zip(written, asked, strict=True)
+            ]
+            found.setdefault(label, {})[f"{form}, {mode}"] = round(sum(right) / len(right), 4)
+    return found
+
+
+def pretrain(name: str, work: Path, rows: Dataset, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Pretrain `name`, measure it, and put it in place under `pbb/base_models/`."""
+    shape = TINY[name]
+    torch.set_num_threads(1)
+    set_seed(0)
+    model = new_model(shape, tokenizer)
+    optimisation = Optimisation(shape.learning_rate, BATCH_ROWS, ROW_TOKENS)
+    done = finetune(model, tokenizer, rows, shape.steps, optimisation, seed=0, progress=False)
+    install(name, model, tokenizer, {"seconds": round(done.seconds), "precision": done.precision, "log": done.log})
+
+
+def install(
+    name: str, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, training: dict[str, object]
+) -> None:
+    """Measure `model` as it will be loaded (rounded to float16), then write weights, tokenizer and manifest."""
+    shape = TINY[name]
+    rounded = model.half().float()
+    accuracy = in_context_accuracy(rounded, tokenizer)
+    folder = TINY_FOLDER / name
+    with atomic_folder(folder, replace=True) as partial:
+        rounded.half().save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        manifest = {
+            "kind": "base model",
+            "name": name,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "shape": asdict(shape),
+            "tokens": shape.steps * BATCH_ROWS * ROW_TOKENS,
+            "base_data": {"stream": SEED, "mixture": asdict(BaseMixture())},
+            "in_context_accuracy": accuracy,
+            "training": training,
+            **environment_manifest(),
+        }
+        write_manifest(partial, manifest)
+
+
+def build(names: Sequence[str] | None, workers: int) -> None:
+    """Train base models again: tokenizer and corpus are kept in ``runs/base/``, the models run side by side."""
+    chosen = list(names or TINY)
+    for name in chosen:
+        if name not in TINY:
+            raise ValueError(f"model={name!r} is not valid; valid: {', '.join(TINY)}")
+    work = paths.runs() / "base"
+    work.mkdir(parents=True, exist_ok=True)
+    if not (work / "tokenizer").exists():
+        print("training the tokenizer")
+        build_tokenizer().save_pretrained(work / "tokenizer")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(work / "tokenizer")
+    print("making base data")
+    rows = build_corpus(work / "corpus", work / "tokenizer", max(TINY[name].steps for name in chosen), workers)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        futures = {pool.submit(pretrain, name, work, rows, tokenizer): name for name in reversed(chosen)}
+        for future in as_completed(futures):
+            future.result()
+            print(f"{futures[future]} is trained: {TINY_FOLDER / futures[future]}")

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from pbb import paths
 from pbb.curricula import Stage, curriculum, groups
 from pbb.experiment import Experiment
 from pbb.folders import CorruptRunError, atomic_folder, environment_manifest, is_complete, read_manifest, write_manifest
+from pbb.model_files import identity
 from pbb.streams import digest
 
 if TYPE_CHECKING:
@@ -91,9 +93,8 @@ class EvaluationTask:
     def key(self) -> str:
         e = self.experiment
         trained = stage_keys(e)[self.index] if self.index >= 0 else base_key(e)
-        programs = [[g.name, p.to_json(), g.shown.get(p.name)] for g in groups(e) for p in g.programs]
         asked = [self.asked, e.questions, e.templates, e.representation, e.question_style, e.curriculum == "in_context"]
-        return digest(EVALUATION_VERSION, trained, self.step, e.seed, asked, programs)[:20]
+        return digest(EVALUATION_VERSION, trained, self.step, e.seed, asked, _programs_digest(e))[:20]
 
     @property
     def folder(self) -> Path:
@@ -132,8 +133,6 @@ Task = StageTask | EvaluationTask
 
 def base_key(experiment: Experiment) -> str:
     """Return the identity of the experiment's base model."""
-    from pbb.models import identity
-
     return identity(experiment.model)
 
 
@@ -153,6 +152,11 @@ def stage_keys(experiment: Experiment) -> list[str]:
             keys.append(key[:20])
         _STAGE_KEYS[e, base] = keys
     return _STAGE_KEYS[e, base]
+
+
+@lru_cache(maxsize=256)
+def _programs_digest(experiment: Experiment) -> str:
+    return digest([[g.name, p.to_json(), g.shown.get(p.name)] for g in groups(experiment) for p in g.programs])
 
 
 def _once(folder: Path, work: Callable[[Path], None]) -> None:

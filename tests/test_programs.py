@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbb.pretraining import BASE_PROGRAMS, base_programs
+from pbb.base_data import BASE_PROGRAMS, base_programs
 from pbb.programs import ArithmeticSettings, Program, execute_many, generate, interpreter, normalised
 from pbb.programs.arithmetic import (
     CONTROL,
@@ -35,7 +35,7 @@ from pbb.programs.arithmetic import (
 from pbb.programs.interpreter import InterpretationError, interpret
 from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
 from pbb.programs.program import belongs_to_base
-from pbb.streams import stream
+from pbb.streams import digest, stream
 
 Group = tuple[ArithmeticSettings, list[Program]]
 
@@ -87,6 +87,10 @@ def evaluated(expression: str) -> object:
     return eval(expression, {"__builtins__": {"abs": abs, "min": min, "max": max}})
 
 
+def _value(variables: dict[str, int], match: re.Match[str]) -> str:
+    return str(variables.get(match[0], "?"))
+
+
 def test_every_knob_occurs(groups: list[Group]) -> None:
     sources = "\n".join(program.source for program in every(groups))
     words = ("if ", "else:", "for ", "while ", " + ", " - ", " * ", " // ", " % ", "abs(", "min(", "max(", "(x, y)")
@@ -116,7 +120,7 @@ def test_traces_replay_the_source(groups: list[Group]) -> None:
             for step in execution.trace:
                 # What the source says, with the values that the variables have by now.
                 word = re.compile(r"(?<![\w])[xyi](?!\w)(?! = )")
-                said = {word.sub(lambda match, now=variables: str(now.get(match[0], "?")), line) for line in lines}
+                said = {word.sub(functools.partial(_value, variables), line) for line in lines}
                 if step.endswith((": True", ": False")):
                     head, _, verdict = step.rpartition(": ")
                     assert head + ":" in said, (program, text, step)
@@ -141,7 +145,7 @@ def test_traces_take_the_branches_that_python_takes(groups: list[Group]) -> None
             seen: list[int] = []
 
             def tracer(frame: Any, event: str, _: Any, seen: list[int] = seen) -> Any:
-                if event == "line":
+                if event == "line" and frame.f_code.co_filename == "<string>":
                     seen.append(frame.f_lineno)
                 return tracer
 
@@ -201,6 +205,13 @@ def test_an_unknown_input_is_named() -> None:
     assert program.execution("3") is program.executions[3]
     with pytest.raises(KeyError, match="has no input '11'"):
         program.execution("11")
+
+
+def test_programs_never_change() -> None:
+    """Committed records and base models depend on these very texts: if this test fails, all of them are void."""
+    long = ArithmeticSettings(statements=3, control=("if", "for", "while"), arguments=2, high=4)
+    texts = [program.to_json() for knobs in (ArithmeticSettings(), long) for program in generate(knobs, 20, 0)]
+    assert digest("".join(texts)) == "d55b2129d52ab4b58df39deff7730a08eba22c12d9538510d9ebc61b464598d6"
 
 
 FRESH = """
@@ -275,7 +286,6 @@ def test_unknown_knobs_and_pools_are_refused() -> None:
         ({"operators": ("abs",)}, 50),
         ({"operators": ("+", "%")}, 1000),
         ({"operations": 1}, 10),
-        ({"operators": ("min",), "statements": 8}, 5),
     ],
 )
 def test_asking_for_too_many_fails_clearly_and_soon(knobs: dict[str, Any], count: int) -> None:
@@ -293,7 +303,7 @@ def test_asking_for_more_than_there_are_names_fails_at_once() -> None:
 def test_programs_that_run_too_long_are_left_out_and_wrong_inputs_are_told() -> None:
     knobs = ArithmeticSettings(statements=2, control=("while",), low=-4000, high=-3990)
     assert all("while" not in program.source for program in generate(knobs, 10, 0))
-    with pytest.raises(ValueError, match=r"left out: .* on input \(4, 5\): TypeError: NAME\(\) takes 1 positional"):
+    with pytest.raises(ValueError, match="inputs: '4, 5' is not valid; valid: 1 whole numbers, such as '0'"):
         generate(ArithmeticSettings(), 3, 0, inputs=["4, 5"])
 
 
@@ -424,7 +434,7 @@ def test_interpreter_tells_a_wrong_description_from_a_right_one(groups: list[Gro
         outputs = [str(interpret(wrong, *values(text))) for text in program.inputs]
         found += outputs != [execution.output for execution in program.executions]
         tried += wrong != program.description
-    assert found > 0.9 * tried > 0
+    assert found > 0.8 * tried > 40
 
 
 def test_stored_outputs_come_from_the_source_alone() -> None:

@@ -148,6 +148,8 @@ def _chain(rng: random.Random, settings: ArithmeticSettings, start: str, count: 
     family = ""
     for index in range(count):
         choices = [op for op in settings.operators if {"-": "+"}.get(op, op) != family]
+        if must_use and index == 0:  # dividing by a variable could divide by zero
+            choices = [op for op in choices if op not in ("//", "%")]
         operator = rng.choice(choices or settings.operators)
         family = {"-": "+"}.get(operator, operator)  # x + 3 - 4 is one addition in two steps: not drawn
         low, high = _CONSTANTS[operator]
@@ -224,11 +226,10 @@ def candidates(settings: ArithmeticSettings, *key: object) -> Iterator[tuple[str
 
 
 def _run(
-    pairs: Sequence[tuple[str, str]], inputs: Sequence[str], failures: list[str], *, trace: bool = True
+    pairs: Sequence[tuple[str, str]], inputs: Sequence[str], *, trace: bool = True
 ) -> list[tuple[str, str, tuple[Execution, ...]]]:
-    """Return (source, description, executions) of the `pairs` that run; the errors of others go to `failures`."""
+    """Return (source, description, executions) of those `pairs` that run to their end on all `inputs`."""
     results = run_sources([("NAME", source, inputs) for source, _ in pairs], trace=trace)
-    failures += [str(runs) for runs in results if isinstance(runs, ExecutionError)]
     return [(*pair, runs) for pair, runs in zip(pairs, results, strict=True) if not isinstance(runs, ExecutionError)]
 
 
@@ -252,7 +253,7 @@ def generate(
         inputs: which inputs to execute and keep; all of the settings' range when None.
 
     Raises:
-        ValueError: the settings do not allow for so many different programs.
+        ValueError: the settings do not allow for so many different programs, or an input does not suit them.
     """
     if pool not in ("experiment", "base"):
         raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
@@ -260,32 +261,36 @@ def generate(
         names = experiment_names(count, *key)
     else:
         names = stream("names", *key).choices(BASE_NAMES, k=count)
+    numbers = ", ".join([r"-?\d+"] * settings.arguments)
+    for text in inputs or ():
+        if not re.fullmatch(numbers, text):
+            valid = f"{settings.arguments} whole numbers, such as {all_inputs(settings)[0]!r}"
+            raise ValueError(f"inputs: {text!r} is not valid; valid: {valid}")
     every_input, kept = all_inputs(settings), tuple(inputs or all_inputs(settings))
     probes = every_input[:: max(1, len(every_input) // 20)]  # enough to see that a program is degenerate
     source_stream = candidates(settings, *key, pool)
     # Single operations are too few to be told apart: they are for base models only.
     single = settings.statements == 1 and settings.operations == 1
-    seen, programs, failures = set(without), list[Program](), list[str]()
+    seen, programs = set(without), list[Program]()
     queue: list[tuple[str, str]] = []  # runnable (source, description), not yet traced
     drawn = idle = 0
     while len(programs) < count:
         missing = count - len(programs)
         if not queue:
-            size = min(max(64, 5 * missing, drawn), PATIENCE)  # ever larger: starting a child process takes long
+            size = min(max(256, 5 * missing, drawn), PATIENCE)  # ever larger: starting a child process takes long
             for normal, source, description in itertools.islice(source_stream, size):
                 if normal not in seen and (belongs_to_base(normal) or single) == (pool == "base"):
                     seen.add(normal)
                     queue.append((source, description))
-            probed = _run(queue, probes, failures, trace=False)
+            probed = _run(queue, probes, trace=False)
             queue = [(source, description) for source, description, runs in probed if not _degenerate(runs, probes)]
             drawn, idle = drawn + size, idle + size
-        made, queue = _run(queue[:missing], kept, failures), queue[missing:]
+        made, queue = _run(queue[:missing], kept), queue[missing:]
         idle = 0 if made else idle
         if idle >= PATIENCE:
             raise ValueError(
                 f"count={count}: {settings} allows for only about {len(programs)} different programs; "
                 "ask for fewer, or allow more statements, operations or operators"
-                + "".join(f" (the last one left out: {failure})" for failure in failures[-1:])
             )
         for source, description, executions in made:
             name = names[len(programs)]

@@ -5,7 +5,7 @@ speaks JSON, one line a program, on standard input and output. Limits on time, m
 are set before the first program is compiled.
 
 A trace is what Python really did: `sys.settrace` reports each executed line with the variables of that moment,
-the line's expression is written with those values in place, and is then reduced one operation at a time.
+the line's expression is written as it stands, then with those values in place, and is then reduced one operation at a time.
 """
 
 from __future__ import annotations
@@ -223,11 +223,9 @@ def substituted(expression: ast.expr, values: dict[str, Any], whole: bool = Fals
 
 
 def chain(expression: ast.expr, values: dict[str, Any], final: Any) -> str:
-    """Write `expression` with `values` in place, then each reduction, then `final`, joined by `` = ``."""
-    texts = substituted(expression, values, whole=True)
-    if texts[-1] != repr(final):
-        texts.append(repr(final))
-    return " = ".join(texts)
+    """Write `expression`, then with `values` in place, then each reduction, then `final`, joined by `` = ``."""
+    texts = [ast.unparse(expression), *substituted(expression, values, whole=True), repr(final)]
+    return " = ".join(text for text, before in zip(texts, [None, *texts], strict=False) if text != before)
 
 
 def statements_by_line(tree: ast.AST) -> dict[int, ast.stmt]:

@@ -1,0 +1,111 @@
+"""Base data: in-context execution of programs that no experiment uses, and nothing else.
+
+A base model learns to run a program whose text stands in the prompt, in code or in words (in equal measure),
+directly or step by step, and to write one form from the other. It never sees a program without its text, so what an
+experiment teaches by name cannot come from here. The same documents serve as general data against forgetting.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pbb.documents import (
+    AND_FOR,
+    GENERAL,
+    POINTERS,
+    REPRESENTATIONS,
+    Document,
+    answer,
+    declaration,
+    declarative_prompt,
+    in_context,
+    question,
+)
+from pbb.programs.arithmetic import CONTROL, ArithmeticSettings, all_inputs, generate
+from pbb.programs.program import Program
+from pbb.streams import stream
+
+# (share of the programs, settings): mostly short, so that single statements are evaluated reliably in one pass.
+BASE_PROGRAMS: tuple[tuple[float, ArithmeticSettings], ...] = (
+    (0.12, ArithmeticSettings(operations=1)),
+    (0.46, ArithmeticSettings()),
+    (0.14, ArithmeticSettings(statements=2)),
+    (0.08, ArithmeticSettings(statements=3)),
+    (0.03, ArithmeticSettings(statements=4)),
+    (0.05, ArithmeticSettings(statements=2, control=CONTROL)),
+    (0.03, ArithmeticSettings(statements=3, control=CONTROL)),
+    (0.06, ArithmeticSettings(arguments=2)),
+    (0.03, ArithmeticSettings(statements=2, arguments=2)),
+)
+BATCH = 500  # programs made at a time
+
+
+@dataclass(frozen=True)
+class BaseMixture:
+    """Shares of the kinds of base document; the rest of one is direct in-context execution.
+
+    Several questions about one program share its text in one conversation: a direct answer is a single token of
+    signal, and the text before it would otherwise cost twenty times as much.
+    """
+
+    cot: float = 0.35
+    declarative: float = 0.08  # the program's text in the prompt, asked for in code or in words
+    word_problem: float = 0.25  # of the conversations
+    direct_questions: int = 5
+    cot_questions: int = 2
+    documents_per_program: int = 2
+
+
+@lru_cache(maxsize=4)  # every stage of a seed mixes in the same general programs
+def base_programs(count: int, *key: object) -> tuple[Program, ...]:
+    """Return `count` programs of the base models' half, in the proportions of `BASE_PROGRAMS`, shuffled."""
+    rng = stream(*key, "base mixture")
+    picks = rng.choices(range(len(BASE_PROGRAMS)), [share for share, _ in BASE_PROGRAMS], k=count)
+    programs = []
+    for index, (_, settings) in enumerate(BASE_PROGRAMS):
+        inputs = rng.sample(all_inputs(settings), 6)
+        if number := picks.count(index):
+            single = settings.statements == 1 and settings.operations == 1
+            unique = min(number, 40) if single and settings.arguments == 1 else number
+            made = generate(settings, unique, *key, index, pool="base", inputs=inputs)
+            programs += [made[i % unique] for i in range(number)]
+    rng.shuffle(programs)
+    return tuple(programs)
+
+
+def _document(rng: random.Random, program: Program, mixture: BaseMixture) -> Document:
+    given = declaration(program, rng.choice(REPRESENTATIONS))
+    template = rng.randrange(len(POINTERS[program.domain]))
+    draw = rng.random()
+    if draw < mixture.declarative:
+        wanted = rng.choice(REPRESENTATIONS)
+        prompt, completion = declarative_prompt(program, template, wanted), declaration(program, wanted)
+        return Document(in_context(given, prompt), completion, "general", GENERAL, program.name)
+    mode = "cot" if draw < mixture.declarative + mixture.cot else "direct"
+    style = "word_problem" if rng.random() < mixture.word_problem else "plain"
+    texts = rng.sample(program.inputs, mixture.cot_questions if mode == "cot" else mixture.direct_questions)
+    return Document(
+        prompt=in_context(given, question(program, texts[0], template, mode, style)),
+        completion=answer(program, texts[0], mode),
+        kind="general",
+        group=GENERAL,
+        program=program.name,
+        input=texts[0],
+        answer_mode=mode,
+        follow_ups=tuple((AND_FOR.format(input=text), answer(program, text, mode)) for text in texts[1:]),
+    )
+
+
+def base_documents(*key: object, mixture: BaseMixture | None = None) -> Iterator[Document]:
+    """Yield base documents without end: fresh programs, each used for a few documents, in shuffled order."""
+    mixture = mixture or BaseMixture()
+    for batch in itertools.count():
+        rng = stream(*key, "base documents", batch)
+        programs = base_programs(BATCH, *key, batch)
+        documents = [_document(rng, p, mixture) for p in programs for _ in range(mixture.documents_per_program)]
+        rng.shuffle(documents)
+        yield from documents

@@ -1,0 +1,43 @@
+"""Shared fixtures: a model small enough to train in a test, and a run store of its own for each test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def run_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty run store; `pbb.paths.runs()` points at it, in child processes too."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("PBB_RUNS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def micro_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with an untrained Llama of 30,000 parameters and the tiny models' tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from pbb.models import load_tokenizer
+
+    tokenizer = load_tokenizer("tiny-s")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    folder = tmp_path_factory.mktemp("micro model")  # a space in the path, on purpose
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)

@@ -1,0 +1,129 @@
+"""Curricula: nothing leaks, arms share what they should, and a stage's key follows what it trains on."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import Counter
+
+import pytest
+
+from pbb.curricula import LeakageError, _guarded, curriculum, groups
+from pbb.documents import DISTILLED, GENERAL, WITH_IO, WITHOUT_IO, execution_document
+from pbb.experiment import CURRICULA, Experiment
+from pbb.programs.program import belongs_to_base, normalised
+from pbb.tasks import StageTask
+
+SMALL = Experiment(with_io_programs=12, without_io_programs=5)
+TRAINED = [arm for arm in CURRICULA if arm not in ("untuned", "in_context")]
+
+
+def taken(experiment: Experiment, count: int = 150) -> list:
+    return [d for stage in curriculum(experiment) for d in itertools.islice(stage.documents(), count)]
+
+
+@pytest.mark.parametrize("number", range(100))
+def test_nothing_leaks_for_a_random_configuration(number: int) -> None:
+    rng = random.Random(f"leak {number}")
+    experiment = Experiment(
+        curriculum=rng.choice(TRAINED),
+        seed=rng.randrange(10**6),
+        statements=rng.choice([1, 1, 2, 3]),
+        representation=rng.choice(["code", "description"]),
+        templates=rng.randint(1, 20),
+        with_io_programs=rng.randint(3, 12),
+        without_io_programs=rng.randint(2, 8),
+        demonstrations=rng.randint(1, 9),
+        trained_modes=rng.choice([("direct",), ("cot",), ("cot", "direct")]),
+        general_ratio=0.0,  # base data is slow to make, and other tests look at it
+        stage_2_general_ratio=0.0,
+        stage_2_replay_ratio=rng.choice([0.0, 0.3]),
+    )
+    by_name = {group.name: group for group in groups(experiment)}
+    secret = {p.name: p for p in by_name[WITHOUT_IO].programs} if WITHOUT_IO in by_name else {}
+    shown = {name: inputs for group in by_name.values() for name, inputs in group.shown.items()}
+    for document in taken(experiment, 60):
+        if document.program in secret:
+            assert document.kind == "declarative"
+            assert document.completion in (secret[document.program].source, secret[document.program].description)
+        elif document.kind == "execution":
+            assert document.input in shown[document.program], "a held-out input was trained on"
+    sources = [normalised(p.source) for group in by_name.values() for p in group.programs]
+    assert len(set(sources)) == len(sources), "two programs, or two groups, share a source"
+    assert not any(map(belongs_to_base, sources)), "a base model may have seen this program"
+
+
+def test_a_planted_leak_is_caught() -> None:
+    secret = groups(SMALL)[1].programs[0]
+    for group in (WITHOUT_IO, WITH_IO):
+        leak = execution_document(secret, group, 0, secret.inputs[0], "direct")
+        with pytest.raises(LeakageError, match=secret.name):
+            list(_guarded(iter([leak]), SMALL))
+
+
+def test_arms_train_on_what_they_are_named_for() -> None:
+    def kinds(arm: str) -> list[Counter]:
+        e = SMALL.changed(curriculum=arm, general_ratio=0.0, stage_2_general_ratio=0.0)
+        return [
+            Counter((d.group, d.kind) for d in itertools.islice(stage.documents(), 300)) for stage in curriculum(e)
+        ]
+
+    both, source = {(WITH_IO, "declarative"), (WITH_IO, "execution")}, {(WITHOUT_IO, "declarative")}
+    every_source, run = source | {(WITH_IO, "declarative")}, {(WITH_IO, "execution")}
+    expected = {
+        "untuned": [],
+        "in_context": [],
+        "stage_1_only": [both],
+        "stage_2_only": [source],
+        "no_demonstrations": [every_source],
+        "homogeneous": [both | source],
+        "proactive": [both, source],
+        "retroactive": [every_source, run],
+        "skip_exposure": [{(WITH_IO, "declarative")}, run],
+        "distillation": [{(DISTILLED, "execution")}],
+    }
+    assert {arm: [set(counter) for counter in kinds(arm)] for arm in CURRICULA} == expected
+    (mixture,) = kinds("homogeneous")
+    share = mixture[WITHOUT_IO, "declarative"] / mixture.total()
+    assert share == pytest.approx(SMALL.stage_2_steps / (SMALL.stage_1_steps + SMALL.stage_2_steps), abs=0.08)
+
+
+def test_general_data_is_mixed_in_at_its_ratio_and_is_of_other_programs() -> None:
+    experiment = SMALL.changed(curriculum="stage_2_only", stage_2_general_ratio=0.5)
+    documents = taken(experiment, 300)
+    general = [d for d in documents if d.group == GENERAL]
+    assert len(general) / len(documents) == pytest.approx(0.5, abs=0.1)
+    taught = {p.name for group in groups(experiment) for p in group.programs}
+    assert not taught & {d.program for d in general}
+
+
+def test_arms_share_programs_and_stages() -> None:
+    proactive, alone = SMALL.changed(curriculum="proactive"), SMALL.changed(curriculum="stage_1_only")
+    assert groups(proactive) == groups(alone)
+    (distilled,) = groups(SMALL.changed(curriculum="distillation"))
+    assert distilled.programs == groups(proactive)[1].programs, "AD has to be about the same programs"
+    more = groups(SMALL.changed(with_io_programs=20))
+    assert more[1].programs == groups(SMALL)[1].programs, "more w/ IO programs must not move the measured ones"
+    assert StageTask(proactive, 0).key == StageTask(alone, 0).key
+    assert StageTask(proactive, 0).key == StageTask(proactive.changed(asked=("cot",), questions=3), 0).key
+    exposed, skipped = SMALL.changed(curriculum="retroactive"), SMALL.changed(curriculum="skip_exposure")
+    assert StageTask(exposed, 1).key != StageTask(skipped, 1).key
+
+
+def test_what_a_stage_trains_on_enters_its_key_and_later_stages_follow() -> None:
+    base = SMALL.changed(curriculum="proactive")
+    keys = [StageTask(base, i).key for i in (0, 1)]
+    for change in ({"templates": 3}, {"seed": 1}, {"executions": 2}, {"learning_rate": 1e-4}, {"batch_rows": 8}):
+        assert StageTask(base.changed(**change), 0).key != keys[0], change
+        assert StageTask(base.changed(**change), 1).key != keys[1], change
+    for change in ({"stage_2_general_ratio": 0.1}, {"stage_2_steps": 7}):  # Stage 2 alone is trained again
+        assert StageTask(base.changed(**change), 0).key == keys[0], change
+        assert StageTask(base.changed(**change), 1).key != keys[1], change
+
+
+def test_neighbouring_seeds_share_no_document() -> None:
+    first, second = (
+        {d.prompt for d in taken(SMALL.changed(seed=seed, general_ratio=0.0, stage_2_general_ratio=0.0))}
+        for seed in (0, 1)
+    )
+    assert len(first & second) <= 2  # names are drawn from one list, so that a rare coincidence is possible

@@ -1,0 +1,167 @@
+"""Prompts and completions: they name the program, hold the right answers, and are parsed back strictly."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+
+from pbb.documents import (
+    ANSWER_MODES,
+    ASK,
+    POINTERS,
+    REPRESENTATIONS,
+    Document,
+    answer,
+    declaration,
+    declarative_document,
+    declarative_prompt,
+    execution_document,
+    in_context,
+    parse_answer,
+    pointer,
+    question,
+)
+from pbb.base_data import base_documents
+from pbb.programs import ArithmeticSettings, Program, generate
+
+
+@pytest.fixture(scope="module")
+def programs() -> list[Program]:
+    knobs = ArithmeticSettings(statements=3, control=("if", "for", "while"), low=-3, high=6, wrap=None)
+    return [*generate(ArithmeticSettings(), 20, "documents"), *generate(knobs, 20, "documents", 3)]
+
+
+@pytest.mark.parametrize("domain", POINTERS)
+def test_there_are_twenty_different_templates_that_name_the_program(domain: str) -> None:
+    templates = POINTERS[domain]
+    assert len(templates) == len(set(templates)) == 20
+    for template in templates:
+        assert template.count("{name}") == 1
+        assert template.format(name="Blorp")[-1] not in ".:?!, "  # the request follows
+
+
+def test_pointers_and_prompts(programs: list[Program]) -> None:
+    program = programs[0]
+    assert pointer(program, 0) == f"Consider the function {program.name}"
+    assert declarative_prompt(program, 19) == f"{program.name}: write its code."
+    assert declarative_prompt(program, 19, "description") == f"{program.name}: describe it in words."
+    assert question(program, "4", 19, "direct") == f"{program.name}: what is the output for 4?"
+    assert question(program, "4", 19, "cot") == f"{program.name}: run it step by step for 4."
+    assert question(program, "4", 19, "direct", "word_problem") == f"{program.name}: Ann feeds it 4. What comes out?"
+    with pytest.raises(IndexError):
+        pointer(program, 20)
+
+
+def test_every_prompt_is_different_and_gives_nothing_away(programs: list[Program]) -> None:
+    """By name alone: neither the source nor the description of a program stands in any question about it."""
+    for program in programs[::5]:
+        prompts = [
+            question(program, text, template, mode, style)
+            for text, template, mode, style in itertools.product(program.inputs, range(20), ANSWER_MODES, ASK)
+        ]
+        prompts += [
+            declarative_prompt(program, template, form)
+            for template, form in itertools.product(range(20), REPRESENTATIONS)
+        ]
+        assert len(set(prompts)) == len(prompts)
+        body = program.source.splitlines()[1].strip()
+        words = program.description.split(": ")[1]
+        assert all(program.name in prompt and body not in prompt and words not in prompt for prompt in prompts)
+
+
+def test_documents_hold_the_program_or_its_answer(programs: list[Program]) -> None:
+    for program in programs:
+        assert declarative_document(program, "w/o IO", 3, "code").completion == program.source
+        assert declarative_document(program, "w/o IO", 3, "description").completion == program.description
+        for text, execution in zip(program.inputs, program.executions, strict=True):
+            direct = execution_document(program, "w/ IO", 3, text, "direct")
+            cot = execution_document(program, "w/ IO", 3, text, "cot", "word_problem")
+            assert direct.completion == execution.output
+            assert cot.completion.splitlines() == list(execution.trace)
+            assert (cot.kind, cot.group, cot.program, cot.input, cot.answer_mode) == (
+                *("execution", "w/ IO", program.name),
+                *(text, "cot"),
+            )
+
+
+def test_the_program_stands_before_the_question_in_context(programs: list[Program]) -> None:
+    program = programs[0]
+    prompt = question(program, "4", 19, "direct")
+    assert in_context(declaration(program, "code"), prompt) == (
+        f"{program.source}\n{program.name}: what is the output for 4?"
+    )
+    assert in_context(declaration(program, "description"), prompt).startswith(f"{program.name} of x: take x, ")
+
+
+def test_messages_take_turns() -> None:
+    document = Document("a", "b", "execution", "w/ IO", "Blorp", follow_ups=(("c", "d"), ("e", "f")))
+    assert document.messages() == [
+        {"role": role, "content": text}
+        for role, text in zip(("user", "assistant") * 3, ("a", "b", "c", "d", "e", "f"), strict=True)
+    ]
+    assert len(Document("a", "b", "declarative", "w/o IO", "Blorp").messages()) == 2
+
+
+@pytest.mark.parametrize("mode", ANSWER_MODES)
+def test_right_answers_are_parsed_back(programs: list[Program], mode: str) -> None:
+    for program in programs:
+        for text, execution in zip(program.inputs, program.executions, strict=True):
+            assert parse_answer(answer(program, text, mode), mode) == execution.output
+
+
+@pytest.mark.parametrize(
+    ("mode", "completion", "parsed"),
+    [
+        ("direct", "7", "7"),
+        ("direct", " 7\n", "7"),
+        ("direct", "-7", "-7"),
+        ("direct", "17", "17"),
+        # neither a substring nor the last number counts: what is not the answer alone equals no expected output
+        ("direct", "The answer is 7", None),
+        ("direct", "7.", "7."),
+        ("direct", "3 + 4 = 7", None),
+        ("direct", "return 7", None),
+        ("direct", "7\n8", None),
+        ("direct", "x = 3\nreturn 7", None),
+        ("direct", "1" * 201, None),
+        ("direct", "", None),
+        ("direct", " \n ", None),
+        ("cot", "return 7", "7"),
+        ("cot", "return 3 + 4 = 7", "7"),
+        ("cot", "x = 3 + 1 = 4\nreturn 4 + 3 = 7\n", "7"),
+        ("cot", "return 3 - 5 = -2", "-2"),
+        ("cot", "return (3 - 5) % 10 = -2 % 10 = 8", "8"),
+        ("cot", "return 3 + 14 = 17", "17"),
+        ("cot", "return 3 + 4 = 7 apples", None),
+        ("cot", "return 3 + 4=7", None),
+        ("cot", "return 7\nSo the output is 7", None),
+        ("cot", "return 7\nx = 7", None),
+        ("cot", "x = 3 + 4 = 7", None),
+        ("cot", "7", None),
+        ("cot", "returns 7", None),
+        ("cot", "return", None),
+        ("cot", "return ", None),
+        ("cot", "", None),
+    ],
+)
+def test_parse_answer(mode: str, completion: str, parsed: str | None) -> None:
+    assert parse_answer(completion, mode) == parsed
+
+
+def test_base_documents_never_ask_without_the_program() -> None:
+    documents = list(itertools.islice(base_documents("tests", 0), 1000))
+    assert documents[:20] == list(itertools.islice(base_documents("tests", 0), 20))
+    for document in documents:
+        given, _, request = document.prompt.rpartition("\n")
+        assert re.match(rf"def {document.program}\(|{document.program} of x", given)
+        assert document.program in request
+        assert document.group == "general"
+        turns = [document.prompt, *(prompt for prompt, _ in document.follow_ups)]
+        assert len(set(turns)) == len(turns)
+        if document.answer_mode:
+            answers = [document.completion, *(completion for _, completion in document.follow_ups)]
+            assert all(parse_answer(text, document.answer_mode) for text in answers)
+    code = sum(document.prompt.startswith("def ") for document in documents)
+    assert 450 < code < 550  # code and words in equal measure

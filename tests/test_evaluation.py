@@ -1,0 +1,107 @@
+"""Evaluation: one beginning token, left padding, batches that agree with single questions, honest scores."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from pbb import evaluation
+from pbb.documents import WITH_IO, WITHOUT_IO
+from pbb.evaluation import Question, _score, evaluate, generate, questions
+from pbb.experiment import Experiment
+from pbb.models import load, load_tokenizer
+
+EXPERIMENT = Experiment(with_io_programs=4, without_io_programs=3, asked=("direct", "cot", "recite", "recall"))
+
+
+@pytest.fixture(scope="module")
+def asked() -> list[Question]:
+    return questions(EXPERIMENT)
+
+
+def test_questions_ask_by_name_and_about_inputs_that_training_never_showed(asked: list[Question]) -> None:
+    from pbb.curricula import groups
+
+    shown = {name: inputs for group in groups(EXPERIMENT) for name, inputs in group.shown.items()}
+    assert {q.answer_mode for q in asked if q.group == WITHOUT_IO} == {"direct", "cot", "recite", "recall"}
+    for q in asked:
+        assert q.program.source not in q.prompt
+        assert q.program.name in q.prompt
+        if q.answer_mode != "recall":
+            assert q.expected == q.program.execution(q.input).output
+            assert q.input not in shown.get(q.program.name, ())
+            assert q.expected not in q.prompt.split(q.program.name)[1].replace(q.input, "", 1)
+    assert not [q for q in asked if q.answer_mode == "recall" and q.group == WITH_IO and q.held_out]
+
+
+def test_in_context_shows_the_source() -> None:
+    made = questions(EXPERIMENT.changed(curriculum="in_context"), ("direct", "cot"))
+    assert {q.answer_mode for q in made} == {"in_context_direct", "in_context_cot"}
+    assert all(q.prompt.startswith(q.program.source) and q.group == WITHOUT_IO for q in made)
+
+
+def test_batches_of_one_and_of_many_agree(asked: list[Question], micro_model: str) -> None:
+    model, tokenizer = load(micro_model)
+    prompts = [q.prompt for q in asked][:24]
+    lengths = [6 + i % 5 for i in range(len(prompts))]
+    one = generate(model, tokenizer, prompts, lengths, batch_size=1)
+    many = generate(model, tokenizer, prompts, lengths, batch_size=24)
+    assert one == many
+    assert len(set(one)) > 1
+
+
+def test_logits_of_a_padded_batch_agree_with_single_ones(asked: list[Question], micro_model: str) -> None:
+    model, tokenizer = load(micro_model)
+    texts = [
+        tokenizer.apply_chat_template([{"role": "user", "content": q.prompt}], add_generation_prompt=True, tokenize=False)
+        for q in asked[:8]
+    ]
+    batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)
+    assert (batch["input_ids"] == tokenizer.bos_token_id).sum(1).tolist() == [1] * 8
+    assert batch["attention_mask"][:, -1].all(), "padding belongs on the left"
+    assert not batch["attention_mask"][:, 0].all()
+    positions = (batch["attention_mask"].cumsum(1) - 1).clamp(min=0)
+    with torch.no_grad():
+        together = model(**batch, position_ids=positions).logits[:, -1]
+        for text, row in zip(texts, together, strict=True):
+            single = model(**tokenizer(text, return_tensors="pt", add_special_tokens=False)).logits[0, -1]
+            assert (single - row).abs().max() < 1e-4
+
+
+def test_scores_are_exact_and_unparsed_is_told_apart(asked: list[Question]) -> None:
+    direct = next(q for q in asked if q.answer_mode == "direct")
+    cot = next(q for q in asked if q.answer_mode == "cot")
+    recall = next(q for q in asked if q.answer_mode == "recall")
+
+    def outcome(question: Question, completion: str) -> str:
+        return _score(question, question.prompt, completion, "")["outcome"]
+
+    assert outcome(direct, direct.expected) == "correct"
+    assert outcome(direct, f"{direct.expected}{direct.expected}") == "wrong"
+    assert outcome(direct, "") == "unparsed"
+    assert outcome(cot, cot.target) == "correct"
+    assert outcome(cot, cot.target.rsplit(" = ", 1)[0] + " = 99") == "wrong"
+    assert outcome(cot, cot.expected) == "unparsed", "an answer without a trace is not a chain of thought"
+    assert outcome(recall, recall.program.source + "\n") == "correct"
+    assert outcome(recall, recall.program.source[:-1]) == "wrong"
+
+
+def test_a_perfect_model_scores_one_and_recites_first(asked: list[Question], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the model replaced by one that knows every answer, every question is right: the harness loses nothing."""
+    by_prompt = {q.prompt: q.target for q in asked} | {q.declarative_prompt: q.program.source for q in asked}
+    seen: list[str] = []
+
+    def oracle(model, tokenizer, prompts, max_new_tokens, batch_size=1):
+        seen.extend(prompts)
+        assert all(
+            len(tokenizer(by_prompt.get(p) or by_prompt[p.split("\n")[-1]])["input_ids"]) <= n
+            for p, n in zip(prompts, max_new_tokens, strict=True)
+        ), "the budget would cut a right answer"
+        return [by_prompt.get(p) or by_prompt[p.split("\n")[-1]] for p in prompts]
+
+    monkeypatch.setattr(evaluation, "generate", oracle)
+    rows = evaluate(torch.nn.Identity(), load_tokenizer("tiny-s"), asked)  # type: ignore[arg-type]
+    assert {row["outcome"] for row in rows} == {"correct"}
+    recited = [row for row in rows if row["answer_mode"] == "recite"]
+    assert recited
+    assert all(row["prompt"].startswith("def ") for row in recited), "the recited source is what is run"

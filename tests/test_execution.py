@@ -1,0 +1,187 @@
+"""Programs run in a child process: each way to misbehave is a clear error, never a hang, and spoils no other."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pbb.programs import Execution, ExecutionError, execute_many
+
+GOOD = ("Good", "def Good(x):\n    x = x + 1\n    return x * 2", ["3"])
+GOOD_RESULT = [Execution("8", ("x = 3 + 1 = 4", "return 4 * 2 = 8"))]
+
+
+def run(body: str, *inputs: str, trace: bool = True, **limits: Any) -> list[Execution | ExecutionError]:
+    """Run ``def Blorp(x)`` with this body (or this whole source) between two good programs."""
+    source = body if "def Blorp" in body else "def Blorp(x):\n    " + body.replace("\n", "\n    ")
+    before, results, after = execute_many(
+        [GOOD, ("Blorp", source, inputs or ("3",)), GOOD],
+        trace=trace,
+        **limits,
+    )
+    if trace:
+        assert before == after == GOOD_RESULT
+    return results
+
+
+def error(body: str, *inputs: str, **limits: Any) -> str:
+    (result, *_) = run(body, *inputs, **limits)
+    assert isinstance(result, ExecutionError), result
+    return str(result)
+
+
+def test_output_and_trace() -> None:
+    assert run("y = x % 4\nreturn max(y, 2) * (x - y)", "7", "-3") == [
+        Execution("12", ("y = 7 % 4 = 3", "return max(3, 2) * (7 - 3) = 3 * (7 - 3) = 3 * 4 = 12")),
+        Execution("-8", ("y = -3 % 4 = 1", "return max(1, 2) * (-3 - 1) = 2 * (-3 - 1) = 2 * -4 = -8")),
+    ]
+    assert run("return x + 1", trace=False) == [Execution("4", ())]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("while True:\n    x = x + 1", "StepLimit: more than 500 lines were executed"),
+        ("while True: pass", "StepLimit"),
+        ("return Blorp(x + 1)", "StepLimit"),
+        ("import os\nreturn 1", "ImportError: __import__ not found"),
+        ("return open('/etc/passwd').read()", "NameError: name 'open' is not defined"),
+        ("return eval('1')", "NameError: name 'eval' is not defined"),
+        ("print(x)\nreturn 1", "NameError: name 'print' is not defined"),
+        pytest.param(
+            *("return [0] * 10**9", "MemoryError: more memory was asked for than is allowed"),
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="this system lets no process limit its memory"),
+        ),
+        ("return 'a' * 10**7", "OverflowError: the output or its trace is longer than 100000 characters"),
+        ("y = 'a' * 90000\nz = y + 'b'\nreturn 1", "OverflowError: the output or its trace is longer"),
+        ("return 9 ** 9999", "ValueError: Exceeds the limit .4300 digits."),
+        ("return 1 // (x - 3)", "ZeroDivisionError: integer division or modulo by zero"),
+        ("return nothing", "NameError: name 'nothing' is not defined"),
+        ("return (", "SyntaxError: '.' was never closed"),
+        ("def Blorp():\n    return 1", r"TypeError: Blorp\(\) takes 0 positional arguments but 1 was given"),
+        ("return " + "(" * 300 + "x" + ")" * 300, "SyntaxError: too many nested parentheses"),
+    ],
+)
+def test_misbehaving_programs_give_clear_errors(body: str, message: str) -> None:
+    with pytest.raises(ExecutionError, match=rf"program 'Blorp' on input \(3\): {message}"):
+        raise ExecutionError(error(body))
+
+
+def test_deep_recursion_is_an_error() -> None:
+    assert "RecursionError: maximum recursion depth exceeded" in error("return Blorp(x + 1)", max_steps=10_000)
+
+
+def test_missing_function_is_named() -> None:
+    ((result,),) = execute_many([("Blorp", "def Snurg(x):\n    return x", ["3"])])
+    assert "the source defines no function Blorp" in str(result)
+
+
+@pytest.mark.parametrize("text", ["", "3, 4", "open('f')", "x", "3)", "(", "3; 4"])
+def test_inputs_have_to_be_one_literal_an_argument(text: str) -> None:
+    assert f"input ({text}): " in error("return 1", text)
+
+
+def test_one_bad_input_spoils_no_other() -> None:
+    results = run("return 6 // x", "2", "0", "3")
+    assert [getattr(result, "output", None) for result in results] == ["3", None, "2"]
+    assert "input (0): ZeroDivisionError" in str(results[1])
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return sum(range(10**15))", "it used more than 0.3 s of processor time"),
+        ("return 9 ** 9 ** 9 ** 9", "it used more than 0.3 s of processor time"),
+        # A bare except swallows the step limit once; then nothing counts lines any more.
+        ("while True:\n    try:\n        x = x + 1\n    except:\n        x = 0", "it used more than 0.3 s"),
+        ("def Blorp(x):\n    return x\n\nwhile True:\n    pass", "it used more than 0.3 s"),
+        # Introspection gets round the list of builtins; the process is what holds it.
+        ("return abs.__self__.__import__('os')._exit(3)", "its process died with exit status 3"),
+        ("return abs.__self__.__import__('os').abort()", "its process was ended by SIGABRT"),
+    ],
+)
+def test_a_program_that_takes_its_process_along_spoils_no_other(body: str, message: str) -> None:
+    start = time.monotonic()
+    (first, second) = run(body, "3", "4", program_seconds=0.3)
+    assert message in str(first)
+    assert message in str(second)
+    assert time.monotonic() - start < 30
+
+
+def test_what_a_program_writes_reaches_nobody() -> None:
+    noise = "abs.__self__.print('noise')\nabs.__self__.__import__('os').write(1, b'[]\\n')\nreturn x"
+    (result,) = run(noise, trace=False)
+    assert result == Execution("3", ())
+
+
+def test_nothing_can_be_written_to_files(tmp_path: Path) -> None:
+    target = f"{tmp_path}/file"
+    (result,) = run(f"return abs.__self__.open({target!r}, 'w', 1).write('a\\n')")
+    assert "File too large" in str(result)
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_the_whole_call_has_a_time_limit() -> None:
+    slow = ("Slow", "def Slow(x):\n    return sum(range(10**15))", ["1"])
+    start = time.monotonic()
+    results = execute_many([GOOD, *[slow] * 50, GOOD], program_seconds=1, max_seconds=1.5)
+    assert time.monotonic() - start < 15
+    assert results[0] == GOOD_RESULT
+    assert "processor time" in str(results[1][0]) or "no time left" in str(results[1][0])
+    assert "the whole call had no time left for it (max_seconds)" in str(results[-1][0])
+    assert len(results) == 52
+
+
+def test_no_jobs_and_no_inputs() -> None:
+    assert execute_many([]) == []
+    assert execute_many([("Blorp", "def Blorp(x):\n    return x", [])]) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("source", "text", "trace"),
+    [
+        (
+            "def Blorp(s):\n    out = ''\n    for c in s:\n        out += chr(ord(c) + 1)\n    return out",
+            "'ab'",
+            [
+                "out = ''",
+                "c = 'a'",
+                "out = '' + chr(ord('a') + 1) = '' + chr(97 + 1) = '' + chr(98) = '' + 'b' = 'b'",
+                "c = 'b'",
+                "out = 'b' + chr(ord('b') + 1) = 'b' + chr(98 + 1) = 'b' + chr(99) = 'b' + 'c' = 'bc'",
+                "return 'bc'",
+            ],
+        ),
+        # several statements a line, and one statement over several lines
+        (
+            "def Blorp(x):\n    if x > 3: x = x - 3; y = 1\n    else: y = 2\n    return (x +\n        y)",
+            "5",
+            ["if 5 > 3: True", "x = 5 - 3 = 2", "y = 1", "return 2 + 1 = 3"],
+        ),
+        # a helper's lines have the helper's values
+        (
+            "def Snurg(x):\n    x = x + 1\n    return x * 2\n\ndef Blorp(x):\n    y = Snurg(x)\n    return y - x",
+            "3",
+            ["y = Snurg(3) = 8", "x = 3 + 1 = 4", "return 4 * 2 = 8", "return 8 - 3 = 5"],
+        ),
+        (
+            "def Blorp(x):\n    a = [i * 2 for i in range(x)]\n    a.append(7)\n    return len(a)",
+            "2",
+            ["a = [i * 2 for i in range(2)] = [0, 2]", "a = [0, 2, 7]", "return len([0, 2, 7]) = 3"],
+        ),
+        ("def Blorp(x):\n    x = x + 1", "3", ["x = 3 + 1 = 4"]),
+        (
+            "def Blorp(x):\n    return -x ** 2 + (x == 3)",
+            "3",
+            ["return -3 ** 2 + (3 == 3) = -9 + (3 == 3) = -9 + True = -8"],
+        ),
+    ],
+)
+def test_traces_of_python_at_large(source: str, text: str, trace: list[str]) -> None:
+    ((result,),) = execute_many([("Blorp", source, [text])])
+    assert isinstance(result, Execution), result
+    assert list(result.trace) == trace

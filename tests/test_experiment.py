@@ -1,0 +1,88 @@
+"""Experiments: what is refused, with which words, and what a hash tells apart."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pbb.experiment import CURRICULA, PRESETS, Experiment, ExperimentError
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"curriculum": "proactiv"}, ["curriculum='proactiv'", "proactive"]),
+        ({"statements": 0}, ["statements=0", "1 to 8"]),
+        ({"statements": True}, ["statements=True", "whole number"]),
+        ({"statements": 2.0}, ["statements=2.0", "whole number"]),
+        ({"templates": 21}, ["templates=21", "1 to 20"]),
+        ({"demonstrations": 10}, ["demonstrations=10", "held out"]),
+        ({"control": ("if",)}, ["control", "statements=2"]),
+        ({"control": ("unless",), "statements": 2}, ["control", "while"]),
+        ({"operators": ("**",)}, ["operators", "max"]),
+        ({"trained_modes": ()}, ["trained_modes", "direct"]),
+        ({"asked": ("cot", "cot")}, ["asked", "each once"]),
+        ({"representation": "prose"}, ["representation", "description"]),
+        ({"wrap": 1}, ["wrap", "2 or more"]),
+        ({"learning_rate": 0}, ["learning_rate=0", "1e-07"]),
+        ({"learning_rate": float("nan")}, ["learning_rate=nan"]),
+        ({"stage_2_general_ratio": 0.5, "stage_2_replay_ratio": 0.5}, ["stage_2_replay_ratio", "0.45"]),
+        ({"model": ""}, ["model", "Hub id"]),
+        ({"seed": -1}, ["seed=-1"]),
+    ],
+)
+def test_bad_values_name_field_value_and_what_is_valid(changes: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ExperimentError) as caught:
+        Experiment(**changes)
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_unknown_fields_are_refused_and_the_nearest_is_named() -> None:
+    with pytest.raises(ExperimentError, match="did you mean 'templates'"):
+        Experiment.of("cpu", template=3)
+    with pytest.raises(ExperimentError, match="did you mean 'statements'"):
+        Experiment().changed(statement=2)
+    with pytest.raises(ExperimentError, match="valid: smoke, cpu"):
+        Experiment.of("gpuu")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_arm_can_be_built_from_every_preset(preset: str) -> None:
+    assert len({Experiment.of(preset, curriculum=arm).name for arm in CURRICULA}) == len(CURRICULA)
+
+
+def test_every_field_enters_the_name() -> None:
+    other: dict[str, Any] = {
+        "curriculum": "untuned", "model": "tiny-s", "operators": ("+",), "wrap": 7, "representation": "description",
+        "question_style": "word_problem", "trained_modes": ("cot",), "asked": ("cot",), "templates": 3, "arguments": 2,
+    }  # fmt: skip
+    base = Experiment(statements=2)
+    assert base.name == Experiment(statements=2).name
+    assert Experiment(operators=["+"]).name == Experiment(operators=("+",)).name  # type: ignore[arg-type]
+    for f in fields(Experiment):
+        if f.name == "domain":  # there is one domain so far
+            continue
+        value = getattr(base, f.name)
+        changed = ("if",) if f.name == "control" else other.get(f.name)
+        if changed is None:
+            changed = value + 1 if isinstance(value, int) else value + 0.01
+        assert base.changed(**{f.name: changed}).name != base.name, f.name
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from([f.name for f in fields(Experiment)]) | st.text(max_size=5),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.lists(st.text(max_size=4)),
+        max_size=3,
+    )
+)
+def test_any_values_give_an_experiment_or_one_clear_error(changes: dict[str, Any]) -> None:
+    try:
+        Experiment.of("cpu", **changes)
+    except ExperimentError as error:
+        assert any(repr(name)[1:-1] in str(error) for name in changes)

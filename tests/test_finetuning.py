@@ -1,0 +1,123 @@
+"""Finetuning: loss falls on completions alone, packing changes nothing, and training is deterministic."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from pbb.curricula import curriculum
+from pbb.documents import Document
+from pbb.experiment import Experiment
+from pbb.finetuning import IGNORE, Optimisation, encode, fill_rows, finetune, pack
+from pbb.models import load, load_tokenizer
+
+EXPERIMENT = Experiment(with_io_programs=6, without_io_programs=3, general_ratio=0.0, stage_2_general_ratio=0.0)
+FOLLOWED = Document(
+    "Consider the function Blorp: what is the output for 4?", "7", "general", "general", "Blorp", "4", "direct",
+    (("And for 5?", "8"), ("And for 6?", "9")),
+)  # fmt: skip
+
+
+def documents(count: int = 60) -> list[Document]:
+    stages = curriculum(EXPERIMENT)
+    return [d for stage in stages for d in itertools.islice(stage.documents(), count // len(stages))]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return load_tokenizer("tiny-s")
+
+
+def test_loss_falls_on_the_completion_and_its_end_and_on_nothing_else(tokenizer) -> None:
+    for document, (ids, labels) in zip(documents(), encode(documents(), tokenizer), strict=True):
+        kept = [label for label in labels if label != IGNORE]
+        assert tokenizer.decode(kept) == document.completion + tokenizer.eos_token
+        assert ids.count(tokenizer.bos_token_id) == 1
+        assert ids[0] == tokenizer.bos_token_id
+        assert tokenizer.decode(ids).count(document.prompt) == 1
+
+
+def test_every_turn_of_a_conversation_carries_loss(tokenizer) -> None:
+    ((_, labels),) = encode([FOLLOWED], tokenizer)
+    end = tokenizer.eos_token
+    assert tokenizer.decode([label for label in labels if label != IGNORE]) == f"7{end}8{end}9{end}"
+
+
+def test_a_template_that_would_train_nothing_is_refused(tokenizer) -> None:
+    import copy
+
+    broken = copy.deepcopy(tokenizer)
+    broken.chat_template = "{{ messages[0]['content'] }}"  # leaves the completion out
+    with pytest.raises(ValueError, match="no loss tokens"):
+        encode(documents(2), broken)
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_packed_documents_do_not_see_each_other(tokenizer, micro_model: str, attention: str) -> None:
+    model, _ = load(micro_model)
+    model.set_attn_implementation(attention)
+    encoded = encode(documents(), tokenizer)
+    rows = pack(encoded, tokenizer, 128)
+    alone = {tuple(ids): ids for ids, _ in encoded}
+    compared = 0
+    for row in rows:
+        with torch.no_grad():
+            together = model(
+                input_ids=torch.tensor([row["input_ids"]]), position_ids=torch.tensor([row["position_ids"]]),
+                use_cache=False,
+            ).logits[0]  # fmt: skip
+        starts = [i for i, position in enumerate(row["position_ids"]) if position == 0]
+        for start, end in zip(starts, [*starts[1:], 128], strict=True):
+            ids = row["input_ids"][start:end]
+            if tuple(ids) in alone:
+                with torch.no_grad():
+                    single = model(input_ids=torch.tensor([ids])).logits[0]
+                assert (single - together[start:end]).abs().max() < 1e-4
+                compared += 1
+    assert compared >= 50
+
+
+def test_packing_loses_no_token_and_wastes_little(tokenizer) -> None:
+    encoded = encode(documents(400), tokenizer)
+    rows = pack(encoded, tokenizer, 128)
+    packed = sum(label != IGNORE for labels in rows["labels"] for label in labels)
+    assert packed == sum(label != IGNORE for _, labels in encoded for label in labels)
+    real = sum(len(ids) for ids, _ in encoded)
+    assert len(rows) * 128 / real < 1.1
+
+
+def test_a_document_longer_than_a_row_is_refused_and_never_cut(tokenizer) -> None:
+    with pytest.raises(ValueError, match=r"row_tokens=32 .* at least \d+"):
+        pack(encode([FOLLOWED], tokenizer), tokenizer, 32)
+    with pytest.raises(ValueError, match="none were given"):
+        pack([], tokenizer, 32)
+
+
+def test_masked_rows_are_refused(tokenizer, micro_model: str) -> None:
+    model, _ = load(micro_model)
+    rows = pack(encode(documents(), tokenizer), tokenizer, 128)
+    masked = rows.map(lambda row: {"labels": [IGNORE] * len(row["labels"])})
+    with pytest.raises(ValueError, match="masked"):
+        finetune(model, tokenizer, masked, 1, Optimisation(), 0, progress=False)
+
+
+def test_training_lowers_the_loss_and_two_runs_are_identical(tokenizer, micro_model: str) -> None:
+    stage = curriculum(EXPERIMENT)[0]
+    weights, losses = [], []
+    for _ in range(2):
+        model, _ = load(micro_model)
+        rows, taken = fill_rows(stage.documents(), tokenizer, 128, 40 * 4)
+        assert sum(taken.values()) > 300
+        seen: list[int] = []
+        done = finetune(
+            model, tokenizer, rows, 40, Optimisation(learning_rate=1e-2, batch_rows=4, row_tokens=128), 3,
+            checkpoints=[10, 40], on_checkpoint=lambda step, _, seen=seen: seen.append(step), progress=False,
+        )  # fmt: skip
+        assert seen == [10, 40]
+        weights.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+        losses.append([row["loss"] for row in done.log])
+    assert torch.equal(*weights)
+    assert losses[0] == losses[1]
+    assert losses[0][-1] < losses[0][0] - 1

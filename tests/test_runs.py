@@ -1,0 +1,146 @@
+"""Runs: shared stages, nothing redone, killed and resumed, two at once, damaged files, a full disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pbb import runs
+from pbb.experiment import Experiment
+from pbb.folders import CorruptRunError
+from pbb.records import canonical, validate
+from pbb.tasks import StageTask
+
+RUN = """
+import json, sys, pbb
+experiments = [pbb.Experiment(**values) for values in json.loads(sys.argv[1])]
+if __name__ == "__main__":
+    pbb.run(experiments, workers=1).to_parquet(sys.argv[2])
+"""
+
+
+@pytest.fixture
+def experiments(micro_model: str) -> list[Experiment]:
+    base = Experiment(
+        model=micro_model, with_io_programs=5, without_io_programs=3, stage_1_steps=3, stage_2_steps=2, batch_rows=2,
+        questions=2, checkpoints=1, general_ratio=0.0, stage_2_general_ratio=0.0,
+    )  # fmt: skip
+    return [base.changed(curriculum=arm) for arm in ("proactive", "stage_1_only", "untuned")]
+
+
+def start(experiments: list[Experiment], store: Path, out: Path) -> subprocess.Popen[str]:
+    script = out.with_suffix(".py")
+    script.write_text(RUN)
+    values = json.dumps([asdict(e) for e in experiments])
+    environment = os.environ | {"PBB_RUNS": str(store), "PYTHONPATH": str(Path(runs.__file__).parents[1])}
+    return subprocess.Popen(
+        [sys.executable, str(script), values, str(out)], env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    return output
+
+
+@pytest.fixture
+def undisturbed(experiments: list[Experiment], tmp_path: Path) -> pd.DataFrame:
+    finish(start(experiments, tmp_path / "undisturbed", tmp_path / "undisturbed.parquet"))
+    return canonical(pd.read_parquet(tmp_path / "undisturbed.parquet"))
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_run_again_gives_the_same_records(
+    experiments: list[Experiment], undisturbed: pd.DataFrame, tmp_path: Path
+) -> None:
+    store, out = tmp_path / "killed", tmp_path / "killed.parquet"
+    rng, kills = random.Random(0), 0
+    for _ in range(3):
+        process = start(experiments, store, out)
+        time.sleep(rng.uniform(6, 14))
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)  # kill -9, workers and all
+            kills += 1
+        process.communicate()
+    finish(start(experiments, store, out))
+    assert kills, "nothing was killed: the run is too short to test this"
+    pd.testing.assert_frame_equal(canonical(pd.read_parquet(out)), undisturbed)
+
+
+@pytest.mark.slow
+def test_two_processes_asking_for_the_same_runs_share_them(
+    experiments: list[Experiment], undisturbed: pd.DataFrame, tmp_path: Path
+) -> None:
+    store = tmp_path / "shared"
+    processes = [start(experiments, store, tmp_path / f"{name}.parquet") for name in "ab"]
+    for process in processes:
+        finish(process)
+    for name in "ab":
+        pd.testing.assert_frame_equal(canonical(pd.read_parquet(tmp_path / f"{name}.parquet")), undisturbed)
+    assert not list(store.rglob("*.partial"))
+
+
+@pytest.mark.slow
+def test_sharing_caching_and_damage(experiments: list[Experiment], run_store: Path) -> None:
+    """One store, in turn: a plan that says what is shared, a second call that does nothing, then broken files."""
+    todo = runs.plan(experiments)
+    stages = [task for task in todo.missing if isinstance(task, StageTask)]
+    assert len(stages) == 2, "Stage 1 is shared by two arms"
+    assert "2 stages to train, shared by arms that would train 3" in str(todo)
+
+    records = runs.run(experiments, workers=1, say=lambda line: None)
+    validate(records)
+    assert set(records["curriculum"]) == {"proactive", "stage_1_only", "untuned"}
+    final = records[records["curriculum"] == "proactive"]
+    assert sorted(final["progress"].unique()) == pytest.approx([0, 0.6, 1.0])
+    before = {path: path.stat().st_mtime_ns for path in run_store.rglob("*.parquet")}
+
+    said: list[str] = []
+    again = runs.run(experiments, workers=1, say=said.append)
+    pd.testing.assert_frame_equal(canonical(again), canonical(records))
+    assert "nothing to compute" in said[0]
+    assert len(said) == 1
+    assert before == {path: path.stat().st_mtime_ns for path in run_store.rglob("*.parquet")}
+
+    run_folder = next((run_store / "results").glob("[0-9a-f]*"))
+    damaged = run_folder / "records.parquet"
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    with pytest.raises(CorruptRunError, match="delete the folder"):
+        runs.run(experiments, workers=1, say=said.append)
+    for file in run_folder.iterdir():
+        file.unlink()
+    run_folder.rmdir()  # the way out that the message names
+    pd.testing.assert_frame_equal(canonical(runs.run(experiments, workers=1, say=said.append)), canonical(records))
+
+    # Answers gone, weights kept: only the evaluation is done again. Weights gone, answers kept: nothing is.
+    stage_folder = stages[0].folder
+    digest = hashlib.sha256(next(stage_folder.rglob("model.safetensors")).read_bytes()).hexdigest()
+    for file in sorted(stage_folder.rglob("*"), reverse=True):
+        file.unlink() if file.is_file() else file.rmdir()
+    stage_folder.rmdir()
+    assert not runs.plan(experiments).missing
+    assert len(digest) == 64
+
+
+def test_a_failing_task_is_named_and_the_way_on_is_said(
+    experiments: list[Experiment], run_store: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="tiny-s, tiny-m, tiny-l, a folder, or a Hub id"):
+        runs.run(experiments[0].changed(model="/nowhere/at all"), say=lambda line: None)
+    short = experiments[1].changed(row_tokens=32)
+    with pytest.raises(runs.RunError, match=r"(?s)could not train .*row_tokens=32.*goes on from what is complete"):
+        runs.run(short, workers=1, say=lambda line: None)
+    assert not [path for path in (run_store / "stages").glob("[0-9a-f]*") if path.is_dir()]
