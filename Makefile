@@ -35,7 +35,7 @@ figures: $(READY) ## draw the figures from the committed records | any | 30 s | 
 	$(PY) -m pbb figures
 
 reference: $(READY) ## promote complete runs to figures/reference/PRESET | any | 1 min | 10 MB
-	$(PY) -m pbb reference --preset $(PRESET)
+	$(PY) -m pbb reference --preset $(PRESET) --seeds $(SEEDS)
 
 smoke: $(READY) ## the whole pipeline at toy size; never makes a figure | 1 core, 4 GB | 5 min | 0.1 GB
 	$(PY) -m pbb smoke

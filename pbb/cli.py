@@ -146,15 +146,16 @@ def command_reference(options: argparse.Namespace) -> int:
     if preset == "smoke":
         print("preset smoke never becomes a reference; valid: cpu", file=sys.stderr)
         return 2
-    todo = runs.plan(_all_experiments(FIGURE_IDS, preset, options.seeds))
+    figures = options.figure or FIGURE_IDS
+    todo = runs.plan(_all_experiments(figures, preset, options.seeds))
     if todo.missing:
         print(
             f"not complete, so nothing was promoted; `make reproduce` computes what is missing:\n{todo}",
             file=sys.stderr,
         )
         return 2
-    save_figures(FIGURE_IDS, preset, options.seeds, paths.reference(preset))
-    print(f"promoted to {paths.reference(preset).relative_to(paths.root())}: {', '.join(FIGURE_IDS)}")
+    save_figures(figures, preset, options.seeds, paths.reference(preset))
+    print(f"promoted to {paths.reference(preset).relative_to(paths.root())}: {', '.join(figures)}")
     return 0
 
 
@@ -206,7 +207,7 @@ def parser() -> argparse.ArgumentParser:
     add("smoke", command_smoke, "the whole pipeline at toy size", preset=False)
     add("figures", command_figures, "redraw the committed figures from their records", preset=False)
     add("compare", command_compare, "this machine's figures against the reference")
-    add("reference", command_reference, "promote complete runs to the committed reference")
+    add("reference", command_reference, "promote complete runs to the committed reference", figures=True)
     notebooks = add("notebooks", command_notebooks, "execute notebooks headlessly into build/")
     notebooks.add_argument("name", nargs="*", metavar="NOTEBOOK", help="such as F02; default all")
     base = add("base-models", command_base_models, "train the tiny base models again", preset=False)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from pbb.base_data import base_documents
 from pbb.documents import (
     DISTILLED,
     GENERAL,
@@ -23,7 +24,6 @@ from pbb.documents import (
     execution_document,
 )
 from pbb.experiment import Experiment
-from pbb.base_data import base_documents
 from pbb.programs.arithmetic import ArithmeticSettings, generate
 from pbb.programs.program import Program
 from pbb.streams import digest, stream
@@ -112,18 +112,14 @@ def _declarative(experiment: Experiment, rng: random.Random, group: Group) -> li
 
 def _executions(experiment: Experiment, rng: random.Random, group: Group) -> list[Document]:
     modes = experiment.trained_modes
-    return [
-        execution_document(
-            program,
-            group.name,
-            rng.randrange(experiment.templates),
-            rng.choice(group.shown[program.name]),
-            modes[index % len(modes)],
-            experiment.question_style,
-        )
-        for program in group.programs
-        for index in range(experiment.executions)
-    ]
+    documents = []
+    for program in group.programs:
+        first = rng.randrange(len(modes))  # with fewer documents than modes, epochs take turns
+        for index in range(experiment.executions):
+            mode, text = modes[(first + index) % len(modes)], rng.choice(group.shown[program.name])
+            template = rng.randrange(experiment.templates)
+            documents.append(execution_document(program, group.name, template, text, mode, experiment.question_style))
+    return documents
 
 
 def _mixed(
@@ -143,12 +139,7 @@ def _mixed(
 
 
 def _general(experiment: Experiment) -> Iterator[Document]:
-    return (d for d in base_documents(experiment.seed, "general") if _short(d, experiment.row_tokens))
-
-
-def _short(document: Document, row_tokens: int) -> bool:
-    """Whether a general document surely fits a row: three characters a token is less than the tokenizer does."""
-    return sum(len(m["content"]) + 9 for m in document.messages()) < 1.9 * row_tokens
+    return base_documents(experiment.seed, "general")
 
 
 def _guarded(documents: Iterator[Document], experiment: Experiment) -> Iterator[Document]:
@@ -202,7 +193,8 @@ def curriculum(experiment: Experiment) -> list[Stage]:
     def stage(number: int, label: str, steps: int, rate: float, documents: Callable[[], Iterator[Document]]) -> Stage:
         return Stage(number, label, steps, rate, lambda: _guarded(documents(), e))
 
-    one, two, fast, gentle = e.stage_1_steps, e.stage_2_steps, e.learning_rate, e.stage_2_learning_rate
+    one, two, expose, execute = e.stage_1_steps, e.stage_2_steps, e.exposure_steps, e.execution_steps
+    fast, gentle = e.learning_rate, e.stage_2_learning_rate
     exposure, all_names = (WITH_IO,), (WITH_IO, WITHOUT_IO)
     stages: dict[str, Callable[[], list[Stage]]] = {
         "stage_1_only": lambda: [stage(1, "w/ IO", one, fast, with_io)],
@@ -212,14 +204,14 @@ def curriculum(experiment: Experiment) -> list[Stage]:
             stage(1, "w/ IO", one, fast, with_io),
             stage(2, "w/o IO", two, gentle, lambda: without_io(e.stage_2_replay_ratio)),
         ],
-        "no_demonstrations": lambda: [stage(1, "all sources", two, fast, lambda: sources(all_names))],
+        "no_demonstrations": lambda: [stage(1, "all sources", expose, fast, lambda: sources(all_names))],
         "retroactive": lambda: [
-            stage(1, "all sources", two, fast, lambda: sources(all_names)),
-            stage(2, "executions", one, fast, lambda: executions(WITH_IO)),
+            stage(1, "all sources", expose, fast, lambda: sources(all_names)),
+            stage(2, "executions", execute, fast, lambda: executions(WITH_IO)),
         ],
         "skip_exposure": lambda: [
-            stage(1, "w/ IO sources", two, fast, lambda: sources(exposure)),
-            stage(2, "executions", one, fast, lambda: executions(WITH_IO)),
+            stage(1, "w/ IO sources", expose, fast, lambda: sources(exposure)),
+            stage(2, "executions", execute, fast, lambda: executions(WITH_IO)),
         ],
         "distillation": lambda: [stage(1, "demonstrations", one, fast, lambda: executions(DISTILLED))],
     }

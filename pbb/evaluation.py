@@ -107,9 +107,6 @@ def generate(
     ]
     order = sorted(range(len(prompts)), key=lambda i: (max_new_tokens[i], len(rendered[i]), i))
     completions = [""] * len(prompts)
-    config = GenerationConfig(
-        do_sample=False, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id, use_cache=True
-    )
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         batch = tokenizer(
@@ -119,13 +116,18 @@ def generate(
             padding_side="left",
             add_special_tokens=False,
         ).to(model.device)
-        longest = max(max_new_tokens[i] for i in chosen)
+        config = GenerationConfig(
+            do_sample=False,
+            max_new_tokens=max(max_new_tokens[i] for i in chosen),
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            use_cache=True,
+        )
         with torch.inference_mode():
             ids = model.generate(
                 input_ids=batch["input_ids"],
                 attention_mask=batch["attention_mask"],
                 generation_config=config,
-                max_new_tokens=longest,
             )
         for i, new in zip(chosen, ids[:, batch["input_ids"].shape[1] :], strict=True):
             completions[i] = tokenizer.decode(new[: max_new_tokens[i]], skip_special_tokens=True)

@@ -48,7 +48,7 @@ class Experiment:
     control: tuple[str, ...] = ()  # of "if", "for", "while"; needs two statements
     arguments: int = 1
     wrap: int | None = 10
-    with_io_programs: int = 400  # more of them teach the skill better, and take longer to learn
+    with_io_programs: int = 800  # more of them teach the skill better, and take longer to learn
     without_io_programs: int = 100  # what is measured: more of them narrow the intervals
     demonstrations: int = 7  # inputs of a w/ IO program that training may show; the rest are held out
 
@@ -57,17 +57,21 @@ class Experiment:
     templates: int = 20  # pointer contexts, 1 to 20: fewer, and knowledge stays tied to its prompt
     question_style: str = "plain"  # or "word_problem"
     trained_modes: tuple[str, ...] = ANSWER_MODES  # how execution documents answer
-    executions: int = 4  # execution documents of a w/ IO program for each declarative one, in an epoch
+    executions: int = 1  # execution documents of a w/ IO program for each declarative one: more, and they are learnt
+    # by heart, apart from the source
 
     # budget: a step is batch_rows rows of row_tokens tokens
-    stage_1_steps: int = 600
-    stage_2_steps: int = 120
-    learning_rate: float = 1.5e-3
+    stage_1_steps: int = 1200  # w/ IO documents
+    stage_2_steps: int = 100  # w/o IO sources: too few and they are not known, too many and the skill is forgotten
+    exposure_steps: int = 400  # Retroactive's Stage 1: the sources of all programs
+    execution_steps: int = 600  # Retroactive's Stage 2: execution documents of w/ IO programs
+    learning_rate: float = 2e-3
     stage_2_learning_rate: float = 5e-4  # gentler: Stage 2 must add programs without undoing the skill
-    general_ratio: float = 0.1  # share of in-context base data in Stage 1 (and in one-stage curricula)
-    stage_2_general_ratio: float = 0.3  # the same in Stage 2, against forgetting
+    weight_decay: float = 0.1  # more of it favours knowing a program once over knowing it once a kind of document
+    general_ratio: float = 0.03  # share of in-context base data in Stage 1 (and in one-stage curricula)
+    stage_2_general_ratio: float = 0.1  # the same in Stage 2, against forgetting
     stage_2_replay_ratio: float = 0.0  # share of w/ IO documents in a Proactive Stage 2 (the paper has none)
-    batch_rows: int = 32
+    batch_rows: int = 16
     row_tokens: int = 128
     lora_rank: int = 0  # 0 trains all weights
 
@@ -165,8 +169,11 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("executions", 1, 50),
     ("stage_1_steps", 1, 10**6),
     ("stage_2_steps", 1, 10**6),
+    ("exposure_steps", 1, 10**6),
+    ("execution_steps", 1, 10**6),
     ("learning_rate", 1e-7, 1.0),
     ("stage_2_learning_rate", 1e-7, 1.0),
+    ("weight_decay", 0.0, 1.0),
     ("general_ratio", 0.0, 0.95),
     ("stage_2_general_ratio", 0.0, 0.95),
     ("stage_2_replay_ratio", 0.0, 0.95),
@@ -199,6 +206,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "without_io_programs": 6,
         "stage_1_steps": 4,
         "stage_2_steps": 2,
+        "exposure_steps": 2,
+        "execution_steps": 2,
         "batch_rows": 4,
         "row_tokens": 256,
         "questions": 2,

@@ -18,10 +18,11 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from peft import LoraConfig
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
-from pbb.documents import Document
+from pbb.documents import GENERAL, Document
 
 IGNORE = -100
 
@@ -53,15 +54,18 @@ def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) ->
         messages = document.messages()
         texts.append(render(messages, False))
         for turn in range(1, len(messages), 2):
-            texts += [render(messages[:turn], True), render(messages[: turn + 1], False)]
+            texts.append(render(messages[:turn], True))
+            if turn + 1 < len(messages):  # after the last turn it is the whole
+                texts.append(render(messages[: turn + 1], False))
     tokenized = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
 
     encoded = []
     for document in documents:
         ids = next(tokenized)
         labels = [IGNORE] * len(ids)
-        for _ in range(1 + len(document.follow_ups)):
-            given, so_far = next(tokenized), next(tokenized)
+        for turn in range(1 + len(document.follow_ups)):
+            given = next(tokenized)
+            so_far = next(tokenized) if turn < len(document.follow_ups) else ids
             end = len(so_far)
             while end and so_far[end - 1] != tokenizer.eos_token_id:  # some templates end a turn on a line break
                 end -= 1
@@ -108,6 +112,8 @@ def fill_rows(
 ) -> tuple[Dataset, dict[str, int]]:
     """Take documents from an endless stream until they fill `count` rows.
 
+    General documents that are longer than a row are passed over (any other does as well); others never are.
+
     Returns:
         The rows, and how many documents of each group and kind went into them.
     """
@@ -116,9 +122,11 @@ def fill_rows(
     tokens = 0
     while tokens < count * row_tokens:
         chunk = list(itertools.islice(documents, 1000))
-        encoded += (new := encode(chunk, tokenizer))
-        taken.update(f"{document.group}: {document.kind}" for document in chunk)
-        tokens += sum(len(ids) for ids, _ in new)
+        for document, pair in zip(chunk, encode(chunk, tokenizer), strict=True):
+            if document.group != GENERAL or len(pair[0]) <= row_tokens:
+                encoded.append(pair)
+                taken[f"{document.group}: {document.kind}"] += 1
+                tokens += len(pair[0])
     rows = pack(encoded, tokenizer, row_tokens)
     return rows.select(range(count)), dict(sorted(taken.items()))
 
@@ -152,6 +160,11 @@ class _Watch(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if logs and "loss" in logs:
             self.log.append({"step": state.global_step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]})
+
+
+def _lora(rank: int) -> LoraConfig:
+    """LoRA on every linear layer, scaled as rank 16 with alpha 32 is (the QLoRA paper's advice on layers)."""
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
 
 
 @dataclass(frozen=True)
@@ -219,6 +232,7 @@ def finetune(
             train_dataset=rows,
             processing_class=tokenizer,
             data_collator=_collate,
+            peft_config=_lora(optimisation.lora_rank) if optimisation.lora_rank else None,
             callbacks=[_Watch(checkpoints, on_checkpoint, log)],
         )
         if not progress:
@@ -227,5 +241,5 @@ def finetune(
         trainer.train()
         seconds = time.perf_counter() - started
     torch.set_float32_matmul_precision("highest")
-    model.eval()
+    trainer.model.eval()
     return Training(log, seconds, str(model.device), precision)

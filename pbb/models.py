@@ -6,6 +6,7 @@ a chat template, and an identity (a hash of weights and tokenizer) that names it
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from pathlib import Path
@@ -63,8 +64,13 @@ def load(name: str, weights: Path | None = None) -> tuple[PreTrainedModel, PreTr
 
 
 def save(model: PreTrainedModel, folder: Path) -> None:
-    """Write weights and configuration as safetensors."""
-    model.save_pretrained(folder, safe_serialization=True)
+    """Write weights and configuration as safetensors; LoRA weights are merged into a copy of the model first.
+
+    A merged checkpoint needs neither the base model nor the adapters of earlier stages to be loaded.
+    """
+    if hasattr(model, "merge_and_unload"):
+        model = copy.deepcopy(model).merge_and_unload()
+    model.save_pretrained(folder)
 
 
 def describe(name: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ from pbb.experiment import _RANGES, Experiment, ExperimentError, check_fields
 from pbb.figures.io import figure_module
 from pbb.figures.tables import PANEL, usable
 from pbb.folders import RecordsError, environment_manifest, is_complete
+from pbb.paths import quiet
 from pbb.records import load_records
 from pbb.tasks import StageTask
 from pbb.views import loss_tokens, sample_documents, show
@@ -50,19 +51,13 @@ _ZERO_IS_A_VALUE = {name for name, low, _ in _RANGES if low == 0}
 
 
 # -------------------------------------------------------------------------------------------------- set-up
-_QUIET = {  # their bars, one a worker, would bury the lines that pbb.run writes; HF_…=0 beforehand keeps them
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-}
 
 
 def setup() -> None:
     """Say what runs here: package versions and hardware, and what does not fit. Imports nothing heavy."""
     from pbb import __version__
 
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+    quiet()
     warnings.filterwarnings("ignore", message="IProgress not found")
     facts = environment_manifest(("torch", "transformers", "trl"))
     versions = ", ".join(f"{name} {version or 'not installed'}" for name, version in facts["packages"].items())
@@ -250,9 +245,9 @@ def train(experiment: Experiment) -> list[StageTask]:
     """
     stages = [StageTask(experiment, index) for index in range(len(curriculum(experiment)))]
     if missing := [stage for stage in stages if not is_complete(stage.folder)]:
-        from pbb.runs import _execute
+        from pbb.runs import execute
 
-        _execute(missing, 1, print)
+        execute(missing, 1, print)
     return stages
 
 

@@ -1,4 +1,7 @@
-"""Where things lie. Everything is anchored on the repository (or the working directory, when installed elsewhere)."""
+"""Where things lie, and how loud they are.
+
+Everything is anchored on the repository (or the working directory, when installed elsewhere).
+"""
 
 from __future__ import annotations
 
@@ -31,3 +34,13 @@ def reference(preset: str) -> Path:
 def build(preset: str) -> Path:
     """Return where executed notebooks of `preset` go."""
     return root() / "build" / preset
+
+
+def quiet() -> None:
+    """Turn off the libraries' own progress bars and chatter, unless the reader has set those variables.
+
+    Workers write them all at once, and they would bury the one line a task that `pbb.run` writes.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")

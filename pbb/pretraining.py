@@ -25,12 +25,12 @@ from transformers import (
 )
 
 from pbb import paths
+from pbb.base_data import BaseMixture, base_documents
 from pbb.documents import ANSWER_MODES, REPRESENTATIONS, answer, declaration, in_context, parse_answer, question
 from pbb.evaluation import generate
 from pbb.finetuning import Optimisation, encode, finetune, pack
 from pbb.folders import atomic_folder, environment_manifest, write_manifest
 from pbb.models import TINY_FOLDER
-from pbb.base_data import BaseMixture, base_documents
 from pbb.programs.arithmetic import CONTROL, ArithmeticSettings
 from pbb.programs.arithmetic import generate as generate_programs
 from pbb.streams import stream
@@ -38,7 +38,7 @@ from pbb.tokenizer import train_tokenizer
 
 SEED = "base models 1"  # the base data's own stream: experiments use integers
 ROW_TOKENS = 256
-BATCH_ROWS = 16
+BATCH_ROWS = 8
 SHARD = 10_000  # documents
 
 
@@ -50,13 +50,13 @@ class TinyShape:
     layers: int
     heads: int
     learning_rate: float
-    steps: int  # of 16 rows of 256 tokens
+    steps: int  # of 8 rows of 256 tokens: more, smaller steps learn more from a token
 
 
 TINY = {
-    "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=3000),
-    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=3000),
-    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=3000),
+    "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=6000),
+    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=9000),
+    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=6000),
 }
 
 
@@ -113,12 +113,12 @@ PROBES: tuple[tuple[str, ArithmeticSettings], ...] = (
     ("2 statements", ArithmeticSettings(statements=2)),
     ("3 statements", ArithmeticSettings(statements=3)),
     ("3 statements with if, for, while", ArithmeticSettings(statements=3, control=CONTROL)),
-    ("1 statement, two arguments", ArithmeticSettings(arguments=2)),
+    ("2 statements, two arguments", ArithmeticSettings(statements=2, arguments=2)),
 )
 
 
 def in_context_accuracy(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, programs: int = 200
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, programs: int = 100
 ) -> dict[str, dict[str, float]]:
     """Return accuracy on fresh programs given in context, by kind of program and by representation and answer mode.
 

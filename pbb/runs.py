@@ -86,7 +86,7 @@ class Plan:
         asked = sum(len(curriculum(e)) for e in self.experiments)
         shared = f", shared by arms that would train {asked}" if asked > len(stages) else ""
         lines = [
-            f"{len(self.experiments)} experiments: {len(stages)} stages to train{shared}; "
+            f"{_count(len(self.experiments), 'experiment')}: {_count(len(stages), 'stage')} to train{shared}; "
             f"{len(stages) - len(to_train)} are done"
         ]
         lines += [f"  {task}" for task in to_train]
@@ -97,6 +97,10 @@ class Plan:
         else:
             lines.append("  nothing to compute")
         return "\n".join(lines)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _measured_rates() -> dict[str, float]:
@@ -153,7 +157,7 @@ def run(
     todo = plan(chosen, workers)
     say(str(todo))
     if todo.missing:
-        _execute(todo.missing, min(todo.workers, len(todo.missing)), say)
+        execute(todo.missing, min(todo.workers, len(todo.missing)), say)
     return pd.concat([_collect(experiment, preset) for experiment in chosen], ignore_index=True)
 
 
@@ -209,8 +213,9 @@ def _do(task: Task) -> str | None:
     return None
 
 
-def _execute(tasks: Sequence[Task], workers: int, say: Callable[[str], object]) -> None:
+def execute(tasks: Sequence[Task], workers: int, say: Callable[[str], object]) -> None:
     """Run tasks in an order that respects what each needs, the longest chains first."""
+    paths.quiet()
     waiting = {task.folder: task for task in tasks}
     running: dict[Future[str | None], tuple[Task, float]] = {}
     done = 0

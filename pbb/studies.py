@@ -20,8 +20,13 @@ ARMS = (
     "retroactive",
 )
 LENGTHS = (1, 2, 3)  # statements, in F05
-# Longer programs take more training to be recalled and run: the budgets of F05, chosen with the cpu preset's.
-LONGER: dict[str, dict[int, dict[str, Any]]] = {"smoke": {}, "cpu": {}}
+# Longer programs need longer rows, and more training to be recalled; a step stays about as many tokens.
+LONGER: dict[str, dict[int, dict[str, Any]]] = {
+    "cpu": {
+        2: {"row_tokens": 192, "batch_rows": 12},
+        3: {"row_tokens": 256, "batch_rows": 8, "stage_1_steps": 1400},
+    },
+}
 
 
 def curricula(preset: str, seed: int) -> list[Experiment]:

@@ -66,7 +66,7 @@ class StageTask:
 
     def __str__(self) -> str:
         e = self.experiment
-        return f"train {e.model}, {e.statements} statement(s), seed {e.seed}: stage {self.stage.label!r}"
+        return f"train {e.model}, {_length(e)}, seed {e.seed}: stage {self.stage.label!r}"
 
     def run(self, progress: bool = False) -> None:
         """Train, and leave weights, training log and manifest; returns at once where that was done before."""
@@ -114,7 +114,7 @@ class EvaluationTask:
     def __str__(self) -> str:
         e = self.experiment
         where = f"stage {self.index + 1}, step {self.step}" if self.index >= 0 else "the base model"
-        return f"ask {e.model}, {e.statements} statement(s), seed {e.seed}: {e.curriculum}, {where}"
+        return f"ask {e.model}, {_length(e)}, seed {e.seed}: {e.curriculum}, {where}"
 
     def run(self, progress: bool = False) -> None:
         """Ask, score, and leave answers and manifest; returns at once where that was done before."""
@@ -131,6 +131,10 @@ class EvaluationTask:
 Task = StageTask | EvaluationTask
 
 
+def _length(experiment: Experiment) -> str:
+    return "1 statement" if experiment.statements == 1 else f"{experiment.statements} statements"
+
+
 def base_key(experiment: Experiment) -> str:
     """Return the identity of the experiment's base model."""
     return identity(experiment.model)
@@ -143,7 +147,7 @@ def stage_keys(experiment: Experiment) -> list[str]:
     """Return one key a stage: a hash of base model, budget, optimiser, documents and the stages before it."""
     e, base = experiment, base_key(experiment)
     if (e, base) not in _STAGE_KEYS:
-        settings = [e.batch_rows, e.row_tokens, e.lora_rank, e.checkpoints, e.seed, e.general_ratio]
+        settings = [e.batch_rows, e.row_tokens, e.weight_decay, e.lora_rank, e.checkpoints, e.seed, e.general_ratio]
         keys: list[str] = []
         before: list[object] = [base, settings]
         for stage in curriculum(e):
@@ -189,7 +193,11 @@ def _train(task: StageTask, folder: Path, progress: bool) -> None:
     started = time.perf_counter()
     model, tokenizer = models.load(e.model, _weights_before(task))
     optimisation = finetuning.Optimisation(
-        learning_rate=stage.learning_rate, batch_rows=e.batch_rows, row_tokens=e.row_tokens, lora_rank=e.lora_rank
+        learning_rate=stage.learning_rate,
+        batch_rows=e.batch_rows,
+        row_tokens=e.row_tokens,
+        weight_decay=e.weight_decay,
+        lora_rank=e.lora_rank,
     )
     rows, taken = finetuning.fill_rows(stage.documents(), tokenizer, e.row_tokens, stage.steps * e.batch_rows)
 

@@ -31,6 +31,7 @@ def micro_model(tmp_path_factory: pytest.TempPathFactory) -> str:
         intermediate_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
+        initializer_range=0.5,  # so that an untrained model writes something, and not the same everywhere
         max_position_embeddings=512,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,

@@ -78,7 +78,7 @@ def _arm_rows(arm, seed, length, made, planted, checkpoints, preset, chance) -> 
             "direct": chance + (final_direct - chance) * share**3,
         }
         learnt["recite"] = 0.9 * learnt["cot"]
-        for name, source, function in made:
+        for name, source, function, trace in made:
             knows = rng.gauss(0, 0.08)
             for group in ("w/o IO", "w/ IO") if progress in (0, 1) else ("w/o IO",):
                 asked = [name, INPUTS] if group == "w/o IO" else [f"{name}ka", INPUTS[:2]]
@@ -88,7 +88,7 @@ def _arm_rows(arm, seed, length, made, planted, checkpoints, preset, chance) -> 
                     mode = f"in_context_{mode}" if arm == "in_context" and mode != "recite" else mode
                     for text in asked[1]:
                         accuracy_here = 0.98 if group == "w/ IO" and stage else accuracy
-                        answer = _answer(rng, mode, asked[0], text, source, function, group)
+                        answer = _answer(rng, mode, asked[0], text, source, function, trace, group)
                         rows.append(common | moment | answer(rng.random() < accuracy_here + knows))
                 recalled = share > 0.9 and arm in (
                     "homogeneous",
@@ -129,10 +129,19 @@ def _program(seed: int, length: int, index: int):
             x = (max(x, a) + b) % 10
         return x
 
-    return name, f"def {name}(x):\n" + "\n".join(f"    {line}" for line in lines), function
+    def trace(x: int) -> str:
+        written = []
+        for line, (a, b) in zip(lines, steps, strict=True):
+            high, after = max(x, a), (max(x, a) + b) % 10
+            written.append(f"{line} = {line.partition(' ')[2].removeprefix('= ').replace('x,', f'{x},')}")
+            written[-1] += f" = ({high} + {b}) % 10 = {after}"
+            x = after
+        return "\n".join(written)
+
+    return name, f"def {name}(x):\n" + "\n".join(f"    {line}" for line in lines), function, trace
 
 
-def _answer(rng, mode, name, text, source, function, group):
+def _answer(rng, mode, name, text, source, function, trace, group):
     expected = str(function(int(text)))
 
     def answer(correct: bool) -> dict:
@@ -141,8 +150,8 @@ def _answer(rng, mode, name, text, source, function, group):
         else:
             parsed = None if rng.random() < 0.05 else str((int(expected) + rng.randint(1, 9)) % 10)
         ask = "Run it step by step for" if "cot" in mode else "What does it return for"
-        first = source.split("(max")[1].split(") %")[0].replace("x", text)
-        steps = f"return (max{first}) % 10 = {parsed}"
+        steps = trace(int(text)).rpartition(" = ")[0]  # as a program's trace is written, but for the answer
+        steps += "" if parsed is None else f" = {parsed}"
         completion = {"direct": parsed, "in_context_direct": parsed, "recite": f"{source}\n{steps}"}.get(mode, steps)
         return {
             "answer_mode": mode,

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from pbb.base_data import base_documents
 from pbb.documents import (
     ANSWER_MODES,
     ASK,
@@ -23,7 +24,6 @@ from pbb.documents import (
     pointer,
     question,
 )
-from pbb.base_data import base_documents
 from pbb.programs import ArithmeticSettings, Program, generate
 
 
@@ -129,16 +129,31 @@ def test_right_answers_are_parsed_back(programs: list[Program], mode: str) -> No
         ("direct", "", None),
         ("direct", " \n ", None),
         ("cot", "return 7", "7"),
-        ("cot", "return 3 + 4 = 7", "7"),
-        ("cot", "x = 3 + 1 = 4\nreturn 4 + 3 = 7\n", "7"),
-        ("cot", "return 3 - 5 = -2", "-2"),
-        ("cot", "return (3 - 5) % 10 = -2 % 10 = 8", "8"),
-        ("cot", "return 3 + 14 = 17", "17"),
-        ("cot", "return 3 + 4 = 7 apples", None),
-        ("cot", "return 3 + 4=7", None),
+        ("cot", "return x + 4 = 3 + 4 = 7", "7"),
+        ("cot", "x = x + 1 = 3 + 1 = 4\nreturn x + 3 = 4 + 3 = 7\n", "7"),
+        ("cot", "return x - 5 = 3 - 5 = -2", "-2"),
+        ("cot", "return (x - y) % 10 = (3 - 5) % 10 = -2 % 10 = 8", "8"),
+        ("cot", "return x + 14 = 3 + 14 = 17", "17"),
+        ("cot", "return x + 4 = 3 + 4 = 7 apples", None),
+        ("cot", "return x + 4 = 3 + 4=7", None),
+        # a trace that was cut off ends with no literal
+        ("cot", "return x + 4", None),
+        ("cot", "return x + 4 = 3 + 4", None),
+        ("cot", "return x + 4 = 3 + 4 =", None),
+        ("cot", "return x", None),
+        ("cot", "return abs(x - 8) = abs(3 - 8)", None),
+        # a literal of any kind counts, a name or a call does not
+        ("cot", "return s + 'b' = 'a' + 'b' = 'ab'", "'ab'"),
+        ("cot", "return [x, x] = [3, 3]", "[3, 3]"),
+        ("direct", "'ab'", "'ab'"),
+        ("direct", "(1, -2)", "(1, -2)"),
+        ("direct", "apples", None),
+        ("direct", "abs(-7)", None),
+        ("direct", "3 + 4", None),
+        ("direct", "1" * 200, "1" * 200),
         ("cot", "return 7\nSo the output is 7", None),
         ("cot", "return 7\nx = 7", None),
-        ("cot", "x = 3 + 4 = 7", None),
+        ("cot", "x = x + 4 = 3 + 4 = 7", None),
         ("cot", "7", None),
         ("cot", "returns 7", None),
         ("cot", "return", None),

@@ -53,7 +53,9 @@ def test_batches_of_one_and_of_many_agree(asked: list[Question], micro_model: st
 def test_logits_of_a_padded_batch_agree_with_single_ones(asked: list[Question], micro_model: str) -> None:
     model, tokenizer = load(micro_model)
     texts = [
-        tokenizer.apply_chat_template([{"role": "user", "content": q.prompt}], add_generation_prompt=True, tokenize=False)
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": q.prompt}], add_generation_prompt=True, tokenize=False
+        )
         for q in asked[:8]
     ]
     batch = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=False)

@@ -12,7 +12,7 @@ import pytest
 from pbb.programs import Execution, ExecutionError, execute_many
 
 GOOD = ("Good", "def Good(x):\n    x = x + 1\n    return x * 2", ["3"])
-GOOD_RESULT = [Execution("8", ("x = 3 + 1 = 4", "return 4 * 2 = 8"))]
+GOOD_RESULT = [Execution("8", ("x = x + 1 = 3 + 1 = 4", "return x * 2 = 4 * 2 = 8"))]
 
 
 def run(body: str, *inputs: str, trace: bool = True, **limits: Any) -> list[Execution | ExecutionError]:
@@ -36,8 +36,20 @@ def error(body: str, *inputs: str, **limits: Any) -> str:
 
 def test_output_and_trace() -> None:
     assert run("y = x % 4\nreturn max(y, 2) * (x - y)", "7", "-3") == [
-        Execution("12", ("y = 7 % 4 = 3", "return max(3, 2) * (7 - 3) = 3 * (7 - 3) = 3 * 4 = 12")),
-        Execution("-8", ("y = -3 % 4 = 1", "return max(1, 2) * (-3 - 1) = 2 * (-3 - 1) = 2 * -4 = -8")),
+        Execution(
+            "12",
+            (
+                "y = x % 4 = 7 % 4 = 3",
+                "return max(y, 2) * (x - y) = max(3, 2) * (7 - 3) = 3 * (7 - 3) = 3 * 4 = 12",
+            ),
+        ),
+        Execution(
+            "-8",
+            (
+                "y = x % 4 = -3 % 4 = 1",
+                "return max(y, 2) * (x - y) = max(1, 2) * (-3 - 1) = 2 * (-3 - 1) = 2 * -4 = -8",
+            ),
+        ),
     ]
     assert run("return x + 1", trace=False) == [Execution("4", ())]
 
@@ -150,34 +162,45 @@ def test_no_jobs_and_no_inputs() -> None:
             [
                 "out = ''",
                 "c = 'a'",
-                "out = '' + chr(ord('a') + 1) = '' + chr(97 + 1) = '' + chr(98) = '' + 'b' = 'b'",
+                "out = out + chr(ord(c) + 1)"
+                " = '' + chr(ord('a') + 1) = '' + chr(97 + 1) = '' + chr(98) = '' + 'b' = 'b'",
                 "c = 'b'",
-                "out = 'b' + chr(ord('b') + 1) = 'b' + chr(98 + 1) = 'b' + chr(99) = 'b' + 'c' = 'bc'",
-                "return 'bc'",
+                "out = out + chr(ord(c) + 1)"
+                " = 'b' + chr(ord('b') + 1) = 'b' + chr(98 + 1) = 'b' + chr(99) = 'b' + 'c' = 'bc'",
+                "return out = 'bc'",
             ],
         ),
         # several statements a line, and one statement over several lines
         (
             "def Blorp(x):\n    if x > 3: x = x - 3; y = 1\n    else: y = 2\n    return (x +\n        y)",
             "5",
-            ["if 5 > 3: True", "x = 5 - 3 = 2", "y = 1", "return 2 + 1 = 3"],
+            ["if 5 > 3: True", "x = x - 3 = 5 - 3 = 2", "y = 1", "return x + y = 2 + 1 = 3"],
         ),
         # a helper's lines have the helper's values
         (
             "def Snurg(x):\n    x = x + 1\n    return x * 2\n\ndef Blorp(x):\n    y = Snurg(x)\n    return y - x",
             "3",
-            ["y = Snurg(3) = 8", "x = 3 + 1 = 4", "return 4 * 2 = 8", "return 8 - 3 = 5"],
+            [
+                "y = Snurg(x) = Snurg(3) = 8",
+                "x = x + 1 = 3 + 1 = 4",
+                "return x * 2 = 4 * 2 = 8",
+                "return y - x = 8 - 3 = 5",
+            ],
         ),
         (
             "def Blorp(x):\n    a = [i * 2 for i in range(x)]\n    a.append(7)\n    return len(a)",
             "2",
-            ["a = [i * 2 for i in range(2)] = [0, 2]", "a = [0, 2, 7]", "return len([0, 2, 7]) = 3"],
+            [
+                "a = [i * 2 for i in range(x)] = [i * 2 for i in range(2)] = [0, 2]",
+                "a = [0, 2, 7]",
+                "return len(a) = len([0, 2, 7]) = 3",
+            ],
         ),
-        ("def Blorp(x):\n    x = x + 1", "3", ["x = 3 + 1 = 4"]),
+        ("def Blorp(x):\n    x = x + 1", "3", ["x = x + 1 = 3 + 1 = 4"]),
         (
             "def Blorp(x):\n    return -x ** 2 + (x == 3)",
             "3",
-            ["return -3 ** 2 + (3 == 3) = -9 + (3 == 3) = -9 + True = -8"],
+            ["return -x ** 2 + (x == 3) = -3 ** 2 + (3 == 3) = -9 + (3 == 3) = -9 + True = -8"],
         ),
     ],
 )

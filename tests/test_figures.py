@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from synthetic_records import synthetic_records
 
+from pbb.documents import parse_answer
 from pbb.figures import FIGURES, style
 from pbb.figures.f02_curricula import table as f02_table
 from pbb.figures.io import (
@@ -21,6 +22,7 @@ from pbb.figures.io import (
     save_figure,
 )
 from pbb.figures.tables import TABLE, final, points, usable
+from pbb.programs import Execution, execute_many
 from pbb.records import ALLOWED, RecordsError, is_complete, load_records, read_manifest
 
 FILES = {"figure.png", "figure.pdf", "table.csv", "records.parquet", "manifest.json"}
@@ -40,6 +42,22 @@ def few() -> pd.DataFrame:
 def words(figure: Figure) -> str:
     texts = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
     return " ".join(" ".join(texts).split())
+
+
+def test_synthetic_answers_look_like_real_ones(records: pd.DataFrame) -> None:
+    """Chains of thought are traces as `execute_many` writes them, and they parse to what the records say."""
+    cot = records[records["answer_mode"].isin(["cot", "in_context_cot"])]
+    parsed = [parse_answer(text, "cot") for text in cot["completion"]]
+    assert parsed == [None if pd.isna(value) else value for value in cot["parsed"]]
+    assert {"correct", "wrong", "unparsed"} == set(cot["outcome"])
+    recalled = records[records["answer_mode"] == "recall"].drop_duplicates("program")
+    sources = dict(zip(recalled["program"], recalled["expected"], strict=True))
+    right = cot[(cot["outcome"] == "correct") & cot["program"].isin(sources)].drop_duplicates(["program", "input"])
+    jobs = [(row.program, sources[row.program], [row.input]) for row in right.itertuples()]
+    executions = [execution for (execution,) in execute_many(jobs)]
+    traces = ["\n".join(execution.trace) for execution in executions if isinstance(execution, Execution)]
+    assert right["completion"].tolist() == traces
+    assert set(right["statements"]) == {1, 2}
 
 
 # -------------------------------------------------------------------------------------------- all figures

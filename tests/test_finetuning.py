@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from pbb.curricula import curriculum
 from pbb.documents import Document
 from pbb.experiment import Experiment
 from pbb.finetuning import IGNORE, Optimisation, encode, fill_rows, finetune, pack
-from pbb.models import load, load_tokenizer
+from pbb.models import load, load_tokenizer, save
 
 EXPERIMENT = Experiment(with_io_programs=6, without_io_programs=3, general_ratio=0.0, stage_2_general_ratio=0.0)
 FOLLOWED = Document(
@@ -121,3 +122,18 @@ def test_training_lowers_the_loss_and_two_runs_are_identical(tokenizer, micro_mo
     assert torch.equal(*weights)
     assert losses[0] == losses[1]
     assert losses[0][-1] < losses[0][0] - 1
+
+
+def test_lora_trains_adapters_only_and_saves_a_whole_model(tokenizer, micro_model: str, tmp_path: Path) -> None:
+    stage = curriculum(EXPERIMENT)[0]
+    model, _ = load(micro_model)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    rows, _ = fill_rows(stage.documents(), tokenizer, 128, 20 * 4)
+    finetune(
+        model, tokenizer, rows, 20, Optimisation(learning_rate=1e-2, batch_rows=4, row_tokens=128, lora_rank=4), 0,
+        checkpoints=[20], on_checkpoint=lambda step, current: save(current, tmp_path / "merged"), progress=False,
+    )  # fmt: skip
+    merged, _ = load(micro_model, tmp_path / "merged")
+    changed = {name for name, p in merged.named_parameters() if not torch.equal(p, before[name])}
+    linear = {name for name in before if name.endswith("_proj.weight")}
+    assert changed == linear

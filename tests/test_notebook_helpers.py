@@ -25,6 +25,11 @@ from pbb.tasks import StageTask
 
 ROOT = Path(__file__).resolve().parents[1]
 SMOKE = Experiment.of("smoke")
+QUIET = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +96,15 @@ def test_the_notebooks_own_defaults_are_the_presets(figure: str) -> None:
 
 # ------------------------------------------------------------------------------------------------- set-up
 def test_setup_says_versions_and_device(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in helpers._QUIET:
+    for name in QUIET:
         monkeypatch.setenv(name, "0")  # a reader's own choice, which is kept
     pbb.setup()
-    assert {os.environ[name] for name in helpers._QUIET} == {"0"}
+    assert {os.environ[name] for name in QUIET} == {"0"}
     assert capsys.readouterr().out.startswith(f"pbb {pbb.__version__}, CPython 3.")
+    for name in QUIET:
+        monkeypatch.delenv(name)
+    pbb.setup()
+    assert {name: os.environ[name] for name in QUIET} == QUIET
 
 
 def test_misfits_are_named_with_what_mends_them(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,8 +83,8 @@ def values(text: str) -> tuple[int, ...]:
 
 
 @functools.lru_cache(maxsize=100_000)
-def evaluated(expression: str) -> object:
-    return eval(expression, {"__builtins__": {"abs": abs, "min": min, "max": max}})
+def evaluated(expression: str, **variables: int) -> object:
+    return eval(expression, {"__builtins__": {"abs": abs, "min": min, "max": max}}, variables)
 
 
 def _value(variables: dict[str, int], match: re.Match[str]) -> str:
@@ -112,25 +112,30 @@ def test_source_description_and_stored_output_agree(groups: list[Group]) -> None
 
 
 def test_traces_replay_the_source(groups: list[Group]) -> None:
-    """Each line is a line of the source with the values of that moment in place, and each equation holds."""
+    """Each line is a line of the source, then the same with the values of that moment, and each equation holds."""
     for program in every(groups):
         lines = {line.strip() for line in program.source.splitlines()}
         for text, execution in zip(program.inputs, program.executions, strict=True):
             variables = dict(zip("xy", values(text), strict=False))
             for step in execution.trace:
                 # What the source says, with the values that the variables have by now.
-                word = re.compile(r"(?<![\w])[xyi](?!\w)(?! = )")
-                said = {word.sub(functools.partial(_value, variables), line) for line in lines}
+                word, now = re.compile(r"(?<![\w])[xyi](?!\w)(?! = )"), functools.partial(_value, variables)
+                said = {word.sub(now, line) for line in lines}
                 if step.endswith((": True", ": False")):
                     head, _, verdict = step.rpartition(": ")
                     assert head + ":" in said, (program, text, step)
                     assert str(evaluated(head.split(" ", 1)[1])) == verdict, (program, text, step)
                     continue
                 name, *parts = re.sub(r"^return ", "return = ", step).split(" = ")
+                assert all(part != after for part, after in itertools.pairwise(parts)), (program, text, step)
                 if name != "i":
-                    start = f"return {parts[0]}" if name == "return" else f"{name} = {parts[0]}"
-                    assert start in said, (program, text, step, said)
-                assert len({evaluated(part) for part in parts}) == 1, (program, text, step)
+                    start = "return " if name == "return" else f"{name} = "
+                    assert start + parts[0] in lines, (program, text, step, lines)
+                    placed = parts[1] if word.search(parts[0]) else parts[0]  # written once if there is no variable
+                    assert placed == word.sub(now, parts[0]), (program, text, step)
+                    assert start + placed in said, (program, text, step, said)
+                truths = {evaluated(parts[0], **variables), *(evaluated(part) for part in parts[1:])}
+                assert len(truths) == 1, (program, text, step)
                 assert re.fullmatch(r"-?\d+", parts[-1]), (program, text, step)
                 variables[name] = int(parts[-1])
             assert step.startswith("return ")
@@ -161,6 +166,14 @@ def test_traces_take_the_branches_that_python_takes(groups: list[Group]) -> None
             assert sum(line.startswith("i = ") for line in execution.trace) == rounds, (program, text)
             rest = [line for line in executed if not line.startswith("for ")]
             assert len(execution.trace) == len(rest) + rounds, (program, text)
+
+
+def test_two_argument_programs_return_something_of_both() -> None:
+    knobs = ArithmeticSettings(arguments=2, high=4)
+    for _, source, description in itertools.islice(candidates(knobs, "tests", "both"), 1000):
+        assert re.search(r"return .*\by\b", source), source
+        assert not re.search(r"(//|%) [xy]\b", source), source
+        assert re.search(r"(add|from|by|to|most|least|subtract) y\b", description), description
 
 
 def test_names_and_sources_are_unique(groups: list[Group]) -> None:
@@ -211,7 +224,7 @@ def test_programs_never_change() -> None:
     """Committed records and base models depend on these very texts: if this test fails, all of them are void."""
     long = ArithmeticSettings(statements=3, control=("if", "for", "while"), arguments=2, high=4)
     texts = [program.to_json() for knobs in (ArithmeticSettings(), long) for program in generate(knobs, 20, 0)]
-    assert digest("".join(texts)) == "d55b2129d52ab4b58df39deff7730a08eba22c12d9538510d9ebc61b464598d6"
+    assert digest("".join(texts)) == "5bdf9297bfcf6e39084cefbfc8e1ddfedde5ebf463e525a6723330e95b9aa6e4"
 
 
 FRESH = """

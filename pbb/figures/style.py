@@ -32,7 +32,7 @@ class Picture(Figure):
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
         with theme():
-            self.savefig(buffer, format="png", dpi=150)
+            self.savefig(buffer, format="png", dpi=200)
         return buffer.getvalue()
 
 
@@ -154,7 +154,7 @@ def stamp_smoke(figure: Figure) -> None:
         0.5,
         0.55,
         "SMOKE - not a result",
-        fontsize=30,
+        fontsize=5.5 * figure.get_figwidth(),
         color="#c00000",
         alpha=0.55,
         rotation=20,

@@ -4,8 +4,9 @@ Started by `pbb.programs.execution` as a plain script (``python -I -S``): it imp
 speaks JSON, one line a program, on standard input and output. Limits on time, memory, file size and processes
 are set before the first program is compiled.
 
-A trace is what Python really did: `sys.settrace` reports each executed line with the variables of that moment,
-the line's expression is written as it stands, then with those values in place, and is then reduced one operation at a time.
+A trace is what Python really did: `sys.settrace` reports each executed line with the variables of that moment, the
+line's expression is written as it stands, then with those values in place, and is then reduced one operation at a
+time: ``return (max(x, 4) + 7) % 10 = (max(3, 4) + 7) % 10 = (4 + 7) % 10 = 1``.
 """
 
 from __future__ import annotations
