@@ -58,7 +58,9 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture
 def undisturbed(experiments: list[Experiment], tmp_path: Path) -> pd.DataFrame:
+    started = time.perf_counter()
     finish(start(experiments, tmp_path / "undisturbed", tmp_path / "undisturbed.parquet"))
+    (tmp_path / "seconds").write_text(str(time.perf_counter() - started))
     return canonical(pd.read_parquet(tmp_path / "undisturbed.parquet"))
 
 
@@ -67,10 +69,10 @@ def test_killed_at_random_moments_and_run_again_gives_the_same_records(
     experiments: list[Experiment], undisturbed: pd.DataFrame, tmp_path: Path
 ) -> None:
     store, out = tmp_path / "killed", tmp_path / "killed.parquet"
-    rng, kills = random.Random(0), 0
+    rng, kills, seconds = random.Random(0), 0, float((tmp_path / "seconds").read_text())
     for _ in range(3):
         process = start(experiments, store, out)
-        time.sleep(rng.uniform(6, 14))
+        time.sleep(rng.uniform(0.3, 0.8) * seconds)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)  # kill -9, workers and all
             kills += 1
