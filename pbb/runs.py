@@ -242,13 +242,16 @@ def execute(tasks: Sequence[Task], workers: int, say: Callable[[str], object]) -
             for future in finished:
                 task, started = running.pop(future)
                 finish(task, started, future.result())
-    except BrokenProcessPool:
-        raise RunError(
-            "a worker process died, most likely for want of memory. Use fewer workers, or a smaller model; "
-            "the same call goes on from what is complete."
-        ) from None
-    finally:
-        workers_left = list((getattr(pool, "_processes", None) or {}).values())
+    except BaseException as error:
+        # After a failure or Ctrl-C, what still runs would only hold the cores.
+        running_processes = list((getattr(pool, "_processes", None) or {}).values())
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in workers_left:  # after a failure or Ctrl-C, what still runs would only hold the cores
+        for process in running_processes:
             process.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise RunError(
+                "a worker process died, most likely for want of memory. Use fewer workers, or a smaller model; "
+                "the same call goes on from what is complete."
+            ) from None
+        raise
+    pool.shutdown()
