@@ -60,8 +60,10 @@ def test_writing_the_presets_own_value_changes_nothing() -> None:
 
 
 def test_experiments_that_a_change_makes_equal_are_run_once() -> None:
-    study = pbb.study("F05", "cpu")
-    lengths = {e.statements for e in study}
+    lengths = {1, 2, 3}
+    study = [
+        pbb.Experiment.of("cpu", statements=n, curriculum=arm) for n in lengths for arm in ("proactive", "untuned")
+    ]
     made = helpers.variant(study, "cpu", statements=2)
     assert len(made.experiments) * len(lengths) == len(study)
     assert made.changes == (("statements", tuple(sorted(lengths)), 2),)
