@@ -26,12 +26,12 @@ help:
 		printf row, "target", "", "hardware", "time", "disk" } \
 		/^[a-z-]+:.*## / { printf row, $$1, $$2, $$3, $$4, $$5 }' Makefile
 
-setup: $(READY) ## create .venv with the pinned packages | any | 3 min | 2.2 GB
+setup: $(READY) ## create .venv with the pinned packages | any | 2 min | 2.2 GB
 
-reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB; or a GPU | 30 min | 1 GB
+reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 20 min | 0.3 GB
 	$(PY) -m pbb reproduce --preset $(PRESET) --seeds $(SEEDS)
 
-figures: $(READY) ## draw the figures from the committed records | any | 30 s | 10 MB
+figures: $(READY) ## draw the figures from the committed records | any | 15 s | 10 MB
 	$(PY) -m pbb figures
 
 reference: $(READY) ## promote complete runs to figures/reference/PRESET | any | 1 min | 10 MB
@@ -40,10 +40,10 @@ reference: $(READY) ## promote complete runs to figures/reference/PRESET | any |
 smoke: $(READY) ## the whole pipeline at toy size; never makes a figure | 1 core, 4 GB | 5 min | 0.1 GB
 	$(PY) -m pbb smoke
 
-test: $(READY) ## every test, the smoke run of each notebook included | 2 cores, 8 GB | 15 min | 0.3 GB
+test: $(READY) ## every test, the smoke run of each notebook included | 2 cores, 8 GB | 6 min | 0.3 GB
 	$(PY) -m pytest
 
-base-models: $(READY) ## train the committed tiny models again | 2 cores, 8 GB; or a GPU | hours | 0.1 GB
+base-models: $(READY) ## train the committed tiny models again | 2 cores, 8 GB | 2 h | 0.2 GB
 	$(PY) -m pbb base-models
 
 notebook: $(READY) ## open the notebooks in JupyterLab | any | - | -

@@ -213,7 +213,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "questions": 2,
         "checkpoints": 1,
     },
-    # Two cores and 8 GB. Chosen on seeds and programs that no reference run uses (figures/reference/cpu/search).
+    # Two cores and 8 GB. Chosen on seeds and programs that no reference run uses (figures/README.md).
     "cpu": {},
 }
 
