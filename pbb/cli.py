@@ -117,7 +117,9 @@ def command_smoke(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="pbb-smoke-") as folder:
         os.environ["PBB_RUNS"] = folder
         runs.run(_all_experiments(FIGURE_IDS, "smoke", 1), preset="smoke")
-        save_figures(FIGURE_IDS, "smoke", 1, Path(folder) / "figures", allow_smoke=True)
+        # F01 shows a right answer, and at this size there may be none.
+        drawn = [figure for figure in FIGURE_IDS if figure != "F01"]
+        save_figures(drawn, "smoke", 1, Path(folder) / "figures", allow_smoke=True)
     print("smoke: everything ran; its numbers mean nothing and were not kept")
     return 0
 

@@ -142,7 +142,7 @@ def in_context_accuracy(
     return found
 
 
-def pretrain(name: str, work: Path, rows: Dataset, tokenizer: PreTrainedTokenizerFast) -> None:
+def pretrain(name: str, rows: Dataset, tokenizer: PreTrainedTokenizerFast) -> None:
     """Pretrain `name`, measure it, and put it in place under `pbb/base_models/`."""
     shape = TINY[name]
     torch.set_num_threads(1)
@@ -193,7 +193,7 @@ def build(names: Sequence[str] | None, workers: int) -> None:
     print("making base data")
     rows = build_corpus(work / "corpus", work / "tokenizer", max(TINY[name].steps for name in chosen), workers)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(pretrain, name, work, rows, tokenizer): name for name in reversed(chosen)}
+        futures = {pool.submit(pretrain, name, rows, tokenizer): name for name in reversed(chosen)}
         for future in as_completed(futures):
             future.result()
             print(f"{futures[future]} is trained: {TINY_FOLDER / futures[future]}")
