@@ -16,7 +16,6 @@ from functools import lru_cache
 from pbb.base_data import base_documents
 from pbb.documents import (
     DISTILLED,
-    GENERAL,
     WITH_IO,
     WITHOUT_IO,
     Document,
@@ -216,7 +215,3 @@ def curriculum(experiment: Experiment) -> list[Stage]:
         "distillation": lambda: [stage(1, "demonstrations", one, fast, lambda: executions(DISTILLED))],
     }
     return stages[arm]()
-
-
-def is_general(document: Document) -> bool:
-    return document.group == GENERAL
