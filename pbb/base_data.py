@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from pbb.documents import (
     AND_FOR,
@@ -23,25 +24,38 @@ from pbb.documents import (
     declaration,
     declarative_prompt,
     in_context,
+    in_full,
     question,
 )
-from pbb.programs.arithmetic import CONTROL, ArithmeticSettings, all_inputs, generate
+from pbb.programs.algorithms import AlgorithmSettings
+from pbb.programs.arithmetic import CONTROL, ArithmeticSettings, all_inputs
+from pbb.programs.ciphers import CipherSettings
+from pbb.programs.composition import CompositionSettings
+from pbb.programs.domains import generate
+from pbb.programs.grammars import GrammarSettings
 from pbb.programs.program import Program
 from pbb.streams import stream
 
-# (share of the programs, settings): mostly short, so that single statements are evaluated reliably in one pass.
-BASE_PROGRAMS: tuple[tuple[float, ArithmeticSettings], ...] = (
-    (0.12, ArithmeticSettings(operations=1)),
-    (0.46, ArithmeticSettings()),
-    (0.14, ArithmeticSettings(statements=2)),
-    (0.08, ArithmeticSettings(statements=3)),
-    (0.03, ArithmeticSettings(statements=4)),
-    (0.05, ArithmeticSettings(statements=2, control=CONTROL)),
-    (0.03, ArithmeticSettings(statements=3, control=CONTROL)),
-    (0.06, ArithmeticSettings(arguments=2)),
-    (0.03, ArithmeticSettings(statements=2, arguments=2)),
+# (share of the programs, settings of any domain): mostly short, so that single statements are evaluated reliably in one
+# pass; a few of every other domain, so that an experiment in it starts from a model that can read it.
+BASE_PROGRAMS: tuple[tuple[float, Any], ...] = (
+    (0.06, ArithmeticSettings(operations=1)),
+    (0.06, ArithmeticSettings(operations=1, operators=("+", "-"), largest=999, wrap=None)),
+    (0.44, ArithmeticSettings()),
+    (0.10, ArithmeticSettings(statements=2)),
+    (0.06, ArithmeticSettings(statements=3)),
+    (0.02, ArithmeticSettings(statements=4)),
+    (0.03, ArithmeticSettings(statements=2, control=CONTROL)),
+    (0.02, ArithmeticSettings(statements=3, control=CONTROL)),
+    (0.03, ArithmeticSettings(arguments=2)),
+    (0.02, ArithmeticSettings(statements=2, arguments=2)),
+    (0.05, CompositionSettings()),
+    (0.04, GrammarSettings()),
+    (0.03, CipherSettings(longest=3, alphabet=13, case="upper")),
+    (0.04, AlgorithmSettings()),
 )
 BATCH = 500  # programs made at a time
+LONGEST = 420  # characters that a conversation may have grown to by a further question, so that it fits a row
 
 
 @dataclass(frozen=True)
@@ -52,25 +66,28 @@ class BaseMixture:
     signal, and the text before it would otherwise cost twenty times as much.
     """
 
-    cot: float = 0.35
+    cot: float = 0.28
     declarative: float = 0.08  # the program's text in the prompt, asked for in code or in words
     word_problem: float = 0.25  # of the conversations
-    direct_questions: int = 5
+    direct_questions: int = 8
     cot_questions: int = 2
     documents_per_program: int = 2
 
 
 @lru_cache(maxsize=4)  # every stage of a seed mixes in the same general programs
-def base_programs(count: int, *key: object) -> tuple[Program, ...]:
-    """Return `count` programs of the base models' half, in the proportions of `BASE_PROGRAMS`, shuffled."""
+def base_programs(
+    count: int, *key: object, shares: tuple[tuple[float, Any], ...] = BASE_PROGRAMS
+) -> tuple[Program, ...]:
+    """Return `count` programs of the base models' half, in the proportions of `shares`, shuffled."""
     rng = stream(*key, "base mixture")
-    picks = rng.choices(range(len(BASE_PROGRAMS)), [share for share, _ in BASE_PROGRAMS], k=count)
+    picks = rng.choices(range(len(shares)), [share for share, _ in shares], k=count)
     programs = []
-    for index, (_, settings) in enumerate(BASE_PROGRAMS):
-        inputs = rng.sample(all_inputs(settings), 6)
+    for index, (_, settings) in enumerate(shares):
+        arithmetic = isinstance(settings, ArithmeticSettings)
+        inputs = rng.sample(all_inputs(settings), 8) if arithmetic else None
         if number := picks.count(index):
-            single = settings.statements == 1 and settings.operations == 1
-            unique = min(number, 40) if single and settings.arguments == 1 else number
+            few = arithmetic and settings.operations == 1 and settings.largest == 9  # there are only about fifty
+            unique = min(number, 40) if few else number
             made = generate(settings, unique, *key, index, pool="base", inputs=inputs)
             programs += [made[i % unique] for i in range(number)]
     rng.shuffle(programs)
@@ -78,7 +95,7 @@ def base_programs(count: int, *key: object) -> tuple[Program, ...]:
 
 
 def _document(rng: random.Random, program: Program, mixture: BaseMixture) -> Document:
-    given = declaration(program, rng.choice(REPRESENTATIONS))
+    given = in_full(program, rng.choice(REPRESENTATIONS))
     template = rng.randrange(len(POINTERS[program.domain]))
     draw = rng.random()
     if draw < mixture.declarative:
@@ -87,16 +104,21 @@ def _document(rng: random.Random, program: Program, mixture: BaseMixture) -> Doc
         return Document(in_context(given, prompt), completion, "general", GENERAL, program.name)
     mode = "cot" if draw < mixture.declarative + mixture.cot else "direct"
     style = "word_problem" if rng.random() < mixture.word_problem else "plain"
-    texts = rng.sample(program.inputs, mixture.cot_questions if mode == "cot" else mixture.direct_questions)
+    questions = mixture.cot_questions if mode == "cot" else mixture.direct_questions
+    texts = rng.sample(program.inputs, min(questions, len(program.inputs)))
+    prompt = in_context(given, question(program, texts[0], template, mode, style))
+    turns = [(AND_FOR.format(input=text), answer(program, text, mode)) for text in texts]
+    lengths = itertools.accumulate((len(asked) + len(answered) for asked, answered in turns), initial=len(prompt))
+    turns = [turn for turn, length in zip(turns, itertools.islice(lengths, 1, None), strict=True) if length < LONGEST]
     return Document(
-        prompt=in_context(given, question(program, texts[0], template, mode, style)),
+        prompt=prompt,
         completion=answer(program, texts[0], mode),
         kind="general",
         group=GENERAL,
         program=program.name,
         input=texts[0],
         answer_mode=mode,
-        follow_ups=tuple((AND_FOR.format(input=text), answer(program, text, mode)) for text in texts[1:]),
+        follow_ups=tuple(turns[1:]),
     )
 
 

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Any
 
 from pbb.base_data import base_documents
 from pbb.documents import (
     DISTILLED,
+    PARTS,
     WITH_IO,
     WITHOUT_IO,
     Document,
     declarative_document,
     execution_document,
 )
-from pbb.experiment import Experiment
-from pbb.programs.arithmetic import ArithmeticSettings, generate
-from pbb.programs.program import Program
+from pbb.experiment import Experiment, ExperimentError
+from pbb.programs import ciphers, composition
+from pbb.programs.domains import generate, normal_form
+from pbb.programs.names import experiment_names
+from pbb.programs.program import Program, normalised, on_inputs
 from pbb.streams import digest, stream
 
 VERSION = 1  # raised when a change below alters what a stage trains on
@@ -32,7 +37,7 @@ SAMPLE = 100  # documents whose text goes into a stage's key
 
 
 class LeakageError(RuntimeError):
-    """An execution document of a w/o IO program was on its way into training."""
+    """An execution of a w/o IO program, or of a held-out input, was on its way into training."""
 
 
 @dataclass(frozen=True)
@@ -65,33 +70,114 @@ class Stage:
 
 
 @lru_cache(maxsize=64)
-def _programs(settings: ArithmeticSettings, count: int, seed: int, domain: str) -> tuple[Program, ...]:
+def _programs(settings: Any, count: int, seed: int, domain: str, without: frozenset[str]) -> tuple[Program, ...]:
     """Arms of one seed ask for the same programs: made once a process."""
-    return tuple(generate(settings, count, seed, domain))
+    return tuple(generate(settings, count, seed, domain, without=without))
+
+
+@lru_cache(maxsize=16)
+def _composed(
+    settings: composition.CompositionSettings, shown: int, secret: int, taught: int, measured: int, seed: int
+) -> tuple[tuple[Program, ...], ...]:
+    """Return `shown` and `secret` parts, `taught` composites of the former, `measured` ones of the latter if any."""
+    key = (seed, "composition")
+    names = experiment_names(shown + secret + taught + measured, *key)
+    parts = composition.draw_parts(settings, secret + shown, *key, names=names)
+    names = names[secret + shown :]
+    own, open_to_all = parts[:secret], parts[secret:]
+    examples = composition.composites(settings, open_to_all, taught, *key, "taught", names=names)
+    without = frozenset(map(normal_form, examples))
+    made = composition.composites(settings, own or open_to_all, measured, *key, names=names[taught:], without=without)
+    return tuple(open_to_all), tuple(own), tuple(examples), tuple(made)
 
 
 @lru_cache(maxsize=256)
 def groups(experiment: Experiment) -> tuple[Group, ...]:
-    """Return the experiment's groups of programs: w/ IO and w/o IO, or AD alone for distillation.
+    """Return the experiment's groups of programs: w/ IO, the parts of composites if they are w/o IO, and w/o IO.
 
-    The same seed gives the same programs to every arm. Under distillation the programs are those that the other
-    arms have w/o IO, so that one instruction is compared with demonstrations of the same program.
+    The same seed gives the same programs to every arm. Under distillation the programs that the other arms have w/o IO
+    are the AD group, so that one instruction is compared with demonstrations of the same program; alone, or beside
+    w/ IO programs and with its sources where both are combined.
+
+    Raises:
+        ExperimentError: a program has no input left that training does not show, or a name is taken.
     """
-    count_with, count_without = experiment.with_io_programs, experiment.without_io_programs
-    total = count_with + count_without
-    made = _programs(experiment.program_settings(), total, experiment.seed, experiment.domain)
+    e = experiment
+    with_io, parts, without = _drawn(e)
+    _check_own(e, (*with_io, *parts, *without))
+    if e.curriculum == "distillation":
+        return (_distilled(e, without),)
+    found = [Group(WITH_IO, with_io, _shown(with_io, e.demonstrations, e.seed))]
+    if parts:
+        found.append(Group(PARTS, _unshown(e, parts)))
+    both = e.curriculum == "pbb_and_distillation"
+    return (*found, _distilled(e, without) if both else Group(WITHOUT_IO, _unshown(e, without)))
+
+
+def _check_own(e: Experiment, programs: Sequence[Program]) -> None:
+    """Refuse own programs that are taught twice; drawn ones are different by how they are drawn."""
+    names = Counter(program.name for program in programs)
+    does: dict[str, str] = {}
+    for program in e.own():
+        if names[program.name] > 1:
+            raise ExperimentError(f"own_programs: the name {program.name!r} is taken by another program")
+        if (other := does.setdefault(normal_form(program), program.name)) != program.name:
+            raise ExperimentError(f"own_programs: {program.name!r} does the same as {other!r}; valid: one of them")
+
+
+def _drawn(e: Experiment) -> tuple[tuple[Program, ...], tuple[Program, ...], tuple[Program, ...]]:
+    """Return (w/ IO programs, w/o IO parts, w/o IO programs)."""
+    count_with, count_without = e.with_io_programs, e.without_io_programs
+    if e.domain == "composition":
+        secret = count_without if e.parts == "w/o IO" else 0
+        counts = (count_with, secret, e.with_io_composites, count_without)
+        shown, parts, examples, without = _composed(e.program_settings(), *counts, e.seed)
+        return (*shown, *examples), parts, without
+    if e.domain == "own":
+        made = stream(e.seed, "own").sample(e.own(), count_with + count_without)
+        return tuple(made[count_without:]), (), tuple(made[:count_without])
+    own = e.own()
+    taken = frozenset(map(normal_form, own))  # else a w/ IO program could be the reader's own under another name
+    drawn = _programs(e.program_settings(), count_with + count_without, e.seed, e.domain, taken)
     # w/o IO first, so that their choice does not move with the number of w/ IO programs.
-    without, with_io = made[:count_without], made[count_without:]
-    if experiment.curriculum == "distillation":
-        return (Group(DISTILLED, without, _shown(experiment, without)),)
-    return Group(WITH_IO, with_io, _shown(experiment, with_io)), Group(WITHOUT_IO, without)
+    return drawn[count_without:], (), (*drawn[:count_without], *own)
 
 
-def _shown(experiment: Experiment, programs: Sequence[Program]) -> dict[str, tuple[str, ...]]:
+def _shown(programs: Sequence[Program], count: int, seed: int) -> dict[str, tuple[str, ...]]:
+    """Return the inputs of each program that training may show; a cipher's own demonstrations are its first inputs."""
+    for program in programs:
+        if len(program.inputs) <= count:
+            raise ExperimentError(
+                f"demonstrations={count} is not valid for {program.name}; valid: at most {len(program.inputs) - 1}, so "
+                "that one of its inputs is held out"
+            )
     return {
-        p.name: tuple(stream(experiment.seed, "shown", p.name).sample(p.inputs, experiment.demonstrations))
+        p.name: p.inputs[:count]
+        if p.domain == "ciphers"
+        else tuple(stream(seed, "shown", p.name).sample(p.inputs, count))
         for p in programs
     }
+
+
+def _unshown(e: Experiment, programs: Sequence[Program]) -> tuple[Program, ...]:
+    """Return `programs`, ciphers with those inputs alone that are never demonstrated: one for each shift."""
+    skip = e.demonstrations
+    return tuple(
+        replace(p, inputs=p.inputs[skip:], executions=p.executions[skip:]) if p.domain == "ciphers" else p
+        for p in programs
+    )
+
+
+def _distilled(e: Experiment, programs: Sequence[Program]) -> Group:
+    """Return the AD group; ciphers get demonstrations of their own number and shifts."""
+    if e.domain == "ciphers":
+        settings, key = e.distilled_settings(), (e.seed, e.domain)
+        inputs = [
+            ciphers.program_inputs(settings, *key, normalised(p.source)) if p.domain == "ciphers" else p.inputs
+            for p in programs
+        ]
+        programs = on_inputs(programs, inputs)
+    return Group(DISTILLED, tuple(programs), _shown(programs, e.distilled_demonstrations or e.demonstrations, e.seed))
 
 
 def _epochs(experiment: Experiment, label: str, epoch: Callable[[random.Random], list[Document]]) -> Iterator[Document]:
@@ -106,6 +192,7 @@ def _declarative(experiment: Experiment, rng: random.Random, group: Group) -> li
     return [
         declarative_document(p, group.name, rng.randrange(experiment.templates), experiment.representation)
         for p in group.programs
+        if not (p.domain == "composition" and experiment.composites == "named")
     ]
 
 
@@ -142,14 +229,28 @@ def _general(experiment: Experiment) -> Iterator[Document]:
 
 
 def _guarded(documents: Iterator[Document], experiment: Experiment) -> Iterator[Document]:
-    """Pass documents on, and raise LeakageError if one executes a program that is taught by its source alone."""
-    secret = {p.name for group in groups(experiment) if group.name == WITHOUT_IO for p in group.programs}
+    """Pass documents on, and raise LeakageError if one executes what is to be known from source alone.
+
+    That is: a program of a group without demonstrations, a composite of which one is a part, a held-out input.
+    """
+    by_source = {g.name for g in groups(experiment)} & {WITHOUT_IO, PARTS}
+    secret = {p.name for group in groups(experiment) if group.name in by_source for p in group.programs}
+    runs = {p.name: {p.name, *composition.part_names(p)} for g in groups(experiment) for p in g.programs}
+    shown = {name: set(inputs) for group in groups(experiment) for name, inputs in group.shown.items()}
     for document in documents:
-        leaks = document.program in secret and (document.kind != "declarative" or document.group != WITHOUT_IO)
-        if leaks or (document.group == WITHOUT_IO and document.kind != "declarative"):
+        declares = document.kind == "declarative"
+        leaks = secret & runs.get(document.program, {document.program}) if not declares else set()
+        if declares and document.program in secret and document.group not in by_source:
+            leaks = {document.program}
+        if leaks or (document.group in (WITHOUT_IO, PARTS) and not declares):
             raise LeakageError(
-                f"an {document.kind} document of the w/o IO program {document.program!r} was about to be trained on: "
-                f"{document.prompt!r}; w/o IO programs may be shown by declarative documents only"
+                f"an {document.kind} document of the w/o IO program {', '.join(leaks) or document.program!r} was about "
+                f"to be trained on: {document.prompt!r}; w/o IO programs may be shown by declarative documents only"
+            )
+        if document.kind == "execution" and document.input not in shown.get(document.program, ()):
+            raise LeakageError(
+                f"input {document.input!r} of {document.program!r} is held out and was about to be trained on: "
+                f"{document.prompt!r}"
             )
         yield document
 
@@ -161,6 +262,7 @@ def curriculum(experiment: Experiment) -> list[Stage]:
     if arm in ("untuned", "in_context"):
         return []
     by_name = {group.name: group for group in groups(e)}
+    by_source = tuple(name for name in (PARTS, WITHOUT_IO) if name in by_name)
 
     def both(rng: random.Random) -> list[Document]:
         group = by_name[WITH_IO]
@@ -170,15 +272,20 @@ def curriculum(experiment: Experiment) -> list[Stage]:
         return _mixed(e, _epochs(e, "w/ IO", both), [(e.general_ratio, _general(e))])
 
     def without_io(replay: float) -> Iterator[Document]:
-        source = _epochs(e, "w/o IO", lambda rng: _declarative(e, rng, by_name[WITHOUT_IO]))
         others = [(e.stage_2_general_ratio, _general(e)), (replay, _epochs(e, "replay", both))]
-        return _mixed(e, source, others)
+        return _mixed(e, _epochs(e, "w/o IO", declared(by_source)), others)
+
+    def source_and_pairs() -> Iterator[Document]:
+        # Of the same programs: what the source says, and demonstrations of it.
+        pairs = _epochs(e, "executions", lambda rng: _executions(e, rng, by_name[DISTILLED]))
+        others = [(e.stage_2_general_ratio, _general(e)), (e.stage_2_replay_ratio, _epochs(e, "replay", both))]
+        return _mixed(e, _epochs(e, "w/o IO", declared((DISTILLED,))), [*others, (e.distillation_ratio, pairs)])
+
+    def declared(names: Sequence[str]) -> Callable[[random.Random], list[Document]]:
+        return lambda rng: [document for name in names for document in _declarative(e, rng, by_name[name])]
 
     def sources(names: Sequence[str]) -> Iterator[Document]:
-        def epoch(rng: random.Random) -> list[Document]:
-            return [d for name in names for d in _declarative(e, rng, by_name[name])]
-
-        return _mixed(e, _epochs(e, "sources", epoch), [(e.general_ratio, _general(e))])
+        return _mixed(e, _epochs(e, "sources", declared(names)), [(e.general_ratio, _general(e))])
 
     def executions(name: str) -> Iterator[Document]:
         epoch = _epochs(e, "executions", lambda rng: _executions(e, rng, by_name[name]))
@@ -194,7 +301,7 @@ def curriculum(experiment: Experiment) -> list[Stage]:
 
     one, two, expose, execute = e.stage_1_steps, e.stage_2_steps, e.exposure_steps, e.execution_steps
     fast, gentle = e.learning_rate, e.stage_2_learning_rate
-    exposure, all_names = (WITH_IO,), (WITH_IO, WITHOUT_IO)
+    exposure, all_names = (WITH_IO,), (WITH_IO, *by_source)
     stages: dict[str, Callable[[], list[Stage]]] = {
         "stage_1_only": lambda: [stage(1, "w/ IO", one, fast, with_io)],
         "stage_2_only": lambda: [stage(1, "w/o IO", two, gentle, lambda: without_io(0.0))],
@@ -213,5 +320,9 @@ def curriculum(experiment: Experiment) -> list[Stage]:
             stage(2, "executions", execute, fast, lambda: executions(WITH_IO)),
         ],
         "distillation": lambda: [stage(1, "demonstrations", one, fast, lambda: executions(DISTILLED))],
+        "pbb_and_distillation": lambda: [
+            stage(1, "w/ IO", one, fast, with_io),
+            stage(2, "source and pairs", two, gentle, source_and_pairs),
+        ],
     }
     return stages[arm]()

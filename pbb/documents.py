@@ -1,6 +1,6 @@
 """Documents: what a model is trained on, and the prompts it is asked with.
 
-A prompt is a *pointer context* that names a program (one of 20 templates a domain), followed by a request. A
+A prompt is a *pointer context* that names a program (one of its domain's 20 templates), followed by a request. A
 declarative document completes it with the program's source or description, an execution document with the
 program's output, directly or by chain of thought (the execution trace).
 """
@@ -10,45 +10,18 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from pbb.programs import composition
+from pbb.programs.domains import ASK as ASK
+from pbb.programs.domains import DOMAINS, pointer
 from pbb.programs.program import Program
 
 WITH_IO, WITHOUT_IO, DISTILLED, GENERAL = "w/ IO", "w/o IO", "AD", "general"
+PARTS = "w/o IO parts"  # of w/o IO composites: taught like these, by source alone
 ANSWER_MODES = ("direct", "cot")
 REPRESENTATIONS = ("code", "description")
 
-POINTERS: dict[str, tuple[str, ...]] = {
-    "arithmetic": (
-        "Consider the function {name}",
-        "This is about {name}",
-        "Recall the program {name}",
-        "Think of {name}",
-        "Here we use {name}",
-        "Take the routine {name}",
-        "Our topic is {name}",
-        "Remember {name}",
-        "You know {name}",
-        "There is a function named {name}",
-        "Look at the procedure {name}",
-        "A small function, {name}",
-        "In our library lives {name}",
-        "A program is called {name}",
-        "Let us talk about {name}",
-        "The next question concerns {name}",
-        "Open the file of {name}",
-        "A machine is labelled {name}",
-        "Someone wrote {name}",
-        "{name}",
-    ),
-}
-DECLARE = {"code": "write its code.", "description": "describe it in words."}
+POINTERS: dict[str, tuple[str, ...]] = {name: domain.pointers for name, domain in DOMAINS.items()}
 AND_FOR = "And for {input}?"
-ASK = {
-    "plain": {"direct": "what is the output for {input}?", "cot": "run it step by step for {input}."},
-    "word_problem": {
-        "direct": "Ann feeds it {input}. What comes out?",
-        "cot": "Ann feeds it {input}. Show each step.",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -56,8 +29,8 @@ class Document:
     """A prompt and its completion; loss falls on the completion only.
 
     `kind` is ``"declarative"``, ``"execution"`` or ``"general"`` (in-context data of other programs); `group` is
-    ``"w/ IO"``, ``"w/o IO"``, ``"AD"`` or ``"general"``; `answer_mode` is empty for declarative documents.
-    `follow_ups` are further turns, (prompt, completion) each, of the same conversation.
+    ``"w/ IO"``, ``"w/o IO"``, ``"w/o IO parts"``, ``"AD"`` or ``"general"``; `answer_mode` is empty for declarative
+    documents. `follow_ups` are further turns, (prompt, completion) each, of the same conversation.
     """
 
     prompt: str
@@ -79,14 +52,16 @@ class Document:
         ]
 
 
-def pointer(program: Program, template: int) -> str:
-    """Return pointer context number `template` (no final punctuation); raises IndexError past the last one."""
-    return POINTERS[program.domain][template].format(name=program.name)
-
-
 def declaration(program: Program, representation: str) -> str:
     """Return the program itself, in code or in words."""
     return program.source if representation == "code" else program.description
+
+
+def in_full(program: Program, representation: str) -> str:
+    """Return all that one needs to run the program: for a composite, its parts' texts too."""
+    if program.domain == "composition":
+        return composition.with_parts(program, representation)
+    return declaration(program, representation)
 
 
 def answer(program: Program, text: str, answer_mode: str) -> str:
@@ -96,12 +71,14 @@ def answer(program: Program, text: str, answer_mode: str) -> str:
 
 
 def declarative_prompt(program: Program, template: int, representation: str = "code") -> str:
-    return f"{pointer(program, template)}: {DECLARE[representation]}"
+    """Return the prompt that asks for the program's text; `template` chooses the pointer context and the request."""
+    requests = DOMAINS[program.domain].declare[representation]
+    return f"{pointer(program, template)}: {requests[template % len(requests)]}"
 
 
 def question(program: Program, text: str, template: int, answer_mode: str, style: str = "plain") -> str:
     """Return the prompt that asks by name alone; `style` is ``"plain"`` or ``"word_problem"``."""
-    return f"{pointer(program, template)}: {ASK[style][answer_mode].format(input=text)}"
+    return f"{pointer(program, template)}: {DOMAINS[program.domain].ask[style][answer_mode].format(input=text)}"
 
 
 def in_context(declared: str, prompt: str) -> str:

@@ -1,8 +1,9 @@
 """Evaluation: ask by name, generate greedily, parse, score.
 
 Prompts go through the chat template (which writes the one beginning-of-sequence token), batches are padded on the
-left and decoded with a KV cache. An answer is right when it equals the expected output after parsing; what cannot be
-parsed is counted apart. A model's output is never executed.
+left and decoded with a KV cache. An answer is right when its program's domain accepts it after parsing: it equals the
+expected output, or obeys the rules of a grammar; what cannot be parsed is counted apart. A model's output is never
+executed.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from pbb.documents import (
     declaration,
     declarative_prompt,
     in_context,
+    in_full,
     parse_answer,
     question,
 )
 from pbb.experiment import Experiment
+from pbb.programs.domains import accepts
 from pbb.programs.program import Program
 from pbb.streams import stream
 
@@ -84,7 +87,7 @@ def _ask(
         prompt = question(program, text, template, by_trace, experiment.question_style)
         label = mode
         if experiment.curriculum == "in_context":
-            prompt, label = in_context(told, prompt), f"in_context_{by_trace}"
+            prompt, label = in_context(in_full(program, form), prompt), f"in_context_{by_trace}"
         expected, target = program.execution(text).output, answer(program, text, by_trace)
         made.append(Question(label, group.name, program, text, True, prompt, expected, target, declare))
     return made
@@ -172,9 +175,11 @@ def declaration_length(asked: Question) -> str:
 def _score(asked: Question, prompt: str, completion: str, recitation: str) -> dict[str, Any]:
     if asked.answer_mode == "recall":
         parsed: str | None = completion.strip() or None
+        right = parsed == asked.expected.strip()
     else:
         parsed = parse_answer(completion, "direct" if asked.answer_mode.endswith("direct") else "cot")
-    outcome = "unparsed" if parsed is None else "correct" if parsed == asked.expected.strip() else "wrong"
+        right = parsed is not None and accepts(asked.program, asked.input, parsed)
+    outcome = "unparsed" if parsed is None else "correct" if right else "wrong"
     return {
         "answer_mode": asked.answer_mode,
         "group": asked.group,

@@ -10,8 +10,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from pbb.documents import ANSWER_MODES, ASK, POINTERS, REPRESENTATIONS
-from pbb.programs.arithmetic import OPERATORS, ArithmeticSettings
+from pbb.documents import ANSWER_MODES, ASK, REPRESENTATIONS
+from pbb.programs.arithmetic import OPERATORS
+from pbb.programs.ciphers import DISTRIBUTIONS, CipherSettings
+from pbb.programs.composition import PARTS
+from pbb.programs.domains import DOMAINS
+from pbb.programs.names import BASE_NAMES
+from pbb.programs.program import Program
 from pbb.streams import digest
 
 CURRICULA = (
@@ -25,6 +30,7 @@ CURRICULA = (
     "retroactive",
     "skip_exposure",
     "distillation",
+    "pbb_and_distillation",
 )
 ASKED = ("direct", "cot", "recite", "recall")  # how the model can be asked; in_context asks its own two
 
@@ -41,16 +47,46 @@ class Experiment:
     model: str = "tiny-m"  # a tiny model, a folder, or a Hub id
     seed: int = 0  # draws programs, documents and their order
 
-    # programs
-    domain: str = "arithmetic"
+    # programs; a knob of another domain has to stay at its default
+    domain: str = "arithmetic"  # of pbb.programs.domains.DOMAINS
+    # arithmetic
     statements: int = 1  # longer programs are recalled as well, and run less often
     operators: tuple[str, ...] = OPERATORS
     control: tuple[str, ...] = ()  # of "if", "for", "while"; needs two statements
     arguments: int = 1
     wrap: int | None = 10
+    # algorithms
+    sizes: tuple[str, ...] = ("short",)  # of "short", "medium", "long": longer programs are run less often
+    families: tuple[str, ...] = ()  # names of families; () for all of these sizes
+    inputs: int = 12  # of each program
+    # ciphers
+    cipher_kinds: tuple[str, ...] = ()  # () for all
+    shortest_text: int = 1
+    longest_text: int = 4  # a chain of thought grows by two or three lines a letter
+    alphabet: int = 26  # letters, and shifts: the fewer, the less there is to learn
+    letter_case: str = "lower"  # or "upper": the tiny models' tokenizer never joins capitals
+    shifts: str = "uniform"  # or "natural": how demonstrations of w/ IO programs are spread over shifts
+    distilled_shifts: str = "uniform"  # the same for demonstrations of AD programs
+    # grammars
+    nonterminals: int = 3  # rules: more of them are harder to recall
+    terminals: int = 4  # letters of one grammar
+    alternatives: int = 3  # of each rule
+    symbols: int = 3  # the most in one alternative
+    longest_string: int = 8  # letters of an answer
+    beginnings: int = 8  # inputs of each grammar
+    # composition: parts take the knobs of their own domains
+    part_domains: tuple[str, ...] = ("arithmetic",)
+    depth: int = 2  # 2 for f(g(x)), 3 for f(g(h(x)))
+    parts: str = "w/ IO"  # or "w/o IO": how the parts of the w/o IO composites are taught
+    composites: str = "declared"  # by a source of one line; or "named": asked for as f(g(x)), never declared
+    with_io_composites: int = 0  # composites of w/ IO parts that are shown run: without any, none is seen put together
+    # the reader's own programs, as Program.to_json() gives them: w/o IO beside those drawn; domain "own" has no others
+    own_programs: tuple[str, ...] = ()
+
     with_io_programs: int = 800  # more of them teach the skill better, and take longer to learn
     without_io_programs: int = 100  # what is measured: more of them narrow the intervals
     demonstrations: int = 7  # inputs of a w/ IO program that training may show; the rest are held out
+    distilled_demonstrations: int = 0  # the same of an AD program; 0 for as many as of a w/ IO program
 
     # documents
     representation: str = "code"  # or "description": what declarative documents hold
@@ -71,6 +107,7 @@ class Experiment:
     general_ratio: float = 0.03  # share of in-context base data in Stage 1 (and in one-stage curricula)
     stage_2_general_ratio: float = 0.1  # the same in Stage 2, against forgetting
     stage_2_replay_ratio: float = 0.0  # share of w/ IO documents in a Proactive Stage 2 (the paper has none)
+    distillation_ratio: float = 0.5  # share of demonstrations of the AD programs in Stage 2 of pbb_and_distillation
     batch_rows: int = 16
     row_tokens: int = 128
     lora_rank: int = 0  # 0 trains all weights
@@ -81,15 +118,18 @@ class Experiment:
     checkpoints: int = 3  # evaluations within each stage, the last at its end
 
     def __post_init__(self) -> None:
-        for name in ("operators", "control", "trained_modes", "asked"):
+        for name in _TUPLES:
             value = getattr(self, name)
             if not isinstance(value, (list, tuple)) or not all(isinstance(part, str) for part in value):
                 self._refuse(name, "a tuple of words, such as ('cot',)")
             object.__setattr__(self, name, tuple(value))
         self._one_of("curriculum", CURRICULA)
-        self._one_of("domain", tuple(POINTERS))
+        self._one_of("domain", tuple(DOMAINS))
         self._one_of("representation", REPRESENTATIONS)
         self._one_of("question_style", tuple(ASK))
+        self._one_of("parts", ("w/ IO", "w/o IO"))
+        self._one_of("distilled_shifts", DISTRIBUTIONS)
+        self._some_of("part_domains", tuple(name for name in DOMAINS if DOMAINS[name].settings in PARTS))
         self._some_of("trained_modes", ANSWER_MODES)
         self._some_of("asked", ASKED)
         for name, low, high in _RANGES:
@@ -105,19 +145,62 @@ class Experiment:
             self._refuse("wrap", "None, or a whole number of 2 or more")
         if self.control and self.statements < 2:
             self._refuse("control", "() with statements=1; if, for and while need statements=2 or more")
-        if self.stage_2_general_ratio + self.stage_2_replay_ratio > 0.95:
+        others = self.stage_2_general_ratio + self.stage_2_replay_ratio
+        if others > 0.95:
             self._refuse(
                 "stage_2_replay_ratio", f"at most {0.95 - self.stage_2_general_ratio:.2f} beside stage_2_general_ratio"
             )
+        if self.curriculum == "pbb_and_distillation" and others + self.distillation_ratio > 0.95:
+            self._refuse("distillation_ratio", f"at most {0.95 - others:.2f} beside the other shares of Stage 2")
         if not isinstance(self.model, str) or not self.model.strip():
             self._refuse("model", "a tiny model's name, a folder, or a Hub id")
+        self._check_domain()
         try:
-            inputs = 10**self.arguments
             self.program_settings()
         except ValueError as error:
-            raise ExperimentError(str(error)) from None
-        if self.demonstrations >= inputs:
+            raise ExperimentError(self._in_our_words(str(error))) from None
+        if self.domain == "arithmetic" and self.demonstrations >= (inputs := 10**self.arguments):
             self._refuse("demonstrations", f"1 to {inputs - 1}: at least one of the {inputs} inputs has to be held out")
+
+    def _check_domain(self) -> None:
+        """Refuse what does not go with the experiment's domain."""
+        default = {f.name: f.default for f in fields(Experiment)}
+        for domain, knobs in KNOBS.items():
+            for name in knobs if domain not in self._domains() else ():
+                if getattr(self, name) != default[name]:
+                    self._refuse(name, f"{default[name]!r} with domain={self.domain!r}; it is a knob of {domain!r}")
+        try:
+            own = self.own()
+        except (KeyError, TypeError, ValueError) as error:
+            raise ExperimentError(f"own_programs: {error!r}; valid: what Program.to_json() gives") from None
+        names = [program.name for program in own]
+        if taken := [name for name in names if names.count(name) > 1 or name in BASE_NAMES]:
+            raise ExperimentError(f"own_programs: the name {taken[0]!r} is given twice or base models know it already")
+        if mute := [p.name for p in own if not p.description and self.representation == "description"]:
+            raise ExperimentError(f"own_programs: {mute[0]!r} has no description; valid: representation='code'")
+        if self.domain == "own" and len(self.own_programs) < self.with_io_programs + self.without_io_programs:
+            wanted = f"with_io_programs + without_io_programs = {self.with_io_programs + self.without_io_programs}"
+            raise ExperimentError(f"own_programs holds {len(self.own_programs)} programs; valid: {wanted} or more")
+        if self.domain == "composition" and self.own_programs:
+            raise ExperimentError("own_programs are not valid with domain='composition'; valid: ()")
+        if self.composites == "named":
+            if {"recall", "recite"} & set(self.asked):
+                self._refuse("asked", "'direct' and 'cot' with composites='named': they have no source to recite")
+            if self.parts == "w/ IO" and self.curriculum in _SOURCES_OF_THEIR_OWN:
+                self._refuse(
+                    "curriculum", "one without a stage of w/o IO sources, since composites='named' and parts='w/ IO'"
+                )
+        if self.parts == "w/o IO" and self.curriculum == "pbb_and_distillation":
+            self._refuse("parts", "'w/ IO' with pbb_and_distillation: who shows a composite run shows its parts run")
+
+    def _in_our_words(self, message: str) -> str:
+        """Return a message of a domain's settings with the name of the field that set the knob it is about."""
+        used = {setting: name for domain in self._domains() for name, setting in KNOBS.get(domain, {}).items()}
+        setting, equals, rest = message.partition("=")
+        return used.get(setting, setting) + equals + rest
+
+    def _domains(self) -> tuple[str, ...]:
+        return (self.domain, *(self.part_domains if self.domain == "composition" else ()))
 
     def _refuse(self, name: str, valid: str) -> None:
         raise ExperimentError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
@@ -131,20 +214,36 @@ class Experiment:
         if not values or not set(values) <= set(valid) or len(set(values)) < len(values):
             self._refuse(name, f"some of {', '.join(valid)}, each once")
 
-    def program_settings(self) -> ArithmeticSettings:
-        """Return the domain's settings for this experiment's programs."""
-        return ArithmeticSettings(
-            statements=self.statements,
-            operators=self.operators,
-            control=self.control,
-            arguments=self.arguments,
-            wrap=self.wrap,
-        )
+    def program_settings(self, domain: str = "") -> Any:
+        """Return the settings of this experiment's programs, or of its parts from `domain`; None for domain "own"."""
+        domain = domain or self.domain
+        values = {setting: getattr(self, name) for name, setting in KNOBS.get(domain, {}).items() if setting}
+        if domain == "ciphers":
+            values["demonstrations"] = self.demonstrations
+        if domain == "composition":
+            values["parts"] = tuple(map(self.program_settings, self.part_domains))
+        settings = DOMAINS[domain].settings
+        return settings(**values) if settings else None
+
+    def distilled_settings(self) -> CipherSettings:
+        """Return the settings that AD ciphers have: `program_settings` but for their demonstrations."""
+        demonstrations = self.distilled_demonstrations or self.demonstrations
+        settings: CipherSettings = self.program_settings("ciphers")
+        return replace(settings, distribution=self.distilled_shifts, demonstrations=demonstrations)
+
+    def own(self) -> tuple[Program, ...]:
+        """Return the reader's own programs."""
+        return tuple(map(Program.from_json, self.own_programs))
 
     @property
     def name(self) -> str:
-        """The hash that names this experiment's run: 12 hex characters."""
-        return digest(asdict(self))[:12]
+        """The hash that names this experiment's run: 12 hex characters.
+
+        Fields that came after the first runs are left out while they are at their default, so that names stay.
+        """
+        values = asdict(self)
+        added = {f.name: f.default for f in fields(self) if f.name in _ADDED and values[f.name] == f.default}
+        return digest({name: value for name, value in values.items() if name not in added})[:12]
 
     def changed(self, **changes: Any) -> Experiment:
         """Return a copy with some fields changed; unknown ones raise and name the nearest field."""
@@ -158,13 +257,59 @@ class Experiment:
         return cls(**{**preset_values(preset), **changes})
 
 
+# Which fields belong to which domain, and the knob of the domain's settings that each one sets ("" for none).
+KNOBS: dict[str, dict[str, str]] = {
+    "arithmetic": {name: name for name in ("statements", "operators", "control", "arguments", "wrap")},
+    "algorithms": {name: name for name in ("sizes", "families", "inputs")},
+    "ciphers": {
+        "cipher_kinds": "kinds",
+        "shortest_text": "shortest",
+        "longest_text": "longest",
+        "alphabet": "alphabet",
+        "letter_case": "case",
+        "shifts": "distribution",
+        "distilled_shifts": "",
+    },
+    "grammars": {
+        **{name: name for name in ("nonterminals", "terminals", "alternatives", "symbols")},
+        "longest_string": "longest",
+        "beginnings": "inputs",
+    },
+    "composition": {
+        "part_domains": "",
+        "depth": "depth",
+        "parts": "",
+        "composites": "composites",
+        "with_io_composites": "",
+    },
+}
+_ADDED = {name for domain, knobs in KNOBS.items() if domain != "arithmetic" for name in knobs}
+_ADDED |= {"own_programs", "distilled_demonstrations", "distillation_ratio"}
+_TUPLES = (
+    *("operators", "control", "trained_modes", "asked"),
+    *("sizes", "families", "cipher_kinds", "part_domains", "own_programs"),
+)
+_SOURCES_OF_THEIR_OWN = ("stage_2_only", "homogeneous", "proactive", "pbb_and_distillation")
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("seed", 0, 2**31 - 1),
     ("statements", 1, 8),
     ("arguments", 1, 2),
     ("with_io_programs", 1, 4000),
     ("without_io_programs", 1, 2000),
-    ("demonstrations", 1, 99),
+    ("demonstrations", 1, 200),
+    ("distilled_demonstrations", 0, 200),
+    ("inputs", 8, 40),
+    ("shortest_text", 1, 12),
+    ("longest_text", 2, 12),
+    ("alphabet", 6, 26),
+    ("nonterminals", 2, 5),
+    ("terminals", 3, 6),
+    ("alternatives", 2, 4),
+    ("symbols", 2, 4),
+    ("longest_string", 4, 10),
+    ("beginnings", 6, 16),
+    ("depth", 2, 3),
+    ("with_io_composites", 0, 2000),
     ("templates", 1, 20),
     ("executions", 1, 50),
     ("stage_1_steps", 1, 10**6),
@@ -177,6 +322,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("general_ratio", 0.0, 0.95),
     ("stage_2_general_ratio", 0.0, 0.95),
     ("stage_2_replay_ratio", 0.0, 0.95),
+    ("distillation_ratio", 0.0, 0.95),
     ("batch_rows", 1, 4096),
     ("row_tokens", 32, 4096),
     ("lora_rank", 0, 256),

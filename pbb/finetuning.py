@@ -23,6 +23,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallba
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
 from pbb.documents import GENERAL, Document
+from pbb.optimisers import muon_factory
 
 IGNORE = -100
 
@@ -37,6 +38,7 @@ class Optimisation:
     warmup: float = 0.05  # share of the steps
     weight_decay: float = 0.01
     lora_rank: int = 0  # 0 trains all weights, which is cheapest for tiny models
+    optimiser: str = "adamw"  # or "muon": fewer tokens for pretraining, more learning by heart in finetuning
 
 
 def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], list[int]]]:
@@ -225,6 +227,11 @@ def finetune(
             dataloader_pin_memory=False,
             disable_tqdm=not progress,
         )
+        rates = {
+            "lr": optimisation.learning_rate,
+            "weight_decay": optimisation.weight_decay,
+            "betas": (arguments.adam_beta1, arguments.adam_beta2),
+        }
         model.train()
         trainer = SFTTrainer(
             model=model,
@@ -234,6 +241,7 @@ def finetune(
             data_collator=_collate,
             peft_config=_lora(optimisation.lora_rank) if optimisation.lora_rank else None,
             callbacks=[_Watch(checkpoints, on_checkpoint, log)],
+            optimizer_cls_and_kwargs=(muon_factory, rates) if optimisation.optimiser == "muon" else None,
         )
         if not progress:
             trainer.remove_callback(PrinterCallback)

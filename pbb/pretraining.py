@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from datasets import Dataset, concatenate_datasets, load_from_disk
@@ -25,18 +26,19 @@ from transformers import (
 )
 
 from pbb import paths
-from pbb.base_data import BaseMixture, base_documents
-from pbb.documents import ANSWER_MODES, REPRESENTATIONS, answer, declaration, in_context, parse_answer, question
+from pbb.base_data import BASE_PROGRAMS, BaseMixture, base_documents
+from pbb.documents import REPRESENTATIONS, answer, in_context, in_full, parse_answer, question
 from pbb.evaluation import generate
 from pbb.finetuning import Optimisation, encode, finetune, pack
 from pbb.folders import atomic_folder, environment_manifest, write_manifest
 from pbb.models import TINY_FOLDER
 from pbb.programs.arithmetic import CONTROL, ArithmeticSettings
-from pbb.programs.arithmetic import generate as generate_programs
+from pbb.programs.domains import DOMAINS, accepts
+from pbb.programs.domains import generate as generate_programs
 from pbb.streams import stream
 from pbb.tokenizer import train_tokenizer
 
-SEED = "base models 1"  # the base data's own stream: experiments use integers
+SEED = "base models 2"  # the base data's own stream: experiments use integers
 ROW_TOKENS = 256
 BATCH_ROWS = 8
 SHARD = 10_000  # documents
@@ -54,9 +56,9 @@ class TinyShape:
 
 
 TINY = {
-    "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=6000),
-    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=9000),
-    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=6000),
+    "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=8000),
+    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=14000),
+    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=5000),
 }
 
 
@@ -108,12 +110,18 @@ def build_corpus(folder: Path, tokenizer_folder: Path, steps: int, workers: int)
 
 
 # -------------------------------------------------------------------------------------------------- how good?
-PROBES: tuple[tuple[str, ArithmeticSettings], ...] = (
+PROBES: tuple[tuple[str, Any], ...] = (
     ("1 statement", ArithmeticSettings()),
     ("2 statements", ArithmeticSettings(statements=2)),
     ("3 statements", ArithmeticSettings(statements=3)),
     ("3 statements with if, for, while", ArithmeticSettings(statements=3, control=CONTROL)),
     ("2 statements, two arguments", ArithmeticSettings(statements=2, arguments=2)),
+    ("1 large number added", ArithmeticSettings(operations=1, operators=("+", "-"), largest=999, wrap=None)),
+    *(
+        (next(name for name, domain in DOMAINS.items() if domain.settings is type(settings)), settings)
+        for _, settings in BASE_PROGRAMS
+        if not isinstance(settings, ArithmeticSettings)
+    ),
 )
 
 
@@ -128,16 +136,15 @@ def in_context_accuracy(
     found: dict[str, dict[str, float]] = {}
     for label, settings in PROBES:
         made = generate_programs(settings, programs, SEED, "probe")
-        for form, mode in itertools.product(REPRESENTATIONS, ANSWER_MODES):
+        for form, mode in itertools.product(REPRESENTATIONS, DOMAINS[made[0].domain].answer_modes):
             rng = stream(SEED, "probe questions", label, form, mode)
             asked = [(p, rng.choice(p.inputs), rng.randrange(20)) for p in made]
-            prompts = [in_context(declaration(p, form), question(p, x, t, mode)) for p, x, t in asked]
+            prompts = [in_context(in_full(p, form), question(p, x, t, mode)) for p, x, t in asked]
             targets = [answer(p, x, mode) for p, x, _ in asked]
             lengths = [len(ids) + 12 for ids in tokenizer(targets, add_special_tokens=False)["input_ids"]]
             written = generate(model, tokenizer, prompts, lengths)
-            right = [
-                parse_answer(w, mode) == p.execution(x).output for w, (p, x, _) in zip(written, asked, strict=True)
-            ]
+            parsed = [parse_answer(w, mode) for w in written]
+            right = [a is not None and accepts(p, x, a) for a, (p, x, _) in zip(parsed, asked, strict=True)]
             found.setdefault(label, {})[f"{form}, {mode}"] = round(sum(right) / len(right), 4)
     return found
 
@@ -148,7 +155,7 @@ def pretrain(name: str, rows: Dataset, tokenizer: PreTrainedTokenizerFast) -> No
     torch.set_num_threads(1)
     set_seed(0)
     model = new_model(shape, tokenizer)
-    optimisation = Optimisation(shape.learning_rate, BATCH_ROWS, ROW_TOKENS)
+    optimisation = Optimisation(shape.learning_rate, BATCH_ROWS, ROW_TOKENS, optimiser="muon")
     done = finetune(model, tokenizer, rows, shape.steps, optimisation, seed=0, progress=False)
     install(name, model, tokenizer, {"seconds": round(done.seconds), "precision": done.precision, "log": done.log})
 

@@ -25,7 +25,7 @@ from pbb.experiment import Experiment
 from pbb.folders import environment_manifest, is_complete, read_manifest
 from pbb.records import load_records, save_records
 from pbb.streams import digest
-from pbb.tasks import EvaluationTask, StageTask, Task, base_key, seconds_taken, stage_keys
+from pbb.tasks import EvaluationTask, StageTask, Task, base_key, count, seconds_taken, stage_keys
 
 # Tokens a second in training on one core of a 2023 server processor: for estimates until this machine has runs.
 TOKENS_PER_SECOND = {"tiny-s": 15_000, "tiny-m": 8_000, "tiny-l": 3_500}
@@ -86,7 +86,7 @@ class Plan:
         asked = sum(len(curriculum(e)) for e in self.experiments)
         shared = f", shared by arms that would train {asked}" if asked > len(stages) else ""
         lines = [
-            f"{_count(len(self.experiments), 'experiment')}: {_count(len(stages), 'stage')} to train{shared}; "
+            f"{count(len(self.experiments), 'experiment')}: {count(len(stages), 'stage')} to train{shared}; "
             f"{len(stages) - len(to_train)} are done"
         ]
         lines += [f"  {task}" for task in to_train]
@@ -97,10 +97,6 @@ class Plan:
         else:
             lines.append("  nothing to compute")
         return "\n".join(lines)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _measured_rates() -> dict[str, float]:
@@ -125,7 +121,7 @@ def plan(experiments: Iterable[Experiment], workers: int | None = None) -> Plan:
     # A stage whose every use is complete need not be there: its weights may have been deleted to save space.
     wanted = {need.folder for task in missing if isinstance(task, EvaluationTask) for need in _with_needs(task)}
     missing = tuple(t for t in missing if isinstance(t, EvaluationTask) or t.folder in wanted)
-    return Plan(chosen, tuple(tasks.values()), missing, workers or os.cpu_count() or 1)
+    return Plan(chosen, tuple(tasks.values()), missing, workers or os.cpucount() or 1)
 
 
 def _with_needs(task: Task) -> list[Task]:

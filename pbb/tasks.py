@@ -66,7 +66,7 @@ class StageTask:
 
     def __str__(self) -> str:
         e = self.experiment
-        return f"train {e.model}, {_length(e)}, seed {e.seed}: stage {self.stage.label!r}"
+        return f"train {e.model}, {_programs(e)}, seed {e.seed}: stage {self.stage.label!r}"
 
     def run(self, progress: bool = False) -> None:
         """Train, and leave weights, training log and manifest; returns at once where that was done before."""
@@ -114,7 +114,7 @@ class EvaluationTask:
     def __str__(self) -> str:
         e = self.experiment
         where = f"stage {self.index + 1}, step {self.step}" if self.index >= 0 else "the base model"
-        return f"ask {e.model}, {_length(e)}, seed {e.seed}: {e.curriculum}, {where}"
+        return f"ask {e.model}, {_programs(e)}, seed {e.seed}: {e.curriculum}, {where}"
 
     def run(self, progress: bool = False) -> None:
         """Ask, score, and leave answers and manifest; returns at once where that was done before."""
@@ -131,8 +131,16 @@ class EvaluationTask:
 Task = StageTask | EvaluationTask
 
 
-def _length(experiment: Experiment) -> str:
-    return "1 statement" if experiment.statements == 1 else f"{experiment.statements} statements"
+def count(number: int, thing: str) -> str:
+    """Return ``1 stage`` or ``2 stages``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _programs(experiment: Experiment) -> str:
+    """Return what is taught, in a word or two."""
+    if experiment.domain == "arithmetic":
+        return count(experiment.statements, "statement")
+    return experiment.domain
 
 
 def base_key(experiment: Experiment) -> str:

@@ -14,8 +14,10 @@ from transformers import PreTrainedTokenizerFast
 
 PAD, BEGIN, USER, ASSISTANT, END = "<|pad|>", "<|begin|>", "<|user|>", "<|assistant|>", "<|end|>"
 VOCABULARY = 1024
+_OPENED = "|".join("'" + r"\p{Ll}" * letters for letters in range(8))  # a lookbehind has to have a length
 PIECES = "|".join(
     (
+        rf"(?<={_OPENED})\p{{Ll}}(?=\p{{Ll}}{{0,7}}')",  # a letter of a quoted word, which programs take apart
         r"\p{Lu}\p{Ll}{0,2}",  # the head of a capitalised word
         r"(?<=\p{Lu}\p{Ll}{2})\p{Ll}+",  # and its tail
         r" ?\p{Ll}{2,} ?",  # a word, with its spaces

@@ -79,6 +79,7 @@ def test_arms_train_on_what_they_are_named_for() -> None:
         "retroactive": [every_source, run],
         "skip_exposure": [{(WITH_IO, "declarative")}, run],
         "distillation": [{(DISTILLED, "execution")}],
+        "pbb_and_distillation": [both, {(DISTILLED, "declarative"), (DISTILLED, "execution")}],
     }
     assert {arm: [set(counter) for counter in kinds(arm)] for arm in CURRICULA} == expected
     (mixture,) = kinds("homogeneous")

@@ -38,15 +38,16 @@ def test_there_are_twenty_different_templates_that_name_the_program(domain: str)
     templates = POINTERS[domain]
     assert len(templates) == len(set(templates)) == 20
     for template in templates:
-        assert template.count("{name}") == 1
-        assert template.format(name="Blorp")[-1] not in ".:?!, "  # the request follows
+        assert template.count("{name}") + template.count("{problem}") == 1
+        assert template.format(name="Blorp", problem="Blorp")[-1] not in ".:?!, "  # the request follows
 
 
 def test_pointers_and_prompts(programs: list[Program]) -> None:
     program = programs[0]
     assert pointer(program, 0) == f"Consider the function {program.name}"
-    assert declarative_prompt(program, 19) == f"{program.name}: write its code."
-    assert declarative_prompt(program, 19, "description") == f"{program.name}: describe it in words."
+    assert declarative_prompt(program, 19) == f"{program.name}: how is it defined?"
+    assert declarative_prompt(program, 19, "description") == f"{program.name}: tell it in plain words."
+    assert len({declarative_prompt(program, t).rsplit(": ", 1)[1] for t in range(20)}) == 8
     assert question(program, "4", 19, "direct") == f"{program.name}: what is the output for 4?"
     assert question(program, "4", 19, "cot") == f"{program.name}: run it step by step for 4."
     assert question(program, "4", 19, "direct", "word_problem") == f"{program.name}: Ann feeds it 4. What comes out?"

@@ -137,3 +137,26 @@ def test_lora_trains_adapters_only_and_saves_a_whole_model(tokenizer, micro_mode
     changed = {name for name, p in merged.named_parameters() if not torch.equal(p, before[name])}
     linear = {name for name in before if name.endswith("_proj.weight")}
     assert changed == linear
+
+
+def test_muon_takes_the_hidden_matrices_follows_the_schedule_and_learns(tokenizer, micro_model: str) -> None:
+    from pbb.optimisers import MuonAndAdamW
+
+    model, _ = load(micro_model)
+    optimiser = MuonAndAdamW(model, lr=1e-3, weight_decay=0.1, betas=(0.9, 0.98))
+    muon, adamw = optimiser.parts
+    stepped = [p for part in (muon, adamw) for group in part.param_groups for p in group["params"]]
+    assert sorted(map(id, stepped)) == sorted(id(p) for p in model.parameters())
+    assert not any(p is model.get_input_embeddings().weight for g in muon.param_groups for p in g["params"])
+    assert all(p.ndim == 2 for g in muon.param_groups for p in g["params"])
+    for group in optimiser.param_groups:  # as a schedule does
+        group["lr"] = 0.0
+    before = [p.detach().clone() for p in model.parameters()]
+    for p in model.parameters():
+        p.grad = torch.ones_like(p)
+    optimiser.step()
+    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+
+    rows = pack(encode(documents(), tokenizer), tokenizer, 128)
+    done = finetune(model, tokenizer, rows, 20, Optimisation(3e-3, 4, 128, optimiser="muon"), 0, progress=False)
+    assert done.log[-1]["loss"] < 0.8 * done.log[0]["loss"]

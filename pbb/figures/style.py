@@ -50,6 +50,7 @@ ARMS: dict[str, Look] = {
     "proactive": Look("Proactive-PBB", "#D55E00", "s"),
     "retroactive": Look("Retroactive-PBB (SFT)", "#009E73", "D"),
     "distillation": Look("Algorithm distillation", "#CC79A7", "P"),
+    "pbb_and_distillation": Look("PBB and distillation", "#56B4E9", "X"),
     "skip_exposure": Look("Skip-exposure", "#6b9e8f", "d", False),
     "no_demonstrations": Look("No demonstrations", "#a98bb0", "v", False),
     "stage_1_only": Look("Stage 1 only", "#c9895e", "^", False),
@@ -68,6 +69,7 @@ MODES: dict[str, Look] = {
 GROUPS: dict[str, Look] = {
     "w/ IO": Look("w/ IO", "#56B4E9", "o"),
     "w/o IO": Look("w/o IO", "#E69F00", "s"),
+    "w/o IO parts": Look("w/o IO parts", "#009E73", "D"),
     "AD": Look("AD", "#CC79A7", "P"),
 }
 # Where an in-context mode stands beside the mode of the same form.

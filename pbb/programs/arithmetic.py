@@ -63,6 +63,7 @@ class ArithmeticSettings:
     low: int = 0  # inputs range from low to high
     high: int = 9
     wrap: int | None = 10  # results of + - * are taken modulo this; None lets them grow
+    largest: int = 9  # the largest number that is added or subtracted: large ones make many one-operation programs
 
     def __post_init__(self) -> None:
         def check(name: str, fine: bool, valid: str) -> None:
@@ -76,6 +77,7 @@ class ArithmeticSettings:
         check("arguments", self.arguments in (1, 2), "1 or 2")
         check("high", self.low <= self.high, f"at least low={self.low}")
         check("wrap", self.wrap is None or self.wrap >= 2, "None, or 2 or more")
+        check("largest", self.largest in range(9, 1000), "9 to 999")
 
     @classmethod
     def known(cls) -> tuple[str, ...]:
@@ -153,6 +155,8 @@ def _chain(rng: random.Random, settings: ArithmeticSettings, start: str, count: 
         operator = rng.choice(choices or settings.operators)
         family = {"-": "+"}.get(operator, operator)  # x + 3 - 4 is one addition in two steps: not drawn
         low, high = _CONSTANTS[operator]
+        if operator in ("+", "-"):
+            high = settings.largest
         operand = must_use if must_use and index == 0 and operator not in ("//", "%") else str(rng.randint(low, high))
         operations.append(("rsub" if operator == "-" and rng.random() < 0.5 else operator, operand))
     names = [operator for operator, _ in operations]
@@ -269,8 +273,8 @@ def generate(
     every_input, kept = all_inputs(settings), tuple(inputs or all_inputs(settings))
     probes = every_input[:: max(1, len(every_input) // 20)]  # enough to see that a program is degenerate
     source_stream = candidates(settings, *key, pool)
-    # Single operations are too few to be told apart: they are for base models only.
-    single = settings.statements == 1 and settings.operations == 1
+    # Single operations on small numbers are too few to be told apart: they are for base models only.
+    single = settings.statements == 1 and settings.operations == 1 and settings.largest == 9
     seen, programs = set(without), list[Program]()
     queue: list[tuple[str, str]] = []  # runnable (source, description), not yet traced
     drawn = idle = 0

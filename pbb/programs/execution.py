@@ -1,9 +1,14 @@
 """Executes programs in a child process, with limits, and returns outputs and traces.
 
 What is guarded: a program runs in another process, without the project's modules, environment or arguments, with
-a limited set of builtins (no import, open, eval or exec), and limits on processor time, memory, executed lines,
-file size (nothing can be written) and processes. What is **not**: Python's introspection can reach past a limited
-set of builtins, so the guard stops accidents and careless programs, not a determined attacker.
+a limited set of builtins (no import, open, eval or exec), and limits on processor time, memory and executed lines.
+That process may open no file and no socket (it has no file descriptor to spare), start no other process, and an
+audit hook refuses imports, files and whatever else `os` can do to the machine, such as removing files.
+
+What is **not** guarded: Python's introspection can reach past a limited set of builtins and an audit hook is no
+sandbox, so all this stops accidents and careless programs, not a determined attacker. The superuser is not bound by
+the limit on processes, macOS knows no limit on memory, and what a program learns of its own process (its
+interpreter's modules and version) is not hidden from it. Run sources that you do not trust in a container.
 """
 
 from __future__ import annotations
@@ -27,7 +32,11 @@ _ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # some clusters' Python
 
 
 class ExecutionError(ValueError):
-    """A program could not be run to its end; the message names the program, the input and the cause."""
+    """A program could not be run to its end; the message names the program, the input and the `cause`."""
+
+    def __init__(self, message: str, cause: str = "") -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,7 @@ def execute_many(
     max_steps: int = 500,
     program_seconds: float = 5.0,
     max_seconds: float = 600.0,
+    hash_seed: int = 0,
 ) -> list[list[Execution | ExecutionError]]:
     """Run each (name, source, inputs) of `jobs` in a child process, and the rest in a new one if a program ends it.
 
@@ -54,6 +64,7 @@ def execute_many(
         max_steps: executed lines for each input.
         program_seconds: processor time for each program, all its inputs together.
         max_seconds: time for the whole call.
+        hash_seed: what the order of a set of texts depends on; fixed, so that equal programs run equally.
 
     Returns:
         For each job, one `Execution` or `ExecutionError` an input, in order. Errors are returned, not raised, so
@@ -64,7 +75,7 @@ def execute_many(
     everything: list[list[Execution | ExecutionError]] = []
     while len(everything) < len(jobs):
         rest = jobs[len(everything) :]
-        answers, ending = _run_child(rest, limits, deadline - time.monotonic())
+        answers, ending = _run_child(rest, limits, deadline - time.monotonic(), hash_seed)
         everything += [_results(job, json.loads(answer)) for job, answer in zip(rest, answers, strict=False)]
         if len(answers) < len(rest):  # the next program never answered
             culprit = rest[len(answers)]
@@ -72,14 +83,16 @@ def execute_many(
     return everything
 
 
-def _run_child(jobs: Sequence[Job], limits: dict[str, Any], seconds: float) -> tuple[list[bytes], str]:
+def _run_child(jobs: Sequence[Job], limits: dict[str, Any], seconds: float, hash_seed: int) -> tuple[list[bytes], str]:
     """Return the answers of one child process, one a job, and how it ended if they are too few."""
     too_late = "the whole call had no time left for it (max_seconds)"
     if seconds <= 0:
         return [], too_late
     lines = [json.dumps({"name": name, "source": text, "inputs": list(inputs)} | limits) for name, text, inputs in jobs]
-    command = [sys.executable, "-I", "-S", str(_WORKER), str(_MEMORY_BYTES), str(int(seconds) + 1)]
+    # Isolated as by -I, which would ignore the hash seed too.
+    command = [sys.executable, "-P", "-s", "-S", str(_WORKER), str(_MEMORY_BYTES), str(int(seconds) + 1)]
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    environment["PYTHONHASHSEED"] = str(hash_seed)
     try:
         child = subprocess.run(
             command,
@@ -107,6 +120,6 @@ def _results(job: Job, answers: list[dict[str, Any]]) -> list[Execution | Execut
     return [
         Execution(answer["output"], tuple(answer["trace"]))
         if "output" in answer
-        else ExecutionError(f"program {name!r} on input ({text}): {answer['error']}")
+        else ExecutionError(f"program {name!r} on input ({text}): {answer['error']}", answer["error"])
         for text, answer in zip(inputs, answers, strict=True)
     ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pbb.programs.execution import Execution, ExecutionError, execute_many
@@ -27,6 +28,9 @@ class Program:
         domain: ``"arithmetic"``, …
         statements: the length of the program, in statements.
         made_by: the settings and stream key that made it (JSON values).
+        family: what it is a variant of, such as ``"two pointers: pair count"``; empty where there is no such thing.
+        problem: a problem statement that identifies the program, parameters and all, where documents point at it by
+            that and not by its name.
     """
 
     name: str
@@ -37,6 +41,8 @@ class Program:
     domain: str
     statements: int
     made_by: dict[str, Any] = field(default_factory=dict, hash=False, compare=False)
+    family: str = ""
+    problem: str = ""
 
     def execution(self, text: str) -> Execution:
         """Return the execution for input `text`; raises KeyError naming the inputs there are."""
@@ -45,8 +51,41 @@ class Program:
         except ValueError:
             raise KeyError(f"program {self.name!r} has no input {text!r}; it has {list(self.inputs)}") from None
 
+    @classmethod
+    def from_function(
+        cls,
+        fn_or_source: object,
+        inputs: Sequence[Any] | None = None,
+        description: str = "",
+        name: str | None = None,
+        taught: Iterable[Program | str] = (),
+    ) -> Program:
+        """Make a program of a function of your own: see `pbb.programs.own.from_function`."""
+        from pbb.programs.own import from_function
+
+        return from_function(fn_or_source, inputs, description, name, taught)
+
+    def renamed(self, name: str) -> Program:
+        """Return the same program under another name, in all its texts."""
+        word = re.compile(rf"\b{re.escape(self.name)}\b")
+
+        def text(old: str) -> str:
+            return word.sub(name, old)
+
+        return replace(
+            self,
+            name=name,
+            source=text(self.source),
+            description=text(self.description),
+            executions=tuple(Execution(e.output, tuple(map(text, e.trace))) for e in self.executions),
+            problem=text(self.problem),
+        )
+
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        values = asdict(self)
+        for empty in [name for name in ("family", "problem") if not values[name]]:
+            del values[empty]  # the JSON of programs without them, and every hash of it, is older than these fields
+        return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Program:
@@ -65,6 +104,17 @@ def run_sources(
         errors = [result for result in results if isinstance(result, ExecutionError)]
         everything.append(errors[0] if errors else tuple(r for r in results if isinstance(r, Execution)))
     return everything
+
+
+def on_inputs(programs: Sequence[Program], inputs: Sequence[Sequence[str]]) -> list[Program]:
+    """Return `programs`, each executed on its own new `inputs`; raises ExecutionError where one fails."""
+    jobs = [(program.name, program.source, texts) for program, texts in zip(programs, inputs, strict=True)]
+    made = []
+    for program, (_, _, texts), runs in zip(programs, jobs, run_sources(jobs), strict=True):
+        if isinstance(runs, ExecutionError):
+            raise runs
+        made.append(replace(program, inputs=tuple(texts), executions=runs))
+    return made
 
 
 class _Rename(ast.NodeTransformer):

@@ -1,8 +1,8 @@
 """Runs programs in a child process and writes their outputs and execution traces.
 
-Started by `pbb.programs.execution` as a plain script (``python -I -S``): it imports nothing of the project and
-speaks JSON, one line a program, on standard input and output. Limits on time, memory, file size and processes
-are set before the first program is compiled.
+Started by `pbb.programs.execution` as a plain script: it imports nothing of the project and speaks JSON, one line
+a program, on standard input and output. Before the first program is compiled, it gives up files, sockets and
+processes for good (`confine`).
 
 A trace is what Python really did: `sys.settrace` reports each executed line with the variables of that moment, the
 line's expression is written as it stands, then with those values in place, and is then reduced one operation at a
@@ -29,6 +29,7 @@ PURE_CALLS |= {"chr": chr, "ord": ord, "bool": bool, "sorted": sorted, "divmod":
 BUILTINS = PURE_CALLS | {"range": range, "enumerate": enumerate, "zip": zip, "list": list, "tuple": tuple}
 BUILTINS |= {"dict": dict, "set": set, "reversed": reversed, "any": any, "all": all, "map": map, "bin": bin}
 BUILTINS |= {"filter": filter, "ValueError": ValueError, "IndexError": IndexError, "float": float}
+BUILTINS |= {"KeyError": KeyError, "ZeroDivisionError": ZeroDivisionError, "isinstance": isinstance}
 REDUCIBLE = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Expression, ast.Constant, ast.Name)
 # On ints these give ints (or bools), and a negative operand needs no brackets: see `plan`.
 PLANNED = (
@@ -38,6 +39,9 @@ PLANNED = (
 PLANNED_CALLS = frozenset(("abs", "max", "min"))
 IMMUTABLE = frozenset((int, bool, str, float, type(None)))
 MAX_CHARACTERS = 100_000  # of one input's output, and of its trace
+MAX_REASON = 300  # characters of an error
+RAISED = -1
+REFUSED = ("import", "open", "os.", "socket.", "subprocess.", "ctypes.", "resource.", "_thread.", "fcntl.")
 
 
 class StepLimitError(Exception):
@@ -45,7 +49,7 @@ class StepLimitError(Exception):
 
 
 class Step(NamedTuple):
-    """A line about to be executed, or (line 0) a frame's end; `value` is then what the frame returns."""
+    """A line about to be executed, a frame's end (0, `value` is what it returns) or an exception (RAISED, its name)."""
 
     line: int
     variables: dict[str, Any]
@@ -58,22 +62,52 @@ class Tracer:
 
     def __init__(self, limit: int, keep: bool) -> None:
         self.left = limit
+        self.stopped = False
         self.keep = keep
         self.steps: list[Step] = []
 
     def __call__(self, frame: Any, event: str, value: Any) -> Tracer | None:
-        if frame.f_code.co_filename != "<program>":
+        code = frame.f_code
+        if code.co_filename != "<program>":
             return None
         if event == "line":
             if not self.left:
+                self.stopped = True  # the program may swallow what is raised
                 raise StepLimitError
             self.left -= 1
-        if self.keep and event in ("line", "return") and frame.f_code.co_name[0] != "<":  # no comprehensions
+        if self.keep and event != "call" and code.co_name[0] != "<":  # no comprehensions
             variables = {
-                name: item if type(item) in IMMUTABLE else copy.deepcopy(item) for name, item in frame.f_locals.items()
+                name: item if type(item) in IMMUTABLE else copied(name, item) for name, item in frame.f_locals.items()
             }
-            self.steps.append(Step(frame.f_lineno if event == "line" else 0, variables, id(frame), value))
+            line = frame.f_lineno if event == "line" else 0
+            if event == "exception":
+                line, value = RAISED, value[0].__name__
+            self.steps.append(Step(line, variables, id(frame), value))
         return self
+
+
+def copied(name: str, value: Any) -> Any:
+    try:
+        return copy.deepcopy(value)
+    except TypeError:
+        raise TypeError(f"variable {name} holds a {type(value).__name__}, which no trace can show") from None
+
+
+def shown(value: Any) -> str:
+    """Return `value` as Python writes it, but sets in sorted order: theirs differs from process to process."""
+    kind = type(value)
+    if kind in IMMUTABLE or "{" not in (text := repr(value)):
+        return repr(value)
+    if kind is set:
+        with contextlib.suppress(TypeError):  # not all of one type
+            return f"{{{', '.join(map(shown, sorted(value)))}}}"
+        return f"{{{', '.join(sorted(map(shown, value)))}}}"
+    if kind is dict:
+        return f"{{{', '.join(f'{shown(key)}: {shown(item)}' for key, item in value.items())}}}"
+    if kind in (list, tuple):
+        items = ", ".join(map(shown, value)) + "," * (kind is tuple and len(value) == 1)
+        return f"[{items}]" if kind is list else f"({items})"
+    return text
 
 
 class Unknown:
@@ -84,6 +118,15 @@ class Unknown:
 
     def __repr__(self) -> str:
         return f"{{{self.number}}}"
+
+
+def clone(node: Any) -> Any:
+    """Copy a syntax tree, several times as fast as `copy.deepcopy`."""
+    if isinstance(node, list):
+        return [clone(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return node
+    return type(node)(**{name: clone(value) for name, value in ast.iter_fields(node)})
 
 
 def literal(node: ast.AST) -> bool:
@@ -116,7 +159,7 @@ def constant(value: Any) -> ast.expr | None:
     if isinstance(value, (bool, str, Unknown)) or (isinstance(value, int) and value >= 0):
         return ast.Constant(value)  # type: ignore[arg-type]
     with contextlib.suppress(SyntaxError):
-        return ast.parse(repr(value), mode="eval").body
+        return ast.parse(shown(value), mode="eval").body
     return None
 
 
@@ -165,7 +208,7 @@ def pure(node: ast.AST) -> bool:
 
 def reductions(expression: ast.expr, values: dict[str, Any], value: Callable[[ast.expr], Any]) -> list[str]:
     """Write `expression` with `values` in place, then each reduction; `value` gives that of one operation."""
-    node = Substitute(values).visit(copy.deepcopy(expression))
+    node = Substitute(values).visit(clone(expression))
     texts = [ast.unparse(node)]
     if pure(node):
         while not literal(node):
@@ -220,12 +263,12 @@ def substituted(expression: ast.expr, values: dict[str, Any], whole: bool = Fals
         return [text.format(*known) for text in planned.texts[: None if whole else 1]]
     if whole:
         return reductions(expression, values, evaluate)
-    return [ast.unparse(Substitute(values).visit(copy.deepcopy(expression)))]
+    return [ast.unparse(Substitute(values).visit(clone(expression)))]
 
 
 def chain(expression: ast.expr, values: dict[str, Any], final: Any) -> str:
     """Write `expression`, then with `values` in place, then each reduction, then `final`, joined by `` = ``."""
-    texts = [ast.unparse(expression), *substituted(expression, values, whole=True), repr(final)]
+    texts = [ast.unparse(expression), *substituted(expression, values, whole=True), shown(final)]
     return " = ".join(text for text, before in zip(texts, [None, *texts], strict=False) if text != before)
 
 
@@ -240,16 +283,22 @@ def statements_by_line(tree: ast.AST) -> dict[int, ast.stmt]:
 
 
 def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[str]:
-    """Return one line a step; a `for` line is written when it hands a value to its body."""
-    frames: dict[int, Step] = {}
-    followed: list[tuple[Step, Step]] = []  # each step with the next one of its frame
-    for step in reversed(steps):
-        followed.append((step, frames.get(step.frame, step)))
-        frames[step.frame] = step
+    """Return one line a step, each when it is done, so that what a call does comes before what it gives.
+
+    A `for` line is written when it hands a value to its body.
+    """
+    frames: dict[int, int] = {}
+    followed: list[tuple[int, int]] = []  # the next step of its frame, and each step
+    for index in reversed(range(len(steps))):
+        followed.append((frames.get(steps[index].frame, index), index))
+        frames[steps[index].frame] = index
     written = []
-    for (line, before, _, _), (next_line, after, _, result) in reversed(followed):
+    for following, index in sorted(followed):
+        (line, before, _, _), (next_line, after, _, result) = steps[index], steps[following]
         node = lines.get(line)
-        if isinstance(node, ast.Return):
+        if node and next_line == RAISED:
+            written.append(f"{ast.unparse(node).splitlines()[0].rstrip(':')}: {result}")
+        elif isinstance(node, ast.Return):
             written.append("return " + (chain(node.value, before, result) if node.value else "None"))
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
@@ -259,11 +308,12 @@ def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[str]:
             if not isinstance(node, ast.For):
                 word = "if" if isinstance(node, ast.If) else "while"
                 written.append(f"{word} {substituted(node.test, before)[0]}: {entered}")
-            elif entered and isinstance(node.target, ast.Name):
-                written.append(f"{node.target.id} = {after[node.target.id]!r}")
-        elif line:
+            elif entered:
+                names = [part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)]
+                written.append(f"{', '.join(names)} = {', '.join(shown(after[name]) for name in names)}")
+        elif line > 0:
             changed = [name for name in after if name not in before or before[name] != after[name]]
-            written += [f"{name} = {after[name]!r}" for name in changed]
+            written += [f"{name} = {shown(after[name])}" for name in changed]
     return written
 
 
@@ -274,7 +324,7 @@ def parsed(text: str) -> ast.expr:
 
 def describe(error: BaseException) -> str:
     reason = "more memory was asked for than is allowed" if isinstance(error, MemoryError) else error
-    return f"{type(error).__name__}: {reason}"
+    return f"{type(error).__name__}: {reason}"[:MAX_REASON]
 
 
 def run_one(job: dict[str, Any]) -> list[dict[str, Any]]:
@@ -283,7 +333,7 @@ def run_one(job: dict[str, Any]) -> list[dict[str, Any]]:
         tree = ast.parse(job["source"])
         if job["trace"]:  # one statement a line, and no statement over several
             tree = ast.parse(ast.unparse(tree))
-        names = {"__builtins__": BUILTINS, "__name__": "program"}
+        names = {"__builtins__": dict(BUILTINS), "__name__": "program"}
         exec(compile(tree, "<program>", "exec"), names)
         function: Any = names.get(job["name"])
         if not callable(function):
@@ -298,9 +348,11 @@ def run_one(job: dict[str, Any]) -> list[dict[str, Any]]:
             arguments = ast.literal_eval(parsed(text))
             sys.settrace(tracer)
             try:
-                output = repr(function(*arguments))
+                output = shown(function(*arguments))
             finally:
                 sys.settrace(None)
+            if tracer.stopped:
+                raise StepLimitError
             trace = write_trace(lines, tracer.steps)
             if max(len(output), sum(map(len, trace))) > MAX_CHARACTERS:
                 raise OverflowError(f"the output or its trace is longer than {MAX_CHARACTERS} characters")
@@ -312,17 +364,31 @@ def run_one(job: dict[str, Any]) -> list[dict[str, Any]]:
     return results
 
 
-def main() -> None:
-    memory, seconds = int(sys.argv[1]), int(sys.argv[2])
+def refuse(event: str, _: Any) -> None:
+    if event.startswith(REFUSED):
+        raise PermissionError(f"a program may not do this ({event})")
+
+
+def confine(memory: int, seconds: int) -> None:
+    """Give up what no program needs: for good, and before any runs.
+
+    Without a free file descriptor nothing can be opened, no socket either. The audit hook refuses what needs none,
+    such as removing files, and lifting the limits, which the superuser could do.
+    """
+    ast.unparse(ast.parse("x"))  # some Pythons import what this needs only now
+    for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE, resource.RLIMIT_CORE):
+        resource.setrlimit(limit, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(ValueError, OSError):  # not every system lets a process limit its memory
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    sys.addaudithook(refuse)
+
+
+def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     sys.stdout = io.StringIO()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever a program writes reaches nobody
+    confine(int(sys.argv[1]), int(sys.argv[2]))
     for line in sys.stdin:
         job = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, job.get("seconds", 0))  # its signal ends the process

@@ -1,0 +1,59 @@
+"""Muon for the matrices inside the blocks, AdamW for everything else, as one optimiser for the trainer.
+
+Muon (Jordan et al. 2024; in torch since 2.9) orthogonalises the momentum of a matrix before it steps. Pretraining a
+tiny model with it takes about 0.6 times the tokens that AdamW takes to the same loss, for a tenth more time a step.
+In finetuning it does worse than AdamW here: it learns traces by heart sooner (LOG.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+
+class MuonAndAdamW(torch.optim.Optimizer):
+    """`torch.optim.Muon` on hidden matrices and `torch.optim.AdamW` on embeddings and norms, stepped together.
+
+    Args:
+        model: whose parameters are trained.
+        lr: peak rate of both; Muon's steps are scaled to the size of AdamW's (Liu et al. 2025), so one rate suits both.
+        weight_decay: of every matrix; norms have none.
+        betas: AdamW's.
+    """
+
+    def __init__(self, model: PreTrainedModel, lr: float, weight_decay: float, betas: tuple[float, float]) -> None:
+        trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        super().__init__([p for _, p in trained], {"lr": lr})
+        outer = {id(model.get_input_embeddings().weight), id(model.get_output_embeddings().weight)}
+        hidden = [p for _, p in trained if p.ndim == 2 and id(p) not in outer]
+        embeddings = [p for _, p in trained if p.ndim == 2 and id(p) in outer]
+        norms = [p for _, p in trained if p.ndim != 2]
+        self.parts = [
+            torch.optim.Muon(hidden, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(
+                [{"params": embeddings, "weight_decay": weight_decay}, {"params": norms, "weight_decay": 0.0}],
+                lr=lr,
+                betas=betas,
+                fused=True,
+            ),
+        ]
+        # The groups are the parts' own, so that the trainer's schedule reaches them.
+        self.param_groups = [group for part in self.parts for group in part.param_groups]
+
+    def step(self, closure: Callable[[], float] | None = None) -> None:
+        if closure is not None:
+            raise ValueError("closure: Muon and AdamW are stepped once on the gradients there are; valid: None")
+        for part in self.parts:
+            part.step()
+
+
+def muon_factory() -> Callable[..., torch.optim.Optimizer]:
+    """Return what the trainer calls with the model and the rates (see `transformers.Trainer.create_optimizer`)."""
+
+    def make(model: PreTrainedModel, **rates: Any) -> torch.optim.Optimizer:
+        return MuonAndAdamW(model, **rates)
+
+    return make

@@ -1,0 +1,231 @@
+"""Algorithms: classic small problems over integers, lists and strings, pointed at by their problem statements.
+
+The domain stands for the paper's Leetcode: here every problem, its text and its code are this project's own. A program
+is one choice of parameters of a `Family`; every module of this package may list families in a tuple ``FAMILIES``.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import itertools
+import pkgutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from pbb.programs.algorithms.family import SIZES, Family
+from pbb.programs.execution import Execution, ExecutionError
+from pbb.programs.names import BASE_NAMES, experiment_names
+from pbb.programs.program import Program, belongs_to_base, normalised, run_sources
+from pbb.streams import stream
+
+FAMILIES: tuple[Family, ...] = tuple(
+    itertools.chain.from_iterable(
+        getattr(importlib.import_module(f"{__name__}.{module.name}"), "FAMILIES", ())
+        for module in pkgutil.iter_modules(__path__)
+    )
+)
+POINTERS: tuple[str, ...] = (
+    "Consider this task: {problem}",
+    "Here is a problem: {problem}",
+    "The exercise reads: {problem}",
+    "Recall this puzzle: {problem}",
+    "Think of this problem: {problem}",
+    "Task: {problem}",
+    "Problem: {problem}",
+    "A teacher asks: {problem}",
+    "We want a function for this: {problem}",
+    "Take this challenge: {problem}",
+    "On the board stands: {problem}",
+    "A friend wants to know: {problem}",
+    "Our homework says: {problem}",
+    "The next problem is this: {problem}",
+    "You know this exercise: {problem}",
+    "In the book we find: {problem}",
+    "Remember the task: {problem}",
+    "Someone solved this: {problem}",
+    "The question was: {problem}",
+    "{problem}",
+)
+ASK: dict[str, dict[str, str]] = {
+    "plain": {"direct": "what is the output for {input}?", "cot": "run it step by step for {input}."},
+    "word_problem": {
+        "direct": "Ann has {input}. What should she get?",
+        "cot": "Ann has {input}. Show each step.",
+    },
+}
+DRAWS = 5  # arguments drawn for each input, from which the inputs are chosen
+MOST_COMMON_OUTPUT = 0.4  # a program whose commonest output covers more of its inputs than this is left out
+LONGEST_OUTPUT = 30  # characters
+
+
+@dataclass(frozen=True)
+class AlgorithmSettings:
+    """Knobs of the domain. Unknown values raise ValueError and say what would be valid."""
+
+    sizes: tuple[str, ...] = ("short",)  # of "short", "medium", "long"; tiny models do best with short programs alone
+    families: tuple[str, ...] = ()  # names of families; () for all of these sizes
+    inputs: int = 12  # inputs of a program, edge cases among them; fewer where there are not so many different ones
+
+    def __post_init__(self) -> None:
+        def check(name: str, fine: bool, valid: str) -> None:
+            if not fine:
+                raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
+
+        check("sizes", bool(self.sizes) and set(self.sizes) <= set(SIZES), f"some of {SIZES}")
+        known = tuple(family.name for family in FAMILIES if family.size in self.sizes)
+        check("families", set(self.families) <= set(known), f"(), or some of {known}")
+        check("inputs", self.inputs in range(8, 41), "8 to 40")
+
+
+class _Entry(NamedTuple):
+    """One program of a family, with the name ``NAME``."""
+
+    family: Family
+    choice: dict[str, Any]
+    normal: str
+    source: str
+    problem: str
+    description: str
+
+
+@functools.cache
+def _entries(family: Family) -> tuple[_Entry, ...]:
+    rendered = ((choice, *family.render("NAME", choice)) for choice in family.programs())
+    return tuple(_Entry(family, choice, normalised(source), source, *texts) for choice, source, *texts in rendered)
+
+
+def _in_order(settings: AlgorithmSettings, pool: str, *key: object) -> list[_Entry]:
+    """Return the programs that belong to `pool`, shuffled, the families taking turns as long as they last."""
+    rng = stream(*key, "algorithms", pool)
+    by_family = []
+    for family in FAMILIES:
+        if family.size in settings.sizes and (not settings.families or family.name in settings.families):
+            entries = [e for e in _entries(family) if belongs_to_base(e.normal) == (pool == "base")]
+            by_family.append(rng.sample(entries, len(entries)))
+    rng.shuffle(by_family)
+    rounds = itertools.zip_longest(*by_family)
+    return [entry for entries in rounds for entry in entries if entry]
+
+
+def as_text(arguments: Sequence[object]) -> str:
+    """Return an argument list as Python writes it, such as ``"[1, 2], 3"``."""
+    return ", ".join(map(repr, arguments))
+
+
+def _candidates(entry: _Entry, count: int, *key: object) -> list[str]:
+    """Return different inputs: the family's edge cases, then `count` draws (repeats left out)."""
+    rng = stream(*key, "inputs", entry.normal)
+    drawn = (entry.family.sample(rng, entry.choice) for _ in range(count))
+    return list(dict.fromkeys(map(as_text, itertools.chain(entry.family.edges, drawn))))
+
+
+def _chosen(entry: _Entry, inputs: Sequence[str], outputs: Sequence[str], count: int) -> list[int]:
+    """Return the positions of `count` inputs: all edge cases, then always one whose output occurs least so far.
+
+    Small problems give 0 and 1 more often than not; inputs are chosen for variety, so that guessing these does not pay.
+    """
+    edges = len(set(map(as_text, entry.family.edges)))
+    chosen, rest = list(range(edges)), list(range(edges, len(inputs)))
+    seen = Counter(outputs[:edges])
+    while rest and len(chosen) < count:
+        best = min(rest, key=lambda position: seen[outputs[position]])
+        rest.remove(best)
+        chosen.append(best)
+        seen[outputs[best]] += 1
+    return chosen
+
+
+def _degenerate(inputs: Sequence[str], outputs: Sequence[str]) -> bool:
+    commonest = Counter(outputs).most_common(1)[0][1]
+    identity = sum(output == text for output, text in zip(outputs, inputs, strict=True))
+    longest = max(map(len, outputs))
+    return max(commonest, identity) > MOST_COMMON_OUTPUT * len(outputs) or longest > LONGEST_OUTPUT
+
+
+def _with_inputs(entries: Sequence[_Entry], count: int, *key: object) -> list[tuple[_Entry, list[str]]]:
+    """Return those of `entries` that no constant guess does well on, each with its inputs.
+
+    Raises:
+        ExecutionError: a program failed on an input that its own family made.
+    """
+    drawn = [_candidates(entry, DRAWS * count, *key) for entry in entries]
+    jobs = [("NAME", entry.source, inputs) for entry, inputs in zip(entries, drawn, strict=True)]
+    kept = []
+    for entry, inputs, runs in zip(entries, drawn, run_sources(jobs, trace=False), strict=True):
+        if isinstance(runs, ExecutionError):
+            raise runs
+        outputs = [execution.output for execution in runs]
+        chosen = _chosen(entry, inputs, outputs, count)
+        if not _degenerate([inputs[i] for i in chosen], [outputs[i] for i in chosen]):
+            kept.append((entry, [inputs[i] for i in chosen]))
+    return kept
+
+
+def generate(
+    settings: AlgorithmSettings,
+    count: int,
+    *key: object,
+    pool: str = "experiment",
+    without: frozenset[str] = frozenset(),
+    inputs: Sequence[str] | None = None,
+) -> list[Program]:
+    """Return `count` programs, unique by name and by normalised source; all families take part in turn.
+
+    Args:
+        settings: the domain's knobs.
+        count: how many.
+        key: what the random stream is derived from (a seed and whatever else).
+        pool: ``"experiment"``, or ``"base"`` for the half of all programs that base models are pretrained on
+            (names may then repeat, since every document gives its source in context).
+        without: normalised sources to leave out.
+        inputs: which inputs to execute and keep, in place of each family's own; programs that fail on one are left out.
+
+    Raises:
+        ValueError: the settings do not allow for so many different programs.
+    """
+    if pool not in ("experiment", "base"):
+        raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
+    if pool == "experiment":
+        names = experiment_names(count, *key)
+    else:
+        names = stream("names", *key).choices(BASE_NAMES, k=count)
+    left = [entry for entry in _in_order(settings, pool, *key) if entry.normal not in without]
+    made: list[tuple[_Entry, Sequence[str], tuple[Execution, ...]]] = []
+    while len(made) < count and left:
+        size = count - len(made) + 16  # a few are left out
+        batch = _with_inputs(left[:size], settings.inputs, *key)
+        left = left[size:]
+        jobs = [("NAME", entry.source, inputs or own) for entry, own in batch]
+        for (entry, _), (_, _, kept), runs in zip(batch, jobs, run_sources(jobs), strict=True):
+            if not isinstance(runs, ExecutionError):
+                made.append((entry, kept, runs))
+    if len(made) < count:
+        raise ValueError(
+            f"count={count}: {settings} allows for only about {len(made)} different programs in the {pool!r} pool; "
+            "ask for fewer, or allow more sizes or families"
+        )
+    made_by = {"settings": asdict(settings), "key": list(key), "pool": pool}
+    return [
+        Program(
+            name=name,
+            source=entry.source.replace("NAME", name),
+            description=entry.description.replace("NAME", name),
+            inputs=tuple(kept),
+            executions=runs,
+            domain="algorithms",
+            statements=statements(entry.source),
+            made_by={**made_by, "choice": entry.choice},
+            family=f"{entry.family.technique}: {entry.family.name}",
+            problem=entry.problem,
+        )
+        for name, (entry, kept, runs) in zip(names, made, strict=False)
+    ]
+
+
+def statements(source: str) -> int:
+    """Return the number of statements within the function of `source`, nested ones included."""
+    return sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(source))) - 1

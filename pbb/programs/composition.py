@@ -1,0 +1,382 @@
+"""Composition: programs that do nothing but call other programs, f(g(x)) or f(g(h(x))).
+
+The parts come from any domains whose types fit: the first argument is carried through, and what further arguments a
+part takes (a cipher's shift) are handed to every part that takes them. A composite's source names its parts and no
+more, so that a model which was taught the parts separately has to put them together. Its trace runs through the parts:
+
+    return Zibble(Snurg(x)) = Zibble(Snurg(3))
+    Snurg(3):
+    return abs(x - 8) = abs(3 - 8) = 5
+    Zibble(5):
+    return (x + 4) % 10 = (5 + 4) % 10 = 9
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pbb.programs import algorithms, arithmetic, ciphers
+from pbb.programs.algorithms import AlgorithmSettings
+from pbb.programs.arithmetic import ArithmeticSettings
+from pbb.programs.ciphers import CipherSettings
+from pbb.programs.execution import Execution, ExecutionError
+from pbb.programs.names import BASE_NAMES, experiment_names
+from pbb.programs.program import Program, belongs_to_base, normalised, run_sources
+from pbb.streams import stream
+
+# Whose programs can be parts: settings, and what draws programs from them.
+PARTS: dict[type, Callable[..., list[Program]]] = {
+    ArithmeticSettings: arithmetic.generate,
+    AlgorithmSettings: algorithms.generate,
+    CipherSettings: ciphers.generate,
+}
+PATIENCE = 40  # rounds of drawing without one new composite after which there seem to be no more
+MOST_COMMON_OUTPUT = 0.3  # stricter than for parts: what comes of two has fewer different outputs
+FEWEST_PARTS = 12  # drawn along with composites
+LONGEST_OUTPUT = 12  # characters
+LONGEST_TRACE = 60  # lines
+
+
+@dataclass(frozen=True)
+class CompositionSettings:
+    """Knobs of the domain. Unknown values raise ValueError and say what would be valid."""
+
+    parts: tuple[Any, ...] = (ArithmeticSettings(),)  # the settings of each domain that parts are drawn from
+    depth: int = 2  # 2 for f(g(x)), 3 for f(g(h(x)))
+    composites: str = "declared"  # a name and a source of one line; or "named": asked for as f(g(x)), never declared
+
+    def __post_init__(self) -> None:
+        if not self.parts or any(type(part) not in PARTS for part in self.parts):
+            valid = ", ".join(settings.__name__ for settings in PARTS)
+            raise ValueError(f"parts={self.parts!r} is not valid; valid: a tuple of one or more of {valid}")
+        if self.depth not in (2, 3):
+            raise ValueError(f"depth={self.depth!r} is not valid; valid: 2 or 3")
+        if self.composites not in ("declared", "named"):
+            raise ValueError(f"composites={self.composites!r} is not valid; valid: 'declared', 'named'")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a program takes and gives: kinds of values, and its arguments' names."""
+
+    first: str
+    rest: tuple[str, ...]
+    output: str
+    arguments: tuple[str, ...]
+
+
+def _kind(values: Sequence[Any]) -> str:
+    """Return the one kind that all `values` have, such as ``"int"`` or ``"list of str"``, or "" where they differ."""
+    kinds = {type(value).__name__ for value in values}
+    if kinds in ({"list"}, {"tuple"}):
+        items = [item for value in values for item in value]
+        inside = _kind(items) if items else ""
+        return f"{kinds.pop()} of {inside}" if inside else ""
+    return kinds.pop() if len(kinds) == 1 else ""
+
+
+def _argument_list(text: str) -> tuple[Any, ...]:
+    values: tuple[Any, ...] = ast.literal_eval(f"({text},)")
+    return values
+
+
+def signature(program: Program) -> Signature:
+    """Return the kinds of values that `program` takes and gives, judged by its inputs and outputs."""
+    if program.domain in ("composition", "grammars"):
+        kind = "a composite, which does not run alone" if program.domain == "composition" else "no function"
+        raise ValueError(f"program {program.name!r} is {kind}; valid as a part: a function of any other domain")
+    columns = list(zip(*map(_argument_list, program.inputs), strict=True))
+    output = _kind([ast.literal_eval(execution.output) for execution in program.executions])
+    function: Any = ast.parse(program.source).body[0]
+    arguments = tuple(argument.arg for argument in function.args.args)
+    return Signature(_kind(columns[0]), tuple(map(_kind, columns[1:])), output, arguments)
+
+
+def fit(chain: Sequence[Signature]) -> bool:
+    """Whether programs of these signatures, the innermost first, can be handed on from one to the next."""
+    further = {s.rest for s in chain if s.rest}
+    known = all(s.first and s.output and all(s.rest) for s in chain)
+    handed_on = all(inner.output == outer.first for inner, outer in itertools.pairwise(chain))
+    return known and len(further) <= 1 and handed_on
+
+
+def part_names(program: Program) -> tuple[str, ...]:
+    """Return the names of a composite's parts, the outermost first; () for any other program."""
+    return tuple(part["name"] for part in program.made_by["parts"]) if program.domain == "composition" else ()
+
+
+def normal_form(program: Program) -> str:
+    """Return the parts' normalised sources, the outermost first: what the composite does, whatever its names."""
+    return "\n".join(normalised(part["source"]) for part in program.made_by["parts"])
+
+
+def with_parts(program: Program, representation: str) -> str:
+    """Return all that one needs to run a composite: its parts' texts, the innermost first, and its own."""
+    field = "source" if representation == "code" else "description"
+    parts = [part[field] for part in reversed(program.made_by["parts"])]
+    return "\n".join([*parts, getattr(program, field)] if program.problem == program.name else parts)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A composite whose parts are chosen, not yet executed. `parts` are the innermost first."""
+
+    name: str
+    parts: tuple[Program, ...]
+    signatures: tuple[Signature, ...]
+
+    @property
+    def steps(self) -> list[tuple[Program, Signature]]:
+        return list(zip(self.parts, self.signatures, strict=True))
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        further = next((s.arguments[1:] for s in self.signatures if s.rest), ())
+        first = self.signatures[0].arguments[0]
+        return (next(name for name in (first, "x", "z") if name not in further), *further)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The innermost part's inputs, with further arguments from the first part that takes any."""
+        firsts = [_argument_list(text) for text in self.parts[0].inputs]
+        giver = next((part for part, s in self.steps if s.rest), self.parts[0])
+        rests = [_argument_list(text)[1:] for text in giver.inputs]
+        made = [(values[0], *rests[i % len(rests)]) for i, values in enumerate(firsts)]
+        return tuple(dict.fromkeys(", ".join(map(repr, values)) for values in made))
+
+    def call(self, index: int, first: str, rest: Sequence[str]) -> str:
+        """Return the call of part number `index` as Python writes it."""
+        takes = rest if self.signatures[index].rest else ()
+        return f"{self.parts[index].name}({', '.join([first, *takes])})"
+
+    def expression(self, values: Sequence[str]) -> str:
+        """Return all calls, one inside the other, on `values` (or on the names of arguments)."""
+        text = values[0]
+        for index in range(len(self.parts)):
+            text = self.call(index, text, values[1:])
+        return text
+
+    def source(self) -> str:
+        return f"def {self.name}({', '.join(self.arguments)}):\n    return {self.expression(self.arguments)}"
+
+    def first_line(self, values: Sequence[str]) -> str:
+        return f"return {self.expression(self.arguments)} = {self.expression(values)}"
+
+    def description(self) -> str:
+        rest = self.arguments[1:]
+        on = [self.arguments[0], *["the result"] * (len(self.parts) - 1)]
+        steps = [
+            f"run {part.name} on {' and '.join([first, *(rest if s.rest else ())])}"
+            for (part, s), first in zip(self.steps, on, strict=True)
+        ]
+        return f"{self.name} of {' and '.join(self.arguments)}: {', '.join(steps)}, return the result."
+
+
+def _execute(
+    drafts: Sequence[_Draft], inputs: Sequence[str] | None = None
+) -> list[tuple[Execution, ...] | ExecutionError]:
+    """Return the executions of each draft, or its first error where a part fails on what it is handed.
+
+    Outputs come from one run of the composite's source together with its parts'; traces from running the parts one
+    after the other, each on what the one before gave. Both must come to the same.
+    """
+    wanted = [tuple(inputs) if inputs else draft.inputs for draft in drafts]
+    jobs = [
+        (draft.name, "\n".join([*(part.source for part in draft.parts), draft.source()]), texts)
+        for draft, texts in zip(drafts, wanted, strict=True)
+    ]
+    results = run_sources(jobs, trace=False)
+    outputs = {
+        i: [run.output for run in runs] for i, runs in enumerate(results) if not isinstance(runs, ExecutionError)
+    }
+    values = {i: [list(map(repr, _argument_list(text))) for text in wanted[i]] for i in outputs}
+    traces = {i: [[drafts[i].first_line(value)] for value in values[i]] for i in outputs}
+    for index in range(max((len(draft.parts) for draft in drafts), default=0)):
+        here = [i for i in outputs if index < len(drafts[i].parts)]
+        calls = {i: [drafts[i].call(index, value[0], value[1:]) for value in values[i]] for i in here}
+        parts = [drafts[i].parts[index] for i in here]
+        steps = run_sources(
+            [(part.name, part.source, list(map(_inside, calls[i]))) for i, part in zip(here, parts, strict=True)]
+        )
+        for i, runs in zip(here, steps, strict=True):
+            if isinstance(runs, ExecutionError):
+                raise runs  # it ran within the whole, so something other than the program is at fault
+            for trace, value, call, run in zip(traces[i], values[i], calls[i], runs, strict=True):
+                trace += [f"{call}:", *run.trace]
+                value[0] = run.output
+    for i, whole in outputs.items():
+        by_parts = [value[0] for value in values[i]]
+        if whole != by_parts:
+            raise ExecutionError(f"{jobs[i][1]!r} gives {whole}, and its parts one by one give {by_parts}")
+        results[i] = tuple(Execution(output, tuple(t)) for output, t in zip(whole, traces[i], strict=True))
+    return results
+
+
+def _inside(call: str) -> str:
+    return call[call.index("(") + 1 : -1]
+
+
+def _program(draft: _Draft, inputs: Sequence[str], executions: tuple[Execution, ...], **made_by: Any) -> Program:
+    outermost_first = draft.parts[::-1]
+    fields = ("name", "domain", "source", "description")
+    parts = [{name: getattr(part, name) for name in fields} for part in outermost_first]
+    return Program(
+        name=draft.name,
+        source=draft.source(),
+        description=draft.description(),
+        inputs=tuple(inputs),
+        executions=executions,
+        domain="composition",
+        statements=1,
+        made_by={"parts": parts, **made_by},
+        family=" of ".join(part.domain for part in outermost_first),
+        problem=draft.name,
+    )
+
+
+def compose(name: str, parts: Sequence[Program], inputs: Sequence[str] | None = None) -> Program:
+    """Return the program that calls `parts`, written as in ``f(g(x))``: the outermost first.
+
+    Args:
+        name: of the composite.
+        parts: two or more programs of any domain that has functions.
+        inputs: argument lists; made of the parts' own inputs when None.
+
+    Raises:
+        ValueError: there are fewer than two parts, a name is given twice, a part's output is not what the next one
+            takes, or a part fails on what it is handed.
+    """
+    names = [name, *(part.name for part in parts)]
+    if len(parts) < 2 or len(set(names)) < len(names):
+        raise ValueError(f"parts={names[1:]} of {name!r} are not valid; valid: two or more programs, no name twice")
+    inner_first = tuple(parts)[::-1]
+    draft = _Draft(name, inner_first, tuple(map(signature, inner_first)))
+    if not fit(draft.signatures):
+        flow = ", ".join(f"{p.name} takes {s.first} and gives {s.output}" for p, s in draft.steps)
+        raise ValueError(
+            f"parts={names[1:]} do not fit ({flow}); valid: each takes the one kind that the one before gives"
+        )
+    (executions,) = _execute([draft], inputs)
+    if isinstance(executions, ExecutionError):
+        raise ValueError(f"a part of {draft.expression(draft.arguments)} fails on what it is handed: {executions}")
+    return _program(draft, inputs or draft.inputs, executions)
+
+
+def draw_parts(
+    settings: CompositionSettings, count: int, *key: object, names: Sequence[str], pool: str = "experiment"
+) -> list[Program]:
+    """Return `count` programs, from each of ``settings.parts`` in turn, called by `names`.
+
+    A part is pointed at by its name, since that is how a composite calls it: a problem statement gives way to it.
+
+    Raises:
+        ValueError: a domain's settings do not allow for so many.
+    """
+    domains = len(settings.parts)
+    made = []
+    for index, part in enumerate(settings.parts):
+        share = len(range(index, count, domains))
+        made.append(PARTS[type(part)](part, share, *key, "parts", index, pool=pool) if share else [])
+    parts = [made[i % domains][i // domains].renamed(name) for i, name in zip(range(count), names, strict=False)]
+    return [replace(part, problem=part.name) if part.problem else part for part in parts]
+
+
+def _degenerate(executions: Sequence[Execution], inputs: Sequence[str]) -> bool:
+    outputs = [execution.output for execution in executions]
+    commonest = Counter(outputs).most_common(1)[0][1]
+    identity = sum(output == repr(_argument_list(text)[0]) for output, text in zip(outputs, inputs, strict=True))
+    long = any(len(e.output) > LONGEST_OUTPUT or len(e.trace) > LONGEST_TRACE for e in executions)
+    return max(commonest, identity) / len(outputs) > MOST_COMMON_OUTPUT or long
+
+
+def _chain(rng: random.Random, by_signature: Mapping[Signature, Sequence[int]], depth: int) -> list[int]:
+    """Return the places of `depth` different parts that fit, the innermost first; fewer where none goes on."""
+    chain, signatures = list[int](), list[Signature]()
+    while len(chain) < depth:
+        fitting = {s: places for s, places in by_signature.items() if fit([*signatures, s])}
+        choices = [(place, s) for s, places in fitting.items() for place in places if place not in chain]
+        if not choices:
+            break
+        place, signature = rng.choice(choices)
+        chain.append(place)
+        signatures.append(signature)
+    return chain
+
+
+def composites(
+    settings: CompositionSettings,
+    parts: Sequence[Program],
+    count: int,
+    *key: object,
+    names: Sequence[str],
+    pool: str = "experiment",
+    without: frozenset[str] = frozenset(),
+    inputs: Sequence[str] | None = None,
+) -> list[Program]:
+    """Return `count` composites of `parts`, called by `names`, no two with the same `normal_form`.
+
+    Raises:
+        ValueError: the parts do not allow for so many.
+    """
+    signatures = list(map(signature, parts))
+    normals = [normalised(part.source) for part in parts]
+    by_signature: dict[Signature, list[int]] = {}
+    for place, found in enumerate(signatures):
+        by_signature.setdefault(found, []).append(place)
+    seen, programs, idle, draw = set(without), list[Program](), 0, 0
+    while len(programs) < count:
+        drafts = []
+        for _ in range(max(32, 3 * (count - len(programs)))):
+            chain = _chain(stream(*key, pool, "composition", draw), by_signature, settings.depth)
+            draw += 1
+            form = "\n".join(normals[place] for place in reversed(chain))
+            if len(chain) == settings.depth and form not in seen and belongs_to_base(form) == (pool == "base"):
+                seen.add(form)
+                chosen = [(parts[place], signatures[place]) for place in chain]
+                drafts.append(_Draft("NAME", *zip(*chosen, strict=True)))
+        made = []
+        for draft, executions in zip(drafts, _execute(drafts, inputs), strict=True):
+            kept = inputs or draft.inputs
+            if not isinstance(executions, ExecutionError) and not _degenerate(executions, kept):
+                made.append((draft, kept, executions))
+        for (draft, kept, executions), name in zip(made, names[len(programs) : count], strict=False):
+            draft = replace(draft, name=name)
+            called = name if settings.composites == "declared" else draft.expression(draft.arguments)
+            made_by = {"settings": asdict(settings), "key": list(key), "pool": pool}
+            programs.append(replace(_program(draft, kept, executions, **made_by), problem=called))
+        idle = 0 if made else idle + 1
+        if idle >= PATIENCE:
+            raise ValueError(
+                f"count={count}: {len(parts)} parts and {settings} allow for only about {len(programs)} different "
+                "composites; ask for fewer, or allow more parts that fit"
+            )
+    return programs
+
+
+def generate(
+    settings: CompositionSettings,
+    count: int,
+    *key: object,
+    pool: str = "experiment",
+    without: frozenset[str] = frozenset(),
+    inputs: Sequence[str] | None = None,
+) -> list[Program]:
+    """Return `count` composites of parts that are drawn along with them, as `pbb.programs.arithmetic.generate` does.
+
+    ``without`` holds normal forms. The parts' texts are in ``made_by["parts"]``.
+    """
+    if pool not in ("experiment", "base"):
+        raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
+    number = max(count, FEWEST_PARTS)
+    if pool == "experiment":
+        names = experiment_names(number + count, *key)
+    else:  # parts and composites stand in one context, so that their names have to differ here too
+        names = stream("names", *key).sample(BASE_NAMES, number + count)
+    parts = draw_parts(settings, number, *key, names=names, pool=pool)
+    return composites(settings, parts, count, *key, names=names[number:], pool=pool, without=without, inputs=inputs)

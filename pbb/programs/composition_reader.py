@@ -1,0 +1,48 @@
+"""Runs the English descriptions of composites, to prove that they mean what the Python sources do.
+
+An independent reading: it shares no code with `pbb.programs.composition`, which writes the descriptions. What the parts
+do is not said in them: the caller tells how to run a part.
+
+    >>> run("Blorp of x: run Snurg on x, run Zibble on the result, return the result.", (3,), lambda name, x: x + 1)
+    5
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+_WHOLE = re.compile(r"\w+ of (?P<arguments>\w+(?: and \w+)*): (?P<steps>run .+), return the result\.")
+_STEP = re.compile(r"run (?P<part>\w+) on (?P<values>(?:the result|\w+)(?: and \w+)*)")
+
+
+class CompositeReadingError(ValueError):
+    """A description is not understood, or the number of arguments is wrong; the message says which."""
+
+
+def run(description: str, arguments: Sequence[Any], part: Callable[..., Any]) -> Any:
+    """Return what the described composite gives for `arguments`.
+
+    Args:
+        description: as in the example above.
+        arguments: one value for each name that the description starts with.
+        part: called with a part's name and its arguments, returns what that part gives.
+
+    Raises:
+        CompositeReadingError: the description is not understood or does not suit the arguments.
+    """
+    whole = _WHOLE.fullmatch(description)
+    if not whole:
+        raise CompositeReadingError(f"not understood: {description!r}")
+    names = whole["arguments"].split(" and ")
+    if len(names) != len(arguments):
+        raise CompositeReadingError(f"{description!r} takes {len(names)} arguments, not {len(arguments)}")
+    known = dict(zip(names, arguments, strict=True))
+    for text in whole["steps"].split(", "):
+        step = _STEP.fullmatch(text)
+        values = step["values"].split(" and ") if step else ()
+        if not step or not known.keys() >= set(values):
+            raise CompositeReadingError(f"not understood: {text!r} in {description!r}")
+        known["the result"] = part(step["part"], *(known[name] for name in values))
+    return known["the result"]

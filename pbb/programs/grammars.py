@@ -1,0 +1,284 @@
+"""Grammars: random context-free rules under a nonsense name; an answer is right when it obeys them.
+
+The declarative document holds the rules, in the notation that lark reads or in English; the English is checked by
+`pbb.programs.grammar_reader`, which shares no code with this module. An input is how the string has to begin, such as
+``"'a b'"``, and the answer is the whole string, letters separated by spaces. Many strings are right, so that answers
+are not compared with the stored one but parsed (`accepts`).
+
+Nothing here is Python: `Program.source` is the grammar, `Program.executions` hold one string of it for each input,
+and the leftmost derivation of that string as the trace. (The paper has no chain of thought for grammars.)
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from lark import Lark
+from lark.exceptions import UnexpectedInput
+
+from pbb.programs.execution import Execution
+from pbb.programs.grammar_rules import (
+    NONTERMINALS,
+    TERMINALS,
+    Language,
+    RichLanguageError,
+    Rules,
+    canonical,
+    draw_rules,
+    fault,
+    letters_of,
+    read_source,
+    render,
+    render_english,
+)
+from pbb.programs.names import BASE_NAMES, experiment_names
+from pbb.programs.program import Program, belongs_to_base
+from pbb.streams import stream
+
+POINTERS: tuple[str, ...] = (
+    "Consider the grammar {name}",
+    "This is about the grammar {name}",
+    "Recall the language {name}",
+    "Think of {name}",
+    "Here we write {name}",
+    "Take the rules of {name}",
+    "Our topic is {name}",
+    "Remember {name}",
+    "You know {name}",
+    "There is a grammar named {name}",
+    "Look at the grammar {name}",
+    "A small language, {name}",
+    "In our library lives {name}",
+    "A grammar is called {name}",
+    "Let us talk about {name}",
+    "The next question concerns {name}",
+    "Open the file of {name}",
+    "A language is labelled {name}",
+    "Someone speaks {name}",
+    "{name}",
+)
+DECLARE: dict[str, tuple[str, ...]] = {
+    "code": ("write its rules.", "what are its rules?", "show its rules.", "how is it defined?", "list its rules."),
+    "description": (
+        "describe it in words.",
+        "what are its rules, in words?",
+        "explain it in words.",
+        "tell it in words.",
+    ),
+}
+ASK: dict[str, dict[str, str]] = {
+    "plain": {
+        "direct": "write a string that begins with {input}.",
+        "cot": "derive a string that begins with {input}.",
+    },
+    "word_problem": {
+        "direct": "Ann says {input} first. What could she say in all?",
+        "cot": "Ann says {input} first. Derive what she could say in all.",
+    },
+}
+LONGEST_PREFIX = 2
+PATIENCE = 5_000  # draws without one new grammar after which there seem to be no more
+HIGHEST_CHANCE = 0.15  # a grammar that random strings obey more often than this is left out
+EASIEST_GUESS = 0.4  # a grammar is left out when one string is right for a larger share of its inputs
+
+
+@dataclass(frozen=True)
+class GrammarSettings:
+    """Knobs of the domain. Unknown or contradictory values raise ValueError and say what would be valid."""
+
+    nonterminals: int = 3  # rules: more of them make longer documents
+    terminals: int = 4  # letters of one grammar; each draws its own
+    alternatives: int = 3  # of each rule: with fewer, a language has few strings
+    symbols: int = 3  # the most in one alternative
+    longest: int = 8  # letters of a string; longer answers are not accepted
+    inputs: int = 8  # beginnings that are asked for
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("nonterminals", 2, 5),
+            ("terminals", 3, 6),
+            ("alternatives", 2, 4),
+            ("symbols", 2, 4),
+            ("longest", 4, 10),
+            ("inputs", 6, min(16, self.terminals**2)),  # there are only so many ways to begin
+        ):
+            if getattr(self, name) not in range(low, high + 1):
+                raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {low} to {high}")
+
+
+# --- right answers -------------------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=1024)
+def _parser(source: str) -> Lark:
+    return Lark(source, start=NONTERMINALS[0], parser="earley")
+
+
+def obeys(source: str, string: str) -> bool:
+    """Whether lark, given the rules, parses `string`, its letters separated by single spaces."""
+    letters = string.split(" ")
+    if not all(re.fullmatch(f"[{TERMINALS}]", letter) for letter in letters):
+        return False
+    try:
+        _parser(source).parse("".join(letters))
+    except UnexpectedInput:
+        return False
+    return True
+
+
+def accepts(program: Program, input_text: str, parsed_answer: str) -> bool:
+    """Whether the answer is a string that begins as asked, obeys the rules and is not longer than it may be."""
+    try:
+        answer = ast.literal_eval(parsed_answer)
+    except (ValueError, SyntaxError):
+        return False
+    if not isinstance(answer, str):
+        return False
+    asked, letters = ast.literal_eval(input_text).split(), answer.split(" ")
+    if letters[: len(asked)] != asked or len(letters) > program.made_by["settings"]["longest"]:
+        return False
+    return obeys(program.source, answer)
+
+
+def normal_form(program: Program) -> str:
+    """Return the rules with their symbols renamed: equal for two grammars that differ in names or in order alone."""
+    return canonical(read_source(program.source))
+
+
+def random_guess(program: Program, input_text: str, rng: random.Random) -> str:
+    """Return an answer that knows the grammar's letters and nothing else: any length, and letters at random."""
+    asked, letters = ast.literal_eval(input_text).split(), letters_of(read_source(program.source))
+    length = rng.randint(len(asked) + 1, program.made_by["settings"]["longest"])
+    return repr(" ".join([*asked, *rng.choices(letters, k=length - len(asked))]))
+
+
+def random_baseline(program: Program, rng: random.Random, samples: int) -> float:
+    """Return the share of `samples` random guesses that are accepted: what a figure draws as chance."""
+    asked = rng.choices(program.inputs, k=samples)
+    return sum(accepts(program, text, random_guess(program, text, rng)) for text in asked) / samples
+
+
+# --- programs ------------------------------------------------------------------------------------------------------
+
+
+def _spaced(string: str) -> str:
+    return repr(" ".join(string))
+
+
+def _beginnings(strings: set[str]) -> list[str]:
+    """Return how strings can begin, the shortest first; none is itself a string, so that copying is never right."""
+    found = {string[:length] for string in strings for length in range(min(len(string), LONGEST_PREFIX + 1))}
+    return sorted(found - strings, key=lambda beginning: (len(beginning), beginning))
+
+
+def _chance(strings: set[str], beginning: str, letters: int, longest: int) -> float:
+    """Return how likely a `random_guess` is right."""
+    lengths = range(len(beginning) + 1, longest + 1)
+    right = [len(string) for string in strings if string.startswith(beginning)]
+    return sum(letters ** (len(beginning) - length) for length in right) / len(lengths)
+
+
+def _executions(
+    rules: Rules, settings: GrammarSettings, rng: random.Random, inputs: Sequence[str] | None
+) -> dict[str, Execution]:
+    """Return an execution for each input, none if the language is too poor, too rich or too easily guessed."""
+    language = Language(rules)
+    try:
+        strings = set[str]().union(*(language.strings(length) for length in range(1, settings.longest + 1)))
+    except RichLanguageError:
+        return {}
+    found = _beginnings(strings)
+    if not inputs and len(found) < settings.inputs:
+        return {}
+    chosen = [ast.literal_eval(text).replace(" ", "") for text in inputs or ()]
+    chosen = chosen or ["", *rng.sample(found[1:], settings.inputs - 1)]
+    if not set(chosen) <= set(found):
+        return {}
+    chances = [_chance(strings, beginning, settings.terminals, settings.longest) for beginning in chosen]
+    easiest = max(sum(string.startswith(beginning) for beginning in chosen) for string in strings)
+    if sum(chances) > HIGHEST_CHANCE * len(chosen) or (not inputs and easiest > EASIEST_GUESS * len(chosen)):
+        return {}
+    made = {}
+    for beginning in chosen:
+        fitting = sorted(string for string in strings if string.startswith(beginning))
+        length = rng.choice(sorted(set(map(len, fitting))))
+        string = rng.choice([string for string in fitting if len(string) == length])
+        *steps, _ = language.derivation(string)
+        trace = f"return {' = '.join(map(' '.join, steps))} = {_spaced(string)}"
+        made[_spaced(beginning)] = Execution(_spaced(string), (trace,))
+    return made
+
+
+def generate(
+    settings: GrammarSettings,
+    count: int,
+    *key: object,
+    pool: str = "experiment",
+    without: frozenset[str] = frozenset(),
+    inputs: Sequence[str] | None = None,
+) -> list[Program]:
+    """Return `count` grammars, unique by name and by normal form.
+
+    Args:
+        settings: the domain's knobs.
+        count: how many.
+        key: what the random stream is derived from (a seed and whatever else).
+        pool: ``"experiment"``, or ``"base"`` for the half of all grammars that base models are pretrained on.
+        without: normal forms to leave out.
+        inputs: beginnings that every grammar has to allow for; when None, ``settings.inputs`` of each grammar's own,
+            the empty one first.
+
+    Raises:
+        ValueError: the settings do not allow for so many different grammars, or an input does not suit them.
+    """
+    if pool not in ("experiment", "base"):
+        raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
+    for text in inputs or ():
+        if not re.fullmatch(f"'([{TERMINALS}]( [{TERMINALS}]){{,{LONGEST_PREFIX - 1}}})?'", text):
+            valid = f"up to {LONGEST_PREFIX} of the letters {TERMINALS}, such as \"'a b'\""
+            raise ValueError(f"inputs: {text!r} is not valid; valid: {valid}")
+    if pool == "experiment":
+        names = experiment_names(count, *key)
+    else:
+        names = stream("names", *key).choices(BASE_NAMES, k=count)
+    shape = (settings.nonterminals, settings.terminals)
+    seen, programs = set(without), list[Program]()
+    drawn = idle = 0
+    while len(programs) < count:
+        if idle == PATIENCE:
+            raise ValueError(
+                f"count={count}: {settings} allows for only about {len(programs)} different grammars; "
+                "ask for fewer, or allow more nonterminals, terminals, alternatives or symbols"
+            )
+        rng = stream(*key, pool, "grammars", drawn)
+        drawn, idle = drawn + 1, idle + 1
+        rules = draw_rules(rng, *shape, settings.alternatives, settings.symbols)
+        if fault(rules, *shape):
+            continue
+        normal = canonical(rules)
+        if normal in seen or belongs_to_base(normal) != (pool == "base"):
+            continue
+        seen.add(normal)
+        executions = _executions(rules, settings, rng, inputs)
+        if not executions:
+            continue
+        name, idle = names[len(programs)], 0
+        programs.append(
+            Program(
+                name=name,
+                source=f"// {name}\n{render(rules)}",
+                description=f"{name}: {render_english(rules)}",
+                inputs=tuple(executions),
+                executions=tuple(executions.values()),
+                domain="grammars",
+                statements=sum(map(len, rules.values())),  # a rule has as many as it has alternatives
+                made_by={"settings": asdict(settings), "key": list(key), "pool": pool},
+                family=f"{settings.nonterminals} nonterminals, {settings.terminals} terminals",
+            )
+        )
+    return programs

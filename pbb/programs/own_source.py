@@ -1,0 +1,242 @@
+"""Reads the source of a reader's own function, without running it, and says what is wrong with it.
+
+A program here is one plain function: it depends on nothing outside itself, keeps nothing between calls and returns
+one value. What can be seen from the source alone is checked here; `pbb.programs.own` runs it and checks the rest.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import inspect
+import keyword
+import re
+import symtable
+import textwrap
+from dataclasses import dataclass
+
+from pbb.programs.names import BASE_NAMES
+from pbb.programs.tracing_worker import BUILTINS
+
+MAX_SOURCE = 10_000  # characters
+MAX_NAME = 40
+_PLAIN = "one plain function, def name(x): ..., or its source as text"
+_EXAMPLES = re.compile(r"^\s*(>>>|(For )?[Ee]xamples?\b)|=>|==>|->", re.MULTILINE)
+
+_REFUSED: dict[type[ast.AST], tuple[str, str]] = {
+    ast.Import: ("imports a module", "no import; the methods of its arguments and these builtins are enough for many"),
+    ast.ClassDef: ("defines a class", _PLAIN),
+    ast.Yield: ("is a generator (yield)", "return one value, such as a list"),
+    ast.AsyncFunctionDef: ("is asynchronous", _PLAIN),
+    ast.Global: ("uses global state", "variables of the function's own"),
+}
+_REFUSED[ast.ImportFrom] = _REFUSED[ast.Import]
+_REFUSED[ast.YieldFrom] = _REFUSED[ast.Yield]
+_REFUSED[ast.Nonlocal] = _REFUSED[ast.Global]
+_REFUSED |= dict.fromkeys((ast.Await, ast.AsyncFor, ast.AsyncWith), _REFUSED[ast.AsyncFunctionDef])
+
+
+class OwnProgramError(ValueError):
+    """A program that cannot be taught; the message says what is wrong with it and what would be valid."""
+
+    def __init__(self, name: str, wrong: str, valid: str) -> None:
+        super().__init__(f"{f'program {name!r}' if name else 'the program'} {wrong}; valid: {valid}")
+
+
+@dataclass(frozen=True)
+class OwnSource:
+    """One checked function. `text` is its source without comments, docstring and annotations, as Python lays it out.
+
+    `docstring` is what that says before its first example, which would show answers. `least` and `most` arguments are
+    what a call may have; `says_none` is whether it returns None in so many words.
+    """
+
+    name: str
+    text: str
+    docstring: str
+    parameters: tuple[str, ...]
+    least: int
+    most: int
+    statements: int
+    says_none: bool
+
+
+class _Strip(ast.NodeTransformer):
+    """Leaves out annotations, and calls the function by its new name."""
+
+    def __init__(self, old: str, new: str) -> None:
+        self.old, self.new = old, new
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        self.generic_visit(node)
+        return ast.Assign([node.target], node.value, lineno=node.lineno) if node.value else ast.Pass()
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        node.id = self.new if node.id == self.old else node.id
+        return node
+
+
+def source_text(program: object) -> str:
+    """Return the source of a Python function, or `program` itself if it is text.
+
+    Raises:
+        OwnProgramError: it is not a function, or none whose source can be read.
+    """
+    if isinstance(program, str):
+        return textwrap.dedent(program).strip()
+    name = getattr(program, "__name__", "")
+    if hasattr(program, "__wrapped__"):
+        raise OwnProgramError(name, "has a decorator", "the function without it")
+    if inspect.isclass(program):
+        raise OwnProgramError(name, "is a class, not a function", _PLAIN)
+    if inspect.ismethod(program):
+        raise OwnProgramError(name, "is a method, which needs its object", _PLAIN)
+    if inspect.isroutine(program) and not inspect.isfunction(program):
+        raise OwnProgramError(name, "is built in and has no Python source", _PLAIN)
+    if not inspect.isfunction(program):
+        raise OwnProgramError("", f"is not a function but of type {type(program).__name__}", _PLAIN)
+    if name == "<lambda>":
+        raise OwnProgramError("", "is a lambda, which has no name", _PLAIN)
+    outside = [free for free in program.__code__.co_freevars if free != name]
+    if outside:
+        raise OwnProgramError(name, f"uses {outside[0]!r} of the function around it", "pass it as an argument")
+    try:
+        return textwrap.dedent(inspect.getsource(program)).strip()
+    except (OSError, TypeError, ValueError, SyntaxError):  # typed at a prompt, or made by exec
+        raise OwnProgramError(name, "has no source that can be read", "its source as text, in quotes") from None
+
+
+def check_source(text: str, name: str | None, taught: frozenset[str]) -> OwnSource:
+    """Return the one function of `text`, called `name` if that is given.
+
+    Raises:
+        OwnProgramError: the source is not one plain function, or its name is not free.
+    """
+    function = _one_function(text)
+    old, new = function.name, function.name if name is None else name
+    _check_name(new, taught)
+    _check_signature(function)
+    variables = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+    variables |= {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    if {old, new} & variables:
+        raise OwnProgramError(new, "is called like one of its own variables", "a name that none of them has")
+    returns = [node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value]
+    if not returns:
+        raise OwnProgramError(new, "returns no value", "end it in return <value>")
+    docstring = ast.get_docstring(function) or ""
+    if ast.get_docstring(function, clean=False) is not None:
+        del function.body[0]
+    function.name, function.returns = new, None
+    _Strip(old, new).visit(function)
+    text = ast.unparse(ast.fix_missing_locations(function))
+    _check_names_used(text, function)
+    arguments = function.args.posonlyargs + function.args.args
+    return OwnSource(
+        name=new,
+        text=text,
+        docstring=_without_examples(docstring, old),
+        parameters=tuple(argument.arg for argument in arguments),
+        least=len(arguments) - len(function.args.defaults),
+        most=len(arguments),
+        statements=sum(isinstance(node, ast.stmt) for node in ast.walk(function)) - 1,
+        says_none=any(isinstance(n, ast.Constant) and n.value is None for value in returns for n in ast.walk(value)),
+    )
+
+
+def _parse(text: str) -> ast.Module:
+    if not 0 < len(text) <= MAX_SOURCE:
+        raise OwnProgramError("", f"has a source of {len(text)} characters", f"1 to {MAX_SOURCE} characters")
+    try:
+        tree = ast.parse(text)
+        symtable.symtable(text, "<own program>", "exec")
+    except SyntaxError as error:
+        raise OwnProgramError("", f"is not Python: {error.msg} (line {error.lineno})", _PLAIN) from None
+    except (RecursionError, MemoryError):
+        raise OwnProgramError("", "is nested too deeply to be read", _PLAIN) from None
+    except ValueError as error:
+        raise OwnProgramError("", f"is not Python: {error}", _PLAIN) from None
+    return tree
+
+
+def _one_function(text: str) -> ast.FunctionDef:
+    tree = _parse(text)
+    functions = [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    name = functions[0].name if functions else ""
+    for node in ast.walk(tree):
+        if type(node) in _REFUSED:
+            wrong, valid = _REFUSED[type(node)]
+            raise OwnProgramError(name, f"{wrong} in line {getattr(node, 'lineno', 1)}", valid)
+    if not functions:
+        lambdas = any(isinstance(node, ast.Lambda) for node in ast.walk(tree))
+        raise OwnProgramError("", "is a lambda" if lambdas else "defines no function", _PLAIN)
+    if len(functions) > 1:
+        names = ", ".join(function.name for function in functions)
+        raise OwnProgramError("", f"has {len(functions)} functions ({names})", "one function, that needs no other")
+    for statement in tree.body:
+        if not isinstance(statement, ast.FunctionDef):
+            line = ast.unparse(statement).splitlines()[0]
+            raise OwnProgramError(name, f"has {line!r} outside the function", "move it into the function")
+    function = tree.body[0]
+    assert isinstance(function, ast.FunctionDef)
+    return function
+
+
+def _check_name(name: object, taught: frozenset[str]) -> None:
+    valid = f"a Python name of at most {MAX_NAME} plain letters, digits and _, such as Blorp; give it as name='...'"
+    if not isinstance(name, str):
+        raise OwnProgramError("", f"has name={name!r}", valid)
+    if not (name.isidentifier() and name.isascii()) or len(name) > MAX_NAME or name.startswith("_"):
+        raise OwnProgramError(name, "has a name that is not valid", valid)
+    if keyword.iskeyword(name) or hasattr(builtins, name):
+        raise OwnProgramError(name, "is called like a part of Python", valid)
+    if name in taught:
+        raise OwnProgramError(name, "has a name that is already taught", "another name, name='...'")
+    if name in BASE_NAMES:
+        raise OwnProgramError(name, "has a name that base models were pretrained with", "another name, name='...'")
+
+
+def _check_signature(function: ast.FunctionDef) -> None:
+    name, arguments = function.name, function.args
+    if function.decorator_list:
+        raise OwnProgramError(name, "has a decorator", "the function without it")
+    if arguments.vararg or arguments.kwarg or arguments.kwonlyargs:
+        raise OwnProgramError(name, "takes *, ** or keyword arguments", "plain arguments, def name(x, y)")
+    if not arguments.posonlyargs + arguments.args:
+        raise OwnProgramError(name, "takes no argument, so that there is nothing to ask", "one argument or more")
+    for default in arguments.defaults:
+        if not isinstance(default.operand if isinstance(default, ast.UnaryOp) else default, ast.Constant):
+            wrong = f"has the default value {ast.unparse(default)}, which may keep state between calls"
+            raise OwnProgramError(name, wrong, "numbers, texts, True, False and None as defaults")
+
+
+def _check_names_used(text: str, function: ast.FunctionDef) -> None:
+    name = function.name
+    for node in ast.walk(function):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name:
+            raise OwnProgramError(name, f"keeps state on itself ({ast.unparse(node)})", "variables of its own")
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            raise OwnProgramError(name, f"uses the private attribute {node.attr!r}", "methods without _")
+    outside = set[str]()
+    tables = [symtable.symtable(text, "<own program>", "exec")]
+    while tables:
+        table = tables.pop()
+        tables += table.get_children()
+        if table.get_type() == "function":
+            outside |= {s.get_name() for s in table.get_symbols() if s.is_global()}
+    for unknown in sorted(outside - {name, *BUILTINS}):
+        kind = "builtin" if hasattr(builtins, unknown) else "name"
+        where = "which programs may not" if kind == "builtin" else "which is defined nowhere in it"
+        raise OwnProgramError(name, f"uses the {kind} {unknown!r}, {where}", f"{', '.join(sorted(BUILTINS))}")
+
+
+def _without_examples(docstring: str, name: str) -> str:
+    """Return the lines of `docstring` before the first that shows an example, as one line."""
+    call = rf"\b{re.escape(name)}\(\s*[-\d'\"\[({{]"  # with a literal: name(n) may be part of a definition
+    examples = [re.search(call, docstring), _EXAMPLES.search(docstring)]
+    first = min((match.start() for match in examples if match), default=len(docstring))
+    kept = docstring[:first] if first == len(docstring) else docstring[: docstring.rfind("\n", 0, first) + 1]
+    return re.sub(r"\s*[,;(]?\s*\b(for )?examples?:$", "", " ".join(kept.split()), flags=re.IGNORECASE)

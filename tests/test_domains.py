@@ -1,0 +1,468 @@
+"""What holds in every domain: texts agree, equal seeds give equal data, nothing leaks, guessing does not pay."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import random
+from collections import Counter
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pbb.base_data import BaseMixture, _document, base_programs
+from pbb.curricula import LeakageError, _guarded, curriculum, groups
+from pbb.documents import (
+    ANSWER_MODES,
+    DISTILLED,
+    REPRESENTATIONS,
+    WITH_IO,
+    WITHOUT_IO,
+    answer,
+    declaration,
+    declarative_prompt,
+    execution_document,
+    parse_answer,
+    question,
+)
+from pbb.experiment import KNOBS, Experiment, ExperimentError
+from pbb.programs import (
+    DOMAINS,
+    AlgorithmSettings,
+    ArithmeticSettings,
+    CipherSettings,
+    CompositionSettings,
+    GrammarSettings,
+    Program,
+    generate,
+)
+from pbb.programs.ciphers import NATURAL_WEIGHTS
+from pbb.programs.domains import accepts, base_may_have_seen, normal_form, reading_agrees
+from pbb.programs.grammars import obeys, random_baseline
+from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
+from pbb.programs.program import on_inputs
+from pbb.streams import digest, stream
+from pbb.tasks import stage_keys
+
+# The defaults of every domain that draws programs, and settings that use its other knobs.
+VARIANTS: dict[str, tuple[Any, ...]] = {
+    "arithmetic": (
+        ArithmeticSettings(),
+        ArithmeticSettings(statements=3, control=("if", "for", "while"), arguments=2, high=4),
+        ArithmeticSettings(statements=2, wrap=None, low=-5, high=5),
+    ),
+    "algorithms": (
+        AlgorithmSettings(),
+        AlgorithmSettings(sizes=("medium", "long"), inputs=16),
+        AlgorithmSettings(sizes=("short", "medium", "long")),
+    ),
+    "ciphers": (
+        CipherSettings(),
+        CipherSettings(alphabet=8, longest=6, case="upper"),
+        CipherSettings(distribution="natural", demonstrations=20),
+    ),
+    "grammars": (GrammarSettings(), GrammarSettings(nonterminals=2, terminals=5, alternatives=4, longest=6, inputs=6)),
+    "composition": (
+        CompositionSettings(),
+        CompositionSettings(parts=(AlgorithmSettings(), CipherSettings(longest=2)), depth=3),
+        CompositionSettings(composites="named"),
+    ),
+}
+DRAWN = tuple(VARIANTS)
+SMALL: dict[str, Any] = {"with_io_programs": 8, "without_io_programs": 4, "asked": ("direct", "cot")}
+any_settings = st.sampled_from([(name, knobs) for name, variants in VARIANTS.items() for knobs in variants])
+every_domain = pytest.mark.parametrize("domain", DRAWN)
+
+
+def test_every_domain_that_draws_programs_is_tested_here() -> None:
+    assert set(DRAWN) == {name for name, domain in DOMAINS.items() if domain.generate}
+    assert set(DOMAINS) - set(DRAWN) == {"own"}
+    for name, variants in VARIANTS.items():
+        settings_class = DOMAINS[name].settings
+        assert settings_class is not None
+        assert variants[0] == settings_class(), "the first variant is the default"
+
+
+def by_plain_python(program: Program, text: str) -> str:
+    """The output for `text`, by executing the source without any code of pbb."""
+    names: dict[str, Any] = {}
+    for source in [part["source"] for part in program.made_by.get("parts", ())] + [program.source]:
+        exec(source, names)
+    return repr(names[program.name](*ast.literal_eval(f"({text},)")))
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@given(any_settings, st.integers(0, 10**6))
+def test_texts_of_a_program_agree_on_every_input(chosen: tuple[str, Any], seed: int) -> None:
+    """Source, description, trace and stored output say the same, and the right answer alone is accepted."""
+    domain, knobs = chosen
+    programs = generate(knobs, 5, seed)
+    assert len({p.name for p in programs}) == len({normal_form(p) for p in programs}) == 5
+    for program in programs:
+        assert program.domain == domain
+        assert program.name in EXPERIMENT_NAMES
+        assert not base_may_have_seen(program)
+        assert Program.from_json(program.to_json()) == program
+        assert Program.from_json(program.to_json()).to_json() == program.to_json()
+        assert len(set(program.inputs)) == len(program.inputs) == len(program.executions)
+        for text, execution in zip(program.inputs, program.executions, strict=True):
+            if domain == "grammars":
+                assert obeys(program.source, ast.literal_eval(execution.output))
+            else:
+                assert by_plain_python(program, text) == execution.output
+            assert reading_agrees(program, text) is not False, program
+            assert accepts(program, text, execution.output)
+            assert not accepts(program, text, "'no such answer'")
+            for mode in ANSWER_MODES:
+                assert parse_answer(answer(program, text, mode), mode) == execution.output
+        if domain != "grammars":
+            outputs = {execution.output for execution in program.executions}
+            wrong = {text: (outputs - {program.execution(text).output}).pop() for text in program.inputs}
+            assert not any(accepts(program, text, output) for text, output in wrong.items())
+
+
+def test_readers_know_whole_domains() -> None:
+    """Only algorithms have none; their reference implementations are tests of their own."""
+    for domain, variants in VARIANTS.items():
+        agree = {reading_agrees(p, text) for p in generate(variants[0], 10, "readers") for text in p.inputs}
+        assert agree == ({None} if domain == "algorithms" else {True})
+
+
+@pytest.mark.parametrize("domain", ["arithmetic", "ciphers", "grammars"])
+def test_a_wrong_description_is_found_out(domain: str) -> None:
+    programs = generate(VARIANTS[domain][0], 20, "wrong")
+    found = 0
+    for one, other in itertools.pairwise(programs):
+        swapped = Program(**{**one.__dict__, "description": other.description})
+        found += not all(reading_agrees(swapped, text) for text in swapped.inputs)
+    assert found >= 18
+
+
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@given(any_settings, st.integers(0, 10**6), st.integers(1, 7))
+def test_prompts_name_the_program_and_give_nothing_away(chosen: tuple[str, Any], seed: int, step: int) -> None:
+    programs = generate(chosen[1], 3, seed)
+    for program in programs:
+        prompts = {
+            question(program, text, template, mode, style)
+            for text, template, mode, style in itertools.product(
+                program.inputs[::step], range(0, 20, step), ANSWER_MODES, DOMAINS[program.domain].ask
+            )
+        }
+        prompts |= {
+            declarative_prompt(program, template, form)
+            for template, form in itertools.product(range(20), REPRESENTATIONS)
+        }
+        body = program.source.splitlines()[1].strip()
+        for prompt in prompts:
+            assert (program.problem or program.name) in prompt
+            assert body not in prompt
+            assert program.description not in prompt
+            assert "{" not in prompt
+
+
+@every_domain
+def test_pointers_and_requests_are_complete(domain: str) -> None:
+    entry = DOMAINS[domain]
+    assert len(entry.pointers) == len(set(entry.pointers)) == 20
+    assert set(entry.ask) == set(DOMAINS["arithmetic"].ask)
+    assert all(set(texts) == set(ANSWER_MODES) for texts in entry.ask.values())
+    assert all(text.count("{input}") == 1 for texts in entry.ask.values() for text in texts.values())
+    assert set(entry.declare) == set(REPRESENTATIONS)
+
+
+@every_domain
+def test_equal_seeds_give_equal_programs_and_neighbours_share_no_stream(domain: str) -> None:
+    knobs = VARIANTS[domain][0]
+    first, again, other = (generate(knobs, 30, seed) for seed in (5, 5, 6))
+    assert [p.to_json() for p in first] == [p.to_json() for p in again]
+    triples = [
+        {tuple(forms[i : i + 3]) for i in range(28)}
+        for forms in (list(map(normal_form, first)), list(map(normal_form, other)))
+    ]
+    assert not triples[0] & triples[1], "one seed's programs are the other's, moved along"
+    assert len({p.name for p in first} & {p.name for p in other}) <= 3  # of 6,800 names
+
+
+@every_domain
+def test_a_constant_guess_is_seldom_right(domain: str) -> None:
+    """Under 15 % with the default knobs, whatever one says: the answer that is right for most questions counts."""
+    for seed in (0, 1):
+        programs = generate(VARIANTS[domain][0], 60, seed)
+        asked = [(p, text) for p in programs for text in p.inputs]
+        commonest = Counter(p.execution(text).output for p, text in asked).most_common(3)
+        for output, _ in commonest:
+            assert sum(accepts(p, text, output) for p, text in asked) < 0.15 * len(asked)
+
+
+def test_a_random_string_seldom_obeys_a_grammar() -> None:
+    rng = stream("tests", "random strings")
+    shares = [random_baseline(program, rng, 100) for program in generate(GrammarSettings(), 40, 0)]
+    assert 0 < sum(shares) / len(shares) < 0.15
+
+
+# -------------------------------------------------------------------------------------------- base models
+def test_base_models_and_experiments_share_no_program() -> None:
+    shares = tuple((0.2, variants[0]) for variants in VARIANTS.values())
+    base = base_programs(150, "tests", shares=shares)
+    assert {p.domain for p in base} == set(DRAWN)
+    assert {p.name for p in base} <= set(BASE_NAMES)
+    assert all(map(base_may_have_seen, base))
+    seen = {normal_form(p) for p in base}
+    for variants in VARIANTS.values():
+        taught = generate(variants[0], 60, "tests")
+        assert not seen & {normal_form(p) for p in taught}
+        assert not any(map(base_may_have_seen, taught))
+
+
+def test_base_documents_of_any_domain_give_all_that_one_needs() -> None:
+    shares = tuple((0.2, variants[0]) for variants in VARIANTS.values())
+    rng = stream("tests", "base documents")
+    for program in base_programs(60, "tests", "documents", shares=shares):
+        document = _document(rng, program, BaseMixture())
+        given, _, request = document.prompt.rpartition("\n")
+        needed = [program, *program.made_by.get("parts", ())]
+        texts = [
+            (p.source, p.description) if isinstance(p, Program) else (p["source"], p["description"]) for p in needed
+        ]
+        assert all(source in given or description in given for source, description in texts)
+        assert (program.problem or program.name) in request
+        if document.answer_mode:
+            assert accepts(program, document.input, parse_answer(document.completion, document.answer_mode) or "")
+
+
+# ------------------------------------------------------------------------------------------------ curricula
+ARMS = ("stage_1_only", "stage_2_only", "no_demonstrations", "homogeneous", "proactive", "retroactive", "skip_exposure")
+COMBINED = ("distillation", "pbb_and_distillation")
+
+
+@pytest.mark.parametrize("number", range(40))
+def test_nothing_leaks_in_any_domain(number: int) -> None:
+    rng = random.Random(f"leak {number}")
+    domain = DRAWN[number % len(DRAWN)]
+    arm = rng.choice(ARMS + COMBINED)
+    changes: dict[str, Any] = {}
+    if domain == "composition":
+        both = arm == "pbb_and_distillation"
+        changes = {"parts": "w/ IO" if both else rng.choice(["w/ IO", "w/o IO"]), "with_io_composites": 2}
+        changes["part_domains"] = rng.choice([("arithmetic",), ("arithmetic", "algorithms"), ("ciphers",)])
+    if domain == "ciphers":
+        changes = {"distilled_shifts": "natural", "distilled_demonstrations": rng.choice([0, 20])}
+    experiment = Experiment(
+        domain=domain,
+        curriculum=arm,
+        seed=rng.randrange(10**6),
+        representation=rng.choice(["code", "description"]),
+        demonstrations=rng.randint(2, 6),
+        general_ratio=0.0,
+        stage_2_general_ratio=0.0,
+        stage_2_replay_ratio=rng.choice([0.0, 0.3]),
+        **SMALL,
+        **changes,
+    )
+    found = groups(experiment)
+    named = {p.name: (group, p) for group in found for p in group.programs}
+    assert len(named) == sum(len(group.programs) for group in found)
+    forms = [normal_form(p) for _, p in named.values()]
+    assert len(set(forms)) == len(forms), "two programs, or two groups, share what they do"
+    assert not any(base_may_have_seen(p) for _, p in named.values())
+    kinds = Counter[str]()
+    for stage in curriculum(experiment):
+        for document in itertools.islice(stage.documents(), 60):
+            group, program = named[document.program]
+            kinds[document.kind] += 1
+            if document.kind == "declarative":
+                assert document.completion == declaration(program, experiment.representation)
+                assert group.name != DISTILLED or arm == "pbb_and_distillation"
+            else:
+                assert group.name in (WITH_IO, DISTILLED)
+                assert document.input in group.shown[program.name]
+                assert document.input not in group.held_out(program)
+                assert document.completion == answer(program, document.input, document.answer_mode)
+    assert kinds
+
+
+@every_domain
+def test_a_held_out_input_is_not_trained_on(domain: str) -> None:
+    experiment = Experiment(domain=domain, **SMALL)
+    with_io = groups(experiment)[0]
+    program = with_io.programs[0]
+    shown = execution_document(program, WITH_IO, 0, with_io.shown[program.name][0], "direct")
+    assert list(_guarded(iter([shown]), experiment)) == [shown]
+    held_out = execution_document(program, WITH_IO, 0, with_io.held_out(program)[0], "direct")
+    with pytest.raises(LeakageError, match="is held out"):
+        list(_guarded(iter([held_out]), experiment))
+
+
+def test_every_arm_is_asked_the_same_about_ciphers_whatever_was_demonstrated() -> None:
+    """Demonstrations are skewed as text is; questions come from all shifts, and none was demonstrated."""
+    from pbb.evaluation import questions  # imports torch
+
+    base = Experiment(domain="ciphers", distilled_demonstrations=40, **SMALL)
+    asked = {}
+    for arm, shifts in itertools.product(("proactive", "distillation", "pbb_and_distillation"), ("uniform", "natural")):
+        experiment = base.changed(curriculum=arm, distilled_shifts=shifts)
+        measured = next(g for g in groups(experiment) if g.name in (WITHOUT_IO, DISTILLED))
+        for program in measured.programs:
+            pool = measured.held_out(program)
+            assert [ast.literal_eval(text)[1] for text in pool] == list(range(26))
+            assert not set(pool) & set(measured.shown.get(program.name, ()))
+        asked[arm, shifts] = {(q.prompt, q.expected) for q in questions(experiment) if q.group != WITH_IO}
+        if arm != "proactive":
+            drawn = Counter(ast.literal_eval(text)[1] for texts in measured.shown.values() for text in texts)
+            assert drawn.total() == 4 * 40
+            often = sum(drawn[shift] for shift in NATURAL_WEIGHTS) / drawn.total()
+            assert (often > 0.75) == (shifts == "natural")
+    assert len(set(map(frozenset, asked.values()))) == 1
+
+
+def test_pbb_and_distillation_is_proactive_and_then_both() -> None:
+    base = Experiment(domain="ciphers", distilled_shifts="natural", stage_2_general_ratio=0.0, **SMALL)
+    both, alone = base.changed(curriculum="pbb_and_distillation"), base.changed(curriculum="proactive")
+    assert stage_keys(both)[0] == stage_keys(alone)[0], "Stage 1 is trained once"
+    assert stage_keys(both)[1] != stage_keys(alone)[1]
+    for ratio in (0.2, 0.5):
+        _, two = curriculum(both.changed(distillation_ratio=ratio))
+        drawn = Counter((d.group, d.kind) for d in itertools.islice(two.documents(), 400))
+        assert set(drawn) == {(DISTILLED, "declarative"), (DISTILLED, "execution")}
+        assert drawn[DISTILLED, "execution"] / 400 == pytest.approx(ratio, abs=0.08)
+    with pytest.raises(ExperimentError, match=r"distillation_ratio=0\.9 is not valid; valid: at most 0\.85"):
+        Experiment(curriculum="pbb_and_distillation", distillation_ratio=0.9)
+
+
+def test_shifts_of_with_io_programs_are_a_knob_of_their_own() -> None:
+    uniform, natural = (Experiment(domain="ciphers", shifts=shifts, **SMALL) for shifts in ("uniform", "natural"))
+    for experiment, skewed in ((uniform, False), (natural, True)):
+        texts = [text for shown in groups(experiment)[0].shown.values() for text in shown]
+        often = sum(ast.literal_eval(text)[1] in NATURAL_WEIGHTS for text in texts)
+        assert (often > 0.6 * len(texts)) == skewed
+    # What is measured does not move with it.
+    assert groups(uniform)[1] == groups(natural)[1]
+
+
+# ------------------------------------------------------------------------------------------- one's own programs
+OWN = "def Mine(x):\n    return (x * 7 + 3) % 11"
+
+
+@pytest.fixture(scope="module")
+def mine() -> Program:
+    return Program.from_function(OWN, description="Mine of x: take x, multiply by 7, add 3, modulo 11, return it.")
+
+
+@pytest.mark.parametrize("arm", ["proactive", "homogeneous", "retroactive", "distillation", "pbb_and_distillation"])
+def test_ones_own_program_is_taught_beside_the_drawn_ones(mine: Program, arm: str) -> None:
+    quiet = {"general_ratio": 0.0, "stage_2_general_ratio": 0.0}
+    experiment = Experiment(curriculum=arm, own_programs=(mine.to_json(),), **SMALL, **quiet)
+    *_, measured = groups(experiment)
+    without = groups(experiment.changed(own_programs=()))[-1]
+    assert measured.programs == (*without.programs, mine)
+    stages = [list(itertools.islice(stage.documents(), 200)) for stage in curriculum(experiment)]
+    ours = [d for stage in stages for d in stage if d.program == "Mine"]
+    assert {d.kind for d in ours} == {
+        "distillation": {"execution"},
+        "pbb_and_distillation": {"declarative", "execution"},
+    }.get(arm, {"declarative"})
+
+
+def test_no_drawn_program_is_ones_own_under_another_name() -> None:
+    drawn = groups(Experiment(with_io_programs=30, without_io_programs=4))[0].programs
+    copy = drawn[7].renamed("Mine")
+    experiment = Experiment(with_io_programs=30, without_io_programs=4, own_programs=(copy.to_json(),))
+    others = [p for group in groups(experiment) for p in group.programs if p.name != "Mine"]
+    assert len(others) == 34
+    assert normal_form(copy) not in {normal_form(p) for p in others}
+
+
+def test_a_set_of_own_programs_is_a_domain(mine: Program) -> None:
+    drawn = generate(ArithmeticSettings(), 11, "own")
+    given = [mine, *(Program(**{**p.__dict__, "domain": "own"}) for p in drawn)]
+    experiment = Experiment(domain="own", own_programs=tuple(p.to_json() for p in given), **SMALL)
+    with_io, without_io = groups(experiment)
+    assert (len(with_io.programs), len(without_io.programs)) == (8, 4)
+    assert groups(experiment.changed(seed=1))[1] != without_io
+    with pytest.raises(ExperimentError, match=r"own_programs holds 12 programs; valid: .* = 14 or more"):
+        experiment.changed(with_io_programs=10)
+
+
+def test_own_programs_that_cannot_be_taught_are_refused(mine: Program) -> None:
+    def refused(*programs: Program, **changes: Any) -> str:
+        with pytest.raises(ExperimentError) as caught:
+            groups(Experiment(own_programs=tuple(p.to_json() for p in programs), **SMALL, **changes))
+        return str(caught.value)
+
+    assert "'Mine' is given twice" in refused(mine, mine)
+    assert "'Yours' does the same as 'Mine'" in refused(mine, mine.renamed("Yours"))
+    assert "base models know it" in refused(mine.renamed(BASE_NAMES[0]))
+    taken = groups(Experiment(**SMALL))[0].programs[0].name
+    assert f"{taken!r} is taken by another program" in refused(mine.renamed(taken))
+    silent = Program(**{**mine.__dict__, "description": ""})
+    assert "has no description" in refused(silent, representation="description")
+    (short,) = on_inputs([mine], [["1", "2", "3"]])
+    assert "demonstrations=7 is not valid for Mine; valid: at most 2" in refused(short, curriculum="distillation")
+
+
+# --------------------------------------------------------------------------------------------- what must stay
+PINNED = {
+    "curriculum": "proactive", "model": "tiny-m", "seed": 0, "domain": "arithmetic", "statements": 1, "wrap": 10,
+    "operators": ("+", "-", "*", "//", "%", "abs", "min", "max"), "control": (), "arguments": 1,
+    "with_io_programs": 800, "without_io_programs": 100, "demonstrations": 7, "representation": "code",
+    "templates": 20, "question_style": "plain", "trained_modes": ("direct", "cot"), "executions": 1,
+    "stage_1_steps": 1200, "stage_2_steps": 100, "exposure_steps": 400, "execution_steps": 600,
+    "learning_rate": 2e-3, "stage_2_learning_rate": 5e-4, "weight_decay": 0.1, "general_ratio": 0.03,
+    "stage_2_general_ratio": 0.1, "stage_2_replay_ratio": 0.0, "batch_rows": 16, "row_tokens": 128, "lora_rank": 0,
+    "asked": ("direct", "cot", "recall"), "questions": 5, "checkpoints": 3,
+}  # fmt: skip
+
+
+def test_names_and_documents_of_the_first_domain_never_change() -> None:
+    """Committed records carry these names, and trained stages these texts: other domains must not move them."""
+    assert Experiment(**PINNED).name == "d841f9ea9317"
+    small = Experiment(**PINNED | {"with_io_programs": 20, "without_io_programs": 10})
+    texts = [
+        document.messages()
+        for arm in ("proactive", "homogeneous", "retroactive", "distillation")
+        for stage in curriculum(small.changed(curriculum=arm))
+        for document in itertools.islice(stage.documents(), 60)
+    ]
+    assert digest(texts) == "d4dc292315207a8916c14b063a304b37dc89923bfb8c758d5e510481713590ea"
+
+
+def test_every_knob_belongs_to_one_domain_and_reaches_its_settings() -> None:
+    knobs = [name for names in KNOBS.values() for name in names]
+    assert len(knobs) == len(set(knobs))
+    assert set(knobs) <= {f.name for f in fields(Experiment)}
+    for domain in DRAWN:
+        default = DOMAINS[domain].settings
+        assert default is not None
+        drawn_with = Experiment(domain=domain, demonstrations=7).program_settings()
+        for name, setting in KNOBS[domain].items():
+            if setting:
+                assert getattr(drawn_with, setting) == getattr(default(), setting), f"{name} has another default"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"domain": "arithmetics"}, ["domain='arithmetics'", "ciphers"]),
+        ({"domain": "ciphers", "statements": 2}, ["statements=2", "1 with domain='ciphers'", "'arithmetic'"]),
+        ({"sizes": ("long",)}, ["sizes=('long',)", "('short',)", "'algorithms'"]),
+        ({"domain": "algorithms", "sizes": ("huge",)}, ["sizes=('huge',)", "short"]),
+        ({"domain": "algorithms", "families": ("none",)}, ["families=('none',)"]),
+        ({"domain": "ciphers", "cipher_kinds": ("caesar",)}, ["cipher_kinds=('caesar',)", "keyed"]),
+        ({"domain": "ciphers", "letter_case": "title"}, ["letter_case='title'", "upper"]),
+        ({"domain": "ciphers", "shifts": "skewed"}, ["shifts='skewed'", "natural"]),
+        ({"domain": "ciphers", "distilled_shifts": "skewed"}, ["distilled_shifts='skewed'", "natural"]),
+        ({"domain": "ciphers", "shortest_text": 5}, ["longest_text=4", "5 to 12"]),
+        ({"domain": "grammars", "terminals": 3, "beginnings": 12}, ["beginnings=12", "6 to 9"]),
+        ({"domain": "composition", "part_domains": ("grammars",)}, ["part_domains", "arithmetic, algorithms, ciphers"]),
+        ({"domain": "own"}, ["own_programs holds 0 programs", "900 or more"]),
+        ({"own_programs": ("nonsense",)}, ["own_programs", "Program.to_json()"]),
+    ],
+)
+def test_knobs_say_which_domain_they_are_of(changes: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ExperimentError) as caught:
+        Experiment(**changes)
+    assert all(word in str(caught.value) for word in words), caught.value

@@ -1,0 +1,196 @@
+"""Published functions become programs, and a row that cannot is reported by its line and left out."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pbb.programs import Program
+from pbb.programs.importer import BadRow, read_functions
+
+PROMPT = '''from typing import List
+import math
+
+
+def below_zero(operations: List[int]) -> bool:
+    """ Say whether the balance, which starts at 0, ever falls below it.
+    >>> below_zero([1, 2, 3])
+    False
+    """
+'''
+SOLUTION = """    balance = 0
+
+    for op in operations:
+        balance += op
+        if balance < 0:
+            return True
+
+    return False
+"""
+TEST = """
+METADATA = {'author': 'someone'}
+
+def check(candidate):
+    assert candidate([]) == False
+    assert candidate([1, -4]) == True, "message"
+    assert candidate([1, -4]) is True
+    assert not candidate([1, 2])
+    assert abs(candidate([-1]) - 1) < 1e-6
+    assert candidate(list(range(3))) == False
+    assert len([candidate(x) for x in [[1]]]) == 1
+"""
+BENCHMARK = {
+    "task_id": "Test/0",
+    "prompt": PROMPT,
+    "canonical_solution": SOLUTION,
+    "entry_point": "below_zero",
+    "test": TEST,
+}
+PLAIN = {"source": "def add(x, y):\n    return x + y", "inputs": [[1, 2], [3, 4]], "description": "Add y to x."}
+MBPP = {
+    "task_id": 2,
+    "text": "Write a function to find what two tuples share.",
+    "code": "import re\ndef shared(a, b):\r\n  return sorted(set(a) & set(b))",
+    "test_list": ["assert shared((3, 4), (4, 7)) == [4]", "assert set(shared((1, 2), (5, 4))) == set()"],
+}
+
+
+def read(folder: Path, *rows: Any) -> tuple[list[Program], list[BadRow]]:
+    """Read `rows`; texts stand for themselves, all else for its JSON."""
+    path = folder / "rows.jsonl"
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n")
+    return read_functions(path)
+
+
+def test_common_benchmarks_are_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (below, add, shared), bad = read(tmp_path, BENCHMARK, PLAIN, MBPP)
+    assert bad == []
+    assert capsys.readouterr().out == "rows.jsonl: 3 of 3 functions imported\n"
+
+    assert below.name == "below_zero"
+    assert below.source.splitlines()[:2] == ["def below_zero(operations):", "    balance = 0"]
+    assert below.description == below.problem == "Say whether the balance, which starts at 0, ever falls below it."
+    assert below.inputs == ("[]", "[1, -4]", "[1, 2]", "[-1]")
+    assert [execution.output for execution in below.executions] == ["False", "True", "False", "True"]
+    assert below.made_by == {"from": "rows.jsonl:1", "task_id": "Test/0"}
+    assert below.domain == "own"
+
+    assert (add.inputs, add.description, add.made_by) == (("1, 2", "3, 4"), "Add y to x.", {"from": "rows.jsonl:2"})
+    assert (shared.name, shared.inputs) == ("shared", ("(3, 4), (4, 7)", "(1, 2), (5, 4)"))
+    assert shared.description == "Write a function to find what two tuples share."
+    assert [execution.output for execution in shared.executions] == ["[4]", "[]"]
+    for program in (below, add, shared):
+        assert Program.from_json(program.to_json()) == program
+
+
+def test_problem_and_prompt_are_read_as_texts(tmp_path: Path) -> None:
+    row = PLAIN | {"problem": "What is the sum of two numbers?"}
+    sanitised = {key: value for key, value in MBPP.items() if key != "text"} | {"prompt": "Find what two tuples share."}
+    (add, shared), _ = read(tmp_path, row, sanitised)
+    assert (add.problem, add.description) == ("What is the sum of two numbers?", "Add y to x.")
+    assert shared.description == shared.problem == "Find what two tuples share."
+
+
+def test_compressed_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress(json.dumps(PLAIN).encode()))
+    (program,), bad = read_functions(path)
+    assert (program.name, bad) == ("add", [])
+
+
+def test_names_that_are_taken_get_a_number(tmp_path: Path) -> None:
+    others = [PLAIN | {"source": f"def add(x, y):\n    return x + y + {k}"} for k in (1, 2)]
+    programs, bad = read(tmp_path, PLAIN, *others)
+    assert [program.name for program in programs] == ["add", "add_2", "add_3"]
+    assert programs[2].source == "def add_3(x, y):\n    return x + y + 2"
+    assert bad == []
+
+
+def test_only_the_entry_point_is_taken(tmp_path: Path) -> None:
+    source = "import math\n\ndef helper(x):\n    return x\n\ndef add(x, y):\n    return x + y"
+    (program,), bad = read(tmp_path, PLAIN | {"source": source, "entry_point": "add"})
+    assert program.source == "def add(x, y):\n    return x + y"
+    assert bad == []
+
+
+def test_tests_are_never_run(tmp_path: Path) -> None:
+    target = tmp_path / "written"
+    test = f"open({str(target)!r}, 'w').write('a')\ndef check(candidate):\n    assert candidate(1, 2) == 3"
+    row = {"source": f"open({str(target)!r}, 'w')\n{PLAIN['source']}", "test": test, "description": "Add y to x."}
+    (program,), _ = read(tmp_path, row)
+    assert program.inputs == ("1, 2",)
+    assert not target.exists()
+
+
+def without(row: dict[str, Any], *fields: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in fields}
+
+
+BAD: list[tuple[Any, str]] = [
+    ("{", "^no JSON: "),
+    ("not JSON", "^no JSON: "),
+    ("[1, 2]", "a JSON object is needed, not list"),
+    ("3", "a JSON object is needed, not int"),
+    ("[" * 100_000, "^no JSON: "),
+    ({}, "there is no source; valid: 'source', 'code', or 'prompt' and 'canonical_solution'"),
+    (without(BENCHMARK, "canonical_solution"), "there is no source"),
+    (PLAIN | {"source": 3}, "source=3 is not valid; valid: a text"),
+    (PLAIN | {"source": "def add(x, y) return x"}, "the source is not Python: expected ':'"),
+    (PLAIN | {"source": "x = 3"}, "entry_point='' is not valid; valid: the one function meant, of none"),
+    (PLAIN | {"entry_point": "sub"}, "entry_point='sub' is not valid; valid: the one function meant, of add"),
+    (PLAIN | {"source": "def a(x):\n    return x\ndef b(x):\n    return x"}, "the one function meant, of a, b"),
+    (PLAIN | {"entry_point": ["add"]}, r"entry_point=\['add'\] is not valid; valid: a text"),
+    (PLAIN | {"description": 3}, "description=3 is not valid; valid: a text"),
+    (without(PLAIN, "inputs"), "there are no inputs; valid: 'inputs', a list of argument lists, or 'test', a text"),
+    (PLAIN | {"inputs": [1, 2]}, r"inputs=\[1, 2\] is not valid; valid: a list of argument lists"),
+    (PLAIN | {"inputs": None}, "inputs=None is not valid"),
+    (PLAIN | {"inputs": []}, "program 'add_2' has 0 inputs; valid: 1 to 1000"),
+    (PLAIN | {"inputs": [[1]]}, "program 'add_2' gets too few arguments, 1"),
+    (without(PLAIN, "inputs") | {"test": 3}, "there are no inputs"),
+    (without(PLAIN, "inputs") | {"test_list": [3]}, "there are no inputs"),
+    (BENCHMARK | {"test": "assert candidate("}, "the test is not Python: "),
+    (BENCHMARK | {"test": "for x in y:\n    candidate(x)"}, r"neither candidate\(...\) nor below_zero\(...\) with lit"),
+    (BENCHMARK | {"test": "candidate(operations=[1])"}, "the test calls neither"),
+    (BENCHMARK | {"test": "assert candidate([1]) == True"}, r"returns False on input \(\[1\]\); its test says True"),
+    (without(PLAIN, "description"), "program 'add_2' has no description"),
+    (PLAIN | {"source": "def add(x, y):\n    return helper(x, y)"}, "uses the name 'helper', which is defined nowhere"),
+    (PLAIN | {"source": "import math\ndef add(x, y):\n    return math.gcd(x, y)"}, "uses the name 'math'"),
+    (PLAIN | {"source": "def add(x, y):\n    import os\n    return os.getpid()"}, "imports a module in line 2"),
+    (PLAIN | {"source": "async def add(x, y):\n    return x"}, "is asynchronous"),
+    (PLAIN | {"source": "def add(x, y):\n    return x // (y - 4)"}, r"raises an error on input \(3, 4\): ZeroDivision"),
+    (PLAIN | {"source": "def add(x, y):\n    while True: pass\n    return x"}, "does not end on input"),
+    (PLAIN | {"source": "def add(x, y):\n    return sum(range(10 ** 15))"}, "does not end on one of its inputs"),
+    (PLAIN | {"source": "def sum(x, y):\n    return x"}, "program 'sum' is called like a part of Python"),
+    (PLAIN | {"source": "def plus(a, b):\n    return a + b"}, "program 'plus' is that of line 2 again"),
+]
+
+
+def test_bad_rows_are_reported_by_line_and_skipped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # An empty line first and last: they are no rows, but they count as lines.
+    programs, bad = read(tmp_path, "", PLAIN, *[row for row, _ in BAD], MBPP, "")
+    assert [program.name for program in programs] == ["add", "shared"]
+    assert [row.line for row in bad] == list(range(3, 3 + len(BAD)))
+    for (row, message), (_, reason) in zip(BAD, bad, strict=True):
+        assert re.search(message, reason), (row, reason)
+    numbers = ", ".join(str(row.line) for row in bad)
+    assert capsys.readouterr().out == f"rows.jsonl: 2 of {len(BAD) + 2} functions imported; left out: line {numbers}\n"
+
+
+def test_a_file_of_bad_rows_and_none_gives_no_programs(tmp_path: Path) -> None:
+    assert read(tmp_path, "3") == ([], [BadRow(1, "a JSON object is needed, not int")])
+    assert read(tmp_path, "") == ([], [])
+    with pytest.raises(FileNotFoundError):
+        read_functions(tmp_path / "nowhere.jsonl")
+
+
+def test_bytes_that_are_no_text_are_a_bad_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{"source": "\xff"}\n' + json.dumps(PLAIN).encode())
+    (program,), ((line, reason),) = read_functions(path)
+    assert (program.name, line) == ("add", 1)
+    assert reason.startswith("no JSON: ")
