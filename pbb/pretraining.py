@@ -27,7 +27,7 @@ from transformers import (
 
 from pbb import paths
 from pbb.base_data import BASE_PROGRAMS, BaseMixture, base_documents
-from pbb.documents import REPRESENTATIONS, answer, in_context, in_full, parse_answer, question
+from pbb.documents import ANSWER_MODES, REPRESENTATIONS, answer, in_context, in_full, parse_answer, question
 from pbb.evaluation import generate
 from pbb.finetuning import Optimisation, encode, finetune, pack
 from pbb.folders import atomic_folder, environment_manifest, write_manifest
@@ -136,7 +136,7 @@ def in_context_accuracy(
     found: dict[str, dict[str, float]] = {}
     for label, settings in PROBES:
         made = generate_programs(settings, programs, SEED, "probe")
-        for form, mode in itertools.product(REPRESENTATIONS, DOMAINS[made[0].domain].answer_modes):
+        for form, mode in itertools.product(REPRESENTATIONS, ANSWER_MODES):
             rng = stream(SEED, "probe questions", label, form, mode)
             asked = [(p, rng.choice(p.inputs), rng.randrange(20)) for p in made]
             prompts = [in_context(in_full(p, form), question(p, x, t, mode)) for p, x, t in asked]

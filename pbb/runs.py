@@ -121,7 +121,7 @@ def plan(experiments: Iterable[Experiment], workers: int | None = None) -> Plan:
     # A stage whose every use is complete need not be there: its weights may have been deleted to save space.
     wanted = {need.folder for task in missing if isinstance(task, EvaluationTask) for need in _with_needs(task)}
     missing = tuple(t for t in missing if isinstance(t, EvaluationTask) or t.folder in wanted)
-    return Plan(chosen, tuple(tasks.values()), missing, workers or os.cpucount() or 1)
+    return Plan(chosen, tuple(tasks.values()), missing, workers or os.cpu_count() or 1)
 
 
 def _with_needs(task: Task) -> list[Task]:
