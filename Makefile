@@ -16,11 +16,12 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup unsloth reproduce figures reference smoke test base-models notebook lint format lock clean \
-	distclean
+.PHONY: help setup unsloth reproduce figures site reference smoke test base-models notebook lint format lock \
+	badges clean distclean
 
 help:
 	@echo "usage: make TARGET [PRESET=auto|cpu|gpu|...] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
+	@echo "       make reproduce OPTIONS='--executor slurm --slurm partition=gpu' trains in jobs of a Slurm cluster"
 	@echo
 	@awk -F ' *(: .*## |\\| )' 'BEGIN { row = "  %-12s %-58s %-26s %-9s %s\n"; \
 		printf row, "target", "", "hardware", "time", "disk" } \
@@ -29,10 +30,13 @@ help:
 setup: $(READY) ## create .venv with the pinned packages | any | 2 min | 2.2 GB
 
 reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 20 min | 0.3 GB
-	$(PY) -m pbb reproduce --preset $(PRESET) --seeds $(SEEDS)
+	$(PY) -m pbb reproduce --preset $(PRESET) --seeds $(SEEDS) $(OPTIONS)
 
 figures: $(READY) ## draw the figures from the committed records | any | 15 s | 10 MB
 	$(PY) -m pbb figures
+
+site: $(READY) ## a gallery of claims, figures and notebooks in build/site | any | 15 s | 5 MB
+	$(PY) -m pbb.site
 
 reference: $(READY) ## promote complete runs to figures/reference/PRESET | any | 1 min | 10 MB
 	$(PY) -m pbb reference --preset $(PRESET) --seeds $(SEEDS)
@@ -63,6 +67,10 @@ format: $(READY) ## let ruff tidy the code | any | 1 s | -
 
 lock: $(READY) ## write requirements.lock and environment.yml from .venv | any | 1 s | -
 	$(PY) .ci/lock.py
+
+badges: $(READY) ## write the address into notebooks and README: REPO=, TAG= | any | 1 s | -
+	$(PY) .ci/badges.py --repository "$(REPO)" --tag "$(TAG)"
+	@touch $(READY)  # an address is no reason to install again
 
 clean: ## delete executed notebooks and caches; keep runs and figures | any | 1 s | -
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -2,7 +2,7 @@
 
     make lock        after upgrading something in .venv, and before running the tests on it
 
-Both files hold the same pins: every package that pbb with its notebooks and dev extras needs, directly or
+Both files hold the same pins: every package that pbb with its notebooks, slurm and dev extras needs, directly or
 through another. Each pin is a version that was installed, and tested, together with all the others.
 """
 
@@ -23,7 +23,7 @@ from packaging.version import Version
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
 CONDA = ROOT / "environment.yml"
-EXTRAS = ("notebooks", "dev")
+EXTRAS = ("notebooks", "slurm", "dev")
 
 # PyPI's CUDA build of torch pins these itself; the CPU build has none of them.
 CUDA_ONLY = re.compile(r"^(cuda-|nvidia-|triton$)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib.util
 import os
 import sys
@@ -62,7 +63,13 @@ def command_run(options: argparse.Namespace) -> int:
 
     preset = resolve_preset(options.preset)
     figures = options.figure or FIGURE_IDS
-    runs.run(_all_experiments(figures, preset, options.seeds), preset=preset, workers=options.workers)
+    runs.run(
+        _all_experiments(figures, preset, options.seeds),
+        preset=preset,
+        workers=options.workers,
+        executor=options.executor,
+        slurm=dict(options.slurm),
+    )
     if preset != "smoke":
         save_figures(figures, preset, options.seeds, paths.figures(preset))
     return 0
@@ -182,6 +189,17 @@ def command_notebooks(options: argparse.Namespace) -> int:
     return 0
 
 
+def _option(text: str) -> tuple[str, Any]:
+    """Return name and value of ``NAME=VALUE``; a value that is no Python literal is text."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid; valid: NAME=VALUE, such as partition=gpu")
+    try:
+        return name, ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+        return name, value
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
     top = argparse.ArgumentParser(prog="python -m pbb", description="Programming by Backprop: run, draw, compare.")
@@ -206,6 +224,12 @@ def parser() -> argparse.ArgumentParser:
     ):
         command = add(name, function, text, figures=name == "run")
         command.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
+        executor_help = "workers (default); or jobs by submitit: local or slurm; their logs: runs/jobs/EXPERIMENT"
+        command.add_argument("--executor", default="workers", help=executor_help)
+        slurm_help = "an option of sbatch, such as partition=gpu or time=60 (minutes); can be given several times"
+        command.add_argument(
+            "--slurm", type=_option, action="append", default=[], metavar="NAME=VALUE", help=slurm_help
+        )
     add("smoke", command_smoke, "the whole pipeline at toy size", preset=False)
     add("figures", command_figures, "redraw the committed figures from their records", preset=False)
     add("compare", command_compare, "this machine's figures against the reference")

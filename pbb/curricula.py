@@ -129,7 +129,7 @@ def _drawn(e: Experiment) -> tuple[tuple[Program, ...], tuple[Program, ...], tup
     """Return (w/ IO programs, w/o IO parts, w/o IO programs)."""
     count_with, count_without = e.with_io_programs, e.without_io_programs
     if e.domain == "composition":
-        secret = count_without if e.parts == "w/o IO" else 0
+        secret = max(count_without, composition.FEWEST_PARTS) if e.parts == "w/o IO" else 0
         counts = (count_with, secret, e.with_io_composites, count_without)
         shown, parts, examples, without = _composed(e.program_settings(), *counts, e.seed)
         return (*shown, *examples), parts, without
@@ -313,11 +313,11 @@ def curriculum(experiment: Experiment) -> list[Stage]:
         "no_demonstrations": lambda: [stage(1, "all sources", expose, fast, lambda: sources(all_names))],
         "retroactive": lambda: [
             stage(1, "all sources", expose, fast, lambda: sources(all_names)),
-            stage(2, "executions", execute, fast, lambda: executions(WITH_IO)),
+            stage(2, "executions", execute, gentle, lambda: executions(WITH_IO)),
         ],
         "skip_exposure": lambda: [
             stage(1, "w/ IO sources", expose, fast, lambda: sources(exposure)),
-            stage(2, "executions", execute, fast, lambda: executions(WITH_IO)),
+            stage(2, "executions", execute, gentle, lambda: executions(WITH_IO)),
         ],
         "distillation": lambda: [stage(1, "demonstrations", one, fast, lambda: executions(DISTILLED))],
         "pbb_and_distillation": lambda: [

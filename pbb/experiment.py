@@ -51,10 +51,12 @@ class Experiment:
     domain: str = "arithmetic"  # of pbb.programs.domains.DOMAINS
     # arithmetic
     statements: int = 1  # longer programs are recalled as well, and run less often
+    operations: int = 2  # in a one-statement program; up to as many in each statement of a longer one
     operators: tuple[str, ...] = OPERATORS
     control: tuple[str, ...] = ()  # of "if", "for", "while"; needs two statements
     arguments: int = 1
     wrap: int | None = 10
+    largest: int = 9  # number that is added or subtracted; large ones make many programs of one operation
     # algorithms
     sizes: tuple[str, ...] = ("short",)  # of "short", "medium", "long": longer programs are run less often
     families: tuple[str, ...] = ()  # names of families; () for all of these sizes
@@ -97,18 +99,18 @@ class Experiment:
     # by heart, apart from the source
 
     # budget: a step is batch_rows rows of row_tokens tokens
-    stage_1_steps: int = 1200  # w/ IO documents
-    stage_2_steps: int = 100  # w/o IO sources: too few and they are not known, too many and the skill is forgotten
-    exposure_steps: int = 400  # Retroactive's Stage 1: the sources of all programs
-    execution_steps: int = 600  # Retroactive's Stage 2: execution documents of w/ IO programs
-    learning_rate: float = 2e-3
-    stage_2_learning_rate: float = 5e-4  # gentler: Stage 2 must add programs without undoing the skill
+    stage_1_steps: int = 3000  # w/ IO documents
+    stage_2_steps: int = 200  # w/o IO sources: too few and they are not known, too many and the skill is forgotten
+    exposure_steps: int = 1800  # Retroactive's Stage 1: the sources of all programs
+    execution_steps: int = 500  # Retroactive's Stage 2: execution documents of w/ IO programs
+    learning_rate: float = 1.5e-3
+    stage_2_learning_rate: float = 4e-4  # of both second stages: they must add to what was learnt without undoing it
     weight_decay: float = 0.1  # more of it favours knowing a program once over knowing it once a kind of document
     general_ratio: float = 0.03  # share of in-context base data in Stage 1 (and in one-stage curricula)
     stage_2_general_ratio: float = 0.1  # the same in Stage 2, against forgetting
     stage_2_replay_ratio: float = 0.0  # share of w/ IO documents in a Proactive Stage 2 (the paper has none)
     distillation_ratio: float = 0.5  # share of demonstrations of the AD programs in Stage 2 of pbb_and_distillation
-    batch_rows: int = 16
+    batch_rows: int = 8  # smaller steps learn more from a token, and take longer
     row_tokens: int = 128
     lora_rank: int = 0  # 0 trains all weights
 
@@ -259,7 +261,10 @@ class Experiment:
 
 # Which fields belong to which domain, and the knob of the domain's settings that each one sets ("" for none).
 KNOBS: dict[str, dict[str, str]] = {
-    "arithmetic": {name: name for name in ("statements", "operators", "control", "arguments", "wrap")},
+    "arithmetic": {
+        **{name: name for name in ("statements", "operations", "operators", "control", "arguments")},
+        **{name: name for name in ("wrap", "largest")},
+    },
     "algorithms": {name: name for name in ("sizes", "families", "inputs")},
     "ciphers": {
         "cipher_kinds": "kinds",
@@ -284,7 +289,7 @@ KNOBS: dict[str, dict[str, str]] = {
     },
 }
 _ADDED = {name for domain, knobs in KNOBS.items() if domain != "arithmetic" for name in knobs}
-_ADDED |= {"own_programs", "distilled_demonstrations", "distillation_ratio"}
+_ADDED |= {"own_programs", "distilled_demonstrations", "distillation_ratio", "operations", "largest"}
 _TUPLES = (
     *("operators", "control", "trained_modes", "asked"),
     *("sizes", "families", "cipher_kinds", "part_domains", "own_programs"),
@@ -293,7 +298,9 @@ _SOURCES_OF_THEIR_OWN = ("stage_2_only", "homogeneous", "proactive", "pbb_and_di
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("seed", 0, 2**31 - 1),
     ("statements", 1, 8),
+    ("operations", 1, 4),
     ("arguments", 1, 2),
+    ("largest", 9, 999),
     ("with_io_programs", 1, 4000),
     ("without_io_programs", 1, 2000),
     ("demonstrations", 1, 200),

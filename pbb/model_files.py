@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 TINY_FOLDER = Path(__file__).parent / "base_models"
-TINY_NAMES = ("tiny-s", "tiny-m", "tiny-l")
+TINY_NAMES = ("tiny-s", "tiny-m", "tiny-l", "tiny-m-tutored")  # the last: see `pbb.teaching`
 _IDENTITY_FILES = ("*.safetensors", "tokenizer.json", "config.json", "chat_template.jinja")
 
 

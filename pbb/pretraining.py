@@ -31,11 +31,13 @@ from pbb.documents import ANSWER_MODES, REPRESENTATIONS, answer, in_context, in_
 from pbb.evaluation import generate
 from pbb.finetuning import Optimisation, encode, finetune, pack
 from pbb.folders import atomic_folder, environment_manifest, write_manifest
-from pbb.models import TINY_FOLDER
+from pbb.models import TINY_FOLDER, describe, load
 from pbb.programs.arithmetic import CONTROL, ArithmeticSettings
 from pbb.programs.domains import DOMAINS, accepts
 from pbb.programs.domains import generate as generate_programs
 from pbb.streams import stream
+from pbb.tasks import EvaluationTask, StageTask
+from pbb.teaching import TUTORED, tutoring
 from pbb.tokenizer import train_tokenizer
 
 SEED = "base models 2"  # the base data's own stream: experiments use integers
@@ -186,12 +188,44 @@ def install(
         write_manifest(partial, manifest)
 
 
+def tutor() -> None:
+    """Put `TUTORED` in place: tiny-m after the one stage of `teaching.tutoring`, which is trained if need be."""
+    stage = StageTask(tutoring(), 0)
+    asked = EvaluationTask(tutoring(), 0, stage.checkpoints()[-1])
+    stage.run()
+    asked.run()
+    answers = asked.answers()
+    right = (answers["outcome"] == "correct").groupby([answers["group"], answers["answer_mode"]]).mean()
+    model, tokenizer = load("tiny-m", stage.weights)
+    with atomic_folder(TINY_FOLDER / TUTORED, replace=True) as partial:
+        model.half().save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        manifest = {
+            "kind": "base model",
+            "name": TUTORED,
+            "parameters": model.num_parameters(),
+            "made_of": describe("tiny-m"),
+            "experiment": asdict(tutoring()),
+            "accuracy": {", ".join(key): round(share, 4) for key, share in right.items()},
+            **environment_manifest(),
+        }
+        write_manifest(partial, manifest)
+
+
 def build(names: Sequence[str] | None, workers: int) -> None:
     """Train base models again: tokenizer and corpus are kept in ``runs/base/``, the models run side by side."""
-    chosen = list(names or TINY)
+    chosen = list(names or (*TINY, TUTORED))
     for name in chosen:
-        if name not in TINY:
-            raise ValueError(f"model={name!r} is not valid; valid: {', '.join(TINY)}")
+        if name not in (*TINY, TUTORED):
+            raise ValueError(f"model={name!r} is not valid; valid: {', '.join((*TINY, TUTORED))}")
+    if pretrained := [name for name in chosen if name in TINY]:
+        _pretrain_all(pretrained, workers)
+    if TUTORED in chosen:
+        tutor()
+        print(f"{TUTORED} is trained: {TINY_FOLDER / TUTORED}")
+
+
+def _pretrain_all(chosen: Sequence[str], workers: int) -> None:
     work = paths.runs() / "base"
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "tokenizer").exists():

@@ -11,11 +11,12 @@ import multiprocessing
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -29,6 +30,7 @@ from pbb.tasks import EvaluationTask, StageTask, Task, base_key, count, seconds_
 
 # Tokens a second in training on one core of a 2023 server processor: for estimates until this machine has runs.
 TOKENS_PER_SECOND = {"tiny-s": 15_000, "tiny-m": 8_000, "tiny-l": 3_500}
+EXECUTORS = ("workers", "local", "slurm")
 
 
 class RunError(RuntimeError):
@@ -136,6 +138,8 @@ def run(
     *,
     preset: str = "custom",
     workers: int | None = None,
+    executor: str = "workers",
+    slurm: Mapping[str, Any] | None = None,
     say: Callable[[str], object] = print,
 ) -> pd.DataFrame:
     """Compute whatever is missing of `experiments` and return their records.
@@ -144,17 +148,36 @@ def run(
         experiments: one or several; duplicates are run once.
         preset: written into the records; figures never mix presets.
         workers: processes that train and evaluate, one thread each; None takes one a core.
+        executor: ``"workers"`` computes in processes of this call; ``"local"`` and ``"slurm"`` in jobs that submitit
+            starts here or on a Slurm cluster (see `pbb.executors`, also for where logs are).
+        slurm: sbatch's options for ``executor="slurm"``, such as ``{"partition": "gpu", "time": 60}`` (minutes).
         say: where the plan and one line a finished task go.
 
     Raises:
-        RunError: a task failed; the message names it. What was complete is kept.
+        RunError: a task failed; the message names it, and its log. What was complete is kept.
+        ValueError: there is no such executor, or another argument does not go with it.
     """
+    _check_executor(executor, workers, slurm)
     chosen = (experiments,) if isinstance(experiments, Experiment) else tuple(dict.fromkeys(experiments))
-    todo = plan(chosen, workers)
+    todo = plan(chosen, len(chosen) if executor == "slurm" else workers)
     say(str(todo))
-    if todo.missing:
+    if todo.missing and executor == "workers":
         execute(todo.missing, min(todo.workers, len(todo.missing)), say)
+    elif todo.missing:
+        from pbb import executors
+
+        jobs = executors.jobs(chosen, todo.missing)
+        executors.execute(jobs, executor, say, workers=todo.workers, slurm=slurm)
     return pd.concat([_collect(experiment, preset) for experiment in chosen], ignore_index=True)
+
+
+def _check_executor(executor: str, workers: int | None, slurm: Mapping[str, Any] | None) -> None:
+    if executor not in EXECUTORS:
+        raise ValueError(f"executor={executor!r} is not valid; valid: {', '.join(EXECUTORS)}")
+    if executor == "slurm" and workers is not None:
+        raise ValueError(f"workers={workers!r} is not valid with executor='slurm', whose queue decides; valid: None")
+    if executor != "slurm" and slurm:
+        raise ValueError(f"slurm={dict(slurm)!r} is not valid with executor={executor!r}; valid: None")
 
 
 def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
@@ -193,7 +216,8 @@ def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
 
 
 # ------------------------------------------------------------------------------------------------- workers
-def _start_worker() -> None:
+def start_worker() -> None:
+    """Make this process ready for tasks."""
     import torch
 
     torch.set_num_threads(1)  # results must not depend on how many cores there are
@@ -223,7 +247,7 @@ def execute(tasks: Sequence[Task], workers: int, say: Callable[[str], object]) -
         done += 1
         say(f"[{done}/{len(tasks)}] {task}: {time.perf_counter() - started:.0f} s")
 
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker)
     try:
         while waiting or running:
             ready = [t for t in waiting.values() if not any(need.folder in waiting for need in t.needs)]

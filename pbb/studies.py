@@ -23,8 +23,8 @@ LENGTHS = (1, 2, 3)  # statements, in F05
 # Longer programs need longer rows, and more training to be recalled; a step stays about as many tokens.
 LONGER: dict[str, dict[int, dict[str, Any]]] = {
     "cpu": {
-        2: {"row_tokens": 192, "batch_rows": 12},
-        3: {"row_tokens": 256, "batch_rows": 8, "stage_1_steps": 1400},
+        2: {"row_tokens": 192, "batch_rows": 6, "stage_1_steps": 3300},
+        3: {"row_tokens": 256, "batch_rows": 4, "stage_1_steps": 3600},
     },
 }
 

@@ -64,6 +64,11 @@ class StageTask:
         steps, count = self.stage.steps, min(self.experiment.checkpoints, self.stage.steps)
         return [round(steps * (i + 1) / count) for i in range(count)]
 
+    @property
+    def weights(self) -> Path:
+        """The folder of the weights at the stage's end."""
+        return _step_folder(self.folder, self.checkpoints()[-1])
+
     def __str__(self) -> str:
         e = self.experiment
         return f"train {e.model}, {_programs(e)}, seed {e.seed}: stage {self.stage.label!r}"
@@ -187,19 +192,13 @@ def _step_folder(folder: Path, step: int) -> Path:
     return folder / f"step-{step:06d}"
 
 
-def _weights_before(task: StageTask) -> Path | None:
-    if task.index == 0:
-        return None
-    before = StageTask(task.experiment, task.index - 1)
-    return _step_folder(before.folder, before.checkpoints()[-1])
-
-
 def _train(task: StageTask, folder: Path, progress: bool) -> None:
     from pbb import finetuning, models
 
     e, stage = task.experiment, task.stage
     started = time.perf_counter()
-    model, tokenizer = models.load(e.model, _weights_before(task))
+    before = StageTask(e, task.index - 1).weights if task.index else None
+    model, tokenizer = models.load(e.model, before)
     optimisation = finetuning.Optimisation(
         learning_rate=stage.learning_rate,
         batch_rows=e.batch_rows,

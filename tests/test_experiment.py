@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbb.experiment import CURRICULA, PRESETS, Experiment, ExperimentError
+from pbb.experiment import CURRICULA, KNOBS, PRESETS, Experiment, ExperimentError
+from pbb.programs import ArithmeticSettings, generate
+from pbb.programs.algorithms import FAMILIES
+
+OWN = generate(ArithmeticSettings(), 1, "tests")[0].to_json()
 
 
 @pytest.mark.parametrize(
@@ -59,13 +63,20 @@ def test_every_field_enters_the_name() -> None:
     other: dict[str, Any] = {
         "curriculum": "untuned", "model": "tiny-s", "operators": ("+",), "wrap": 7, "representation": "description",
         "question_style": "word_problem", "trained_modes": ("cot",), "asked": ("cot",), "templates": 3, "arguments": 2,
+        "domain": "ciphers", "sizes": ("long",), "families": (FAMILIES[0].name,), "cipher_kinds": ("keyed",),
+        "alphabet": 20, "letter_case": "upper", "shifts": "natural", "distilled_shifts": "natural",
+        "part_domains": ("ciphers",), "parts": "w/o IO", "composites": "named", "own_programs": (OWN,),
     }  # fmt: skip
     base = Experiment(statements=2)
     assert base.name == Experiment(statements=2).name
+    of_domain = {knob: domain for domain, knobs in KNOBS.items() if domain != "arithmetic" for knob in knobs}
     assert Experiment(operators=["+"]).name == Experiment(operators=("+",)).name  # type: ignore[arg-type]
     for f in fields(Experiment):
-        if f.name == "domain":  # there is one domain so far
-            continue
+        base = Experiment(statements=2)
+        if f.name in (*of_domain, "domain"):  # the knobs of other domains, on experiments in these
+            base = Experiment(domain=of_domain.get(f.name, "algorithms"), asked=("direct", "cot"), curriculum="untuned")
+        if f.name == "families":
+            base = base.changed(sizes=(FAMILIES[0].size,))
         value = getattr(base, f.name)
         changed = ("if",) if f.name == "control" else other.get(f.name)
         if changed is None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
+import shutil
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from pbb.documents import WITH_IO, WITHOUT_IO
 from pbb.experiment import Experiment, ExperimentError
 from pbb.folders import RecordsError
 from pbb.notebooks import list_notebooks, read_parameters
+from pbb.programs import DOMAINS, ArithmeticSettings, generate
 from pbb.tasks import StageTask
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -218,11 +222,13 @@ def test_tables_of_verdicts_can_be_shown(records: pd.DataFrame) -> None:
 
 # ------------------------------------------------------------------------------------------ views: programs
 def test_reading_back_finds_a_description_that_lies() -> None:
-    honest = views.of_each_length(SMOKE, count=5, longest=2)
-    assert views.read_back(honest)["disagreements"].tolist() == [0, 0]
+    honest = views.of_each_domain(SMOKE, count=5, longest=2)
+    found = views.read_back(honest).set_index("programs of")
+    assert (found["disagreements"] == 0).all()
+    assert found.index[found["inputs"] == 0].tolist() == ["algorithms"]
     liar = dataclasses.replace(honest[0], description=f"{honest[0].name} of x: take x, add 100, return it.")
     (row,) = views.read_back([liar]).to_dict("records")
-    assert row == {"statements": 1, "programs": 1, "inputs": 10, "disagreements": 10}
+    assert row == {"programs of": "arithmetic, 1 statement", "programs": 1, "inputs": 10, "disagreements": 10}
 
 
 def test_groups_are_kept_apart() -> None:
@@ -233,20 +239,33 @@ def test_groups_are_kept_apart() -> None:
     assert set(counts.values()) == {0}
 
 
+def test_no_program_of_an_experiment_is_a_base_models() -> None:
+    programs = views.of_each_domain(SMOKE, count=5, longest=1)
+    found = views.contamination(programs, base=60)
+    assert found["programs"].tolist() == [5] * 5
+    assert (found.iloc[:, 2:] == 0).all(axis=None)
+    theirs = generate(ArithmeticSettings(), 5, "theirs", pool="base")
+    assert views.contamination(theirs, base=60)["base models' by name or source"].tolist() == [5]
+
+
 def test_guesses_and_pictures_of_programs() -> None:
-    programs = views.of_each_length(SMOKE, count=25, longest=2)
-    outputs = [e.output for p in programs if p.statements == 1 for e in p.executions]
-    table = views.guesses(programs)
-    assert table["statements"].tolist() == [1, 2]
-    assert table["constant guess"][0] == pytest.approx(max(map(outputs.count, outputs)) / len(outputs))
+    programs = views.of_each_domain(SMOKE, count=25, longest=2)
+    table = views.guesses(programs).set_index("programs of")
+    assert table.index[:2].tolist() == ["arithmetic, 1 statement", "arithmetic, 2 statements"]
+    assert set(table.index[2:]) == set(DOMAINS) - {"arithmetic", "own"}
+    outputs = [e.output for p in programs[:25] for e in p.executions]
+    assert table["constant guess"].iloc[0] == pytest.approx(max(map(outputs.count, outputs)) / len(outputs))
     assert (table["best guess by input"] >= table["constant guess"]).all()
+    assert 0 < table["random string"].dropna().item() < 0.15
     lengths = views.token_lengths(programs)
     assert len(lengths) == 3 * len(programs)
     assert (lengths["tokens"] > 0).all()
-    for picture in (views.answer_map(programs), views.length_picture(lengths)):
+    pictures = [views.guess_picture(table.reset_index()), views.length_picture(lengths)]
+    for picture in (*pictures, views.outputs_picture(programs), views.parts_picture(programs)):
         assert picture._repr_png_().startswith(b"\x89PNG")
     assert "&lt;" not in views.program_cards(programs[:1]).data
     assert programs[0].name in views.program_cards(programs[:1], "4").data
+    assert [p.domain for p in views.one_of_each_kind(programs)][1:] == [p.split(",")[0] for p in table.index[1:]]
 
 
 # ------------------------------------------------------------------------------------------ views: training
@@ -274,9 +293,15 @@ def test_coloured_tokens_are_those_with_loss() -> None:
 
     documents = views.sample_documents(SMOKE, count=50)
     page = views.loss_tokens(documents, "tiny-s").data
-    labels = [label for _, labels in encode(list(documents.values()), load_tokenizer("tiny-s")) for label in labels]
-    assert page.count("<span style=") - len(documents) == len(labels)
-    assert page.count("background:") == sum(label != IGNORE for label in labels) > 0
+    tokenizer = load_tokenizer("tiny-s")
+    encoded = encode(list(documents.values()), tokenizer)
+    labels = [label for _, labels in encoded for label in labels]
+    boxes = re.findall(r'<span style="([^"]*)">(.*?)</span>', page)
+    assert ["background:" in look for look, _ in boxes] == [label != IGNORE for label in labels]
+    assert any(label != IGNORE for label in labels)
+    assert all(text for _, text in boxes), "a token that cannot be seen"
+    assert "w/ IO</b>" in page, "which colour is whose"
+    assert not re.search(r"[^-]color:", page), "letters keep the notebook's own colour, light or dark"
 
 
 def test_stages_of_every_arm_with_the_documents_in_them() -> None:
@@ -304,18 +329,54 @@ def test_training_log_and_loss_curve(run_store: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------- views: answers
-def test_show_filters_and_says_what_there_is(records: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = pbb.show(records, "wrong", 5, answer_mode="cot", program="").data
+def shown_rows(page: str) -> list[dict[str, str]]:
+    """The rows of the browsable table: what a reader sees in each column."""
+    head = re.findall(r"<th scope=\"col\"[^>]*>(.*?)</th>", page)
+    body = [re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL) for row in page.split("<tr>")[2:]]
+    return [dict(zip(head, map(unescape, cells), strict=True)) for cells in body]
+
+
+def test_show_filters_and_says_what_there_is(records: pd.DataFrame) -> None:
+    shown = shown_rows(pbb.show(records, "wrong", 5, answer_mode="cot", program="").data)
     assert len(shown) == 5
-    assert set(shown["outcome"]) == {"wrong"}
-    assert set(shown["answer_mode"]) == {"cot"}
-    assert len(pbb.show(records, count=3).data) == 3
-    assert pbb.show(records[records["outcome"] != "unparsed"], "unparsed").data.empty
-    assert "none of the" in capsys.readouterr().out
+    assert {row["outcome"] for row in shown} == {"wrong"}
+    assert {row["mode"] for row in shown} == {"cot"}
+    assert len(shown_rows(pbb.show(records, count=3).data)) == 3
+    parsed = records[records["outcome"] != "unparsed"]
+    assert pbb.show(parsed, "unparsed").data == f"<p>None of the {len(parsed):,} answers is like that.</p>"
     with pytest.raises(RecordsError, match="outcome='worng' is not valid; valid: correct, unparsed, wrong"):
         pbb.show(records, "worng")
     with pytest.raises(RecordsError, match="no column 'mode'"):
         pbb.show(records, mode="cot")
+
+
+def test_show_takes_every_kind_of_answer_and_states_their_true_shares(records: pd.DataFrame) -> None:
+    kinds = ["curriculum", "group", "answer_mode", "outcome"]
+    there = set(records[kinds].itertuples(index=False, name=None))
+    page = pbb.show(records, count=len(there)).data
+    assert {(row["arm"], row["group"], row["mode"], row["outcome"]) for row in shown_rows(page)} == there
+    assert f"{len(there)} of {len(records):,} answers" in page
+    assert f"correct {(records['outcome'] == 'correct').mean():.0%}" in page
+    assert {(row["read as"] == "–") == (row["outcome"] == "unparsed") for row in shown_rows(page)} == {True}
+    ids = re.compile("answers-[0-9a-f]{8}")
+    again = pbb.show(records, count=len(there)).data
+    assert ids.sub("", again) == ids.sub("", page), "the same answers every time"
+    assert ids.findall(again)[0] != ids.findall(page)[0], "two tables in one notebook are filtered apart"
+
+
+def test_what_a_model_wrote_is_shown_and_never_run(records: pd.DataFrame) -> None:
+    rows = records.head(3).assign(completion="</td><script>alert(1)</script>", prompt="a < b\n    & c")
+    page = pbb.show(rows).data
+    assert {row["answer"] for row in shown_rows(page)} == {"</td><script>alert(1)</script>"}
+    assert {row["question"] for row in shown_rows(page)} == {"a < b\n    & c"}
+    assert page.count("<script>") == 1, "the filters, and nothing else"
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js, to see that the script is one")
+def test_the_filters_are_a_script_that_parses(records: pd.DataFrame, tmp_path: Path) -> None:
+    (script,) = re.findall("<script>(.*?)</script>", pbb.show(records, count=2).data, re.DOTALL)
+    (tmp_path / "filters.js").write_text(script)
+    subprocess.run(["node", "--check", str(tmp_path / "filters.js")], check=True, timeout=60)
 
 
 def test_before_and_after_tells_the_stages_apart(records: pd.DataFrame) -> None:

@@ -38,7 +38,7 @@ PARTS: dict[type, Callable[..., list[Program]]] = {
 }
 PATIENCE = 40  # rounds of drawing without one new composite after which there seem to be no more
 MOST_COMMON_OUTPUT = 0.3  # stricter than for parts: what comes of two has fewer different outputs
-FEWEST_PARTS = 12  # drawn along with composites
+FEWEST_PARTS = 12  # drawn for composites, however few these are
 LONGEST_OUTPUT = 12  # characters
 LONGEST_TRACE = 60  # lines
 

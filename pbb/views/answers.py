@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import secrets
 from typing import Any
 
 import pandas as pd
@@ -13,18 +15,74 @@ from pbb.figures.tables import final
 from pbb.folders import RecordsError
 from pbb.records import ALLOWED
 from pbb.statistics import accuracy, chance, clopper_pearson, permuted_control
-from pbb.views.page import table
+from pbb.views.page import page, table
 
 _OUTCOME = {"correct": style.ARMS["retroactive"].color, "wrong": style.ARMS["proactive"].color, "unparsed": style.MUTED}
+_FILTERS = ("curriculum", "group", "answer_mode", "outcome")  # the first columns of the browsable table
+_COLUMNS = {
+    "curriculum": "arm",
+    "group": "group",
+    "answer_mode": "mode",
+    "outcome": "outcome",
+    "prompt": "question",
+    "completion": "answer",
+    "parsed": "read as",
+    "expected": "expected",
+}
+# Written into each cell, since a page that is not trusted loses its <style>.
+_LOOKS = {
+    "prompt": "white-space:pre-wrap;min-width:14em",
+    "completion": "white-space:pre-wrap;min-width:16em",
+    "parsed": "white-space:pre",
+    "expected": "white-space:pre",
+}
+# Adds a menu for each of the first COUNT columns and a search box above the table, and hides what they leave out.
+_SCRIPT = """
+(() => {
+  const root = document.getElementById("NAME");
+  const rows = [...root.querySelectorAll("tbody tr")];
+  const bar = document.createElement("p"), found = document.createElement("output");
+  const add = (name, input) => {
+    const label = document.createElement("label");
+    label.style.marginRight = "1em";
+    label.append(name + " ", input);
+    bar.append(label);
+    input.addEventListener("input", filter);
+    return input;
+  };
+  const menus = [...root.querySelectorAll("th")].slice(0, COUNT).map((head, column) => {
+    const menu = document.createElement("select");
+    menu.add(new Option("all", ""));
+    for (const value of new Set(rows.map(row => row.cells[column].textContent))) menu.add(new Option(value));
+    return add(head.textContent, menu);
+  });
+  const search = add("text", document.createElement("input"));
+  function filter() {
+    let shown = 0;
+    for (const row of rows) {
+      const fits = menus.every((menu, column) => !menu.value || row.cells[column].textContent === menu.value)
+        && row.textContent.toLowerCase().includes(search.value.toLowerCase());
+      row.style.display = fits ? "" : "none";
+      shown += fits;
+    }
+    found.textContent = shown + " of " + rows.length + " shown";
+  }
+  bar.append(found);
+  root.prepend(bar);
+  filter();
+})();
+"""
 
 
-def show(records: pd.DataFrame, outcome: str = "", count: int = 8, **where: Any) -> Any:
-    """Return a sample of questions and answers as a table.
+def show(records: pd.DataFrame, outcome: str = "", count: int = 60, **where: Any) -> Any:
+    """Return a sample of questions and answers as a table to browse: filter it by arm, group, mode and outcome.
+
+    It is plain HTML. A few lines of script add the filters; where scripts do not run, the table stays.
 
     Args:
         records: rows of `pbb.run`.
         outcome: ``"correct"``, ``"wrong"`` or ``"unparsed"``; empty takes all.
-        count: how many at most; the same ones every time.
+        count: how many at most, evenly from each arm, group, mode and outcome; the same ones every time.
         where: values that columns must have, such as ``answer_mode="cot"``; an empty value takes all.
 
     Raises:
@@ -41,10 +99,41 @@ def show(records: pd.DataFrame, outcome: str = "", count: int = 8, **where: Any)
             raise RecordsError(f"show: {column}={value!r} is not valid; valid: {', '.join(map(str, known[:12]))}")
         rows = rows[rows[column] == value]
     if rows.empty:
-        print(f"none of the {len(records):,} answers is like that")
-    columns = ["curriculum", "group", "answer_mode", "prompt", "completion", "expected", "parsed", "outcome"]
-    chosen = rows[columns].sample(min(count, len(rows)), random_state=0).reset_index(drop=True)
-    return table(chosen).map(lambda value: f"color:{_OUTCOME[value]};font-weight:bold", subset=["outcome"])
+        return page(f"<p>None of the {len(records):,} answers is like that.</p>")
+    shares = rows["outcome"].value_counts(normalize=True)
+    caption = (
+        f"{min(count, len(rows)):,} of {len(rows):,} answers ("
+        + ", ".join(f"{name} {shares[name]:.0%}" for name in _OUTCOME if name in shares)
+        + "), taken evenly from each arm, group, mode and outcome: what is rare is shown too often."
+    )
+    return page(_browsable(_evenly(rows, count), caption))
+
+
+def _evenly(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return at most `count` rows, as many of one filter's values as of another's as far as there are any."""
+    shuffled = rows.sample(frac=1, random_state=0, ignore_index=True)
+    turn = shuffled.groupby(list(_FILTERS)).cumcount().sort_values(kind="stable")
+    return shuffled.loc[turn.index[:count]].sort_values([*_FILTERS, "program", "input"], kind="stable")
+
+
+def _browsable(rows: pd.DataFrame, caption: str) -> str:
+    """Return `rows` as an HTML table with a script that adds its filters."""
+    lines = []
+    for row in rows.to_dict("records"):
+        cells = []
+        for column in _COLUMNS:
+            text = "–" if pd.isna(row[column]) else html.escape(str(row[column]))
+            look = f"border-left:4px solid {_OUTCOME[row[column]]}" if column == "outcome" else _LOOKS.get(column, "")
+            cells.append(f'<td style="text-align:left;vertical-align:top;{look}">{text}</td>')
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in _COLUMNS.values())
+    name = f"answers-{secrets.token_hex(4)}"  # a notebook may show several
+    script = _SCRIPT.replace("NAME", name).replace("COUNT", str(len(_FILTERS)))
+    return (
+        f'<div id="{name}"><p>{html.escape(caption)}</p><div style="max-height:36em;overflow:auto">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div></div>"
+        f"<script>{script}</script>"
+    )
 
 
 def at_the_end(records: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,29 +12,45 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 
+from pbb.base_data import base_programs
 from pbb.curricula import groups
 from pbb.documents import WITH_IO, WITHOUT_IO
 from pbb.experiment import Experiment
 from pbb.figures import style
 from pbb.model_files import TINY_FOLDER
-from pbb.programs import Program, generate, normalised
-from pbb.programs.interpreter import interpret
+from pbb.programs import DOMAINS, ArithmeticSettings, Program, generate, grammars
+from pbb.programs.domains import accepts, base_may_have_seen, normal_form, reading_agrees
 from pbb.programs.names import BASE_NAMES
 from pbb.programs.program import belongs_to_base
-from pbb.statistics import chance
+from pbb.streams import stream
 from pbb.views.page import code, page
 
 _BASE_NAMES = frozenset(BASE_NAMES)
+CHANCE_LIMIT = 0.15  # what no constant guess may reach with a domain's default knobs
+OFTEN = 20  # programs that an input must be asked of before a guess at its commonest answer is no hindsight
+RANDOM_STRINGS = 100  # drawn for each grammar
 
 
-def of_each_length(experiment: Experiment, count: int = 100, longest: int = 3) -> list[Program]:
-    """Return `count` programs for each number of statements up to `longest`, otherwise like `experiment`'s own."""
-    programs: list[Program] = []
-    for statements in range(1, longest + 1):
-        control = experiment.control if statements > 1 else ()
-        settings = experiment.changed(statements=statements, control=control).program_settings()
-        programs += generate(settings, count, experiment.seed, "of each length", statements)
-    return programs
+def of_each_domain(experiment: Experiment, count: int = 100, longest: int = 3) -> list[Program]:
+    """Return `count` programs of each domain with its default knobs, arithmetic for each length up to `longest`."""
+    kinds: list[Any] = [ArithmeticSettings(statements=n) for n in range(1, longest + 1)]
+    kinds += [d.settings() for name, d in DOMAINS.items() if d.settings and name != "arithmetic"]
+    return [p for i, knobs in enumerate(kinds) for p in generate(knobs, count, experiment.seed, "of each domain", i)]
+
+
+def kind(program: Program) -> str:
+    """Return which row or panel a program belongs to: its domain, in arithmetic with the number of statements."""
+    if program.domain != "arithmetic":
+        return program.domain
+    return f"arithmetic, {program.statements} statement{'s' if program.statements > 1 else ''}"
+
+
+def one_of_each_kind(programs: Iterable[Program]) -> list[Program]:
+    """Return the first program of each `kind`."""
+    first: dict[str, Program] = {}
+    for program in programs:
+        first.setdefault(kind(program), program)
+    return list(first.values())
 
 
 def program_cards(programs: Sequence[Program], text: str = "") -> Any:
@@ -41,10 +59,11 @@ def program_cards(programs: Sequence[Program], text: str = "") -> Any:
     for program in programs:
         chosen = text if text in program.inputs else program.inputs[0]
         execution = program.execution(chosen)
+        told = f"Problem: {program.problem}\n\n" if program.problem not in ("", program.name) else ""
         cells = [
-            ("source", program.source),
-            ("description", program.description),
-            (f"trace on {chosen}, which returns {execution.output}", "\n".join(execution.trace)),
+            (f"{program.domain}: source", program.source),
+            ("description", told + program.description),
+            (f"trace on {chosen}, which gives {execution.output}", "\n".join(execution.trace)),
         ]
         columns = "".join(
             f'<td style="text-align:left;vertical-align:top;width:33%"><small>{html.escape(title)}</small>'
@@ -56,23 +75,17 @@ def program_cards(programs: Sequence[Program], text: str = "") -> Any:
 
 
 def read_back(programs: Iterable[Program]) -> pd.DataFrame:
-    """Read every description back with the independent interpreter and compare outputs with the executed source.
+    """Read every description back with an independent reader and compare with what executing the source gave.
 
-    Returns a row for each number of statements: statements, programs, inputs (compared), disagreements.
+    Returns a row for each `kind`: programs of, programs, inputs (compared), disagreements. Algorithms have no reader
+    and 0 inputs here: the tests compare them with a second implementation, written from their texts alone.
     """
-    rows = [
-        (
-            program.statements,
-            len(program.inputs),
-            sum(
-                str(interpret(program.description, *map(int, text.split(", ")))) != program.execution(text).output
-                for text in program.inputs
-            ),
-        )
-        for program in programs
-    ]
-    frame = pd.DataFrame(rows, columns=["statements", "inputs", "disagreements"])
-    found = frame.groupby("statements").agg(
+    rows = []
+    for program in programs:
+        agree = [reading_agrees(program, text) for text in program.inputs]
+        rows.append((kind(program), len(agree) - agree.count(None), agree.count(False)))
+    frame = pd.DataFrame(rows, columns=["programs of", "inputs", "disagreements"])
+    found = frame.groupby("programs of", sort=False).agg(
         programs=("inputs", "size"), inputs=("inputs", "sum"), disagreements=("disagreements", "sum")
     )
     return found.reset_index()
@@ -83,7 +96,7 @@ def kept_apart(experiment: Experiment) -> pd.DataFrame:
     names, sources = {}, {}
     for group in groups(experiment):
         names[group.name] = {p.name for p in group.programs}
-        sources[group.name] = {normalised(p.source) for p in group.programs}
+        sources[group.name] = set(map(normal_form, group.programs))
     every_name, every_source = set().union(*names.values()), set().union(*sources.values())
     counts = [
         ("w/ IO programs", len(names[WITH_IO])),
@@ -96,49 +109,121 @@ def kept_apart(experiment: Experiment) -> pd.DataFrame:
     return pd.DataFrame(counts, columns=["what", "count"])
 
 
-def _outputs(programs: Iterable[Program]) -> pd.DataFrame:
-    rows = [
-        (p.statements, p.name, text, execution.output)
-        for p in programs
-        for text, execution in zip(p.inputs, p.executions, strict=True)
-    ]
-    return pd.DataFrame(rows, columns=["statements", "program", "input", "expected"])
+def contamination(programs: Iterable[Program], seed: int = 0, base: int = 500) -> pd.DataFrame:
+    """Count programs of experiments that a base model may have seen, by the rule and in a sample of its own programs.
 
-
-def guesses(programs: Iterable[Program]) -> pd.DataFrame:
-    """Return how often guessers are right who know the answer key but not the program, by number of statements.
-
-    Columns: statements, programs, constant (the one commonest answer), best (the better of that and the commonest
-    answer to each input): what a model has to beat. Shares, 0 to 1.
+    Returns a row for each `kind`: programs of, programs, base models' by name or source (the rule), and how many are
+    among `base` programs drawn for base models.
     """
+    known = set(map(normal_form, base_programs(base, seed, "general", 0)))
+    rows = [(kind(p), base_may_have_seen(p), normal_form(p) in known) for p in programs]
+    columns = ["programs of", "base models' by name or source", f"found among {base} base programs"]
+    frame = pd.DataFrame(rows, columns=columns).groupby("programs of", sort=False)
+    return pd.concat([frame.size().rename("programs"), frame.sum()], axis=1).reset_index()
+
+
+# ------------------------------------------------------------------------------------------------ what guessing gives
+def guesses(programs: Iterable[Program]) -> pd.DataFrame:
+    """Return how often guessers are right who know the answer key but not the program, by `kind`.
+
+    Columns: programs of, programs, constant guess (of the three commonest answers the one that is right most often),
+    best guess by input (the better of that and the commonest answer to each input), random string (grammars: letters
+    of the grammar at random). What a model has to beat. Shares, 0 to 1.
+    """
+    by_kind: dict[str, list[Program]] = {}
+    for program in programs:
+        by_kind.setdefault(kind(program), []).append(program)
     rows = []
-    for statements, frame in _outputs(programs).assign(seed=0).groupby("statements"):
-        constant = frame["expected"].value_counts(normalize=True).iloc[0]
-        rows.append((statements, frame["program"].nunique(), constant, chance(frame)))
-    return pd.DataFrame(rows, columns=["statements", "programs", "constant guess", "best guess by input"])
+    for name, chosen in by_kind.items():
+        asked = [(p, text) for p in chosen for text in p.inputs]
+        answers: dict[str, Counter[str]] = {"": Counter()}
+        for p, text in asked:
+            answers.setdefault(text, Counter()).update([p.execution(text).output])
+            answers[""].update([p.execution(text).output])
+        shares = {o: sum(accepts(p, text, o) for p, text in asked) / len(asked) for o, _ in answers[""].most_common(3)}
+        constant = max(shares, key=lambda output: shares[output])
+        told = {t: c.most_common(1)[0][0] if c.total() >= OFTEN else constant for t, c in answers.items()}
+        best = sum(accepts(p, text, told[text]) for p, text in asked) / len(asked)
+        random_string = float("nan")
+        if chosen[0].domain == "grammars":
+            rng = stream("random strings")
+            random_string = sum(grammars.random_baseline(p, rng, RANDOM_STRINGS) for p in chosen) / len(chosen)
+        rows.append((name, len(chosen), shares[constant], max(best, shares[constant]), random_string))
+    columns = ["programs of", "programs", "constant guess", "best guess by input", "random string"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def answer_map(programs: Iterable[Program], largest: int = 9) -> Figure:
-    """Draw how often each output (0 to `largest`) is the answer to each input, and the outputs' overall shares."""
-    frame = _outputs(programs)
-    frame = frame[frame["expected"].isin([str(n) for n in range(largest + 1)])]
-    counts = pd.crosstab(frame["input"], frame["expected"], normalize="index")
-    order = sorted(counts.index, key=lambda text: [int(part) for part in text.split(", ")])[:20]
-    counts = counts.loc[order, sorted(counts.columns, key=int)]
+def guess_picture(table: pd.DataFrame) -> Figure:
+    """Draw `guesses` as bars, a row for each kind of program, with the limit that no constant guess may reach."""
     with style.theme():
-        figure = style.Picture(figsize=(style.DOUBLE, 2.5), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-        shade = sns.light_palette(style.INK, as_cmap=True)  # no arm's colour: nothing was trained here
-        sns.heatmap(counts, ax=left, cmap=shade, vmin=0, cbar_kws={"label": "share of programs"})
-        left.set(title="a  Answers, by input", xlabel="output", ylabel="input")
-        left.tick_params(axis="y", rotation=0)
-        overall = frame["expected"].value_counts(normalize=True)
-        overall = overall.loc[sorted(overall.index, key=int)]
-        right.bar(overall.index, overall, color=style.MUTED)
-        right.axhline(overall.max(), color=style.INK, linestyle=(0, (4, 3)), linewidth=0.8)
-        right.text(0.02, overall.max(), "constant guess", va="bottom", transform=right.get_yaxis_transform())
-        right.set(title="b  Answers, overall", xlabel="output", ylabel="share", ylim=(0, 1.2 * overall.max()))
-        right.grid(axis="x", visible=False)
+        figure = style.Picture(figsize=(style.DOUBLE, 0.4 + 0.28 * len(table)), layout="constrained")
+        axes = figure.subplots()
+        places = range(len(table))
+        shades = {"best guess by input": style.FAINT, "constant guess": style.INK, "random string": style.MUTED}
+        for name, shade in shades.items():
+            height = 0.75 if shade == style.FAINT else 0.35
+            axes.barh(places, table[name].fillna(0), height=height, color=shade, label=name)
+        axes.axvline(CHANCE_LIMIT, color=style.INK, linestyle=(0, (4, 3)), linewidth=0.8)
+        axes.set_yticks(places, table["programs of"])
+        axes.invert_yaxis()
+        axes.set(xlabel="share of answers that a guess gets right", xlim=(0, None))
+        axes.grid(axis="y", visible=False)
+        axes.legend(loc="lower right")
+    return figure
+
+
+# ------------------------------------------------------------------------------------------------------- statistics
+def outputs_picture(programs: Iterable[Program], commonest: int = 10) -> Figure:
+    """Draw the share of each kind's `commonest` outputs: a domain with few different answers rewards guessing."""
+    counts: dict[str, Counter[str]] = {}
+    for program in programs:
+        counts.setdefault(kind(program), Counter()).update(e.output for e in program.executions)
+    panels = {}
+    for name, outputs in counts.items():
+        shares = {output: number / outputs.total() for output, number in outputs.most_common(commonest)}
+        panels[f"{name}\n{len(outputs)} different"] = shares
+    return _bars(panels, "share of all answers")
+
+
+def parts_picture(programs: Iterable[Program], commonest: int = 10) -> Figure:
+    """Draw what programs are made of, as shares of each kind's programs; kinds that are all alike are left out.
+
+    Operators in arithmetic, techniques of algorithms, kinds of cipher, and otherwise families.
+    """
+    counts: dict[str, Counter[str]] = {}
+    total = Counter[str]()
+    for program in programs:
+        counts.setdefault(kind(program), Counter()).update(_made_of(program))
+        total[kind(program)] += 1
+    panels = {
+        name: {part: number / total[name] for part, number in found.most_common(commonest)}
+        for name, found in counts.items()
+        if len(found) > 1
+    }
+    return _bars(panels, "share of programs")
+
+
+def _made_of(program: Program) -> set[str]:
+    if program.domain == "arithmetic":
+        return set(re.findall(r"//|[+*%-]|abs|min|max", program.source))
+    return {program.family.split(":")[0]}
+
+
+def _bars(panels: dict[str, dict[str, float]], label: str) -> Figure:
+    with style.theme():
+        columns = 4
+        rows = -(-len(panels) // columns)
+        figure = style.Picture(figsize=(style.DOUBLE, 1.9 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+        for axes, (title, shares) in zip(grid, panels.items(), strict=False):
+            axes.barh(list(shares), list(shares.values()), color=style.MUTED)
+            axes.invert_yaxis()
+            axes.set_title(title.replace(", ", "\n", 1), fontsize=style.FONT)
+            axes.set_xlabel(label)
+            axes.tick_params(labelbottom=True)
+            axes.grid(axis="y", visible=False)
+        for axes in grid[len(panels) :]:
+            axes.set_axis_off()
     return figure
 
 
@@ -151,32 +236,29 @@ def token_lengths(programs: Iterable[Program]) -> pd.DataFrame:
 
     tokenizer = Tokenizer.from_file(str(TINY_FOLDER / "tiny-m" / "tokenizer.json"))
     rows = [
-        (p.statements, p.name, kind, len(tokenizer.encode(text, add_special_tokens=False).ids))
+        (kind(p), p.name, text, len(tokenizer.encode(body, add_special_tokens=False).ids))
         for p in programs
-        for kind, text in (
+        for text, body in (
             ("source", p.source),
             ("description", p.description),
             ("trace", "\n".join(p.executions[0].trace)),
         )
     ]
-    return pd.DataFrame(rows, columns=["statements", "program", "text", "tokens"])
+    return pd.DataFrame(rows, columns=["programs of", "program", "text", "tokens"])
 
 
 def length_picture(lengths: pd.DataFrame) -> Figure:
-    """Draw the distribution of `token_lengths` by number of statements, a panel for each kind of text."""
-    kinds = list(dict.fromkeys(lengths["text"]))
+    """Draw the distribution of `token_lengths`: a panel for each kind of text, a box for each kind of program.
+
+    Boxes hold the middle half of the programs, whiskers all but one in twenty.
+    """
+    texts, kinds = lengths["text"].unique(), lengths["programs of"].unique()
     with style.theme():
-        figure = style.Picture(figsize=(style.DOUBLE, 2.1), layout="constrained")
-        by_length = list(lengths.groupby("statements"))
-        shades = sns.blend_palette([style.FAINT, style.INK], len(by_length) + 1)[1:]
-        for axes, kind, letter in zip(figure.subplots(1, len(kinds), sharey=True), kinds, "abc", strict=False):
-            for (statements, part), shade in zip(by_length, shades, strict=True):
-                tokens = part.loc[part["text"] == kind, "tokens"]
-                label = f"{statements} statement{'s' if statements != 1 else ''}"
-                bins = range(0, lengths["tokens"].max() + 3, 2)
-                each = [1 / len(tokens)] * len(tokens)
-                axes.hist(tokens, bins=bins, weights=each, color=shade, alpha=0.75, label=label, histtype="stepfilled")
-            axes.set(title=f"{letter}  {kind.capitalize()}", xlabel="tokens", xlim=(0, None))
-            axes.set_ylabel("share of programs" if letter == "a" else "")
-        axes.legend()
+        figure = style.Picture(figsize=(style.DOUBLE, 0.5 + 0.24 * len(kinds)), layout="constrained")
+        for axes, text, letter in zip(figure.subplots(1, len(texts), sharey=True), texts, "abc", strict=True):
+            here = lengths[lengths["text"] == text]
+            look = {"color": style.FAINT, "linecolor": style.INK, "linewidth": 0.8, "width": 0.6}
+            sns.boxplot(here, x="tokens", y="programs of", ax=axes, whis=(2.5, 97.5), showfliers=False, **look)
+            axes.set(title=f"{letter}  {text.capitalize()}", ylabel="", xlim=(0, None))
+            axes.grid(axis="y", visible=False)
     return figure

@@ -35,7 +35,7 @@ def sample_documents(experiment: Experiment, count: int = 400) -> dict[str, Docu
 
 
 def loss_tokens(documents: dict[str, Document], model: str) -> Any:
-    """Return HTML that shows each document with the tokens that carry loss coloured, one box a token."""
+    """Return HTML that shows each document with the tokens that carry loss coloured and underlined, one box a token."""
     from pbb.finetuning import IGNORE, encode
     from pbb.models import load_tokenizer
 
@@ -43,20 +43,28 @@ def loss_tokens(documents: dict[str, Document], model: str) -> Any:
     parts = []
     for label, document in documents.items():
         ((ids, labels),) = encode([document], tokenizer)
-        color = style.GROUPS[document.group].color if document.group in style.GROUPS else style.MUTED
+        color = _group_color(document.group)
+        # Only transparent colours: letters stay the notebook's own, dark on light or light on dark.
+        looks = (
+            f"opacity:.65;border:1px solid {style.MUTED}55",
+            f"background:{color}55;border:1px solid {color};border-bottom-width:2px",
+        )
         tokens = []
         for token, target in zip(ids, labels, strict=True):
             text = html.escape(tokenizer.decode([token])).replace("\n", "⏎<br>").replace(" ", "&nbsp;")
-            back = f"background:{color}77;color:{style.INK}" if target != IGNORE else f"color:{style.MUTED}"
-            tokens.append(
-                f'<span style="{back};border:1px solid {style.FAINT};border-radius:3px;padding:0 1px">{text}</span>'
-            )
+            tokens.append(f'<span style="{looks[target != IGNORE]};border-radius:3px;padding:0 1px">{text}</span>')
         shown = sum(target != IGNORE for target in labels)
         parts.append(
             f"<p><b>{html.escape(label)}</b>: {len(ids)} tokens, {shown} carry loss<br>"
-            f'<span style="font-family:monospace;line-height:1.9">{"".join(tokens)}</span></p>'
+            f'<code style="background:none;line-height:2;overflow-wrap:anywhere">{"".join(tokens)}</code></p>'
         )
-    return page("".join(parts))
+    groups_shown = dict.fromkeys(document.group for document in documents.values())
+    key = ", ".join(f'<b style="border-bottom:3px solid {_group_color(g)}">{html.escape(g)}</b>' for g in groups_shown)
+    return page(f"<p>Coloured tokens carry loss: {key}.</p>{''.join(parts)}")
+
+
+def _group_color(group: str) -> str:
+    return style.GROUPS[group].color if group in style.GROUPS else style.MUTED
 
 
 def stages(experiment: Experiment, count: int = 300) -> pd.DataFrame:

@@ -44,7 +44,7 @@ class Family:
         description: the same step by step, equivalent to the source: ``"$NAME of n: ..."``, a full stop last.
         parameters: for each, the values it may take. A value is a literal, or a mapping of field names to literals that
             are chosen together, such as ``{"op": ">", "words": "above"}``; the parameter's own name is then no field.
-        sample: draws one argument tuple: small numbers, short lists and words; there have to be 20 or more.
+        sample: draws one argument tuple: small numbers, short lists and words, 12 different ones or more.
         edges: argument tuples that are always among the inputs: zero, one element, ties, nothing.
     """
 

@@ -167,18 +167,17 @@ FAMILIES: tuple[Family, ...] = (
             def $NAME(v):
                 t = $s
                 out = []
-                for w in sorted(v, key=lambda w: (w[1], w[0])):
-                    if w[0] >= t:
-                        out.append(w[0])
-                        t = w[1] + $k
+                for e, s in sorted((e, s) for s, e in v):
+                    if s >= t:
+                        out.append(s)
+                        t = e + $k
                 return out
         """,
         problem="""Choose meetings from v, given as start and end: always the one that ends first, of equal ends the
             one that starts first, if it starts at $s or later and $k or more after the last chosen one's end. Give
             their starts""",
-        description="""$NAME of v: let t be $s and out be empty; for each pair w of v, in the order of their ends, then
-            of their starts: if its start is at least t: put its start at the end of out, and let t be its end plus $k;
-            return out.""",
+        description="""$NAME of v: let t be $s and out be empty; for each pair s and e in v, in the order of e, then of
+            s: if s is at least t: put s at the end of out, and let t be e plus $k; return out.""",
         parameters={"s": (0, 1, 2), "k": (0, 1, 2)},
         sample=interval_lists(high=8),
         edges=(([],), ([[2, 4], [4, 6], [0, 7]],)),

@@ -27,7 +27,7 @@ FAMILIES: tuple[Family, ...] = (
         description="""$NAME of a: let i be 0 and j be the length of a; while i is below j: let m be half of i plus j,
             rounded down; if the number at place m of a, counted from 0, is below $k: let i be m plus 1; otherwise: let
             j be m; put $x into a after its first i numbers; return the list.""",
-        parameters={"k": (3, 4, 5, 6, 7), "x": (0, 5, 10)},
+        parameters={"k": (3, 4, 5, 6, 7), "x": (0, 10, 20)},
         sample=ordered_lists(),
         edges=(([],), ([3, 5, 7],)),
     ),
@@ -37,8 +37,8 @@ FAMILIES: tuple[Family, ...] = (
         size="short",
         source="""
             def $NAME(a):
-                b = sorted(a, key=lambda x: (abs(x - $k), x))
-                return b[:$n]
+                b = sorted((abs(x - $k), x) for x in a)
+                return [x for d, x in b[:$n]]
         """,
         problem="""Give the $n numbers of a that are nearest to $k, the nearest first, and of equally near ones the
             smaller""",
@@ -54,8 +54,8 @@ FAMILIES: tuple[Family, ...] = (
         size="short",
         source="""
             def $NAME(a):
-                b = sorted(a, key=lambda x: (x % $k, $tie))
-                return [x + $c for x in b]
+                b = sorted((x % $k, $tie, x) for x in a)
+                return [x + $c for r, t, x in b]
         """,
         problem="""Sort the numbers of a by their remainder modulo $k, those with equal remainders $words first, and
             add $c to each""",

@@ -118,7 +118,7 @@ FAMILIES: tuple[Family, ...] = (
     Family(
         name="tower of numbers",
         technique="stacks",
-        size="medium",
+        size="long",
         source="""
             def $NAME(a):
                 out = []

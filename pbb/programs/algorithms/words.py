@@ -116,7 +116,7 @@ FAMILIES: tuple[Family, ...] = (
         size="short",
         source="""
             def $NAME(a):
-                b = sorted(a, key=lambda w: (len(w), w))
+                b = [w for n, w in sorted((len(w), w) for w in a)]
                 return '$x'.join(b$cut)
         """,
         problem="""Sort the words of a by length, equally long ones by the alphabet, take $words, and put them together
@@ -171,11 +171,10 @@ FAMILIES: tuple[Family, ...] = (
         """,
         problem="""What does it cost at least to make t out of s, if to put in or take out a letter costs $k and to
             change one into another costs $m""",
-        description="""$NAME of s and t: let row be 0, $k, 2 times $k and so on, one more number than t has letters;
+        description="""$NAME of s and t: let row be 0, $k, 2 times $k and so on, one number more than t has letters;
             for each letter c of s: let new begin with the first number of row plus $k; for each place j of t, from 0:
-            take the number of row at j, plus $m if c is not the letter of t at j; put the least of this, the number of
-            row at j + 1 plus $k, and the number of new at j plus $k at the end of new; then let row be new; return the
-            last number of row.""",
+            put the least of three at the end of new: row at j, plus $m if c is not the letter of t at j; row at j + 1
+            plus $k; new at j plus $k; then let row be new; return the last number of row.""",
         parameters={
             "costs": tuple(
                 {"k": k, "m": m} for k, m in ((1, 1), (2, 1), (2, 3), (3, 1), (3, 2), (3, 4), (3, 5), (4, 3), (5, 2))
@@ -202,9 +201,8 @@ FAMILIES: tuple[Family, ...] = (
             them. Multiply by $k and add $m for each letter of the two words""",
         description="""$NAME of s and t: let row be zeros, one more than t has letters; for each letter c of s: let new
             begin with 0; for each place j of t, from 0: if c is the letter of t at j: put the number of row at j plus
-            1 at the end of new; otherwise: put the larger of the number of row at j + 1 and the number of new at j at
-            the end of new; then let row be new; multiply the last number of row by $k, add the two lengths times $m;
-            return it.""",
+            1 at the end of new; otherwise: put the larger of row at j + 1 and new at j there; then let row be new;
+            multiply the last number of row by $k, add the two lengths times $m; return it.""",
         parameters={"k": (3, 5, 10), "m": (1, 2)},
         sample=together(words("abc", shortest=1, longest=4), words("abc", shortest=1, longest=4)),
         edges=(("", "ab"), ("ab", "ba")),

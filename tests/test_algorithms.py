@@ -1,0 +1,320 @@
+"""Algorithms: every program against a second implementation, its texts, its traces, and what a guess would score."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import pytest
+import reference_lists
+import reference_numbers
+import reference_words
+
+from pbb.programs import Program, normalised
+from pbb.programs.algorithms import ASK, FAMILIES, POINTERS, AlgorithmSettings, as_text, generate, statements
+from pbb.programs.algorithms.family import SIZES, TECHNIQUES, Family, number_lists, numbers, words
+from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
+from pbb.programs.program import belongs_to_base
+from pbb.programs.tracing_worker import BUILTINS
+from pbb.streams import stream
+
+REFERENCES = reference_lists.REFERENCES | reference_numbers.REFERENCES | reference_words.REFERENCES
+SHORT = AlgorithmSettings()
+LONGER = AlgorithmSettings(sizes=("medium", "long"))
+BY_NAME = {family.name: family for family in FAMILIES}
+every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+
+
+@pytest.fixture(scope="module")
+def short() -> list[Program]:
+    """As many as an experiment with the default numbers of programs needs."""
+    return generate(SHORT, 900, "tests")
+
+
+@pytest.fixture(scope="module")
+def programs(short: list[Program]) -> list[Program]:
+    return short + generate(LONGER, 250, "tests")
+
+
+def family_of(program: Program) -> Family:
+    return BY_NAME[program.family.partition(": ")[2]]
+
+
+def values(text: str) -> tuple[Any, ...]:
+    return ast.literal_eval(f"({text},)")
+
+
+def plain_python(source: str, name: str) -> Callable[..., Any]:
+    """The function that `source` defines, made without any code of pbb."""
+    namespace: dict[str, Any] = {}
+    exec(source, namespace)
+    return namespace[name]
+
+
+def arguments(family: Family, choice: dict[str, Any], count: int) -> list[tuple[Any, ...]]:
+    rng = stream("tests", family.name, choice)
+    return [*family.edges, *(family.sample(rng, choice) for _ in range(count))]
+
+
+def called(function: Callable[..., Any], values: tuple[Any, ...]) -> str:
+    """The result as Python writes it; the arguments stay as they are."""
+    return repr(function(*copy.deepcopy(values)))
+
+
+def reference_of(family: Family, choice: dict[str, Any]) -> Callable[..., Any]:
+    """The second implementation; it is given only those parameters that the English shows."""
+    shown = Template(family.problem + family.description).get_identifiers()
+    return REFERENCES[family.name]({field: value for field, value in choice.items() if field in shown})
+
+
+@functools.cache
+def rendered(family: Family) -> list[tuple[dict[str, Any], str, str, str]]:
+    """(choice, source, problem, description) of all programs of `family`."""
+    return [(choice, *family.render("Blorp", choice)) for choice in family.programs()]
+
+
+# --- source, text and reference ------------------------------------------------------------------------------------
+
+
+def test_every_family_has_one_reference_and_no_reference_is_left_over() -> None:
+    parts = (reference_lists.REFERENCES, reference_numbers.REFERENCES, reference_words.REFERENCES)
+    assert sorted(name for part in parts for name in part) == sorted(BY_NAME)
+
+
+@every_family
+def test_source_agrees_with_the_reference(family: Family) -> None:
+    """For every choice of parameters, in both halves, on all edge cases and a few draws."""
+    for choice, source, problem, _ in rendered(family):
+        function, reference = plain_python(source, "Blorp"), reference_of(family, choice)
+        for point in arguments(family, choice, 6):
+            assert called(function, point) == called(reference, point), (source, problem, point)
+
+
+def test_stored_outputs_agree_with_the_reference(programs: list[Program]) -> None:
+    for program in programs:
+        reference = reference_of(family_of(program), program.made_by["choice"])
+        for text, execution in zip(program.inputs, program.executions, strict=True):
+            assert execution.output == repr(reference(*values(text))), (program, text)
+
+
+@every_family
+def test_no_two_programs_of_a_family_do_the_same(family: Family) -> None:
+    """So a reference, and a model, can tell each choice of parameters from all others."""
+    choices = [choice for choice, *_ in rendered(family)]
+    points = [point for choice in choices for point in arguments(family, choice, 1 + 60 // len(choices))]
+    points = list({as_text(point): point for point in points}.values())
+    seen: dict[tuple[str, ...], dict[str, Any]] = {}
+    for choice, source, *_ in rendered(family):
+        function = plain_python(source, "Blorp")
+        outputs = tuple(called(function, point) for point in points)
+        assert outputs not in seen, (choice, seen[outputs])
+        seen[outputs] = choice
+
+
+def test_references_use_nothing_of_pbb() -> None:
+    for module in (reference_lists, reference_numbers, reference_words):
+        text = Path(str(module.__file__)).read_text(encoding="utf-8")
+        assert not re.search(r"import pbb|from pbb|\beval\(|\bexec\(", text)
+
+
+# --- the families --------------------------------------------------------------------------------------------------
+
+
+def test_there_are_enough_families_and_every_technique_has_some() -> None:
+    assert len(FAMILIES) >= 80
+    assert len(BY_NAME) == len(FAMILIES)
+    assert {family.technique for family in FAMILIES} == set(TECHNIQUES)
+    assert {family.size for family in FAMILIES} == set(SIZES)
+    kinds = Counter(type(family.edges[0][0]).__name__ for family in FAMILIES)
+    assert min(kinds["int"], kinds["list"], kinds["str"]) >= 20
+
+
+@every_family
+def test_texts_name_the_arguments_and_leave_nothing_open(family: Family) -> None:
+    for _, source, problem, description in rendered(family):
+        names = [argument.arg for argument in ast.parse(source).body[0].args.args]
+        assert description.startswith(f"Blorp of {' and '.join(names)}: ")
+        assert description.endswith(".")
+        assert all(re.search(rf"\b{name}\b", problem) for name in names)
+        assert re.match(r"[A-Z]|[a-z] |n ", problem)
+        assert not set("$\n{}") & set(problem + description)
+        assert "Blorp" not in problem
+        assert max(len(problem), len(description)) <= 420
+
+
+def test_no_two_programs_share_a_problem_or_a_description_or_a_source() -> None:
+    texts = [text for family in FAMILIES for _, *text in rendered(family)]
+    for kind in zip(*texts, strict=True):
+        assert [text for text, count in Counter(kind).items() if count > 1] == []
+    assert len({normalised(source) for source, *_ in texts}) == len(texts)
+
+
+@every_family
+def test_sources_are_plain_functions(family: Family) -> None:
+    _, source, *_ = rendered(family)[0]
+    (function,) = ast.parse(source).body
+    assert isinstance(function, ast.FunctionDef)
+    nodes = list(ast.walk(function))
+    refused = (ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Lambda, ast.Try, ast.Yield, ast.ClassDef)
+    assert not [node for node in nodes if isinstance(node, refused)]
+    calls = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert calls <= set(BUILTINS)  # itself not among them: a trace has to end with the result
+    assert source == ast.unparse(ast.parse(source))
+
+
+@every_family
+def test_sizes_are_kept(family: Family) -> None:
+    _, source, *_ = rendered(family)[0]
+    loops = [node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.For, ast.While))]
+    nested = any(isinstance(inner, (ast.For, ast.While)) for loop in loops for inner in list(ast.walk(loop))[1:])
+    limit = {"short": 4, "medium": 8, "long": 12}[family.size]
+    assert statements(source) <= limit
+    assert family.size == "long" or not nested
+
+
+def test_short_programs_have_short_traces(short: list[Program]) -> None:
+    for program in short:
+        lines = [len(execution.trace) for execution in program.executions]
+        assert sum(count <= 8 for count in lines) >= len(lines) / 3, program
+        assert max(lines) <= 14, program
+
+
+@every_family
+def test_results_are_no_bools_and_every_edge_is_an_input(family: Family) -> None:
+    choice, source, *_ = rendered(family)[0]
+    function = plain_python(source, "Blorp")
+    for point in arguments(family, choice, 20):
+        assert type(function(*copy.deepcopy(point))) in (int, str, list, dict)
+    (program,) = generate(AlgorithmSettings(sizes=SIZES, families=(family.name,)), 1, "edges")
+    assert list(program.inputs[: len(family.edges)]) == list(map(as_text, family.edges))
+    assert len(set(program.inputs)) == len(program.inputs) == 12
+
+
+def test_a_family_says_what_is_wrong_with_it() -> None:
+    good = FAMILIES[0]
+    for change, message in {
+        "technique='magic' is not valid; valid: one of": {"technique": "magic"},
+        "size='tiny' is not valid; valid: one of": {"size": "tiny"},
+        "parameters={'k': ()} is not valid; valid: one value": {"parameters": {"k": ()}},
+        "problem='Add n and $k.' is not valid; valid: no punctuation": {"problem": "Add n and $k."},
+        "description='It adds.' is not valid; valid: starts with": {"description": "It adds."},
+        "problem='Add n' is not valid; valid: names parameter": {"problem": "Add n"},
+        "source='def $NAME(n): return n + $q' is not valid; valid: fields of": {
+            "source": "def $NAME(n): return n + $q"
+        },
+    }.items():
+        with pytest.raises(ValueError, match=re.escape(f"family {good.name!r}: {change}")):
+            replace(good, **message)
+
+
+def test_samplers_keep_their_bounds() -> None:
+    rng = stream("tests", "samplers")
+    for _ in range(200):
+        assert all(3 <= n <= 7 for n in numbers(3, 7, count=2)(rng, {}))
+        (drawn,) = number_lists(1, 4, shortest=1, longest=3)(rng, {})
+        assert len(drawn) in (1, 2, 3)
+        assert set(drawn) <= {1, 2, 3, 4}
+        (word,) = words("ab", shortest=2, longest=3)(rng, {})
+        assert re.fullmatch("[ab]{2,3}", word)
+
+
+# --- generate ------------------------------------------------------------------------------------------------------
+
+
+def test_programs_are_unique_and_families_take_turns(short: list[Program]) -> None:
+    assert len(short) == len({p.name for p in short}) == len({normalised(p.source) for p in short}) == 900
+    assert {p.name for p in short} <= set(EXPERIMENT_NAMES)
+    available = [family for family in FAMILIES if family.size == "short"]
+    first = [family_of(program).name for program in short[: len(available)]]
+    assert len(set(first)) > 0.9 * len(available)
+    for program in short:
+        assert program.source.startswith(f"def {program.name}(")
+        assert program.description.startswith(f"{program.name} of ")
+        assert "NAME" not in program.source + program.description + program.problem
+        assert program.domain == "algorithms"
+        assert program.statements == statements(program.source) <= 4
+
+
+def test_traces_end_with_the_output(programs: list[Program]) -> None:
+    for program in programs:
+        for execution in program.executions:
+            last = execution.trace[-1]
+            assert last.startswith("return ")
+            assert last.removeprefix("return ").rsplit(" = ", 1)[-1] == execution.output, (program, execution)
+
+
+def test_no_constant_guess_does_well(programs: list[Program], short: list[Program]) -> None:
+    for some in (short, programs):
+        outputs = Counter(e.output for p in some for e in p.executions)
+        assert outputs.most_common(1)[0][1] < 0.15 * outputs.total()
+    for program in programs:
+        outputs = Counter(e.output for e in program.executions)
+        assert outputs.most_common(1)[0][1] <= 0.4 * len(program.inputs), program
+        echoed = sum(e.output == text for e, text in zip(program.executions, program.inputs, strict=True))
+        assert echoed <= 0.4 * len(program.inputs), program
+
+
+def test_equal_keys_give_equal_programs_and_other_keys_others(short: list[Program]) -> None:
+    assert [p.to_json() for p in generate(SHORT, 30, "tests")] == [p.to_json() for p in generate(SHORT, 30, "tests")]
+    one, two = generate(SHORT, 30, "tests"), generate(SHORT, 30, "other tests")
+    assert not {p.name for p in one} & {p.name for p in two} or {p.source for p in one} != {p.source for p in two}
+    assert [normalised(p.source) for p in one] == [normalised(p.source) for p in short[:30]]
+
+
+def test_pools_are_disjoint(short: list[Program]) -> None:
+    base = generate(SHORT, 300, "tests", pool="base")
+    assert {p.name for p in base} <= set(BASE_NAMES)
+    assert all(belongs_to_base(normalised(p.source)) for p in base)
+    assert not any(belongs_to_base(normalised(p.source)) for p in short)
+
+
+def test_sources_can_be_left_out_and_sizes_families_and_inputs_chosen() -> None:
+    first = generate(SHORT, 20, 0)
+    taken = frozenset(normalised(p.source) for p in first)
+    assert not taken & {normalised(p.source) for p in generate(SHORT, 200, 0, without=taken)}
+    assert {family_of(p).size for p in generate(LONGER, 20, 0)} <= {"medium", "long"}
+    chosen = generate(AlgorithmSettings(families=("gray code",), inputs=20), 5, 0, inputs=["3", "11"])
+    assert all(family_of(p).name == "gray code" and p.inputs == ("3", "11") == p.inputs for p in chosen)
+    assert {len(p.inputs) for p in generate(AlgorithmSettings(inputs=20), 10, 0)} <= set(range(12, 21))
+    on_words = generate(SHORT, 10, 0, inputs=["'abba'", "'cab'"])
+    assert {type(values(p.inputs[0])[0]) for p in on_words} == {str}
+
+
+def test_json_round_trip(programs: list[Program]) -> None:
+    for program in programs[::25]:
+        assert Program.from_json(program.to_json()) == program
+
+
+def test_generate_says_what_is_wrong() -> None:
+    with pytest.raises(ValueError, match=r"count=200: .* allows for only about \d+ different programs .*ask for fewer"):
+        generate(AlgorithmSettings(families=("gray code",)), 200, 0)
+    with pytest.raises(ValueError, match="pool='exam' is not valid; valid: 'experiment', 'base'"):
+        generate(SHORT, 1, 0, pool="exam")
+    for wrong, message in (
+        ({"sizes": ()}, r"sizes=\(\) is not valid; valid: some of \('short'"),
+        ({"sizes": ("tiny",)}, r"sizes=\('tiny',\) is not valid"),
+        ({"families": ("gray codes",)}, r"families=\('gray codes',\) is not valid; valid: \(\), or some of"),
+        ({"families": ("runs of ones",)}, r"families=\('runs of ones',\) is not valid"),  # a long one
+        ({"inputs": 3}, "inputs=3 is not valid; valid: 8 to 40"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            AlgorithmSettings(**wrong)
+
+
+def test_pointers_and_questions() -> None:
+    assert len(set(POINTERS)) == len(POINTERS) == 20
+    for template in POINTERS:
+        assert template.count("{problem}") == 1
+        assert template.endswith("{problem}")
+    assert {style: set(modes) for style, modes in ASK.items()} == {
+        style: {"direct", "cot"} for style in ("plain", "word_problem")
+    }
+    assert all("{input}" in text for modes in ASK.values() for text in modes.values())

@@ -1,0 +1,389 @@
+"""The repository's address is one; the first cell fetches that; pbb comes beside a host's torch and numpy."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+
+from pbb import bootstrap
+
+ROOT = Path(__file__).parents[1]
+_SPEC = importlib.util.spec_from_file_location("badges", ROOT / ".ci" / "badges.py")
+assert _SPEC is not None
+assert _SPEC.loader is not None
+badges = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(badges)
+
+# What Colab's GPU image of June 2026 came with, as far as pbb needs it; but it had Python 3.12, torch 2.11.0+cu128.
+COLAB = """
+accelerate==1.13.0 datasets==4.0.0 dill==0.3.8 filelock==3.29.0 fsspec==2025.3.0 huggingface_hub==1.17.0
+ipykernel==6.17.1 ipython==7.34.0 jinja2==3.1.6 jupyter_client==7.4.9 lark==1.3.1 matplotlib==3.10.0
+multiprocess==0.70.16 numpy==2.0.2 packaging==26.2 pandas==2.2.2 peft==0.19.1 pip==24.1.2 psutil==5.9.5 pyarrow==18.1.0
+pyzmq==26.2.1 requests==2.32.4 safetensors==0.7.0 scipy==1.16.3 seaborn==0.13.2 tokenizers==0.22.2 torchao==0.10.0
+tornado==6.5.1 tqdm==4.67.3 traitlets==5.7.1 transformers==5.9.0 typer==0.25.1 torch==2.13.0
+"""
+
+
+# ------------------------------------------------------------------------------------------ one address, everywhere
+def test_every_place_has_the_address_of_pyproject() -> None:
+    """Else: `make badges`."""
+    repository, tag = badges.address()
+    stale = [path.name for path in badges.places() if badges.rewrite(path, repository, tag) != path.read_text("utf-8")]
+    assert stale == []
+
+
+def test_every_colab_link_opens_a_notebook_of_that_address() -> None:
+    repository, tag = badges.address()
+    for path in badges.places()[1:]:
+        links = re.findall(r"https://colab\.research\.google\.com/github/([\w./-]+)", path.read_text(encoding="utf-8"))
+        assert links, f"{path.name} has no badge"
+        for link in links:
+            name = link.removeprefix(f"{repository}/blob/{tag}/notebooks/")
+            assert (ROOT / "notebooks" / name).is_file(), f"{path.name} links to {link}"
+            assert path.suffix != ".ipynb" or name == path.name
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The places that hold the address, copied to a folder of their own."""
+    for path in badges.places():
+        target = tmp_path / path.relative_to(ROOT)
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(path, target)
+    return tmp_path
+
+
+def test_a_new_address_is_written_everywhere_and_changes_nothing_else(
+    copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    badges.main(["--repository", "first-owner/first-name", "--tag", "v1-first"], copy)
+    before = {path: path.read_text(encoding="utf-8") for path in badges.places(copy)}
+
+    badges.main(["--repository", "ada/pbb-fork", "--tag", "v9.8"], copy)
+
+    assert badges.address(copy) == ("ada/pbb-fork", "v9.8")
+    for path, text in before.items():
+        assert "first-owner/first-name" in text, f"{path.name} kept the old repository"
+        assert "v1-first" in text, f"{path.name} kept the old tag"
+        now = text.replace("first-owner/first-name", "ada/pbb-fork").replace("v1-first", "v9.8")
+        assert path.read_text(encoding="utf-8") == now
+    capsys.readouterr()
+    badges.main([], copy)
+    assert "ada/pbb-fork at v9.8: wrote nothing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--repository", "https://github.com/ada/pbb"], "REPO='https://github.com/ada/pbb' is not of the form owner"),
+        (["--tag", "release/1"], "TAG='release/1' is not valid"),
+    ],
+)
+def test_a_wrong_address_is_refused_and_nothing_written(
+    arguments: list[str], message: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = [path.read_bytes() for path in badges.places(copy)]
+    with pytest.raises(SystemExit):
+        badges.main(arguments, copy)
+    assert message in capsys.readouterr().err
+    assert [path.read_bytes() for path in badges.places(copy)] == before
+
+
+def test_a_notebook_without_a_bootstrap_cell_is_named(copy: Path) -> None:
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# New")]), copy / "new.ipynb")
+    with pytest.raises(ValueError, match=r"new\.ipynb needs a title in Markdown and one cell tagged 'bootstrap'"):
+        badges.rewrite(copy / "new.ipynb", "ada/pbb", "v1")
+
+
+# ---------------------------------------------------------------------------- beside what is there, in a bare Python
+def test_constraints_keep_what_fits_and_bound_the_rest() -> None:
+    lock = 'a==2.0\nb==2.0\nc==2.10\nnumpy==2.4.6\ntorch==2.13.0\nmac==1.0 ; sys_platform == "darwin"\n# a comment\n'
+    present = {"torch": "2.11.0+cu128", "b": "3.1", "c": "2.9", "elsewhere": "7"}
+    assert bootstrap.constraints(lock, present) == [
+        "torch==2.11.0+cu128",
+        "a==2.0",
+        "b<=3.1",
+        "c<=2.10",
+        "numpy==2.4.6",
+        'mac==1.0 ; sys_platform == "darwin"',
+    ]
+
+
+class Host:
+    """A bare Python with some tiny packages, where pip finds tiny wheels in a folder and nothing else."""
+
+    def __init__(self, folder: Path, **present: str) -> None:
+        self.folder, self.wheels = folder, folder / "wheels"
+        self.wheels.mkdir()
+        venv = folder / "venv"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+        self.python, self.site = venv / "bin" / "python", _site_packages(venv)
+        for name in ("pip", "packaging"):
+            module = importlib.util.find_spec(name)
+            assert module is not None
+            assert module.origin is not None
+            (self.site / name).symlink_to(Path(module.origin).parent)
+        for name, version in present.items():
+            with zipfile.ZipFile(self.offer(name, version)) as wheel:
+                wheel.extractall(self.site)
+
+    def offer(self, name: str, version: str) -> Path:
+        """Put a wheel of one empty module where pip finds it."""
+        path, record = self.wheels / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info/RECORD"
+        files = {
+            f"{name}.py": "",
+            record.replace("RECORD", "METADATA"): f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+            record.replace("RECORD", "WHEEL"): "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            record.replace("RECORD", "INSTALLER"): "pip\n",
+        }
+        files[record] = "".join(f"{file},,\n" for file in [*files, record])
+        with zipfile.ZipFile(path, "w") as wheel:
+            for file, text in files.items():
+                wheel.writestr(file, text)
+        return path
+
+    def project(self, dependencies: list[str], lock: str) -> None:
+        (self.folder / "pyproject.toml").write_text(f"[project]\ndependencies = {dependencies!r}\n")
+        (self.folder / "requirements.lock").write_text(lock)
+
+    def prepare(self, first: str = "", then: str = "") -> subprocess.CompletedProcess[str]:
+        """Call `bootstrap.prepare` in a fresh Python there, `first` before it and `then` after it."""
+        lines = [f"import sys; sys.path.append({str(ROOT)!r})", first, "from pathlib import Path"]
+        lines += ["from pbb import bootstrap", f"bootstrap.prepare(Path({str(self.folder)!r}))", then]
+        environment = {
+            **os.environ,
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(self.wheels),
+            "PIP_CONFIG_FILE": os.devnull,
+        }
+        environment.pop("PYTHONPATH", None)
+        code = "\n".join(lines)
+        return subprocess.run([self.python, "-c", code], env=environment, capture_output=True, text=True)
+
+    def versions(self) -> dict[str, str]:
+        return dict(sorted(path.name.removesuffix(".dist-info").split("-") for path in self.site.glob("*.dist-info")))
+
+
+def _site_packages(venv: Path) -> Path:
+    return Path(sysconfig.get_path("purelib", "venv", {"base": str(venv), "platbase": str(venv)}))
+
+
+def test_what_lacks_comes_from_the_lock_and_torch_and_numpy_stay(tmp_path: Path) -> None:
+    host = Host(tmp_path, torch="1.0", numpy="1.0", fits="1.0", old="1.0")
+    for name, version in [("torch", "2.0"), ("numpy", "2.0"), ("fits", "2.0"), ("old", "2.0"), ("old", "3.0")]:
+        host.offer(name, version)
+    host.offer("new", "1.0")
+    host.offer("new", "2.0")
+    host.project(
+        ["torch>=1", "numpy", "fits", "old>=2", "new"], "torch==2.0\nnumpy==2.0\nfits==2.0\nold==2.0\nnew==1.0\n"
+    )
+
+    done = host.prepare(then="import new")
+
+    assert done.returncode == 0, done.stderr
+    assert host.versions() == {"fits": "1.0", "new": "1.0", "numpy": "1.0", "old": "2.0", "torch": "1.0"}
+    for line in (
+        "keeping torch 1.0, numpy 1.0",
+        "added: new 1.0\n",
+        "replaced: old 1.0 → 2.0\n",
+        f"pbb lies in {tmp_path}",
+    ):
+        assert line in done.stdout
+
+
+def test_a_restart_is_asked_for_until_it_happens(tmp_path: Path) -> None:
+    host = Host(tmp_path, torch="1.0", numpy="1.0", old="1.0")
+    host.offer("old", "2.0")
+    host.project(["old>=2"], "old==2.0\n")
+    twice = f"try: bootstrap.prepare(Path({str(tmp_path)!r}))\nexcept bootstrap.BootstrapError: pass"
+    restart = "Please restart the session now"
+
+    done = host.prepare(first=f"import old; from pathlib import Path; from pbb import bootstrap\n{twice}")
+    assert done.returncode == 1
+    assert restart in done.stderr, "the second call forgot about it"
+    assert "in use: old 1.0 → 2.0." in done.stderr
+    assert done.stdout.count("replaced:") == 1
+
+    shutil.rmtree(host.wheels)  # from here on nothing can be installed
+    after = host.prepare(first="import old")
+    assert after.returncode == 0, after.stderr
+    assert restart not in after.stderr + after.stdout
+    assert "replaced:" not in after.stdout
+
+
+def test_where_torch_would_have_to_go_nothing_changes_and_pip_is_quoted(tmp_path: Path) -> None:
+    host = Host(tmp_path, torch="1.0", numpy="1.0")
+    host.offer("torch", "2.0")
+    host.offer("new", "1.0")
+    host.project(["torch>=2", "new"], "torch==2.0\nnew==1.0\n")
+
+    done = host.prepare()
+
+    assert done.returncode == 1
+    assert "pip could not add what pbb needs while keeping torch and numpy as they are" in done.stderr
+    assert "torch>=2" in done.stderr
+    assert host.versions() == {"numpy": "1.0", "torch": "1.0"}
+
+
+@pytest.mark.parametrize(("version", "stays"), [("0.10.0", False), ("0.16.0", True)])
+def test_a_torchao_that_peft_refuses_goes(version: str, stays: bool, tmp_path: Path) -> None:
+    host = Host(tmp_path, torch="1.0", numpy="1.0", torchao=version)
+    host.project(["torch"], "torch==1.0\n")
+    done = host.prepare()
+    assert done.returncode == 0, done.stderr
+    assert ("torchao" in host.versions()) == stays
+    assert (f"removed: torchao {version}" in done.stdout) != stays
+
+
+def test_peft_is_as_strict_about_torchao_as_we_say() -> None:
+    peft = importlib.util.find_spec("peft")  # found, not imported: that takes seconds
+    assert peft is not None
+    assert peft.origin is not None
+    text = Path(peft.origin).with_name("import_utils.py").read_text(encoding="utf-8")
+    oldest = re.search(r'TORCHAO_MINIMUM_VERSION = .*parse\("([\d.]+)"\)', text)
+    assert oldest is not None
+    assert bootstrap.Version(oldest[1]) == bootstrap.Version(bootstrap.REFUSED[1])
+
+
+def test_a_notebook_shows_the_message_alone() -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell, shown = InteractiveShell(), []
+    shell._showtraceback = lambda kind, error, lines: shown.extend(lines)  # type: ignore[method-assign]
+    shell.run_cell("from pbb.bootstrap import BootstrapError\nraise BootstrapError('Please restart.')")
+    assert shown == ["Please restart."]
+
+
+# ----------------------------------------------------------------- the first notebook, as on Colab, out of a checkout
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """This working tree, tagged: who clones the published address gets it. Returns an empty folder to work in."""
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True)
+    if names.returncode:
+        pytest.skip("not in a git checkout")
+    origin = tmp_path / "origin"
+    for name in filter(None, names.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (origin / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, origin / name)
+    repository, tag = badges.address()
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for command in (["init"], ["add", "--all"], [*identity, "commit", "-m", "all of it"], ["tag", tag]):
+        options = ["-c", "init.defaultBranch=main", "-c", "commit.gpgSign=false", "-c", "core.hooksPath="]
+        subprocess.run(["git", *options, *command], cwd=origin, check=True, capture_output=True)
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{origin.as_uri()}.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", f"https://github.com/{repository}")
+    work = tmp_path / "content"
+    work.mkdir()
+    return work
+
+
+def run_as_on_colab(python: Path, site: Path, work: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run 00_start_here at smoke size in `work`, in a kernel of `python` that has google.colab loaded as Colab's has.
+
+    Returns what the bootstrap cell printed. Raises papermill's error if a cell stops.
+    """
+    (site / "google" / "colab").mkdir(parents=True)
+    (site / "google" / "colab" / "__init__.py").touch()
+    startup = work / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00_colab.py").write_text("import google.colab\n")
+    monkeypatch.setenv("IPYTHONDIR", str(work / "ipython"))
+    for name in ("PYTHONPATH", "PBB_RUNS", "PBB_FIGURES"):
+        monkeypatch.delenv(name, raising=False)
+
+    class ThatPython(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+            return KernelSpec(argv=argv, display_name="Colab", language="python")
+
+    copy = work / "executed.ipynb"
+    papermill.execute_notebook(
+        ROOT / "notebooks" / "00_start_here.ipynb",
+        copy,
+        parameters={"preset": "smoke"},
+        cwd=work,
+        kernel_name="python3",
+        language="python",
+        kernel_manager_class=ThatPython,
+        progress_bar=False,
+    )
+    _, tag = badges.address()
+    assert (work / f"pbb-{tag}" / "runs").is_dir(), "it trained somewhere else than in its own checkout"
+    (cell,) = [c for c in nbformat.read(copy, as_version=4).cells if "bootstrap" in c.metadata.get("tags", ())]
+    printed = "".join(output.get("text", "") for output in cell.outputs)
+    assert f"pbb lies in {work / f'pbb-{tag}'}" in printed
+    return printed
+
+
+def _versions(python: Path) -> dict[str, str]:
+    code = f"import json, sys; sys.path.append({str(ROOT)!r})\nfrom pbb.bootstrap import installed"
+    code += "\nprint(json.dumps(installed()))"
+    said = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    return dict(json.loads(said.stdout))
+
+
+@pytest.mark.slow
+def test_first_notebook_as_on_colab(tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a Python that has every package of ours but not pbb, so that pip has nothing to fetch."""
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    python, site = venv / "bin" / "python", _site_packages(venv)
+    (site / "ours.pth").write_text(sysconfig.get_path("purelib") + "\n")  # what lies there, but no editable install
+    before = _versions(python)
+
+    printed = run_as_on_colab(python, site, published, monkeypatch)
+
+    assert _versions(python) == before
+    assert f"keeping torch {before['torch']}, numpy {before['numpy']}" in printed
+    assert "added:" not in printed
+    assert "replaced:" not in printed
+    assert "pbb 0.1.0" in printed, "pbb.setup() said nothing"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.skipif(
+    os.environ.get("PBB_TEST_INSTALL") != "1", reason="installs 2 GB from the network; set PBB_TEST_INSTALL=1"
+)
+def test_first_notebook_from_a_clean_installation(
+    tmp_path: Path, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a Python with what Colab comes with, and nothing else."""
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    python = venv / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", *COLAB.split()], check=True)
+    before = _versions(python)
+    assert "trl" not in before
+    assert "pbb" not in before
+
+    printed = run_as_on_colab(python, _site_packages(venv), published, monkeypatch)
+
+    after = _versions(python)
+    for name in ("torch", "numpy", "pandas", "matplotlib", "scipy", "ipykernel", "ipython", "requests", "tornado"):
+        assert after[name] == before[name]
+    assert "torchao" not in after
+    lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    for name in ("accelerate", "datasets", "peft", "pyarrow", "tokenizers", "transformers", "trl"):
+        assert f"\n{name}=={after[name]}\n" in lock
+    assert "added: " in printed
+    assert re.search(r"replaced: accelerate 1\.13\.0 → ", printed)
+    assert "restart" not in printed.lower()

@@ -1,0 +1,236 @@
+"""Reinforcement: right answers get likelier, two runs are identical, and nothing but w/ IO questions is asked."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pbb.curricula import Group, LeakageError, _guarded, curriculum, groups
+from pbb.documents import WITH_IO, WITHOUT_IO, Document, execution_document
+from pbb.experiment import Experiment
+from pbb.models import load, load_tokenizer, save
+from pbb.reinforcement import ExactMatch, PolicyOptimisation, question_rows, reinforce
+
+EXPERIMENT = Experiment(
+    curriculum="retroactive", with_io_programs=8, without_io_programs=3, demonstrations=2, general_ratio=0.0
+)
+# Eight questions, each of them in every epoch, with answers that a base model sometimes guesses.
+GUESSED = EXPERIMENT.changed(demonstrations=1, templates=1, trained_modes=("direct",))
+# Temperature 2, since the base model is sure of its guesses, and samples that agree teach nothing.
+DIRECT = PolicyOptimisation(
+    learning_rate=1e-3,
+    completions=64,
+    group_size=16,
+    generation_batch_size=64,
+    temperature=2.0,
+    max_completion_length=4,
+)
+
+
+def stage_2(experiment: Experiment = EXPERIMENT) -> Iterator[Document]:
+    return curriculum(experiment)[1].documents()
+
+
+@pytest.fixture(scope="module")
+def group() -> Group:
+    return groups(EXPERIMENT)[0]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return load_tokenizer("tiny-m")
+
+
+def weights(model) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.slow
+def test_right_answers_become_likelier() -> None:
+    model, tokenizer = load("tiny-m")
+    how = replace(DIRECT, completions=128, generation_batch_size=128)
+    done = reinforce(model, tokenizer, stage_2(GUESSED), groups(GUESSED)[0], 16, how, 3, progress=False)
+    rewards = [row["reward"] for row in done.log]
+    assert len(rewards) == 16
+    assert sum(rewards[:2]) / 2 < 0.2, "a guess is right one time in ten"
+    assert sum(rewards[-3:]) / 3 > 0.4
+    assert any(row["spread"] > 0 for row in done.log)
+
+
+@pytest.mark.parametrize("changes", [{}, {"generation_batch_size": 128, "beta": 0.1, "loss_type": "dr_grpo"}])
+def test_two_runs_are_identical(changes: dict[str, Any]) -> None:
+    ends, logs = [], []
+    for _ in range(2):
+        model, tokenizer = load("tiny-m")
+        before, seen = weights(model), []
+        done = reinforce(
+            model, tokenizer, stage_2(GUESSED), groups(GUESSED)[0], 4, replace(DIRECT, **changes), 3,
+            checkpoints=[2, 4], on_checkpoint=lambda step, _, seen=seen: seen.append(step), progress=False,
+        )  # fmt: skip
+        assert seen == [2, 4]
+        assert any(row["spread"] > 0 for row in done.log), "nothing was there to learn from"
+        assert not torch.equal(weights(model), before)
+        assert not model.training
+        ends.append(weights(model))
+        logs.append(done.log)
+    assert torch.equal(*ends)
+    assert logs[0] == logs[1]
+
+
+def test_questions_and_tokens_are_counted_as_they_were_asked(group: Group, tokenizer, micro_model: str) -> None:
+    model, _ = load(micro_model)
+    how = PolicyOptimisation(completions=8, group_size=4, generation_batch_size=16, max_completion_length=64)
+    done = reinforce(model, tokenizer, stage_2(), group, 2, how, 0, progress=False)
+    asked = list(itertools.islice(stage_2(), 4))
+    rendered = [
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": d.prompt}], add_generation_prompt=True, tokenize=False
+        )
+        for d in asked
+    ]
+    prompts = sum(map(len, tokenizer(rendered, add_special_tokens=False)["input_ids"]))
+    assert done.questions == how.questions(2) == 4
+    assert done.tokens_trained == 4 * prompts + done.tokens_generated
+    assert 16 <= done.tokens_generated <= 16 * 64
+    assert done.log[-1]["tokens_generated"] == done.tokens_generated
+    assert done.log[-1]["tokens_trained"] == done.tokens_trained
+    assert done.log[0]["completion_length"] == pytest.approx(done.tokens_generated / 16)
+
+
+def test_lora_trains_adapters_and_saves_a_whole_model(tmp_path: Path) -> None:
+    model, tokenizer = load("tiny-m")
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    reinforce(
+        model, tokenizer, stage_2(GUESSED), groups(GUESSED)[0], 4, replace(DIRECT, lora_rank=4, learning_rate=1e-2), 3,
+        checkpoints=[4], on_checkpoint=lambda step, current: save(current, tmp_path / "merged"), progress=False,
+    )  # fmt: skip
+    merged, _ = load("tiny-m", tmp_path / "merged")
+    changed = {name for name, p in merged.named_parameters() if not torch.equal(p, before[name])}
+    assert changed == {name for name in before if name.endswith("_proj.weight")}
+
+
+def test_the_reward_is_for_right_answers_alone(group: Group, tokenizer, tmp_path: Path) -> None:
+    program = group.programs[0]
+    text = program.inputs[0]
+    run = program.execution(text)
+    trace, deed = "\n".join(run.trace), tmp_path / "deed"
+    cases = [
+        ("direct", run.output, 1.0),
+        ("direct", f" {run.output}\n", 1.0),
+        ("direct", f"{run.output}1", 0.0),
+        ("direct", f"It is {run.output}", 0.0),
+        ("direct", trace, 0.0),
+        ("direct", "", 0.0),
+        ("direct", f"open({str(deed)!r}, 'w')", 0.0),
+        ("cot", trace, 1.0),
+        ("cot", trace[:-1], 0.0),
+        ("cot", f"{trace}1", 0.0),
+        ("cot", run.output, 0.0),
+        ("cot", f"return open({str(deed)!r}, 'w')", 0.0),
+    ]
+    ids = [tokenizer(written + tokenizer.eos_token, add_special_tokens=False)["input_ids"] for _, written, _ in cases]
+    reward = ExactMatch(group, tokenizer)
+    columns = {"program": [program.name] * len(cases), "input": [text] * len(cases)}
+    given = reward(completion_ids=ids, answer_mode=[mode for mode, _, _ in cases], prompts=[], **columns)
+    assert given == [right for _, _, right in cases]
+    assert reward.generated == sum(map(len, ids))
+    assert not deed.exists(), "a model's output was executed"
+
+
+def test_the_reward_takes_what_the_domain_accepts(tokenizer) -> None:
+    e = EXPERIMENT.changed(domain="grammars", with_io_programs=2, without_io_programs=2)
+    group = groups(e)[0]
+    program, text, other = next(
+        (p, short, p.execution(long).output)
+        for p in group.programs
+        for short, long in itertools.permutations(p.inputs, 2)
+        if ast.literal_eval(long).startswith(ast.literal_eval(short))
+        and p.execution(long).output != p.execution(short).output
+    )
+    ids = [tokenizer(written, add_special_tokens=False)["input_ids"] for written in (other, "'?'")]
+    reward = ExactMatch(group, tokenizer)
+    assert reward(ids, [program.name] * 2, [text] * 2, ["direct"] * 2) == [1.0, 0.0]
+
+
+def test_only_shown_inputs_of_with_io_programs_are_asked_about_and_by_name(group: Group, tokenizer) -> None:
+    rows = question_rows(stage_2(), group, tokenizer, 100, 64)
+    secret = {p.name for g in groups(EXPERIMENT) if g.name == WITHOUT_IO for p in g.programs}
+    programs = {p.name: p for p in group.programs}
+    assert set(rows["program"]) == set(programs)
+    for row in rows:
+        (message,) = row["prompt"]
+        assert message["role"] == "user"
+        assert row["program"] in message["content"]
+        assert programs[row["program"]].source not in message["content"]
+        assert row["input"] in group.shown[row["program"]]
+        assert not any(name in message["content"] for name in secret)
+    stream = [d.prompt for d in itertools.islice(stage_2(), 100)]
+    assert [row["prompt"][0]["content"] for row in rows] == stream, "questions are those that SFT trains on, in order"
+
+
+def test_a_planted_leak_is_caught_before_anything_is_trained(group: Group, tokenizer, micro_model: str) -> None:
+    secret, shown = groups(EXPERIMENT)[1].programs[0], group.programs[0]
+    leaks = {
+        secret.name: execution_document(secret, WITH_IO, 0, secret.inputs[0], "direct"),
+        "held out": execution_document(shown, WITH_IO, 0, group.held_out(shown)[0], "direct"),
+    }
+    model, _ = load(micro_model)
+    before = weights(model)
+    how = PolicyOptimisation(completions=8, group_size=4, generation_batch_size=8)
+    for words, leak in leaks.items():
+        for guard in (iter, lambda documents: _guarded(iter(documents), EXPERIMENT)):  # its own guard, and the stage's
+            with pytest.raises(LeakageError, match=words):
+                reinforce(model, tokenizer, guard([*itertools.islice(stage_2(), 1), leak]), group, 1, how, 0)
+    assert torch.equal(weights(model), before)
+
+
+def test_a_stream_without_enough_questions_is_refused(group: Group, tokenizer, micro_model: str) -> None:
+    model, _ = load(micro_model)
+    how = PolicyOptimisation(completions=8, group_size=4, generation_batch_size=8)
+    for stream, words in (
+        (iter([]), "the stream ended after 0 questions; valid: 2"),
+        (itertools.islice(stage_2(), 1), "the stream ended after 1 questions; valid: 2"),
+        (curriculum(EXPERIMENT)[0].documents(), "a declarative document has no answer to reward"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            reinforce(model, tokenizer, stream, group, 1, how, 0)
+    with pytest.raises(ValueError, match=r"max_completion_length=2 is too short .* valid: \d+ or more"):
+        reinforce(model, tokenizer, stage_2(), group, 8, replace(how, max_completion_length=2), 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"group_size": 1}, ["group_size=1", "2 or more"]),
+        ({"group_size": 0}, ["group_size=0", "2 or more"]),
+        ({"completions": 60}, ["completions=60", "multiple of group_size=8"]),
+        ({"completions": 0}, ["completions=0", "multiple of group_size=8"]),
+        ({"generation_batch_size": 96}, ["generation_batch_size=96", "multiple of completions=64"]),
+        ({"generation_batch_size": 32}, ["generation_batch_size=32", "multiple of completions=64"]),
+        ({"max_completion_length": 1}, ["max_completion_length=1", "2 or more"]),
+        ({"learning_rate": 0.0}, ["learning_rate=0.0", "more than 0"]),
+        ({"temperature": 0.0}, ["temperature=0.0", "more than 0"]),
+        ({"beta": -0.1}, ["beta=-0.1", "0 or more"]),
+        ({"loss_type": "ppo"}, ["loss_type='ppo'", "dapo"]),
+        ({"scale_rewards": "std"}, ["scale_rewards='std'", "batch"]),
+    ],
+)
+def test_bad_values_name_field_value_and_what_is_valid(changes: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ValueError, match="is not valid; valid:") as caught:
+        PolicyOptimisation(**changes)
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_steps_use_up_what_is_sampled_at_once() -> None:
+    how = PolicyOptimisation(completions=64, group_size=8, generation_batch_size=256)
+    assert how.questions(8) == 64
+    for steps in (0, 6):
+        with pytest.raises(ValueError, match=f"steps={steps} is not valid; valid: a multiple of 4"):
+            how.questions(steps)

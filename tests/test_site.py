@@ -1,0 +1,241 @@
+"""The gallery: all that is committed is shown, claims first; nothing is asked of the network; anyone can read it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html import unescape
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+import matplotlib.image
+import nbformat
+import pytest
+
+from pbb import claims
+from pbb import site as gallery
+from pbb.figures import FIGURES
+from pbb.folders import RecordsError, is_complete, read_manifest
+from pbb.records import load_records
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCES = sorted(file.parent for file in (ROOT / "figures" / "reference").glob("*/*/manifest.json"))
+# What makes a browser fetch something at once. A link that a reader may follow (the href of an <a>) does not.
+FETCHED = {"src", "srcset", "href", "xlink:href", "data", "poster", "action", "background"}
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABpfZFQAAAAABJRU5ErkJggg=="
+
+
+class Page(HTMLParser):
+    """What a test wants to know of a page: its elements with attributes, in order, and the text of its <style>s."""
+
+    def __init__(self, markup: str):
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.styles = ""
+        self.feed(markup)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        self.styles += dict(attrs).get("style") or ""
+
+    def handle_data(self, data: str) -> None:
+        if self.elements and self.elements[-1][0] == "style":
+            self.styles += data
+
+    def values(self, *names: str) -> list[str]:
+        return [attributes[name] for _, attributes in self.elements for name in names if name in attributes]
+
+    def fetched(self) -> list[str]:
+        """The address of everything that a browser would fetch with the page."""
+        found = [
+            value
+            for tag, attributes in self.elements
+            for name, value in attributes.items()
+            if name in FETCHED and not (tag == "a" and name == "href")
+        ]
+        return found + re.findall(r"""(?:url\(\s*|@import\s+)["']?([^"')\s]+)""", self.styles)
+
+
+def outside(addresses: list[str]) -> list[str]:
+    return [address for address in addresses if re.match(r"\s*(?!data:)([\w+.-]+:|//)", address)]
+
+
+def checkout(folder: Path, *figures: str) -> Path:
+    """A checkout with the committed notebooks and references of `figures` alone, and nothing executed."""
+    for reference in REFERENCES:
+        if reference.name in figures:
+            target = folder / "figures" / "reference" / reference.parent.name / reference.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.symlink_to(reference)
+    (folder / "notebooks").symlink_to(ROOT / "notebooks")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of all that is committed, built as in a fresh clone; the build never loads torch."""
+    folder = tmp_path_factory.mktemp("a site")
+    root = checkout(folder / "clone", *(reference.name for reference in REFERENCES))
+    code = (
+        "import sys; from pathlib import Path; from pbb.site import build; build(*map(Path, sys.argv[1:])); "
+        "heavy = {'torch', 'transformers', 'trl'} & sys.modules.keys(); assert not heavy, heavy"
+    )
+    command = [sys.executable, "-c", code, str(folder / "site"), str(root)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def index(site: Path) -> str:
+    return (site / "index.html").read_text(encoding="utf-8")
+
+
+# ------------------------------------------------------------------------------------------------ what is shown
+def test_every_committed_figure_is_shown_with_claim_caption_and_notebook(index: str, site: Path) -> None:
+    page, text = Page(index), unescape(index)
+    assert REFERENCES
+    for folder in REFERENCES:
+        manifest = read_manifest(folder)
+        assert manifest is not None
+        assert manifest["claim"] in text
+        assert manifest["caption"] in text
+        shown = f"{folder.parent.name}/{folder.name}"
+        assert {f"{shown}/figure.png", f"{shown}/figure.pdf", f"{shown}/table.csv"} <= {*page.values("src", "href")}
+        assert (site / shown / "figure.png").read_bytes() == (folder / "figure.png").read_bytes()
+    links = [address for address in page.values("href") if address.startswith("https://colab.")]
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        own = [address for address in links if address.endswith(f"/notebooks/{notebook.name}")]
+        assert own, f"nothing opens {notebook.name}"
+        assert own[0] in nbformat.read(notebook, as_version=4).cells[0].source, "not where its own badge leads"
+    assert "See it executed" not in index
+
+
+def test_claims_come_first_with_the_verdicts_that_the_records_give(index: str) -> None:
+    assert index.index(">Claims</h2>") < index.index(">Figures</h2>") < index.index(">Notebooks</h2>")
+    declared = {contrast.claim for contrasts in claims.DECLARED.values() for contrast in contrasts}
+    shown = re.findall(r'class="claim" id="\w+-(C\d+)"', index)
+    assert shown == sorted(declared, key=lambda claim: int(claim[1:]))
+    row = r'<th scope="row">([^<]+)<small>([^<]+)</small></th>(?:(?!</tr>).)*chip [\w-]+">([^<]+)<'
+    found = {(contrast, where): verdict for contrast, where, verdict in re.findall(row, unescape(index), re.DOTALL)}
+    judged = claims.verdict("F05", load_records(ROOT / "figures" / "reference" / "cpu" / "F05_answer_mode"))
+    for expected in judged.to_dict("records"):
+        assert found[expected["contrast"], expected["where"]] == expected["verdict"]
+
+
+def test_a_new_claim_is_shown_without_a_change_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    new = [
+        claims.Declared(claim, claims.Side("proactive"), claims.Side("stage_1_only"))
+        for claim in ("C12", "C2")  # in the order of their numbers, not of their letters
+    ]
+    monkeypatch.setattr(claims, "DECLARED", {"F05": (*claims.DECLARED["F05"], *new)})
+    page = gallery.build(tmp_path / "site", checkout(tmp_path, "F05_answer_mode")).read_text(encoding="utf-8")
+    assert re.findall(r'class="claim" id="cpu-(C\d+)"', page) == ["C2", "C3", "C12"]
+    assert page.count("Proactive-PBB, CoT &gt; Stage 1 only, CoT") == 2 * 3, "for each of three lengths"
+
+
+def test_pictures_are_cut_above_their_caption_and_nothing_else_is_lost() -> None:
+    for folder in REFERENCES:
+        manifest = read_manifest(folder)
+        assert manifest is not None
+        width, height = gallery._picture_size(folder / "figure.png", manifest["caption"])
+        ink = matplotlib.image.imread(folder / "figure.png")[..., :3].min(axis=(1, 2)) < 0.9  # by row
+        assert ink[: height - 4].any()
+        assert not ink[height - 4 : height].any(), f"{folder.name}: something is drawn right above the caption"
+        assert ink[height : height + 12].any(), f"{folder.name}: the caption does not begin here"
+        assert width == matplotlib.image.imread(folder / "figure.png").shape[1]
+
+
+def test_without_references_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(RecordsError, match="no reference figures here"):
+        gallery.build(tmp_path / "site", checkout(tmp_path))
+    assert not (tmp_path / "site").exists()
+
+
+# ---------------------------------------------------------------------------------------------------- notebooks
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site with one executed notebook, which shows a badge, a table, a picture and an error in colour."""
+    root = checkout(tmp_path_factory.mktemp("executed"), "F01_overview")
+    badge = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.example/x)"
+    cell = nbformat.v4.new_code_cell('draw("a" < "b")')
+    cell.outputs = [
+        nbformat.v4.new_output("display_data", {"image/png": PIXEL, "text/plain": "a picture"}),
+        nbformat.v4.new_output("display_data", {"text/html": "<table><tr><td>42</td></tr></table>"}),
+        nbformat.v4.new_output("stream", text="\x1b[31mred\x1b[0m"),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# Title\n\n{badge}"), cell])
+    (root / "build" / "cpu").mkdir(parents=True)
+    nbformat.write(notebook, root / "build" / "cpu" / "02_finetune.ipynb")
+    gallery.build(root / "build" / "site", root)
+    return root / "build" / "site"
+
+
+def test_executed_notebooks_become_pages(executed: Path) -> None:
+    index = (executed / "index.html").read_text(encoding="utf-8")
+    assert index.count("See it executed") == 1
+    assert 'href="cpu/notebooks/02_finetune.html"' in index
+    text = (executed / "cpu" / "notebooks" / "02_finetune.html").read_text(encoding="utf-8")
+    assert "<td>42</td>" in text
+    assert '<a href="https://colab.example/x">Open in Colab</a>' in text
+    assert 'Picture drawn by: draw("a" < "b")' in Page(text).values("alt")
+    assert 'href="../../index.html"' in text
+
+
+# ----------------------------------------------------------------------------------- no requests; for all readers
+def test_the_check_for_requests_finds_them() -> None:
+    planted = Page(
+        '<img src="https://a/x.png"><link href="//a/x.css"><script src="http://a/x.js"></script>'
+        '<style>@import "https://a/y.css"; p { background: url(https://a/x.gif) }</style>'
+        '<p style="background: url(\'//a/y.gif\')"><a href="https://a">a link</a>'
+        '<img src="x.png"><img src="data:image/png;base64,x">'
+    )
+    assert len(outside(planted.fetched())) == 6
+
+
+@pytest.mark.parametrize("which", ["site", "executed"])
+def test_no_page_asks_anything_of_the_network(which: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(which)
+    pages = sorted(folder.rglob("*.html"))
+    assert pages
+    for file in pages:
+        page = Page(file.read_text(encoding="utf-8"))
+        assert not outside(page.fetched())
+        (policy,) = [meta["content"] for tag, meta in page.elements if meta.get("http-equiv")]
+        assert policy.startswith("default-src 'none'; "), "whatever slips in, the browser refuses it"
+        assert "http" not in policy
+        for address in page.values("src", "href"):
+            if address.startswith(("data:", "https:", "#")):
+                continue
+            assert (file.parent / unquote(address)).is_file(), f"{file.name} points at {address}, which is not there"
+
+
+@pytest.mark.parametrize("which", ["site", "executed"])
+def test_pages_are_accessible(which: str, request: pytest.FixtureRequest) -> None:
+    for file in request.getfixturevalue(which).rglob("*.html"):
+        page = Page(file.read_text(encoding="utf-8"))
+        assert ("html", {"lang": "en"}) in page.elements
+        assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in page.elements
+        assert "prefers-color-scheme: dark" in page.styles
+        levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(after <= before + 1 for before, after in pairwise(levels)), levels
+        pictures = [attributes for tag, attributes in page.elements if tag == "img"]
+        assert pictures
+        assert all(len(attributes.get("alt", "")) > 10 for attributes in pictures)
+        ids = page.values("id")
+        assert len(ids) == len(set(ids))
+        assert set(page.values("aria-labelledby")) <= set(ids)
+        assert {address[1:] for address in page.values("href") if address.startswith("#")} <= set(ids)
+        for tag, attributes in page.elements:
+            assert tag != "th" or attributes.get("scope") in ("col", "row")
+
+
+def test_every_reference_is_complete_and_known() -> None:
+    """Else the site would pass it over."""
+    assert all(is_complete(folder) for folder in REFERENCES)
+    assert {folder.name for folder in REFERENCES} <= {module.NAME for module in FIGURES.values()}
