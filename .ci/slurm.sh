@@ -12,8 +12,10 @@ PATH=$PATH:/usr/sbin:/sbin
 fail() { echo "$*" >&2; exit 1; }
 
 configure() {
-  local user ports
+  local user host ports
   user=$(id -un)
+  host=$(uname -n)
+  host=${host%%.*}
   # Three free ports, held open together so that they differ.
   ports=$(python3 -c 'import socket
 held = [socket.socket() for _ in range(3)]
@@ -22,13 +24,11 @@ print(*[s.getsockname()[1] for s in held])')
   read -r controller first second <<<"$ports"
   cat >"$folder/slurm.conf" <<CONF
 ClusterName=loopback
-SlurmctldHost=$(hostname -s)(127.0.0.1)
+SlurmctldHost=$host(127.0.0.1)
 SlurmctldPort=$controller
 SlurmUser=$user
 SlurmdUser=$user
-AuthType=auth/munge
 AuthInfo=socket=$folder/munge.socket
-CredType=cred/munge
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool.%n
 SlurmctldPidFile=$folder/slurmctld.pid
@@ -38,22 +38,16 @@ SlurmdLogFile=$folder/slurmd.%n.log
 # Containers lend out neither control groups nor affinity.
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
-SwitchType=switch/none
-MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
-SchedulerType=sched/backfill
 # A test waits for all of these.
 SchedulerParameters=sched_interval=2,bf_interval=2,sched_min_interval=200000
 SlurmdTimeout=10
 KillWait=2
-InactiveLimit=0
-MinJobAge=300
 ReturnToService=2
 SlurmdParameters=config_overrides
-NodeName=n1 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$first CPUs=1 RealMemory=4000
-NodeName=n2 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$second CPUs=1 RealMemory=4000
+NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=$first CPUs=1 RealMemory=4000
+NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=$second CPUs=1 RealMemory=4000
 PartitionName=main Nodes=n1,n2 Default=YES MaxTime=60 State=UP
 CONF
 }
@@ -63,6 +57,7 @@ start() {
   for program in munged slurmctld slurmd sbatch; do
     command -v "$program" >/dev/null || fail "no $program on PATH; as root: $0 install"
   done
+  export SLURM_CONF=$folder/slurm.conf
   mkdir -p "$folder/state"
   chmod 711 "$folder" # munged wants its socket reachable for all, and writable for nobody else
   configure
@@ -74,7 +69,7 @@ start() {
   node n1
   node n2
   for _ in $(seq 60); do
-    [ "$(SLURM_CONF=$folder/slurm.conf sinfo -h -N -t idle -o %N 2>/dev/null | wc -l)" = 2 ] && return
+    [ "$(sinfo -h -N -t idle -o %N 2>/dev/null | wc -l)" = 2 ] && return
     sleep 0.5
   done
   tail -n 5 "$folder"/*.log >&2
@@ -86,7 +81,13 @@ node() { slurmd -f "$folder/slurm.conf" -N "$1"; }
 
 stop() {
   local file
-  [ ! -e "$folder/slurm.conf" ] || SLURM_CONF=$folder/slurm.conf scancel --state=RUNNING --me 2>/dev/null || true
+  export SLURM_CONF=$folder/slurm.conf
+  if scancel --me 2>/dev/null; then
+    for _ in $(seq 50); do
+      [ -n "$(squeue --noheader --me 2>/dev/null)" ] || break
+      sleep 0.1
+    done
+  fi
   for file in "$folder"/slurmd.*.pid "$folder/slurmctld.pid" "$folder/munged.pid"; do
     [ -s "$file" ] && end "$(cat "$file")"
   done
@@ -104,8 +105,7 @@ end() { # a daemon by its process number: politely, then not
 
 case "${1:-}" in
   install)
-    # Packages start their services where they can; here nothing but `start` may.
-    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+    export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq && apt-get install -qq -y --no-install-recommends munge slurm-client slurmctld slurmd
     ;;
   start | node | stop)

@@ -285,7 +285,7 @@ REFERENCES: dict[str, Callable[[Choice], Callable[..., Any]]] = {
     "walk to a remainder": lambda c: lambda n: next(i for i in itertools.count(n, c["s"]) if i % c["p"] == c["r"]),
     "empty bottles traded in": lambda c: lambda n: bottles(n, c["k"], c["g"]),
     "frog in a well": lambda c: lambda n: days_in_well(n, c["up"], c["down"]) * c["c"],
-    "two walkers meet": lambda c: lambda n: (places := walkers(n, c["p"], c["q"]))[0] * c["c"] - places[1],
+    "two walkers meet": lambda c: lambda n: (places := walkers(n, c["p"], c["q"]))[0] * c["c"] + places[1],
     "last one in the circle": lambda c: lambda n: last_child(n, c["k"], c["s"]),
     "snake through a table": lambda c: lambda n: (place := snake(n, c["w"]))[0] * c["k"] + place[1],
     "divide or take one away": lambda c: lambda n: cost_to_nothing(n, c["k"], c["p"], c["q"]),

@@ -137,9 +137,9 @@ def wait_for(what: Callable[[], Any], seconds: float = 240) -> Any:
     return found
 
 
-def in_training(store: Path) -> bool:
-    """Whether a stage has begun and is not done: its folder is built under a hidden name."""
-    return any(path.is_dir() for path in (store / "stages").glob(".*.partial*"))
+def in_training(store: Path) -> set[Path]:
+    """Return the folders of stages that were begun and not completed: they are built under hidden names."""
+    return {path for path in (store / "stages").glob(".*.partial*") if path.is_dir()}
 
 
 def submissions(store: Path) -> list[Path]:
@@ -286,8 +286,9 @@ def test_caller_job_and_node_are_killed_on_slurm(
         assert "(untuned" not in message
 
         # The next call submits them again, and the node that trains goes down: Slurm starts the job on the other one.
+        killed = in_training(store)
         running, said = run_in_thread(thread, sweep)
-        wait_for(lambda: in_training(store))
+        wait_for(lambda: in_training(store) - killed)
         (_, third) = sorted((file.stem for file in submissions(store) if file.parent.name == stage), key=int)
         node = squeue(third, "%N")
         kill_node(node)

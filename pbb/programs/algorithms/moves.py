@@ -20,7 +20,11 @@ FAMILIES: tuple[Family, ...] = (
         shorter way""",
         description="""$NAME of n: multiply n by $s, take it modulo $p, store as place; return the smaller of
         place and $p minus place.""",
-        parameters={"case": [{"s": s, "p": p} for p in range(9, 18) for s in range(2, 6) if math.gcd(s, p) == 1]},
+        parameters={
+            "case": [
+                {"s": s, "p": p} for p in range(9, 18) for s in range(2, 6) if math.gcd(s, p) == 1 and 2 * s < p
+            ]
+        },
         sample=numbers(1, 30),
         edges=((0,), (1,)),
     ),
@@ -138,14 +142,14 @@ FAMILIES: tuple[Family, ...] = (
             while low < high:
                 low += $p
                 high -= $q
-            return low * $c - high
+            return low * $c + high
         """,
         problem="""One walker starts at 0 and goes up $p a minute, another starts at n and goes down $q a
-        minute, until they meet or have passed; give $c times the place of the first minus the place of the
+        minute, until they meet or have passed; give $c times the place of the first plus the place of the
         second""",
         description="""$NAME of n: start with low 0 and high n; while low is below high, add $p to low and
-        subtract $q from high; return $c times low minus high.""",
-        parameters={"p": (2, 3, 4), "q": (1, 2, 3), "c": (2, 3)},
+        subtract $q from high; return $c times low plus high.""",
+        parameters={"p": (2, 3, 4), "q": (1, 2, 3), "c": (4, 6)},
         sample=numbers(1, 30),
         edges=((0,), (1,)),
     ),

@@ -50,7 +50,7 @@ FAMILIES: tuple[Family, ...] = (
         does the first term of n or more exceed n""",
         description="""$NAME of n: start with term $s; while term is below n, multiply term by $p and add $q,
         store as term; return term minus n.""",
-        parameters={"s": (2, 3, 4), "p": (2, 3, 4), "q": (1, 2, 3)},
+        parameters={"s": (2, 3, 4), "p": (3, 4, 5), "q": (1, 2, 3)},
         sample=numbers(3, 40),
         edges=((0,), (2,)),
     ),
@@ -69,7 +69,7 @@ FAMILIES: tuple[Family, ...] = (
         how many of the n plates are left over (below 0 if even the first stack needs more)""",
         description="""$NAME of n: start with size $s; while size times $k is at most n, multiply size by $k;
         return n minus size.""",
-        parameters={"s": range(2, 7), "k": (2, 3, 4, 5)},
+        parameters={"s": range(2, 8), "k": (3, 4, 5)},
         sample=numbers(4, 60),
         edges=((0,), (6,)),
     ),
@@ -89,7 +89,7 @@ FAMILIES: tuple[Family, ...] = (
         description="""$NAME of n: start with r 0; while $p times r times r, plus $q times r, is below n, add
         1 to r; return $p times r times r, plus $q times r, minus n.""",
         parameters={"p": range(2, 7), "q": range(2, 7)},
-        sample=numbers(1, 40),
+        sample=numbers(1, 28),
         edges=((0,),),
     ),
     Family(
