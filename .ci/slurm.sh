@@ -94,13 +94,15 @@ stop() {
   return 0
 }
 
+alive() { grep -qs "$folder" "/proc/$1/cmdline"; } # and not somebody else by now
+
 end() { # a daemon by its process number: politely, then not
-  kill "$1" 2>/dev/null || return 0
+  alive "$1" && kill "$1" || return 0
   for _ in $(seq 50); do
-    case $(ps -o stat= -p "$1" || true) in '' | Z*) return 0 ;; esac
+    alive "$1" || return 0
     sleep 0.1
   done
-  kill -9 "$1" 2>/dev/null || true
+  kill -9 "$1"
 }
 
 case "${1:-}" in
@@ -109,7 +111,8 @@ case "${1:-}" in
     apt-get update -qq && apt-get install -qq -y --no-install-recommends munge slurm-client slurmctld slurmd
     ;;
   start | node | stop)
-    folder=$(realpath -m "${2:?usage: $0 $1 FOLDER}")
+    [ $# -ge 2 ] || fail "usage: $0 $1 FOLDER"
+    folder=$(realpath -m "$2")
     "$1" "${@:3}"
     ;;
   *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;

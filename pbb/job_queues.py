@@ -219,7 +219,8 @@ class SlurmQueue:
         state, reason, _ = row
         if state == "PENDING" and reason.replace(" ", "_") in HOPELESS:
             subprocess.run(["scancel", number], capture_output=True)
-            return State(f"it was cancelled, since it could never start: {reason}", ended=True)
+            options = {"time": MINUTES, **self.options}
+            return State(f"it was cancelled, since it could never start: {reason} (slurm={options!r})", ended=True)
         text = state if reason in ("", "None") else f"{state}, {reason}"
         return State(text, ended=state in ENDED, succeeded=state == "COMPLETED")
 

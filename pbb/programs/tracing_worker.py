@@ -266,9 +266,15 @@ def substituted(expression: ast.expr, values: dict[str, Any], whole: bool = Fals
     return [ast.unparse(Substitute(values).visit(clone(expression)))]
 
 
+@functools.lru_cache(maxsize=256)
+def unparsed(expression: ast.expr) -> str:
+    """Write an expression once for all calls of a program: nothing else in a trace takes as long."""
+    return ast.unparse(expression)
+
+
 def chain(expression: ast.expr, values: dict[str, Any], final: Any) -> str:
     """Write `expression`, then with `values` in place, then each reduction, then `final`, joined by `` = ``."""
-    texts = [ast.unparse(expression), *substituted(expression, values, whole=True), shown(final)]
+    texts = [unparsed(expression), *substituted(expression, values, whole=True), shown(final)]
     return " = ".join(text for text, before in zip(texts, [None, *texts], strict=False) if text != before)
 
 
@@ -338,7 +344,7 @@ def run_one(job: dict[str, Any]) -> list[dict[str, Any]]:
         function: Any = names.get(job["name"])
         if not callable(function):
             raise NameError(f"the source defines no function {job['name']}")
-        lines = statements_by_line(tree)
+        lines = statements_by_line(tree) if job["trace"] else {}
     except BaseException as error:
         return [{"error": describe(error)} for _ in job["inputs"]]
     results: list[dict[str, Any]] = []

@@ -21,9 +21,7 @@ FAMILIES: tuple[Family, ...] = (
         description="""$NAME of n: multiply n by $s, take it modulo $p, store as place; return the smaller of
         place and $p minus place.""",
         parameters={
-            "case": [
-                {"s": s, "p": p} for p in range(9, 18) for s in range(2, 6) if math.gcd(s, p) == 1 and 2 * s < p
-            ]
+            "case": [{"s": s, "p": p} for p in range(9, 18) for s in range(2, 6) if math.gcd(s, p) == 1 and 2 * s < p]
         },
         sample=numbers(1, 30),
         edges=((0,), (1,)),
