@@ -263,10 +263,12 @@ def test_no_constant_guess_does_well(programs: list[Program], short: list[Progra
 
 
 def test_equal_keys_give_equal_programs_and_other_keys_others(short: list[Program]) -> None:
-    assert [p.to_json() for p in generate(SHORT, 30, "tests")] == [p.to_json() for p in generate(SHORT, 30, "tests")]
-    one, two = generate(SHORT, 30, "tests"), generate(SHORT, 30, "other tests")
-    assert not {p.name for p in one} & {p.name for p in two} or {p.source for p in one} != {p.source for p in two}
-    assert [normalised(p.source) for p in one] == [normalised(p.source) for p in short[:30]]
+    one, again, two = (generate(SHORT, 30, key) for key in ("tests", "tests", "other tests"))
+    assert [p.to_json() for p in one] == [p.to_json() for p in again]
+    assert len({p.name for p in one} & {p.name for p in two}) < 5
+    sources, other_sources = ([normalised(p.source) for p in some] for some in (one, two))
+    assert len(set(sources) & set(other_sources)) < 15
+    assert sources == [normalised(p.source) for p in short[:30]]
 
 
 def test_pools_are_disjoint(short: list[Program]) -> None:

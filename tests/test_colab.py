@@ -259,6 +259,22 @@ def test_peft_is_as_strict_about_torchao_as_we_say() -> None:
     assert bootstrap.Version(oldest[1]) == bootstrap.Version(bootstrap.REFUSED[1])
 
 
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo 'Tesla T4, 15360 MiB'; echo 'Tesla T4, 15360 MiB'", "GPU: Tesla T4, 15360 MiB; Tesla T4, 15360 MiB"),
+        ("echo 'no driver'; exit 9", "no GPU that answers"),
+        ("", "no GPU"),
+    ],
+)
+def test_the_gpu_in_words(script: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if script:
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    assert bootstrap.gpu() == words
+
+
 def test_a_notebook_shows_the_message_alone() -> None:
     from IPython.core.interactiveshell import InteractiveShell
 

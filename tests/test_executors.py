@@ -129,7 +129,7 @@ def undisturbed(sweep: list[Experiment], tmp_path_factory: pytest.TempPathFactor
         return canonical(pbb.run(sweep, say=lambda line: None))
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 240) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 500) -> Any:
     """Return the first true value of `what`."""
     until = time.monotonic() + seconds
     while not (found := what()):
@@ -172,7 +172,7 @@ def test_local_jobs_give_the_same_records_and_a_killed_one_is_done_again(
         name = f"stage-{StageTask(sweep[0], 0).key}"
         os.kill(int(wait_for(lambda: working_processes(name))[0]), signal.SIGKILL)
         with pytest.raises(runs.RunError, match=r"shared by 2 experiments: job \d+: its process ended; log "):
-            running.result(timeout=240)
+            running.result(timeout=500)
     before = len(submissions(store))
     said: list[str] = []
     records = pbb.run(sweep, executor="local", workers=2, say=said.append)
@@ -278,7 +278,7 @@ def test_caller_job_and_node_are_killed_on_slurm(
         # A job is killed: the message says which, and where its log is; others go on.
         subprocess.run(["scancel", first], check=True)
         with pytest.raises(runs.RunError) as failure:
-            running.result(timeout=240)
+            running.result(timeout=500)
         assert submissions(store) == before, "nothing was submitted twice"
         message = str(failure.value)
         assert f"shared by 2 experiments: job {first}: CANCELLED" in message
@@ -296,7 +296,7 @@ def test_caller_job_and_node_are_killed_on_slurm(
         wait_for(lambda: squeue(third, "%T") == "PENDING")
         # Slurm waits two minutes before it starts such a job again, and we do not.
         subprocess.run(["scontrol", "update", f"JobId={third}", "StartTime=now"], check=True)
-        records = running.result(timeout=240)
+        records = running.result(timeout=500)
     assert squeue(third, "%N") != node
     pd.testing.assert_frame_equal(canonical(records), undisturbed)
     assert "CANCELLED" in (store / "jobs" / stage / f"{first}_0_log.out").read_text()

@@ -288,6 +288,14 @@ def statements_by_line(tree: ast.AST) -> dict[int, ast.stmt]:
     return lines
 
 
+def tidy(tree: ast.AST) -> bool:
+    """Whether there is one statement a line and no expression over several; `ast.unparse` makes it so."""
+    parts = list(ast.walk(tree))
+    starts = [part.lineno for part in parts if isinstance(part, ast.stmt)]
+    whole = all(part.lineno == part.end_lineno for part in parts if isinstance(part, ast.expr))
+    return whole and len(set(starts)) == len(starts)
+
+
 def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[str]:
     """Return one line a step, each when it is done, so that what a call does comes before what it gives.
 
@@ -337,7 +345,7 @@ def run_one(job: dict[str, Any]) -> list[dict[str, Any]]:
     """Run one program on its inputs; each result has `output` and `trace`, or `error`."""
     try:
         tree = ast.parse(job["source"])
-        if job["trace"]:  # one statement a line, and no statement over several
+        if job["trace"] and not tidy(tree):
             tree = ast.parse(ast.unparse(tree))
         names = {"__builtins__": dict(BUILTINS), "__name__": "program"}
         exec(compile(tree, "<program>", "exec"), names)
