@@ -29,7 +29,7 @@ help:
 
 setup: $(READY) ## create .venv with the pinned packages | any | 2 min | 2.2 GB
 
-reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 20 min | 0.3 GB
+reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 25 min | 0.3 GB
 	$(PY) -m pbb reproduce --preset $(PRESET) --seeds $(SEEDS) $(OPTIONS)
 
 figures: $(READY) ## draw the figures from the committed records | any | 15 s | 10 MB

@@ -21,7 +21,7 @@ from pbb import claims, views
 from pbb import notebook_helpers as helpers
 from pbb.curricula import curriculum
 from pbb.documents import WITH_IO, WITHOUT_IO
-from pbb.experiment import Experiment, ExperimentError
+from pbb.experiment import CURRICULA, Experiment, ExperimentError
 from pbb.folders import RecordsError
 from pbb.notebooks import list_notebooks, read_parameters
 from pbb.programs import DOMAINS, ArithmeticSettings, generate
@@ -306,7 +306,7 @@ def test_coloured_tokens_are_those_with_loss() -> None:
 
 def test_stages_of_every_arm_with_the_documents_in_them() -> None:
     table = views.stages(SMOKE, count=60)
-    assert table["arm"].nunique() == 10
+    assert table["arm"].nunique() == len(CURRICULA)
     (row,) = table[table["arm"] == "Stage 2 only"].to_dict("records")
     assert row["trains on"] == "w/o IO"
     assert "execution" not in row["documents, by share"]
