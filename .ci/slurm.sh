@@ -102,7 +102,7 @@ end() { # a daemon by its process number: politely, then not
     alive "$1" || return 0
     sleep 0.1
   done
-  kill -9 "$1"
+  kill -9 "$1" 2>/dev/null || true
 }
 
 case "${1:-}" in

@@ -121,7 +121,7 @@ def _typed(column: pd.Series, dtype: str) -> pd.Series:
     found = infer_dtype(column, skipna=True)
     if found not in kinds:
         raise RecordsError(f"records: column {name!r} holds {found} values such as {column.iloc[0]!r}; valid: {dtype}")
-    return column.astype(dtype)
+    return column.astype(dtype).where(column.notna())  # pandas 2 would write a null as the word None
 
 
 def _refuse(frame: pd.DataFrame, bad: pd.Series, name: str, valid: str) -> None:

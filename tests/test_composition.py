@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +33,7 @@ from pbb.programs import (
     composition_reader,
     generate,
 )
-from pbb.programs.composition import part_names, signature, with_parts
+from pbb.programs.composition import part_names, with_parts
 from pbb.programs.composition_reader import CompositeReadingError
 from pbb.programs.domains import base_may_have_seen, normal_form, reading_agrees
 
@@ -68,7 +69,7 @@ def test_depths_domains_and_kinds_of_values_all_occur(every: list[Program]) -> N
     assert {len(part_names(p)) for p in every} == {2, 3}
     families = {p.family for p in every}
     assert {"arithmetic of arithmetic", "ciphers of ciphers of ciphers", "algorithms of arithmetic"} <= families
-    assert {"int", "str"} <= {signature(p).output for p in every}
+    assert {int, str} <= {type(ast.literal_eval(p.executions[0].output)) for p in every}
     assert any(", y)" in p.source for p in every), "a further argument is handed to the part that takes it"
 
 
@@ -107,7 +108,7 @@ def test_traces_run_through_the_parts_from_the_innermost_on(every: list[Program]
 def test_a_composite_names_its_parts_and_no_more(every: list[Program]) -> None:
     for program in every:
         *_, body = program.source.splitlines()
-        assert program.source == f"def {program.name}({', '.join(signature(program).arguments)}):\n{body}"
+        assert re.fullmatch(rf"def {program.name}\(\w+(, \w+)?\):\n{re.escape(body)}", program.source)
         calls = [node for node in ast.walk(ast.parse(program.source)) if isinstance(node, ast.Call)]
         assert [call.func.id for call in calls] == list(part_names(program))  # type: ignore[attr-defined]
         for part in program.made_by["parts"]:

@@ -112,7 +112,7 @@ def test_arms_share_programs_and_stages() -> None:
 def test_what_a_stage_trains_on_enters_its_key_and_later_stages_follow() -> None:
     base = SMALL.changed(curriculum="proactive")
     keys = [StageTask(base, i).key for i in (0, 1)]
-    for change in ({"templates": 3}, {"seed": 1}, {"executions": 2}, {"learning_rate": 1e-4}, {"batch_rows": 8}):
+    for change in ({"templates": 3}, {"seed": 1}, {"executions": 2}, {"learning_rate": 1e-4}, {"batch_rows": 4}):
         assert StageTask(base.changed(**change), 0).key != keys[0], change
         assert StageTask(base.changed(**change), 1).key != keys[1], change
     for change in ({"stage_2_general_ratio": 0.3}, {"stage_2_steps": 7}):  # Stage 2 alone is trained again
