@@ -277,6 +277,7 @@ def generate(
     single = settings.statements == 1 and settings.operations == 1 and settings.largest == 9
     seen, programs = set(without), list[Program]()
     queue: list[tuple[str, str]] = []  # runnable (source, description), not yet traced
+    made_by = {"settings": asdict(settings), "key": list(key), "pool": pool}
     drawn = idle = 0
     while len(programs) < count:
         missing = count - len(programs)
@@ -307,7 +308,7 @@ def generate(
                     executions=executions,
                     domain="arithmetic",
                     statements=settings.statements,
-                    made_by={"settings": asdict(settings), "key": list(key), "pool": pool},
+                    made_by=made_by,
                 )
             )
     return programs
