@@ -232,9 +232,9 @@ def unparsed(node: ast.AST) -> str:
         return ast.unparse(node)
 
 
-def pure(node: ast.AST) -> bool:
-    """Whether evaluating `node` again can have no effect and gives scalars at every step."""
-    for part in walk(node):
+def pure(parts: list[Any]) -> bool:
+    """Whether evaluating an expression of these `parts` again has no effect and gives scalars at every step."""
+    for part in parts:
         if isinstance(part, (ast.operator, ast.unaryop, ast.cmpop, ast.expr_context)):
             continue
         if not isinstance(part, REDUCIBLE):
@@ -255,7 +255,7 @@ def reductions(
     """
     node = Substitute(values).visit(clone(expression))
     texts = [unparsed(node)]
-    if known or pure(node):
+    if known or pure(walk(node)):
         while not literal(node):
             reduce = ReduceOnce(value)
             node = reduce.visit(node)
@@ -277,7 +277,7 @@ class Plan(NamedTuple):
 def plan(expression: ast.expr) -> Plan | None:
     """Work out `reductions` once for all calls of a program; None if the expression is not one for a plan."""
     parts = walk(expression)
-    if not all(isinstance(part, PLANNED) for part in parts) or not pure(expression):
+    if not all(isinstance(part, PLANNED) for part in parts) or not pure(parts):
         return None
     if not all(type(part.value) is int for part in parts if isinstance(part, ast.Constant)):
         return None
@@ -320,9 +320,9 @@ def chain(expression: ast.expr, values: dict[str, Any], final: Any) -> str:
     return " = ".join(text for text, before in zip(texts, [None, *texts], strict=False) if text != before)
 
 
-def statements_by_line(tree: ast.AST) -> dict[int, ast.stmt]:
+def statements_by_line(parts: list[Any]) -> dict[int, ast.stmt]:
     """The statement of each line; ``x += 1`` as the assignment that it is short for."""
-    lines = {node.lineno: node for node in walk(tree) if isinstance(node, ast.stmt)}
+    lines = {node.lineno: node for node in parts if isinstance(node, ast.stmt)}
     for line, node in lines.items():
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             value = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
@@ -330,9 +330,8 @@ def statements_by_line(tree: ast.AST) -> dict[int, ast.stmt]:
     return lines
 
 
-def tidy(tree: ast.AST) -> bool:
+def tidy(parts: list[Any]) -> bool:
     """Whether there is one statement a line and no expression over several; `ast.unparse` makes it so."""
-    parts = walk(tree)
     starts = [part.lineno for part in parts if isinstance(part, ast.stmt)]
     whole = all(part.lineno == part.end_lineno for part in parts if isinstance(part, ast.expr))
     return whole and len(set(starts)) == len(starts)
@@ -389,14 +388,16 @@ def run_one(job: dict[str, Any]) -> list[dict[str, Any]]:
     """Run one program on its inputs; each result has `output` and `trace`, or `error`."""
     try:
         tree = ast.parse(job["source"])
-        if job["trace"] and not tidy(tree):
+        parts = walk(tree) if job["trace"] else []
+        if not tidy(parts):
             tree = ast.parse(ast.unparse(tree))
+            parts = walk(tree)
         names = {"__builtins__": dict(BUILTINS), "__name__": "program"}
         exec(compile(tree, "<program>", "exec"), names)
         function: Any = names.get(job["name"])
         if not callable(function):
             raise NameError(f"the source defines no function {job['name']}")
-        lines = statements_by_line(tree) if job["trace"] else {}
+        lines = statements_by_line(parts)
     except BaseException as error:
         return [{"error": describe(error)} for _ in job["inputs"]]
     results: list[dict[str, Any]] = []
