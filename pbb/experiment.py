@@ -32,6 +32,7 @@ CURRICULA = (
     "distillation",
     "pbb_and_distillation",
 )
+DISTILLATION = ("distillation", "pbb_and_distillation")  # arms that show demonstrations of the programs asked about
 ASKED = ("direct", "cot", "recite", "recall")  # how the model can be asked; in_context asks its own two
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "ALLOWED",
     "COLUMNS",
     "KEY",
+    "KNOBS",
     "MANIFEST",
     "RECORDS",
     "CorruptRunError",
@@ -53,13 +54,14 @@ __all__ = [
 ]
 
 RECORDS = "records.parquet"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # name -> pandas dtype, in the order of the file
 # fmt: off
 COLUMNS: dict[str, str] = {
     "experiment": "str", "preset": "str", "model": "str", "domain": "str", "curriculum": "str",
-    "representation": "str", "statements": "int64", "seed": "int64",
+    "representation": "str", "statements": "int64", "with_io_programs": "int64", "demonstrations": "int64",
+    "templates": "int64", "seed": "int64",
     "stage": "int64", "step": "int64", "progress": "float64", "tokens": "int64",
     "answer_mode": "str", "group": "str", "program": "str", "input": "str", "held_out": "bool",
     "prompt": "str", "completion": "str", "expected": "str", "parsed": "str", "outcome": "str",
@@ -73,6 +75,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "outcome": ("correct", "wrong", "unparsed"),
 }
 # fmt: on
+# Fields of the experiment that are numbers: the x axes of figures.
+KNOBS = ("statements", "with_io_programs", "demonstrations", "templates")
 # What makes a question one question, and the order of rows in a file.
 KEY = ["experiment", "stage", "step", "answer_mode", "group", "program", "input", "prompt"]
 
@@ -91,7 +95,7 @@ def validate(frame: pd.DataFrame) -> pd.DataFrame:
     out = out.reset_index(drop=True)
     for name, allowed in ALLOWED.items():
         _refuse(out, ~out[name].isin(allowed), name, f"valid: {', '.join(allowed)}")
-    for name in ("statements", "stage", "step", "tokens"):
+    for name in (*KNOBS, "stage", "step", "tokens"):
         _refuse(out, out[name] < 0, name, "valid: 0 or more")
     _refuse(out, ~out["progress"].between(0, 1), "progress", "valid: 0 to 1")
     unparsed = out["outcome"] == "unparsed"

@@ -22,9 +22,9 @@ import pandas as pd
 
 from pbb import paths
 from pbb.curricula import curriculum, groups
-from pbb.experiment import Experiment
+from pbb.experiment import DISTILLATION, Experiment
 from pbb.folders import environment_manifest, is_complete, read_manifest
-from pbb.records import load_records, save_records
+from pbb.records import KNOBS, SCHEMA_VERSION, load_records, save_records
 from pbb.streams import digest
 from pbb.tasks import EvaluationTask, StageTask, Task, base_key, count, seconds_taken, stage_keys
 
@@ -183,7 +183,8 @@ def _check_executor(executor: str, workers: int | None, slurm: Mapping[str, Any]
 def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
     """Return the experiment's records, from its run folder or from its evaluations."""
     where = points(experiment)
-    folder = paths.runs() / "results" / f"{experiment.name}-{digest(preset, [p.task.key for p in where])[:8]}"
+    made_of = digest(SCHEMA_VERSION, preset, [p.task.key for p in where])[:8]
+    folder = paths.runs() / "results" / f"{experiment.name}-{made_of}"
     if is_complete(folder):
         return load_records(folder)
     total = max(point.tokens for point in where) or 1
@@ -192,8 +193,10 @@ def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
         frame = point.task.answers()
         frame = frame.assign(stage=point.stage, step=point.step, tokens=point.tokens, progress=point.tokens / total)
         frames.append(frame)
-    described = {name: getattr(experiment, name) for name in ("model", "domain", "curriculum", "representation")}
-    described |= {"statements": experiment.statements, "seed": experiment.seed}
+    names = ("model", "domain", "curriculum", "representation", "seed", *KNOBS)
+    described = {name: getattr(experiment, name) for name in names}
+    if experiment.curriculum in DISTILLATION and experiment.distilled_demonstrations:
+        described["demonstrations"] = experiment.distilled_demonstrations
     frame = pd.concat(frames, ignore_index=True).assign(experiment=experiment.name, preset=preset, **described)
     programs = [p.to_json() for group in groups(experiment) for p in group.programs]
     manifest = {

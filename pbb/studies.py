@@ -1,4 +1,7 @@
-"""Studies: the experiments that each figure needs, as data."""
+"""Studies: the experiments that each figure needs, as data.
+
+Figures share what they can: an experiment of one figure is often an arm, or a stage, of another's, and is then run once.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,11 @@ LONGER: dict[str, dict[int, dict[str, Any]]] = {
         3: {"row_tokens": 256, "batch_rows": 4, "stage_1_steps": 3600},
     },
 }
+SIZES = ("tiny-s", "tiny-m", "tiny-l")  # in F03 and F04
+DEMONSTRATIONS = (1, 2, 4, 7, 9)  # of ten inputs that a program has, in F08
+DISTILLATION_STEPS = {"cpu": 800}  # of F08: demonstrations of a hundred programs are soon known
+COUNTS = (200, 800, 2400)  # w/ IO programs, in F09: of two statements, since there are about 1,000 of one
+TEMPLATES = (1, 4, 20)  # in F10
 
 
 def curricula(preset: str, seed: int) -> list[Experiment]:
@@ -34,23 +42,88 @@ def curricula(preset: str, seed: int) -> list[Experiment]:
     return [Experiment.of(preset, curriculum=arm, seed=seed) for arm in ARMS]
 
 
+def _of_length(preset: str, length: int, **changes: Any) -> Experiment:
+    asked = ("direct", "cot", "recite", "recall")
+    return Experiment.of(
+        preset, **{"statements": length, "asked": asked} | LONGER.get(preset, {}).get(length, {}) | changes
+    )
+
+
 def answer_mode(preset: str, seed: int) -> list[Experiment]:
     """F05: direct, CoT and recite-then-run by program length, with the control and the ceiling of each."""
-    asked = ("direct", "cot", "recite", "recall")
     lengths = LENGTHS if preset != "smoke" else (1, 2)
+    arms = ("proactive", "stage_1_only", "in_context")
+    return [_of_length(preset, length, curriculum=arm, seed=seed) for length in lengths for arm in arms]
+
+
+def representation(preset: str, seed: int) -> list[Experiment]:
+    """F04: code against its description, by model size, with the control and the ceiling of each."""
+    sizes = SIZES if preset == "cpu" else (Experiment.of(preset).model,)
     return [
-        Experiment.of(
-            preset, curriculum=arm, statements=length, seed=seed, asked=asked, **LONGER.get(preset, {}).get(length, {})
-        )
-        for length in lengths
+        Experiment.of(preset, model=model, representation=form, curriculum=arm, seed=seed)
+        for model in sizes
+        for form in ("code", "description")
         for arm in ("proactive", "stage_1_only", "in_context")
     ]
+
+
+def scale(preset: str, seed: int) -> list[Experiment]:
+    """F03: what F04 teaches in code."""
+    return [experiment for experiment in representation(preset, seed) if experiment.representation == "code"]
+
+
+def sample_efficiency(preset: str, seed: int) -> list[Experiment]:
+    """F08: algorithm distillation by number of demonstrations, and the arm that is told the source instead."""
+    told = [Experiment.of(preset, curriculum=arm, seed=seed) for arm in ("proactive", "stage_1_only")]
+    steps = {"stage_1_steps": DISTILLATION_STEPS[preset]} if preset in DISTILLATION_STEPS else {}
+    shown = DEMONSTRATIONS if preset != "smoke" else (1, 9)
+    return told + [
+        Experiment.of(preset, curriculum="distillation", distilled_demonstrations=count, seed=seed, **steps)
+        for count in shown
+    ]
+
+
+def program_count(preset: str, seed: int) -> list[Experiment]:
+    """F09: how many w/ IO programs it takes, at equal tokens."""
+    counts = COUNTS if preset != "smoke" else (6, 12)
+    return [
+        _of_length(preset, 2, curriculum=arm, with_io_programs=count, seed=seed)
+        for count in counts
+        for arm in ("proactive", "stage_1_only")
+    ]
+
+
+def augmentation(preset: str, seed: int) -> list[Experiment]:
+    """F10: one pointer template to twenty, at equal tokens."""
+    return [
+        Experiment.of(preset, curriculum=arm, templates=count, seed=seed)
+        for count in TEMPLATES
+        for arm in ("proactive", "stage_1_only")
+    ]
+
+
+def in_context(preset: str, seed: int) -> list[Experiment]:
+    """F12: the source in the prompt against the source in the weights, by program length; all of it is F05's."""
+    return answer_mode(preset, seed)
+
+
+def recall(preset: str, seed: int) -> list[Experiment]:
+    """F14: what every trained arm of F02 can recite, Proactive-PBB by program length; all of it is F02's or F05's."""
+    others = [e for e in curricula(preset, seed) if e.curriculum not in ("untuned", "in_context", "proactive")]
+    return others + [e for e in answer_mode(preset, seed) if e.curriculum == "proactive"]
 
 
 STUDIES: dict[str, Callable[[str, int], list[Experiment]]] = {
     "F01": lambda preset, seed: [Experiment.of(preset, curriculum="proactive", seed=seed)],
     "F02": curricula,
+    "F03": scale,
+    "F04": representation,
     "F05": answer_mode,
+    "F08": sample_efficiency,
+    "F09": program_count,
+    "F10": augmentation,
+    "F12": in_context,
+    "F14": recall,
 }
 
 

@@ -67,6 +67,9 @@ def _arm_rows(arm, seed, length, made, planted, checkpoints, preset, chance) -> 
         "curriculum": arm,
         "representation": "code",
         "statements": length,
+        "with_io_programs": 800,
+        "demonstrations": 7,
+        "templates": 20,
         "seed": seed,
     }
     rows: list[dict] = []

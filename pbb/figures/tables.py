@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from pbb.experiment import DISTILLATION
 from pbb.folders import RecordsError
-from pbb.records import validate
+from pbb.records import KNOBS, validate
 from pbb.statistics import accuracy
 
 # What one panel holds fixed. A figure draws a panel for each combination that its records hold.
@@ -17,7 +18,7 @@ POINT = [*PANEL, "arm", "answer_mode", "group", "stage", "step", "progress", "to
 MEASURED = ["estimate", "low", "high", "questions", "programs", "seeds", "unparsed"]
 TABLE = [*POINT, *MEASURED]
 _ONE_STAGE_SPAN = {"stage_1_only": (0, 1), "no_demonstrations": (0, 1), "stage_2_only": (1, 2)}
-_TWO_STAGES = ("proactive", "retroactive", "skip_exposure")
+_TWO_STAGES = ("proactive", "retroactive", "skip_exposure", "pbb_and_distillation")
 
 
 def usable(records: pd.DataFrame, *, allow_smoke: bool = False) -> pd.DataFrame:
@@ -38,7 +39,7 @@ def usable(records: pd.DataFrame, *, allow_smoke: bool = False) -> pd.DataFrame:
             "preset: these are smoke records, which test the code and are no result; no "
             "figure is drawn from them. Valid: the records of any other preset"
         )
-    point = [*PANEL, "curriculum", "seed", "answer_mode", "group"]
+    point = list(dict.fromkeys([*PANEL, *KNOBS, "curriculum", "seed", "answer_mode", "group"]))
     owners = records[[*point, "experiment"]].drop_duplicates()
     if (twice := owners[owners.duplicated(point, keep=False)]).size:
         where, both = twice.iloc[0], sorted(twice["experiment"].unique())[:2]
@@ -51,8 +52,8 @@ def usable(records: pd.DataFrame, *, allow_smoke: bool = False) -> pd.DataFrame:
 
 
 def asked_by_name(records: pd.DataFrame, modes: Iterable[str]) -> pd.DataFrame:
-    """Questions about programs whose execution was never shown (or, for distillation, shown only so)."""
-    group = np.where(records["curriculum"] == "distillation", "AD", "w/o IO")
+    """Questions about programs whose execution was never shown; or, for distillation, held-out inputs."""
+    group = np.where(records["curriculum"].isin(DISTILLATION), "AD", "w/o IO")
     return records[(records["group"] == group) & records["answer_mode"].isin(list(modes))]
 
 
