@@ -1,6 +1,6 @@
 """Studies: the experiments that each figure needs, as data.
 
-Figures share what they can: an experiment of one figure is often an arm, or a stage, of another's, and is then run once.
+Figures share what they can: an experiment of one is often an arm, or a stage, of another's, and is then run once.
 """
 
 from __future__ import annotations
