@@ -175,15 +175,15 @@ def _ring(settings: CipherSettings) -> str:
 
 def _start(rng: random.Random, settings: CipherSettings) -> Texts:
     amount = rng.randint(1, settings.alphabet - 1)
-    return f"shift += {amount}", f"{_ring(settings)}: add {amount} to shift"
+    return f"shift = (shift + {amount}) % {settings.alphabet}", f"{_ring(settings)}: add {amount} to shift"
 
 
 def _growth(rng: random.Random, settings: CipherSettings) -> Texts:
-    """Steps both ways, small, since shifts that add up are not brought back below the alphabet's size."""
-    amount = rng.randint(1, min(9, (settings.alphabet - 1) // 2))
+    """Steps both ways; the source keeps the shift below the alphabet's size, so that a trace has small numbers."""
+    amount, size = rng.randint(1, min(9, (settings.alphabet - 1) // 2)), settings.alphabet
     if rng.random() < 0.5:
-        return f"shift += {amount}", f"add {amount} to shift"
-    return f"shift -= {amount}", f"subtract {amount} from shift"
+        return f"shift = (shift + {amount}) % {size}", f"add {amount} to shift"
+    return f"shift = (shift - {amount}) % {size}", f"subtract {amount} from shift"
 
 
 def _factors(settings: CipherSettings) -> list[int]:
@@ -202,7 +202,7 @@ def _growing(rng: random.Random, settings: CipherSettings) -> Texts:
 def _alternating(rng: random.Random, settings: CipherSettings) -> Texts:
     start, start_words = _start(rng, settings)
     period, total = rng.randint(1, 3), rng.randrange(settings.alphabet)
-    turn, words = f"shift = {total} - shift", f"set shift to {total} minus shift"
+    turn, words = f"shift = ({total} - shift) % {settings.alphabet}", f"set shift to {total} minus shift"
     if period > 1:
         turn, words = f"if i % {period} == 0:\n        {turn}", f"at places divisible by {period} {words}"
     return (
