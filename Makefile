@@ -16,7 +16,7 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup unsloth reproduce figures site reference smoke test base-models notebook lint format lock \
+.PHONY: help setup unsloth reproduce figures site claims reference smoke test bench base-models notebook lint format lock \
 	badges clean distclean
 
 help:
@@ -38,6 +38,9 @@ figures: $(READY) ## draw the figures from the committed records | any | 15 s | 
 site: $(READY) ## a gallery of claims, figures and notebooks in build/site | any | 15 s | 5 MB
 	$(PY) -m pbb.site
 
+claims: $(READY) ## judge every claim from committed records, into README | any | 10 s | -
+	$(PY) -m pbb claims --readme
+
 reference: $(READY) ## promote complete runs to figures/reference/PRESET | any | 1 min | 10 MB
 	$(PY) -m pbb reference --preset $(PRESET) --seeds $(SEEDS)
 
@@ -45,7 +48,10 @@ smoke: $(READY) ## the whole pipeline at toy size; never makes a figure | 1 core
 	$(PY) -m pbb smoke
 
 test: $(READY) ## every test, the smoke run of each notebook included | 2 cores, 8 GB | 6 min | 0.3 GB
-	$(PY) -m pytest
+	$(PY) -m pytest -n 2 --dist loadfile
+
+bench: $(READY) ## how fast things are, as a table of ratios | 2 cores, idle | 5 min | 0.1 GB
+	$(PY) tests/bench.py
 
 base-models: $(READY) ## train the committed tiny models again | 2 cores, 8 GB | 2 h | 0.2 GB
 	$(PY) -m pbb base-models

@@ -107,6 +107,8 @@ end() { # a daemon by its process number: politely, then not
 
 case "${1:-}" in
   install)
+    [ "$(id -u)" = 0 ] || fail "packages are installed by root alone; as root: $0 install"
+    command -v apt-get >/dev/null || fail "no apt-get here; wanted: munge, slurm-client, slurmctld and slurmd"
     export DEBIAN_FRONTEND=noninteractive
     apt-get update -qq && apt-get install -qq -y --no-install-recommends munge slurm-client slurmctld slurmd
     ;;

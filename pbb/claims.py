@@ -1,172 +1,298 @@
-"""What is claimed, and how a verdict is reached: contrasts declared beforehand, and the paper's own few numbers.
+"""What is claimed: C1 to C12 of the paper, declared as data before any run. `pbb.verdicts` judges them from records.
 
-From records alone, never torch. `REPORTED` is all that is known of the paper's numbers for the figures here; what is
-not in it is "not available", and is never guessed.
+To add a claim, add an entry to `CLAIMS`; to judge one on another figure, add a `Declared` to it. Nothing else lists
+claims. `REPORTED` is all that is known of the paper's own numbers for the figures here; what is not in it is "not
+available", and is never guessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from pbb.figures import style
-from pbb.figures.io import figure_module
-from pbb.figures.tables import PANEL, asked_by_name, final, panel_name
-from pbb.folders import RecordsError
-from pbb.statistics import contrast, permuted_control
 
-ALPHA = 0.05
 NOT_AVAILABLE = "not available"
-NO_VERDICT = "none: smoke"
+MOST, FEWEST = "most", "fewest"  # of the values that a side's records hold in a column
+END, MATCHED = "end", "after as many questions as GRPO"
+# Whether a contrast decides its claim: always, only where its arms were run, or never (it is judged and shown).
+ALWAYS, IF_RUN, SHOWN = "always", "if run", "shown"
 
 
 @dataclass(frozen=True)
 class Side:
     """One side of a contrast: an arm's answers of one mode at the end of training.
 
-    `permuted` scores them against the answer to another input of the same program.
+    `where` keeps the rows whose column has that value, which may be `MOST` or `FEWEST`. Beside the columns of records
+    there are ``shift``, "common" or "rare": how often skewed demonstrations of a cipher show it; and ``moment``, which
+    is `END` but for SFT in F06, that can also be looked at `MATCHED`. `permuted` scores answers against the right
+    answer to another input of the same program.
     """
 
     arm: str
     mode: str = "cot"
+    where: Mapping[str, Any] = field(default_factory=dict)
     permuted: bool = False
 
     def __str__(self) -> str:
-        return f"{style.ARMS[self.arm].label}, {style.MODES[self.mode].label}{', permuted' if self.permuted else ''}"
+        look = style.ARMS.get(self.arm)
+        arm = look.label if look else self.arm.replace("_", " ").capitalize()
+        told = [in_words(column, value) for column, value in self.where.items() if column != "domain"]
+        mode = style.MODES[style.PLAIN_MODE.get(self.mode, self.mode)]  # "in context" is said by the arm
+        return ", ".join([arm, mode.label, *told, *["permuted"] * self.permuted])
 
-    def rows(self, panel: pd.DataFrame) -> pd.DataFrame:
-        """Return this side's questions in `panel`; empty where it was not run."""
-        mine = panel[(panel["curriculum"] == self.arm) & (panel["answer_mode"] == self.mode)]
-        return permuted_control(mine) if self.permuted and len(mine) else mine
+
+def in_words(column: str, value: Any) -> str:
+    """Return the value of a column as it is told beside an arm: ``"tiny-l"``, ``"1 template"``, ``"rare shifts"``."""
+    counted = {"with_io_programs": "w/ IO programs", "shift": "shifts"}.get(column, column)
+    if column in ("model", "representation", "moment"):
+        return str(value)
+    return f"{value} {counted.removesuffix('s') if value == 1 else counted}"
 
 
 @dataclass(frozen=True)
 class Declared:
-    """A claim's contrast. Its direction is fixed here, before any run: `above` is claimed to exceed `below`."""
+    """A contrast on the records of one figure. Its direction is fixed here: `above` is claimed to exceed `below`.
 
-    claim: str  # C1 to C12
+    What is compared is accuracy; with `more_than` the difference is claimed to exceed that of two other sides; with
+    `steadier` the accuracies of `above` are claimed to lie closer together over seeds.
+    """
+
+    figure: str
     above: Side
     below: Side
+    more_than: tuple[Side, Side] | None = None
+    steadier: bool = False
+    decides: str = ALWAYS
+    also: str = ""  # another figure, whose records are looked at beside those of `figure` on the board
 
     def __str__(self) -> str:
-        return f"{self.above} > {self.below}"
+        if self.more_than:
+            return f"({self.above}) − ({self.below}) > ({self.more_than[0]}) − ({self.more_than[1]})"
+        return f"{self.above} > {self.below}" + (", in steadiness over seeds" if self.steadier else "")
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return (self.above, self.below, *(self.more_than or ()))
 
 
-def _each(claim: str, above: Side, below: Sequence[Side]) -> tuple[Declared, ...]:
-    return tuple(Declared(claim, above, side) for side in below)
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper's, and what is compared to judge it."""
 
-
-_UNTAUGHT = [Side("untuned"), Side("stage_1_only"), Side("stage_2_only")]
-DECLARED: dict[str, tuple[Declared, ...]] = {
-    "F02": (
-        *_each("C1", Side("proactive"), [*_UNTAUGHT, Side("no_demonstrations")]),
-        *_each("C1", Side("retroactive"), [*_UNTAUGHT, Side("no_demonstrations"), Side("skip_exposure")]),
-        Declared("C5", Side("proactive"), Side("homogeneous")),
-        Declared("C5", Side("retroactive"), Side("homogeneous")),
-    ),
-    "F05": (
-        Declared("C3", Side("proactive", "direct"), Side("stage_1_only", "direct")),
-        Declared("C3", Side("proactive", "direct"), Side("proactive", "direct", permuted=True)),
-        Declared("C3", Side("proactive", "cot"), Side("proactive", "direct")),
-    ),
-}
+    id: str  # "C1"
+    statement: str  # as PAPER.md has it
+    source: str  # where the paper claims it
+    contrasts: tuple[Declared, ...]
+    may_fail: str  # why it may fail at this scale: a guess, shown where it does
+    here: str = ""  # how it is tested here, where that is less, or other, than the statement
+    value: str = ""  # of `pbb.board.VALUES`: a number that says more than the difference
 
 
 @dataclass(frozen=True)
 class Reported:
-    """A number of the paper's, with where it comes from and how sure that is."""
+    """A number of the paper's, with where it comes from and how sure that is. No answer mode is known for any."""
 
+    claim: str
+    figure: str
+    arm: str  # whose accuracy it is; "" for a number of another kind
     value: str
     setting: str
     source: str
 
 
 _NOTES = "third-party notes on the ICLR version; medium confidence"
-# (figure, arm) -> number. No answer mode is known for any of them.
-REPORTED: dict[tuple[str, str], Reported] = {
-    ("F02", "proactive"): Reported("about 37 %", "Qwen3-14B, Random Arithmetic", _NOTES),
-    ("F02", "untuned"): Reported("0 %", "Qwen3-14B, Random Arithmetic, zero-shot", _NOTES),
-    ("F02", "stage_2_only"): Reported("about 0 %", "Qwen3-14B, Random Arithmetic", _NOTES),
-}
+REPORTED: tuple[Reported, ...] = (
+    Reported("C1", "F02", "proactive", "about 37 %", "Qwen3-14B, Random Arithmetic", _NOTES),
+    Reported("C1", "F02", "untuned", "0 %", "Qwen3-14B, Random Arithmetic, zero-shot", _NOTES),
+    Reported("C1", "F02", "stage_2_only", "about 0 %", "Qwen3-14B, Random Arithmetic", _NOTES),
+    Reported("C6", "F08", "", "up to 100", "execution examples that one instruction replaces", "v2 abstract; high"),
+)
+
+
+def _each(figure: str, above: Side, below: Sequence[Side], decides: str = ALWAYS) -> tuple[Declared, ...]:
+    return tuple(Declared(figure, above, side, decides=decides) for side in below)
+
+
+def _arms(*arms: str, mode: str = "cot", **where: Any) -> list[Side]:
+    return [Side(arm, mode, where) for arm in arms]
+
+
+def _taught(form: str, size: str) -> Side:
+    return Side("proactive", where={"representation": form, "model": size})
+
+
+_UNTAUGHT = ("untuned", "stage_1_only", "stage_2_only", "no_demonstrations")
+_SIZES = ("tiny-s", "tiny-m", "tiny-l")
+_CIPHERS = {"domain": "ciphers"}
+_RARE = {"domain": "ciphers", "shift": "rare"}
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "C1",
+        "w/o IO programs are executed above every control: untuned, Stage 1 only, Stage 2 only.",
+        "v1, v2 abstracts",
+        (
+            *_each("F02", Side("proactive"), _arms(*_UNTAUGHT)),
+            *_each("F02", Side("retroactive"), _arms(*_UNTAUGHT, "skip_exposure")),
+        ),
+        "A small model trained for minutes may know a source by heart and yet not find it when it is asked to run it.",
+        here="By chain of thought, with two more controls: no demonstrations, and skip-exposure for Retroactive.",
+    ),
+    Claim(
+        "C2",
+        "Code works better than semantically equivalent language descriptions; the gap narrows with model size.",
+        "v1 abstract, notes",
+        (
+            *(Declared("F04", _taught("code", size), _taught("description", size)) for size in _SIZES),
+            Declared(
+                "F04",
+                _taught("code", "tiny-s"),
+                _taught("description", "tiny-s"),
+                more_than=(_taught("code", "tiny-l"), _taught("description", "tiny-l")),
+            ),
+        ),
+        "The tiny models were pretrained on code and on English in equal measure, so neither is the more familiar; and "
+        "where the smallest model can do neither, there is no gap that could narrow.",
+    ),
+    Claim(
+        "C3",
+        "Direct answers work (implicit evaluation in the forward pass); CoT is more reliable.",
+        "v1 abstract",
+        (
+            *_each("F05", Side("proactive", "direct"), _arms("stage_1_only", mode="direct")),
+            *_each("F05", Side("proactive", "direct"), [Side("proactive", "direct", permuted=True)]),
+            *_each("F05", Side("proactive"), _arms("proactive", mode="direct")),
+        ),
+        "For a direct answer the source has to be found and run within one pass through a few layers, which may be too "
+        "few for both.",
+    ),
+    Claim(
+        "C4",
+        "PBB is more robust across inputs (cipher shifts) than AD on naturally skewed I/O pairs; the two mixed is "
+        "best.",
+        "v1 abstract, notes",
+        (
+            Declared("F07", Side("proactive", where=_RARE), Side("distillation", where=_RARE)),
+            Declared("F07", Side("proactive", where=_CIPHERS), Side("distillation", where=_CIPHERS)),
+            *_each(
+                "F07",
+                Side("pbb_and_distillation", where=_CIPHERS),
+                _arms("proactive", "distillation", **_CIPHERS),
+            ),
+        ),
+        "The base models know no letters as numbers: a cipher's trace is new to them in every step, so that what a "
+        "source says may be out of reach where demonstrations can still be imitated.",
+        here="Over all shifts alike, and over those that skewed demonstrations rarely show.",
+    ),
+    Claim(
+        "C5",
+        "Both curricula beat the homogeneous mixture.",
+        "v2 abstract",
+        (
+            *_each("F02", Side("proactive"), _arms("homogeneous")),
+            *_each("F02", Side("retroactive"), _arms("homogeneous")),
+            Declared("F02", Side("retroactive_grpo"), Side("homogeneous"), decides=IF_RUN, also="F06"),
+        ),
+        "SFT as Retroactive's second stage overwrites the sources that it is to be applied to, in a model this small; "
+        "the paper's second stage may be RL, which changes less.",
+    ),
+    Claim(
+        "C6",
+        "One instruction is worth up to 100 execution examples.",
+        "v2 abstract",
+        (
+            *_each("F08", Side("proactive"), _arms("distillation", demonstrations=1)),
+            *(
+                Declared("F08", Side("proactive"), Side("distillation", where={"demonstrations": count}), decides=SHOWN)
+                for count in (2, 4, 7, 9)
+            ),
+        ),
+        "A one-statement function of ten inputs is soon guessed from a few of them, so that demonstrations are worth "
+        "more here than of the paper's programs.",
+        here="A program has ten inputs, so 100 cannot be tried. Decided is whether one instruction is worth more than "
+        "one demonstration; how many it is worth is where the curve of distillation crosses the line of PBB.",
+        value="crossing",
+    ),
+    Claim(
+        "C7",
+        "In-context execution is more reliable than PBB.",
+        "v2 abstract",
+        (
+            Declared("F12", Side("in_context", "in_context_cot"), Side("proactive")),
+            Declared("F12", Side("in_context", "in_context_direct"), Side("proactive", "direct")),
+        ),
+        "Short programs are run nearly without error both ways, which leaves no room for a difference; and finetuning "
+        "teaches to run this very kind of program by name.",
+    ),
+    Claim(
+        "C8",
+        "Retroactive: RL generalises faster and more steadily than SFT.",
+        "notes",
+        (
+            Declared("F06", Side("retroactive_grpo"), Side("retroactive", where={"moment": MATCHED})),
+            Declared("F06", Side("retroactive_grpo"), Side("retroactive"), decides=SHOWN),
+            Declared("F06", Side("retroactive_grpo"), Side("retroactive"), steadier=True),
+        ),
+        "RL learns from answers that are right by its own sampling, and a tiny model that has not been shown any "
+        "execution gives few; differences between seeds need more seeds than fit this budget.",
+        here="Faster: a higher accuracy after as many questions; the end, where SFT has seen more of them, is "
+        "shown and decides nothing. Steadier: a smaller spread over three seeds or more.",
+    ),
+    Claim(
+        "C9",
+        "Accuracy grows with model size and with the number of w/ IO programs.",
+        "reviews, notes",
+        (
+            Declared("F03", Side("proactive", where={"model": "tiny-l"}), Side("proactive", where={"model": "tiny-s"})),
+            Declared(
+                "F09",
+                Side("proactive", where={"with_io_programs": MOST}),
+                Side("proactive", where={"with_io_programs": FEWEST}),
+            ),
+        ),
+        "All sizes get the same number of steps, too few for the largest; and at equal tokens more programs are each "
+        "seen less often.",
+        here="The largest against the smallest, at equal tokens.",
+    ),
+    Claim(
+        "C10",
+        "Without context augmentation PBB degrades badly.",
+        "notes",
+        (Declared("F10", Side("proactive", where={"templates": 20}), Side("proactive", where={"templates": 1})),),
+        "With one template, questions use the same words as training, so that a model that learnt nothing beyond "
+        "these words loses nothing.",
+        here="Twenty pointer templates against one.",
+    ),
+    Claim(
+        "C11",
+        "Two separately learnt programs can be composed.",
+        "notes",
+        _each(
+            "F11",
+            Side("proactive", where={"domain": "composition"}),
+            _arms("stage_1_only", domain="composition"),
+        ),
+        "Two lookups in a row have to succeed where one already fails now and then, and the base models never saw one "
+        "function call another.",
+    ),
+    Claim(
+        "C12",
+        "Grammars: far above random generation without CoT.",
+        "notes",
+        _each(
+            "F13",
+            Side("proactive", "direct", {"domain": "grammars"}),
+            _arms("random_generation", "stage_1_only", mode="direct", domain="grammars"),
+        ),
+        "A string has to obey rules that are applied in one pass, letter by letter, and the base models never saw a "
+        "grammar.",
+        here="Far is not defined: above random generation, and above Stage 1 only.",
+    ),
+)
 
 
 def percent(estimate: float, low: float, high: float) -> str:
     """Return shares as text: ``"86 % [81, 90]"``."""
     return f"{estimate:.0%}".replace("%", " %") + f" [{low * 100:.0f}, {high * 100:.0f}]"
-
-
-def verdict(figure: str, records: pd.DataFrame) -> pd.DataFrame:
-    """Return the declared contrasts of `figure`, one row each, for every panel that the records hold.
-
-    A claim is *supported* where the clustered 95 % interval of the difference lies above 0 and its one-sided p, after
-    Holm's correction over this table, is below 0.05; *contradicted* where the interval lies below 0; else *not
-    supported*. *Not run*: a side has no records. Smoke records get no verdict.
-
-    Columns: claim, contrast, where, difference (of shares), low, high, p (corrected), programs, seeds, verdict.
-
-    Raises:
-        RecordsError: no contrasts are declared for `figure`.
-    """
-    if figure not in DECLARED:
-        raise RecordsError(f"figure: {figure!r} has no declared contrasts; valid: {', '.join(DECLARED)}")
-    modes = {side.mode for declared in DECLARED[figure] for side in (declared.above, declared.below)}
-    rows: list[dict[str, Any]] = []
-    for key, panel in final(asked_by_name(records, modes)).groupby(PANEL):
-        for declared in DECLARED[figure]:
-            above, below = declared.above.rows(panel), declared.below.rows(panel)
-            row: dict[str, Any] = {"claim": declared.claim, "contrast": str(declared), "where": panel_name(key)}
-            if len(above) and len(below):
-                found = contrast(above, below)
-                row |= {"difference": found.estimate, "low": found.low, "high": found.high, "p": found.p}
-                row |= {"programs": found.programs, "seeds": found.seeds}
-            rows.append(row)
-    columns = ["claim", "contrast", "where", "difference", "low", "high", "p", "programs", "seeds"]
-    table = pd.DataFrame(rows, columns=columns)
-    table["p"] = holm(table["p"].astype(float))
-    smoke = (records["preset"] == "smoke").any()
-    table["verdict"] = [_word(row, bool(smoke)) for row in table.to_dict("records")]
-    return table.round({"difference": 3, "low": 3, "high": 3, "p": 4}).astype({"programs": "Int64", "seeds": "Int64"})
-
-
-def _word(row: dict[str, Any], smoke: bool) -> str:
-    if pd.isna(row["difference"]):
-        return "not run"
-    if smoke:
-        return NO_VERDICT
-    if row["low"] > 0 and row["p"] < ALPHA:
-        return "supported"
-    return "contradicted" if row["high"] < 0 else "not supported"
-
-
-def holm(p: pd.Series) -> pd.Series:
-    """Return p values corrected for how many there are (Holm's step-down); missing ones stay missing."""
-    ordered = p.dropna().sort_values(kind="stable")
-    factors = range(len(ordered), 0, -1)
-    return (ordered * list(factors)).cummax().clip(upper=1.0).reindex(p.index)
-
-
-def beside_paper(figure: str, records: pd.DataFrame) -> pd.DataFrame:
-    """Return this run's headline values, an arm a row, beside what the paper is known to report.
-
-    The paper's models and programs are larger than these, so a row shows direction and never a reproduction.
-    Columns: where, arm, one for each answer mode, paper, paper's setting, source.
-    """
-    headline = figure_module(figure).headline(records)
-    arms = {look.label: arm for arm, look in style.ARMS.items()}
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for value in headline.to_dict("records"):
-        what, _, where = value["name"].partition("; ")
-        label, _, mode = what.partition(", ")
-        shown = percent(value["estimate"], value["low"], value["high"])
-        rows.setdefault((where, label), {})[f"this run, {mode}"] = shown
-    modes = list(dict.fromkeys(mode for row in rows.values() for mode in row))
-    table = []
-    for (where, label), row in rows.items():
-        paper = REPORTED.get((figure, arms[label]), Reported(NOT_AVAILABLE, "", ""))
-        known = {"paper": paper.value, "paper's setting": paper.setting, "source": paper.source}
-        table.append({"where": where, "arm": label} | {mode: row.get(mode, "-") for mode in modes} | known)
-    columns = ["where", "arm", *modes, "paper", "paper's setting", "source"]
-    return pd.DataFrame(table, columns=columns)

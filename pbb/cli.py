@@ -168,6 +168,18 @@ def command_reference(options: argparse.Namespace) -> int:
     return 0
 
 
+def command_claims(options: argparse.Namespace) -> int:
+    """Judge every claim from records alone, of the committed references or of this machine's figures: no torch."""
+    from pbb.board import boards, render, with_boards
+
+    judged = boards(options.preset, mine=options.mine)
+    print("\n\n".join(map(render, judged)))
+    if options.readme:
+        readme = paths.root() / "README.md"
+        readme.write_text(with_boards(readme.read_text(encoding="utf-8"), judged), encoding="utf-8")
+    return 0
+
+
 def command_base_models(options: argparse.Namespace) -> int:
     from pbb.pretraining import build
 
@@ -234,6 +246,10 @@ def parser() -> argparse.ArgumentParser:
     add("figures", command_figures, "redraw the committed figures from their records", preset=False)
     add("compare", command_compare, "this machine's figures against the reference")
     add("reference", command_reference, "promote complete runs to the committed reference", figures=True)
+    claimed = add("claims", command_claims, "judge every claim from the committed records", preset=False)
+    claimed.add_argument("--preset", default="auto", help="such as cpu (default: auto, every preset with records)")
+    claimed.add_argument("--mine", action="store_true", help="judge this machine's figures instead")
+    claimed.add_argument("--readme", action="store_true", help="write the board into README.md too")
     notebooks = add("notebooks", command_notebooks, "execute notebooks headlessly into build/")
     notebooks.add_argument("name", nargs="*", metavar="NOTEBOOK", help="such as F02; default all")
     base = add("base-models", command_base_models, "train the tiny base models again", preset=False)

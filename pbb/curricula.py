@@ -25,7 +25,7 @@ from pbb.documents import (
     declarative_document,
     execution_document,
 )
-from pbb.experiment import Experiment, ExperimentError
+from pbb.experiment import UNTRAINED, Experiment, ExperimentError
 from pbb.programs import ciphers, composition
 from pbb.programs.domains import generate, normal_form
 from pbb.programs.names import experiment_names
@@ -55,18 +55,23 @@ class Group:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stream of documents and a budget. `documents` gives a fresh, endless stream at every call."""
+    """A stream of documents and a budget. `documents` gives a fresh, endless stream at every call.
+
+    `objective` is () for SFT; for GRPO, the settings of `reinforcement.PolicyOptimisation` by name.
+    """
 
     number: int
     label: str
     steps: int
     learning_rate: float
     documents: Callable[[], Iterator[Document]] = field(repr=False)
+    objective: tuple[tuple[str, Any], ...] = ()
 
     def key(self, *before: object) -> str:
         """Return the stage's cache key: its budget, the text of its first documents, and what came `before`."""
         sample = [document.messages() for document in itertools.islice(self.documents(), SAMPLE)]
-        return digest(VERSION, self.label, self.steps, self.learning_rate, sample, *before)
+        how = [self.objective] if self.objective else []
+        return digest(VERSION, self.label, self.steps, self.learning_rate, sample, *how, *before)
 
 
 @lru_cache(maxsize=64)
@@ -259,7 +264,7 @@ def curriculum(experiment: Experiment) -> list[Stage]:
     """Return the stages of the experiment's arm, none for the arms that train nothing."""
     e = experiment
     arm = e.curriculum
-    if arm in ("untuned", "in_context"):
+    if arm in UNTRAINED:
         return []
     by_name = {group.name: group for group in groups(e)}
     by_source = tuple(name for name in (PARTS, WITHOUT_IO) if name in by_name)
@@ -287,9 +292,11 @@ def curriculum(experiment: Experiment) -> list[Stage]:
     def sources(names: Sequence[str]) -> Iterator[Document]:
         return _mixed(e, _epochs(e, "sources", declared(names)), [(e.general_ratio, _general(e))])
 
+    def asked(name: str) -> Iterator[Document]:
+        return _epochs(e, "executions", lambda rng: _executions(e, rng, by_name[name]))
+
     def executions(name: str) -> Iterator[Document]:
-        epoch = _epochs(e, "executions", lambda rng: _executions(e, rng, by_name[name]))
-        return _mixed(e, epoch, [(e.general_ratio, _general(e))])
+        return _mixed(e, asked(name), [(e.general_ratio, _general(e))])
 
     def homogeneous() -> Iterator[Document]:
         # The documents of both Proactive stages, each in proportion to its budget, in one shuffled stream.
@@ -298,6 +305,20 @@ def curriculum(experiment: Experiment) -> list[Stage]:
 
     def stage(number: int, label: str, steps: int, rate: float, documents: Callable[[], Iterator[Document]]) -> Stage:
         return Stage(number, label, steps, rate, lambda: _guarded(documents(), e))
+
+    def rewarded() -> Stage:
+        # The questions of `executions` in their order, without general documents: those have no answer to reward.
+        questions = stage(2, "executions, GRPO", e.grpo_steps, e.grpo_learning_rate, lambda: asked(WITH_IO))
+        settings = {
+            "completions": e.grpo_completions,
+            "group_size": e.grpo_group,
+            "generation_batch_size": e.grpo_completions,
+            "temperature": e.grpo_temperature,
+            "max_completion_length": e.grpo_length,
+            "beta": e.grpo_beta,
+            "loss_type": e.grpo_loss,
+        }
+        return replace(questions, objective=tuple(settings.items()))
 
     one, two, expose, execute = e.stage_1_steps, e.stage_2_steps, e.exposure_steps, e.execution_steps
     fast, gentle = e.learning_rate, e.stage_2_learning_rate
@@ -315,9 +336,17 @@ def curriculum(experiment: Experiment) -> list[Stage]:
             stage(1, "all sources", expose, fast, lambda: sources(all_names)),
             stage(2, "executions", execute, gentle, lambda: executions(WITH_IO)),
         ],
+        "retroactive_grpo": lambda: [
+            stage(1, "all sources", expose, fast, lambda: sources(all_names)),
+            rewarded(),
+        ],
         "skip_exposure": lambda: [
             stage(1, "w/ IO sources", expose, fast, lambda: sources(exposure)),
             stage(2, "executions", execute, gentle, lambda: executions(WITH_IO)),
+        ],
+        "grpo_without_pbb": lambda: [
+            stage(1, "w/ IO sources", expose, fast, lambda: sources(exposure)),
+            rewarded(),
         ],
         "distillation": lambda: [stage(1, "demonstrations", one, fast, lambda: executions(DISTILLED))],
         "pbb_and_distillation": lambda: [

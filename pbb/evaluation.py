@@ -27,7 +27,7 @@ from pbb.documents import (
     question,
 )
 from pbb.experiment import Experiment
-from pbb.programs.domains import accepts
+from pbb.programs.domains import DOMAINS, accepts
 from pbb.programs.program import Program
 from pbb.streams import stream
 
@@ -165,6 +165,21 @@ def evaluate(
         _score(q, prompt, completion, recitation)
         for q, prompt, completion, recitation in zip(asked, prompts, completions, recited, strict=True)
     ]
+
+
+def answer_at_random(experiment: Experiment) -> list[dict[str, Any]]:
+    """Return one record a question, as `evaluate` does, of direct answers that no model gave.
+
+    They are what the domain's `guess` draws; where it has none, the right answer to one of the questions.
+    """
+    asked = questions(experiment, ("direct",))
+    answers = [q.expected for q in asked]
+    rows = []
+    for q in asked:
+        rng = stream(experiment.seed, "random generation", q.group, q.program.name, q.input)
+        guess = DOMAINS[q.program.domain].guess
+        rows.append(_score(q, q.prompt, guess(q.program, q.input, rng) if guess else rng.choice(answers), ""))
+    return rows
 
 
 def declaration_length(asked: Question) -> str:

@@ -20,6 +20,7 @@ from pbb.programs.program import Program
 from pbb.streams import digest
 
 CURRICULA = (
+    "random_generation",
     "untuned",
     "in_context",
     "stage_1_only",
@@ -28,11 +29,16 @@ CURRICULA = (
     "homogeneous",
     "proactive",
     "retroactive",
+    "retroactive_grpo",
     "skip_exposure",
+    "grpo_without_pbb",
     "distillation",
     "pbb_and_distillation",
 )
+UNTRAINED = ("random_generation", "untuned", "in_context")  # the first asks no model at all
 DISTILLATION = ("distillation", "pbb_and_distillation")  # arms that show demonstrations of the programs asked about
+BACKENDS = ("auto", "unsloth", "unsloth-4bit", "peft", "full")  # what trains: see `pbb.backends`
+GRPO_LOSSES = ("dapo", "grpo", "bnpo", "dr_grpo")
 ASKED = ("direct", "cot", "recite", "recall")  # how the model can be asked; in_context asks its own two
 
 
@@ -45,7 +51,7 @@ class Experiment:
     """One arm, one seed. Every field is a literal; the comment says what it trades against what."""
 
     curriculum: str = "proactive"  # the arm: one of CURRICULA
-    model: str = "tiny-m"  # a tiny model, a folder, or a Hub id
+    model: str = "tiny-m"  # a tiny model, smollm2-135m, a folder, or a Hub id
     seed: int = 0  # draws programs, documents and their order
 
     # programs; a knob of another domain has to stay at its default
@@ -114,11 +120,22 @@ class Experiment:
     batch_rows: int = 8  # smaller steps learn more from a token, and take longer
     row_tokens: int = 128
     lora_rank: int = 0  # 0 trains all weights
+    backend: str = "auto"  # of BACKENDS: what fits this machine, or one by name, which must then run here
+    # Retroactive's Stage 2 by rewards (GRPO): a step is grpo_completions completions, grpo_group of each question
+    grpo_steps: int = 150
+    grpo_completions: int = 64  # more are steadier, and cost as much more
+    grpo_group: int = 8  # more find rare right answers, and leave room for fewer questions
+    grpo_temperature: float = 1.0  # lower, and the completions of a question are all the same
+    grpo_learning_rate: float = 5e-4
+    grpo_beta: float = 0.0  # weight of staying close to the model before; 0 spares that model's passes
+    grpo_length: int = 64  # tokens that a completion may have
+    grpo_loss: str = "dapo"  # of GRPO_LOSSES: how the tokens of long and short completions are weighed
 
     # evaluation
     asked: tuple[str, ...] = ("direct", "cot", "recall")  # of ASKED
     questions: int = 5  # inputs asked of each program
     checkpoints: int = 3  # evaluations within each stage, the last at its end
+    stage_2_doublings: int = 0  # if not 0: that many evaluations within Stage 2, each after twice the steps of the last
 
     def __post_init__(self) -> None:
         for name in _TUPLES:
@@ -132,6 +149,8 @@ class Experiment:
         self._one_of("question_style", tuple(ASK))
         self._one_of("parts", ("w/ IO", "w/o IO"))
         self._one_of("distilled_shifts", DISTRIBUTIONS)
+        self._one_of("grpo_loss", GRPO_LOSSES)
+        self._one_of("backend", BACKENDS)
         self._some_of("part_domains", tuple(name for name in DOMAINS if DOMAINS[name].settings in PARTS))
         self._some_of("trained_modes", ANSWER_MODES)
         self._some_of("asked", ASKED)
@@ -146,6 +165,12 @@ class Experiment:
                 self._refuse(name, f"a{' whole' if whole else ''} number from {low} to {high}")
         if self.wrap is not None and (isinstance(self.wrap, bool) or not isinstance(self.wrap, int)):
             self._refuse("wrap", "None, or a whole number of 2 or more")
+        if self.grpo_completions % self.grpo_group:
+            self._refuse("grpo_completions", f"a multiple of grpo_group={self.grpo_group}")
+        if self.lora_rank and self.backend == "full":
+            self._refuse("backend", f"'auto', 'unsloth', 'unsloth-4bit' or 'peft' with lora_rank={self.lora_rank}")
+        if not self.lora_rank and self.backend in ("peft", "unsloth-4bit"):
+            self._refuse("backend", "'auto', 'unsloth' or 'full' with lora_rank=0; adapters need lora_rank=1 or more")
         if self.control and self.statements < 2:
             self._refuse("control", "() with statements=1; if, for and while need statements=2 or more")
         others = self.stage_2_general_ratio + self.stage_2_replay_ratio
@@ -156,7 +181,7 @@ class Experiment:
         if self.curriculum == "pbb_and_distillation" and others + self.distillation_ratio > 0.95:
             self._refuse("distillation_ratio", f"at most {0.95 - others:.2f} beside the other shares of Stage 2")
         if not isinstance(self.model, str) or not self.model.strip():
-            self._refuse("model", "a tiny model's name, a folder, or a Hub id")
+            self._refuse("model", "a tiny model's name, 'smollm2-135m', a folder, or a Hub id")
         self._check_domain()
         try:
             self.program_settings()
@@ -291,6 +316,8 @@ KNOBS: dict[str, dict[str, str]] = {
 }
 _ADDED = {name for domain, knobs in KNOBS.items() if domain != "arithmetic" for name in knobs}
 _ADDED |= {"own_programs", "distilled_demonstrations", "distillation_ratio", "operations", "largest"}
+_ADDED |= {f"grpo_{name}" for name in ("steps", "completions", "group", "temperature", "learning_rate")}
+_ADDED |= {"grpo_beta", "grpo_length", "grpo_loss", "stage_2_doublings", "backend"}
 _TUPLES = (
     *("operators", "control", "trained_modes", "asked"),
     *("sizes", "families", "cipher_kinds", "part_domains", "own_programs"),
@@ -334,8 +361,16 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("batch_rows", 1, 4096),
     ("row_tokens", 32, 4096),
     ("lora_rank", 0, 256),
+    ("grpo_steps", 1, 10**6),
+    ("grpo_completions", 2, 4096),
+    ("grpo_group", 2, 512),
+    ("grpo_temperature", 0.01, 10.0),
+    ("grpo_learning_rate", 1e-7, 1.0),
+    ("grpo_beta", 0.0, 10.0),
+    ("grpo_length", 2, 4096),
     ("questions", 1, 100),
     ("checkpoints", 1, 50),
+    ("stage_2_doublings", 0, 20),
 )
 
 
@@ -362,6 +397,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "stage_2_steps": 2,
         "exposure_steps": 2,
         "execution_steps": 2,
+        "grpo_steps": 2,
+        "grpo_completions": 8,
+        "grpo_group": 4,
         "batch_rows": 4,
         "row_tokens": 256,
         "questions": 2,

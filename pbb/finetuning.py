@@ -18,12 +18,15 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import LoraConfig
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+from peft import LoraConfig, PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
+from pbb.backends import Backend
+from pbb.backends import collate as collate_in_one_row
 from pbb.documents import GENERAL, Document
 from pbb.optimisers import muon_factory
+from pbb.progress import tell
 
 IGNORE = -100
 
@@ -143,12 +146,17 @@ def use_fast_matmul() -> str:
     return "float32 weights, products on bfloat16 tiles (AMX)" if amx else "float32"
 
 
+def precision_of(backend: Backend | None) -> str:
+    """Prepare float32 products for training and return the precision in words; a card's is the backend's own."""
+    return use_fast_matmul() if backend is None or backend.numbers == "no CUDA" else backend.precision
+
+
 def _collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
     return {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
 
 
 class _Watch(TrainerCallback):
-    """Calls back at chosen steps with the model, and after every logged loss."""
+    """Calls back at chosen steps with the model, keeps every logged loss, and tells of both as they come."""
 
     def __init__(
         self, at: Sequence[int], checkpoint: Callable[[int, PreTrainedModel], None], log: list[dict[str, float]]
@@ -156,17 +164,42 @@ class _Watch(TrainerCallback):
         self.at, self.checkpoint, self.log = set(at), checkpoint, log
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        tell(state.global_step, state.max_steps)
         if state.global_step in self.at:
             self.checkpoint(state.global_step, model)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if logs and "loss" in logs:
+            tell(state.global_step, state.max_steps, logs["loss"])
             self.log.append({"step": state.global_step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]})
 
 
-def _lora(rank: int) -> LoraConfig:
+def lora(rank: int) -> LoraConfig:
     """LoRA on every linear layer, scaled as rank 16 with alpha 32 is (the QLoRA paper's advice on layers)."""
     return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def new_adapters(model: PreTrainedModel, rank: int, seed: int) -> LoraConfig | None:
+    """Return what a trainer has to add to `model`, drawn from `seed`: nothing if it has them or wants none."""
+    if not rank or isinstance(model, PeftModel):
+        return None
+    set_seed(seed)
+    return lora(rank)
+
+
+def formats(backend: Backend | None) -> dict[str, Any]:
+    """Return a trainer's arguments that say where and in which numbers it computes; None for float32 throughout.
+
+    Accumulation and optimiser are transformers' defaults, and named because Unsloth has others.
+    """
+    autocast = backend.autocast if backend else ""
+    return {
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": autocast == "bfloat16",
+        "fp16": autocast == "float16",
+        "gradient_accumulation_steps": 1,
+        "optim": "adamw_torch_fused",
+    }
 
 
 @dataclass(frozen=True)
@@ -190,8 +223,11 @@ def finetune(
     checkpoints: Sequence[int] = (),
     on_checkpoint: Callable[[int, PreTrainedModel], None] = lambda step, model: None,
     progress: bool = True,
+    backend: Backend | None = None,
 ) -> Training:
     """Train `model` in place for `steps` steps on the rows of `pack`, shuffled, again and again until done.
+
+    `backend` is what loaded the model, where that was `pbb.backends.load`.
 
     Raises:
         ValueError: every label of the first rows is masked, so nothing would be trained.
@@ -199,7 +235,7 @@ def finetune(
     if not any(label != IGNORE for row in rows.select(range(min(8, len(rows))))["labels"] for label in row):
         raise ValueError("labels: every token of the first rows is masked, so nothing would be trained")
     log: list[dict[str, float]] = []
-    precision = use_fast_matmul()
+    precision = precision_of(backend)
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one; nothing in it is kept
         arguments = SFTConfig(
             output_dir=folder,
@@ -217,8 +253,6 @@ def finetune(
             report_to="none",
             seed=seed,
             data_seed=seed,
-            use_cpu=not torch.cuda.is_available(),
-            bf16=False,
             gradient_checkpointing=False,
             shuffle_dataset=False,
             dataset_kwargs={"skip_prepare_dataset": True},
@@ -226,6 +260,7 @@ def finetune(
             max_length=None,
             dataloader_pin_memory=False,
             disable_tqdm=not progress,
+            **formats(backend),
         )
         rates = {
             "lr": optimisation.learning_rate,
@@ -238,16 +273,18 @@ def finetune(
             args=arguments,
             train_dataset=rows,
             processing_class=tokenizer,
-            data_collator=_collate,
-            peft_config=_lora(optimisation.lora_rank) if optimisation.lora_rank else None,
+            data_collator=collate_in_one_row if backend and backend.name == "unsloth" else _collate,
+            peft_config=new_adapters(model, optimisation.lora_rank, seed),
             callbacks=[_Watch(checkpoints, on_checkpoint, log)],
             optimizer_cls_and_kwargs=(muon_factory, rates) if optimisation.optimiser == "muon" else None,
         )
         if not progress:
             trainer.remove_callback(PrinterCallback)
         started = time.perf_counter()
-        trainer.train()
+        try:
+            trainer.train()
+        finally:  # whatever else this process computes is exact again
+            torch.set_float32_matmul_precision("highest")
         seconds = time.perf_counter() - started
-    torch.set_float32_matmul_precision("highest")
     trainer.model.eval()
     return Training(log, seconds, str(model.device), precision)

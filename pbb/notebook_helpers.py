@@ -6,6 +6,7 @@ Tables and pictures for looking at programs, documents and answers are in `pbb.v
 from __future__ import annotations
 
 import importlib.metadata
+import itertools
 import os
 import shutil
 import sys
@@ -17,11 +18,11 @@ from typing import Any
 import pandas as pd
 from packaging.requirements import Requirement
 
-from pbb import claims, paths
+from pbb import claims, paths, verdicts
 from pbb.cli import resolve_preset
 from pbb.curricula import curriculum, groups
 from pbb.documents import answer, declaration, declarative_prompt, in_context, question
-from pbb.experiment import _RANGES, Experiment, ExperimentError, check_fields
+from pbb.experiment import _RANGES, _TUPLES, Experiment, ExperimentError, check_fields
 from pbb.figures.io import figure_module
 from pbb.figures.tables import PANEL, usable
 from pbb.folders import RecordsError, environment_manifest, is_complete
@@ -35,6 +36,8 @@ __all__ = [
     "Variant",
     "ask",
     "beside_paper",
+    "board",
+    "contrasts",
     "draw",
     "loss_tokens",
     "overview",
@@ -110,12 +113,12 @@ class Variant:
     experiments: tuple[Experiment, ...]
     preset: str
     base: str
-    changes: tuple[tuple[str, Any, Any], ...] = ()  # (field, the preset's value, the reader's)
+    changes: tuple[tuple[str, Any, Any], ...] = ()  # (field, the preset's value, the reader's); a tuple for several
 
     @property
     def label(self) -> str:
         """How a legend names it."""
-        return ", ".join(f"{name}={value}" for name, _, value in self.changes) or "this run"
+        return ", ".join(f"{name}={_briefly(value)}" for name, _, value in self.changes) or "this run"
 
     def __str__(self) -> str:
         arms = ", ".join(dict.fromkeys(e.curriculum for e in self.experiments))
@@ -137,7 +140,8 @@ def variant(study: Sequence[Experiment], preset: str, *, arms: Sequence[str] = (
         preset: its preset, resolved.
         arms: the curricula to keep; empty keeps all.
         changes: fields of `Experiment`. An empty value ("", (), None) is the preset's; so is 0, or -1 where 0 is a
-            value of that field (as it is for ratios).
+            value of that field (as it is for ratios). A list of values makes every experiment once for each; of a
+            field that is a list itself, such as `trained_modes`, it is one value.
 
     Raises:
         ExperimentError: an arm is not in the study, or a field or value is not valid; the message says what is.
@@ -148,13 +152,31 @@ def variant(study: Sequence[Experiment], preset: str, *, arms: Sequence[str] = (
     kept = [e for e in study if not arms or e.curriculum in arms]
     check_fields(changes)
     wanted = {name: value for name, value in changes.items() if not _empty(name, value)}
-    made = tuple(dict.fromkeys(e.changed(**wanted) for e in kept))
+    every = itertools.product(*(_values(name, value) for name, value in wanted.items()))
+    changes_each = [dict(zip(wanted, values, strict=True)) for values in every]
+    made = tuple(dict.fromkeys(e.changed(**values) for values in changes_each for e in kept))
     changed = []
     for name in wanted:
-        before, after = {getattr(e, name) for e in kept}, getattr(made[0], name)
-        if before != {after}:
-            changed.append((name, before.pop() if len(before) == 1 else tuple(sorted(before)), after))
+        before, after = ({getattr(e, name) for e in experiments} for experiments in (kept, made))
+        if before != after:
+            changed.append((name, _one_or_all(before), _one_or_all(after)))
     return Variant(made, "custom" if changed and preset != "smoke" else preset, preset, tuple(changed))
+
+
+def _values(name: str, value: Any) -> Sequence[Any]:
+    """Return what a field is to be: several values from a list, unless the field is a list itself."""
+    return value if isinstance(value, (list, tuple)) and name not in _TUPLES else [value]
+
+
+def _one_or_all(values: set[Any]) -> Any:
+    return values.pop() if len(values) == 1 else tuple(sorted(values))
+
+
+def _briefly(value: Any) -> str:
+    """Return a value as a legend has room for it."""
+    if not isinstance(value, tuple):
+        return str(value)
+    return ", ".join(map(str, value if len(value) < 3 else (value[0], "…", value[-1])))
 
 
 def _empty(name: str, value: Any) -> bool:
@@ -181,9 +203,9 @@ def draw(figure: str, records: pd.DataFrame, *, variant: Variant | str = "this r
     # A reader's own changes are marked "custom"; without a Variant they are read against the cpu preset's.
     base = variant.base if isinstance(variant, Variant) else "cpu" if preset == "custom" else preset
     behind = reference(figure, base)
-    if behind is not None:
-        behind = _same_panel(behind, records)
     module, smoke = figure_module(figure), preset == "smoke"
+    if behind is not None:
+        behind = _same_panel(behind, records, module.KNOB.fixed if hasattr(module, "KNOB") else PANEL)
     usable(records, allow_smoke=smoke)  # what is wrong with the records is never taken for what smoke lacks
     try:
         return module.draw(records, behind, variant=label, allow_smoke=smoke)
@@ -194,13 +216,13 @@ def draw(figure: str, records: pd.DataFrame, *, variant: Variant | str = "this r
         return None
 
 
-def _same_panel(behind: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+def _same_panel(behind: pd.DataFrame, records: pd.DataFrame, fixed: Sequence[str]) -> pd.DataFrame:
     """Return the reference under the panel of `records`, where each has a single one that differ.
 
-    Panels are told apart by model, representation and so on: a variant of one of these would otherwise be drawn
-    with no reference behind it.
+    Panels are told apart by what they hold `fixed`, such as the length of programs: a variant of that would otherwise
+    be drawn with no reference behind it. What the figure's axis shows is not moved.
     """
-    for column in PANEL:
+    for column in fixed:
         ours, theirs = records[column].unique(), behind[column].unique()
         if len(ours) == len(theirs) == 1:
             behind = behind.assign(**{column: ours[0]})
@@ -217,23 +239,64 @@ def overview(preset: str) -> Any:
 
 
 def verdict(figure: str, records: pd.DataFrame) -> Any:
-    """Return `pbb.claims.verdict` as a table to look at: differences in points of a hundred, with 95 % intervals."""
-    table = claims.verdict(figure, records)
+    """Return `pbb.verdicts.verdict` as a table to look at; where no claim is judged on `figure`, say so."""
+    table = verdicts.verdict(figure, records)
+    if table.empty:
+        print(f"No claim of the paper's is judged on {figure}.")
+        return None
+    shown = _in_points(table)[["claim", "contrast", "where", *_IN_POINTS, "programs", "seeds", "verdict"]]
+    return shown.style.hide(axis="index").format(na_rep="-", escape="html")
 
-    def points(row: dict[str, Any]) -> str:
-        if pd.isna(row["difference"]):
-            return "-"
-        return f"{row['difference'] * 100:+.0f} [{row['low'] * 100:+.0f}, {row['high'] * 100:+.0f}]"
 
-    table["difference, points"] = [points(row) for row in table.to_dict("records")]
-    table["p, corrected"] = [f"{p:.3f}" if p >= 0.001 else "-" if pd.isna(p) else "< 0.001" for p in table["p"]]
-    shown = ["claim", "contrast", "where", "difference, points", "p, corrected", "programs", "seeds", "verdict"]
-    return table[shown].style.hide(axis="index").format(na_rep="-", escape="html")
+_IN_POINTS = ["difference, points", "p, corrected"]
+
+
+def _in_points(table: pd.DataFrame) -> pd.DataFrame:
+    """Return contrasts with two more columns: differences in points of a hundred, with intervals, and p in words."""
+    rows = table.to_dict("records")
+    p = [f"{row['p']:.3f}" if row["p"] >= 0.001 else "-" if pd.isna(row["p"]) else "< 0.001" for row in rows]
+    return table.assign(**dict(zip(_IN_POINTS, ([verdicts.points(row) for row in rows], p), strict=True)))
+
+
+def board(preset: str = "auto", *, mine: bool = False) -> Any:
+    """Return the claims board as a table to look at: every claim, its verdict, and what decided it.
+
+    Args:
+        preset: whose records; ``"auto"`` for every preset that has any.
+        mine: judge this machine's figures, not the committed references.
+    """
+    from pbb.board import boards
+
+    tables = []
+    for one in boards(preset, mine=mine):
+        print(f"Preset {one.preset}: {one.counts}.")
+        tables.append(one.claims.assign(preset=one.preset))
+    shown = ["claim", "statement", "verdict", "value", "decided by", "supported", "figures", "seeds", "paper", "why"]
+    table = pd.concat(tables)[["preset"] * (len(tables) > 1) + shown]
+    names = {"supported": "contrasts", "paper": "the paper's value", "why": "why it may fail here"}
+    return table.rename(columns=names).style.hide(axis="index").format(escape="html")
+
+
+def contrasts(claim: str, preset: str = "auto", *, mine: bool = False) -> Any:
+    """Return every contrast that was declared for `claim`, such as ``"C3"``, as a table to look at.
+
+    Raises:
+        RecordsError: there is no such claim.
+    """
+    from pbb.board import boards
+
+    known = [one.id for one in claims.CLAIMS]
+    if claim not in known:
+        raise RecordsError(f"claim={claim!r} is not valid; valid: {', '.join(known)}")
+    found = [_in_points(one.contrasts).assign(preset=one.preset) for one in boards(preset, mine=mine)]
+    table = pd.concat(found)
+    shown = ["preset", "figure", "contrast", "where", *_IN_POINTS, "programs", "seeds", "verdict"]
+    return table.loc[table["claim"] == claim, shown].style.hide(axis="index").format(na_rep="-", escape="html")
 
 
 def beside_paper(figure: str, records: pd.DataFrame) -> Any:
-    """Return `pbb.claims.beside_paper` as a table to look at."""
-    return claims.beside_paper(figure, records).style.hide(axis="index").format(escape="html")
+    """Return `pbb.verdicts.beside_paper` as a table to look at."""
+    return verdicts.beside_paper(figure, records).style.hide(axis="index").format(escape="html")
 
 
 # -------------------------------------------------------------------------------------------------- asking

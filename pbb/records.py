@@ -68,8 +68,9 @@ COLUMNS: dict[str, str] = {
 }
 NULLABLE = frozenset({"parsed"})
 ALLOWED: dict[str, tuple[str, ...]] = {
-    "curriculum": ("untuned", "stage_1_only", "stage_2_only", "no_demonstrations", "homogeneous", "proactive",
-                   "retroactive", "skip_exposure", "distillation", "pbb_and_distillation", "in_context"),
+    "curriculum": ("random_generation", "untuned", "stage_1_only", "stage_2_only", "no_demonstrations", "homogeneous",
+                   "proactive", "retroactive", "retroactive_grpo", "skip_exposure", "grpo_without_pbb", "distillation",
+                   "pbb_and_distillation", "in_context"),
     "answer_mode": ("direct", "cot", "recite", "in_context_direct", "in_context_cot", "recall"),
     "group": ("w/ IO", "w/o IO", "w/o IO parts", "AD"),
     "outcome": ("correct", "wrong", "unparsed"),

@@ -22,9 +22,10 @@ from trl import GRPOConfig, GRPOTrainer
 from pbb import finetuning
 from pbb.curricula import Group, LeakageError
 from pbb.documents import Document, parse_answer
+from pbb.experiment import GRPO_LOSSES
 from pbb.programs.domains import accepts
+from pbb.progress import tell
 
-LOSSES = ("dapo", "grpo", "bnpo", "dr_grpo")  # how the tokens of long and short completions are weighed
 SCALES = ("group", "batch", "none")
 
 
@@ -43,7 +44,7 @@ class PolicyOptimisation:
     temperature: float = 1.0  # lower, and a group's completions are all the same
     max_completion_length: int = 64  # tokens; the longest right completion must fit
     beta: float = 0.0  # weight of staying close to the model before; 0 spares that model's passes
-    loss_type: str = "dapo"  # of LOSSES
+    loss_type: str = "dapo"  # of GRPO_LOSSES: how the tokens of long and short completions are weighed
     scale_rewards: str = "group"  # of SCALES: what a reward's distance from its group's mean is divided by
     warmup: float = 0.05  # share of the steps
     weight_decay: float = 0.0
@@ -63,7 +64,7 @@ class PolicyOptimisation:
             ("learning_rate", self.learning_rate > 0, "more than 0"),
             ("temperature", self.temperature > 0, "more than 0"),
             ("beta", self.beta >= 0, "0 or more"),
-            ("loss_type", self.loss_type in LOSSES, f"one of {', '.join(LOSSES)}"),
+            ("loss_type", self.loss_type in GRPO_LOSSES, f"one of {', '.join(GRPO_LOSSES)}"),
             ("scale_rewards", self.scale_rewards in SCALES, f"one of {', '.join(SCALES)}"),
         ):
             if not right:
@@ -135,7 +136,8 @@ def question_rows(
     needed = max(len(ids) for ids in tokenizer(targets, add_special_tokens=False)["input_ids"]) + 1
     if needed > longest:
         raise ValueError(
-            f"max_completion_length={longest} is too short for a right completion; valid: {needed} or more"
+            f"max_completion_length={longest} is too short for a right completion; valid: {needed} or more (of an "
+            "experiment it is the field grpo_length)"
         )
     return Dataset.from_list(
         [
@@ -173,7 +175,7 @@ class ExactMatch:
 
 
 class _Watch(TrainerCallback):
-    """Calls back at chosen steps with the model, and keeps what is logged."""
+    """Calls back at chosen steps with the model, tells of every step, and keeps what is logged."""
 
     def __init__(
         self, at: Sequence[int], checkpoint: Callable[[int, PreTrainedModel], None], reward: ExactMatch
@@ -182,6 +184,7 @@ class _Watch(TrainerCallback):
         self.log: list[dict[str, float]] = []
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        tell(state.global_step, state.max_steps)
         if state.global_step in self.at:
             self.checkpoint(state.global_step, model)
 
@@ -267,7 +270,7 @@ def reinforce(
             args=arguments,
             train_dataset=rows,
             processing_class=tokenizer,
-            peft_config=finetuning._lora(o.lora_rank) if o.lora_rank else None,
+            peft_config=finetuning.lora(o.lora_rank) if o.lora_rank else None,
             callbacks=[watch],
         )
         if not progress:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
+from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pbb import paths
+from pbb import paths, progress
 from pbb.curricula import curriculum, groups
 from pbb.experiment import DISTILLATION, Experiment
 from pbb.folders import environment_manifest, is_complete, read_manifest
@@ -44,20 +46,30 @@ class Point:
     task: EvaluationTask
     stage: int
     step: int
-    tokens: int
 
 
 def points(experiment: Experiment) -> list[Point]:
     """Return where `experiment` is evaluated: the base model, then each checkpoint of each stage."""
-    found = [Point(EvaluationTask(experiment, -1, 0), 0, 0, 0)]
-    before = 0
+    found = [Point(EvaluationTask(experiment, -1, 0), 0, 0)]
     for index, stage in enumerate(curriculum(experiment)):
-        task = StageTask(experiment, index)
-        for step in task.checkpoints():
+        for step in StageTask(experiment, index).checkpoints():
             evaluation = EvaluationTask(experiment, index, step, full=step == stage.steps)
-            tokens = before + task.tokens * step // stage.steps
-            found.append(Point(evaluation, stage.number, step, tokens))
-        before += task.tokens
+            found.append(Point(evaluation, stage.number, step))
+    return found
+
+
+def spent(experiment: Experiment) -> list[tuple[int, int]]:
+    """Return tokens and questions that the model was trained on before each of `points`, its stages being complete.
+
+    Within a stage both are counted by its share of steps. Raises RecordsError where a stage's manifest is gone.
+    """
+    found = [(0, 0)]
+    for index, stage in enumerate(curriculum(experiment)):
+        task, (tokens, questions) = StageTask(experiment, index), found[-1]
+        more_tokens, more_questions = task.spent()
+        for step in task.checkpoints():
+            done = (tokens + more_tokens * step // stage.steps, questions + more_questions * step // stage.steps)
+            found.append(done)
     return found
 
 
@@ -102,11 +114,11 @@ class Plan:
 
 
 def _measured_rates() -> dict[str, float]:
-    """Return training tokens a second by model, from this machine's complete stages."""
+    """Return training tokens a second by model, from this machine's complete stages of SFT."""
     rates: dict[str, list[float]] = {}
     for folder in sorted((paths.runs() / "stages").glob("[0-9a-f]*"))[:50]:
         manifest = read_manifest(folder)
-        if manifest and manifest.get("seconds"):
+        if manifest and manifest.get("kind") == "stage" and manifest.get("seconds") and not manifest.get("objective"):
             rates.setdefault(manifest["base_model"]["name"], []).append(manifest["tokens"] / manifest["seconds"])
     return {model: sorted(values)[len(values) // 2] for model, values in rates.items()}
 
@@ -155,12 +167,16 @@ def run(
 
     Raises:
         RunError: a task failed; the message names it, and its log. What was complete is kept.
-        ValueError: there is no such executor, or another argument does not go with it.
+        ValueError: there is no such executor, another argument does not go with it, or there are no experiments.
     """
     _check_executor(executor, workers, slurm)
     chosen = (experiments,) if isinstance(experiments, Experiment) else tuple(dict.fromkeys(experiments))
+    if not chosen:
+        raise ValueError("experiments: none were given; valid: one or more")
     todo = plan(chosen, len(chosen) if executor == "slurm" else workers)
     say(str(todo))
+    if todo.missing:
+        _check_store()
     if todo.missing and executor == "workers":
         execute(todo.missing, min(todo.workers, len(todo.missing)), say)
     elif todo.missing:
@@ -174,10 +190,22 @@ def run(
 def _check_executor(executor: str, workers: int | None, slurm: Mapping[str, Any] | None) -> None:
     if executor not in EXECUTORS:
         raise ValueError(f"executor={executor!r} is not valid; valid: {', '.join(EXECUTORS)}")
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        raise ValueError(f"workers={workers!r} is not valid; valid: None for one a core, or a whole number from 1")
     if executor == "slurm" and workers is not None:
         raise ValueError(f"workers={workers!r} is not valid with executor='slurm', whose queue decides; valid: None")
     if executor != "slurm" and slurm:
         raise ValueError(f"slurm={dict(slurm)!r} is not valid with executor={executor!r}; valid: None")
+
+
+def _check_store() -> None:
+    store, wrong = paths.runs(), "it is read-only"
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        wrong = error.strerror
+    if not os.access(store, os.W_OK):
+        raise RunError(f"{store}: no runs can be kept there ({wrong}); valid: PBB_RUNS=/a/folder/that/can/be/written")
 
 
 def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
@@ -187,12 +215,12 @@ def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
     folder = paths.runs() / "results" / f"{experiment.name}-{made_of}"
     if is_complete(folder):
         return load_records(folder)
-    total = max(point.tokens for point in where) or 1
+    trained_on = spent(experiment)
+    total = max(trained_on[-1][0], 1)
     frames = []
-    for point in where:
-        frame = point.task.answers()
-        frame = frame.assign(stage=point.stage, step=point.step, tokens=point.tokens, progress=point.tokens / total)
-        frames.append(frame)
+    for point, (tokens, _) in zip(where, trained_on, strict=True):
+        frame = point.task.answers().assign(stage=point.stage, step=point.step)
+        frames.append(frame.assign(tokens=tokens, progress=tokens / total))
     names = ("model", "domain", "curriculum", "representation", "seed", *KNOBS)
     described = {name: getattr(experiment, name) for name in names}
     if experiment.curriculum in DISTILLATION and experiment.distilled_demonstrations:
@@ -211,7 +239,7 @@ def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
         "seconds": sum(
             map(seconds_taken, {t.folder: t for p in where for t in [*_with_needs(p.task), p.task]}.values())
         ),
-        "tokens": max(point.tokens for point in where),
+        "tokens": trained_on[-1][0],
         **environment_manifest(),
     }
     save_records(folder, frame, manifest)
@@ -219,15 +247,27 @@ def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
 
 
 # ------------------------------------------------------------------------------------------------- workers
-def start_worker() -> None:
-    """Make this process ready for tasks."""
+def start_worker(messages: Any = None) -> None:
+    """Make this process ready for tasks, which tell of their progress through the queue `messages`."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl reports every training to its makers otherwise
     import torch
 
     torch.set_num_threads(1)  # results must not depend on how many cores there are
+    if messages is not None:
+        progress.connect(messages)
+    if caller := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(caller.sentinel,), daemon=True).start()
+
+
+def _end_with(caller: int) -> None:
+    """End this process when its caller's has ended, even by kill -9: it would hold a core, and then wait for ever."""
+    wait_for([caller])
+    os._exit(1)
 
 
 def _do(task: Task) -> str | None:
     """Run a task in a worker; return the failure as text, since not every exception survives pickling."""
+    progress.begin(task.folder.name)
     try:
         task.run()
     except Exception as error:
@@ -248,9 +288,14 @@ def execute(tasks: Sequence[Task], workers: int, say: Callable[[str], object]) -
         if failure:
             raise RunError(f"could not {task}: {failure}\nThe same call goes on from what is complete.")
         done += 1
-        say(f"[{done}/{len(tasks)}] {task}: {time.perf_counter() - started:.0f} s")
+        loss = bars.finish(task.folder.name)
+        with bars.aside():
+            say(f"[{done}/{len(tasks)}] {task}: {time.perf_counter() - started:.0f} s{loss}")
 
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker)
+    context = multiprocessing.get_context("spawn")
+    messages = context.Queue()
+    bars = progress.Bars(messages, {task.folder.name: str(task) for task in tasks})
+    pool = ProcessPoolExecutor(workers, context, start_worker, (messages,))
     try:
         while waiting or running:
             ready = [t for t in waiting.values() if not any(need.folder in waiting for need in t.needs)]
@@ -261,7 +306,8 @@ def execute(tasks: Sequence[Task], workers: int, say: Callable[[str], object]) -
                 : workers - len(running)
             ]:
                 running[pool.submit(_do, waiting.pop(task.folder))] = (task, time.perf_counter())
-            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            while not (finished := wait(running, progress.PAUSE_S, FIRST_COMPLETED).done):
+                bars.update()
             for future in finished:
                 task, started = running.pop(future)
                 finish(task, started, future.result())
@@ -277,4 +323,6 @@ def execute(tasks: Sequence[Task], workers: int, say: Callable[[str], object]) -
                 "the same call goes on from what is complete."
             ) from None
         raise
+    finally:
+        bars.close()
     pool.shutdown()

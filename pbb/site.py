@@ -4,7 +4,7 @@
 
 Claims and figures come from `figures/reference/` alone: no training, no torch. Notebooks that `make reproduce` has
 executed into `build/` become pages of their own. A new figure or claim needs nothing here: the site shows those that
-`pbb.figures` and `pbb.claims` list.
+`pbb.figures` and `pbb.claims` list, the board of claims first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 from nbconvert import HTMLExporter
 
-from pbb import claims, paths
+from pbb import claims, paths, verdicts
+from pbb.board import Board, board
 from pbb.figures import FIGURES, FigureModule, style
 from pbb.folders import RecordsError, atomic_folder, is_complete, read_manifest
 from pbb.notebooks import list_notebooks
@@ -83,14 +84,12 @@ def build(into: Path, root: Path | None = None) -> Path:
 # ------------------------------------------------------------------------------------------- claims and figures
 def _preset(name: str, root: Path, site: Path, notebooks: dict[str, Notebook]) -> dict[str, Any]:
     """Copy the figures of one preset into `site`; return what the page says of them and of the claims."""
-    figures, verdicts = [], []
+    figures = []
     for module in FIGURES.values():
         folder = root / "figures" / "reference" / name / module.NAME
         if not is_complete(folder):
             continue
         records = load_records(folder)
-        if module.ID in claims.DECLARED:
-            verdicts.append(claims.verdict(module.ID, records).assign(figure=module.ID))
         target = site / name / module.NAME
         target.mkdir(parents=True)
         for file in _SHOWN_FILES:
@@ -99,7 +98,9 @@ def _preset(name: str, root: Path, site: Path, notebooks: dict[str, Notebook]) -
         notebook = notebooks.get(module.NAME) or next(iter(notebooks.values()), None)
         about = _figure(module, records, folder)
         figures.append({**about, "folder": f"{name}/{module.NAME}", "notebook": notebook})
-    return {"name": name, "figures": figures, "claims": _claims(verdicts)}
+    judged = board(root / "figures" / "reference" / name)
+    shown = {figure["id"] for figure in figures}
+    return {"name": name, "figures": figures, "shown": shown, "counts": judged.counts, "claims": _claims(judged)}
 
 
 def _figure(module: FigureModule, records: pd.DataFrame, folder: Path) -> dict[str, Any]:
@@ -136,31 +137,15 @@ def _value(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "what": what, "where": where, "shown": shown}
 
 
-def _claims(verdicts: Sequence[pd.DataFrame]) -> list[dict[str, Any]]:
-    """Return each claim with its contrasts, their verdicts, and the figures that judge it, C2 before C10."""
-    if not verdicts:
-        return []
-    rows = pd.concat(verdicts, ignore_index=True)
-    found = []
-    for claim, part in rows.groupby("claim"):
-        counts = part["verdict"].value_counts().sort_index(ascending=False)  # "supported" first
-        says = [module.CLAIM for module in FIGURES.values() if f"({claim})" in module.CLAIM]
-        found.append(
-            {
-                "id": claim,
-                "statements": [text.replace(f" ({claim})", "") for text in says],
-                "counts": list(counts.items()),
-                "figures": list(part["figure"].unique()),
-                "rows": [row | {"shown": _difference(row)} for row in part.to_dict("records")],
-            }
-        )
-    return sorted(found, key=lambda claim: int(claim["id"].lstrip("C")))
-
-
-def _difference(row: dict[str, Any]) -> str:
-    if pd.isna(row["difference"]):
-        return "–"
-    return f"{row['difference'] * 100:+.0f} [{row['low'] * 100:+.0f}, {row['high'] * 100:+.0f}]".replace("-", "−")
+def _claims(judged: Board) -> list[dict[str, Any]]:
+    """Return each claim of the board with its contrasts and the figures that judge it."""
+    shown = judged.contrasts.to_dict("records")
+    return [
+        row
+        | {"rows": [one | {"shown": verdicts.points(one)} for one in shown if one["claim"] == row["claim"]]}
+        | {"figures": row["figures"].split(", ")}
+        for row in judged.claims.to_dict("records")
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------- notebooks

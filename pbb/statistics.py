@@ -17,7 +17,7 @@ trial: 100 programs without an error give 96.4 % to 100 %, not 100 % to 100 %.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -46,6 +46,37 @@ class Contrast:
     programs: int
     seeds: int
     paired: bool
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The dose at which a curve of accuracies first reaches a line, and its interval.
+
+    0 stands for less than `fewest`, the least dose that was measured (the curve begins above the line), and infinity
+    for more than `most`, the largest (the curve never gets there). ``str`` gives ``"4.1 [2.3, >9]"``.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    fewest: float
+    most: float
+    programs: int
+    seeds: int
+
+    @property
+    def censored(self) -> tuple[bool, bool, bool]:
+        """Whether estimate, low and high lie outside of the doses that were measured."""
+        estimate, low, high = (not self.fewest <= at <= self.most for at in (self.estimate, self.low, self.high))
+        return estimate, low, high
+
+    def __str__(self) -> str:
+        return f"{self._words(self.estimate)} [{self._words(self.low)}, {self._words(self.high)}]"
+
+    def _words(self, at: float) -> str:
+        if at < self.fewest:
+            return f"<{self.fewest:g}"
+        return f">{self.most:g}" if at > self.most else f"{at:.1f}"
 
 
 # ---------------------------------------------------------------------------------------------- accuracies
@@ -132,6 +163,74 @@ def contrast(
         seeds=int(cells_a["seed"].nunique()),
         paired=paired,
     )
+
+
+def crossing(
+    curve: Mapping[float, pd.DataFrame],
+    line: pd.DataFrame,
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> Crossing:
+    """Where the accuracy of `curve` (dose -> its rows, doses above 0) first reaches that of `line`.
+
+    Between doses accuracy is interpolated on the logarithm of the dose. Programs are resampled once for all doses and
+    the line together; only those on every side count, whatever inputs they were asked. A resample that crosses
+    outside of the doses is kept as such, so that an end of the interval may be "less than the least" or "more than
+    the most". A side without variation between programs is drawn from Jeffreys' posterior with each program as one
+    trial, since resampling it would show none.
+    """
+    doses = sorted(curve)
+    sides = [*(curve[dose] for dose in doses), line]
+    for side in sides:
+        _need(side, [*CLUSTER, "outcome"])
+    if not doses or doses[0] <= 0:
+        raise RecordsError(f"crossing: doses are {doses}; valid: one or more, above 0")
+    shared = pd.DataFrame(sorted(set.intersection(*map(_programs, sides))), columns=CLUSTER)
+    if shared.empty:
+        raise RecordsError("crossing: no program was asked on the line and at every dose")
+    cells = [_cells(side.merge(shared, on=CLUSTER), []) for side in sides]
+    draws = _draws(cells, resamples, seed)
+    estimates = np.array([side["correct"].sum() / side["asked"].sum() for side in cells])
+    for index, side in enumerate(cells):
+        if _flat(side):
+            right = estimates[index] * len(side)
+            rng = np.random.default_rng([seed, index])
+            draws[:, index] = rng.beta(right + 0.5, len(side) - right + 0.5, size=resamples)
+    found = np.sort(_first_reach(draws, np.array(doses)))
+    (estimate,) = _first_reach(estimates[None], np.array(doses))
+    last = resamples - 1  # never between two draws: one of them may be infinite
+    low, high = found[int(last * (1 - level) / 2)], found[last - int(last * (1 - level) / 2)]
+    return Crossing(
+        estimate=float(estimate),
+        low=float(low),
+        high=float(high),
+        fewest=doses[0],
+        most=doses[-1],
+        programs=len(shared),
+        seeds=int(shared["seed"].nunique()),
+    )
+
+
+def _first_reach(accuracies: np.ndarray, doses: np.ndarray) -> np.ndarray:
+    """The dose at which each row of `accuracies`, one a dose and then the line's, first reaches its last value.
+
+    0 where a row begins above its last value, infinity where it never reaches it.
+    """
+    at = np.log(doses)
+    gaps = accuracies[:, :-1] - accuracies[:, -1:]
+    there = gaps >= 0
+    after = there.argmax(axis=1)
+    before = np.maximum(after - 1, 0)
+    rows = np.arange(len(gaps))
+    rise = gaps[rows, after] - gaps[rows, before]
+    share = np.divide(-gaps[rows, before], rise, out=np.ones(len(gaps)), where=rise > 0)
+    found = np.exp(at[before] + share * (at[after] - at[before]))
+    found = np.clip(found, doses[0], doses[-1])  # rounding must not look like censoring
+    found[gaps[:, 0] > 0] = 0
+    found[~there.any(axis=1)] = np.inf
+    return found
 
 
 # ---------------------------------------------------------------------------------- what chance would give

@@ -35,6 +35,31 @@ DEMONSTRATIONS = (1, 2, 4, 7, 9)  # of ten inputs that a program has, in F08
 DISTILLATION_STEPS = {"cpu": 800}  # of F08: demonstrations of a hundred programs are soon known
 COUNTS = (200, 800, 2400)  # w/ IO programs, in F09: of two statements, since there are about 1,000 of one
 TEMPLATES = (1, 4, 20)  # in F10
+STAGE_2_DOUBLINGS = 6  # evaluations in F06, whose axes are logarithmic
+# F07, F11 and F13 are about other domains: "any" is for every preset, the rest for one. Questions on all inputs that a
+# program has; a row holds the longest trace.
+CIPHERS: dict[str, dict[str, Any]] = {
+    "any": {
+        **{"domain": "ciphers", "alphabet": 10, "letter_case": "upper", "shortest_text": 1, "longest_text": 3},
+        **{"distilled_shifts": "natural", "distilled_demonstrations": 20},
+        **{"row_tokens": 320, "batch_rows": 4, "questions": 10, "checkpoints": 1},
+    },
+    "smoke": {"longest_text": 2, "questions": 3},
+    "cpu": {"with_io_programs": 300, "without_io_programs": 40},
+}
+COMPOSITION: dict[str, dict[str, Any]] = {
+    "any": {
+        **{"domain": "composition", "parts": "w/o IO", "composites": "named", "asked": ("direct", "cot")},
+        **{"with_io_composites": 200, "row_tokens": 224, "batch_rows": 5, "questions": 10, "checkpoints": 1},
+    },
+    "smoke": {"with_io_composites": 4},
+}
+GRAMMARS: dict[str, dict[str, Any]] = {
+    "any": {
+        **{"domain": "grammars", "nonterminals": 3, "terminals": 4, "longest_string": 6},
+        **{"row_tokens": 192, "batch_rows": 6, "questions": 8, "checkpoints": 1},
+    },
+}
 
 
 def curricula(preset: str, seed: int) -> list[Experiment]:
@@ -70,6 +95,12 @@ def representation(preset: str, seed: int) -> list[Experiment]:
 def scale(preset: str, seed: int) -> list[Experiment]:
     """F03: what F04 teaches in code."""
     return [experiment for experiment in representation(preset, seed) if experiment.representation == "code"]
+
+
+def retroactive_rl(preset: str, seed: int) -> list[Experiment]:
+    """F06: Retroactive's Stage 2 by SFT and by GRPO, where both start, and the same without the w/o IO sources."""
+    arms = ("no_demonstrations", "retroactive", "retroactive_grpo", "skip_exposure", "grpo_without_pbb")
+    return [Experiment.of(preset, curriculum=arm, seed=seed, stage_2_doublings=STAGE_2_DOUBLINGS) for arm in arms]
 
 
 def sample_efficiency(preset: str, seed: int) -> list[Experiment]:
@@ -113,16 +144,40 @@ def recall(preset: str, seed: int) -> list[Experiment]:
     return others + [e for e in answer_mode(preset, seed) if e.curriculum == "proactive"]
 
 
+def _of_domain(domain: dict[str, dict[str, Any]], preset: str, seed: int, *arms: str) -> list[Experiment]:
+    values = domain["any"] | domain.get(preset, {})
+    return [Experiment.of(preset, **values, curriculum=arm, seed=seed) for arm in arms]
+
+
+def ciphers(preset: str, seed: int) -> list[Experiment]:
+    """F07: ciphers known by source, by demonstrations skewed as natural text is, or by both; and the control."""
+    return _of_domain(CIPHERS, preset, seed, "proactive", "distillation", "pbb_and_distillation", "stage_1_only")
+
+
+def composition(preset: str, seed: int) -> list[Experiment]:
+    """F11: f(g(x)), asked for by that very expression; f and g are each known by their source alone."""
+    return _of_domain(COMPOSITION, preset, seed, "proactive", "stage_1_only")
+
+
+def grammars(preset: str, seed: int) -> list[Experiment]:
+    """F13: strings of grammars known by their rules alone, the control, the ceiling, and random strings."""
+    return _of_domain(GRAMMARS, preset, seed, "proactive", "stage_1_only", "in_context", "random_generation")
+
+
 STUDIES: dict[str, Callable[[str, int], list[Experiment]]] = {
     "F01": lambda preset, seed: [Experiment.of(preset, curriculum="proactive", seed=seed)],
     "F02": curricula,
     "F03": scale,
     "F04": representation,
     "F05": answer_mode,
+    "F06": retroactive_rl,
+    "F07": ciphers,
     "F08": sample_efficiency,
     "F09": program_count,
     "F10": augmentation,
+    "F11": composition,
     "F12": in_context,
+    "F13": grammars,
     "F14": recall,
 }
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from filelock import FileLock
@@ -21,14 +21,25 @@ from filelock import FileLock
 from pbb import paths
 from pbb.curricula import Stage, curriculum, groups
 from pbb.experiment import Experiment
-from pbb.folders import CorruptRunError, atomic_folder, environment_manifest, is_complete, read_manifest, write_manifest
+from pbb.folders import (
+    CorruptRunError,
+    RecordsError,
+    atomic_folder,
+    environment_manifest,
+    is_complete,
+    read_manifest,
+    write_manifest,
+)
 from pbb.model_files import identity
 from pbb.streams import digest
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from pbb.finetuning import Training
 
 ANSWERS = "answers.parquet"
+NO_MODEL = "random_generation"  # the arm that asks no model
 EVALUATION_VERSION = 1  # raised when evaluation.py alters what is asked or how it is scored
 
 
@@ -57,11 +68,33 @@ class StageTask:
 
     @property
     def tokens(self) -> int:
-        return self.stage.steps * self.experiment.batch_rows * self.experiment.row_tokens
+        """Tokens to be trained on; under GRPO roughly, since completions are as long as they get."""
+        e, stage = self.experiment, self.stage
+        if stage.objective:
+            return stage.steps * e.grpo_completions * e.grpo_length
+        return stage.steps * e.batch_rows * e.row_tokens
+
+    def spent(self) -> tuple[int, int]:
+        """Return what a complete stage was trained on: tokens (generated ones too), and questions with an answer.
+
+        Raises:
+            RecordsError: the stage's manifest is gone.
+        """
+        manifest = read_manifest(self.folder)
+        if manifest is None:
+            raise RecordsError(
+                f"{self.folder}: no manifest here, so what stage {self.stage.label!r} was trained on is not known. The "
+                "way out: delete what was evaluated after it, under evaluations/, and run the same command again"
+            )
+        executions = [number for kind, number in manifest["documents"].items() if kind.endswith(": execution")]
+        return manifest["tokens"], sum(executions)
 
     def checkpoints(self) -> list[int]:
-        """Return the steps after which weights are kept: evenly spaced, the last at the end."""
-        steps, count = self.stage.steps, min(self.experiment.checkpoints, self.stage.steps)
+        """Return the steps after which weights are kept: evenly spaced or doubling, the last at the end."""
+        e, steps = self.experiment, self.stage.steps
+        if self.index and e.stage_2_doublings:
+            return sorted({max(1, steps // 2**i) for i in range(e.stage_2_doublings)})
+        count = min(e.checkpoints, steps)
         return [round(steps * (i + 1) / count) for i in range(count)]
 
     @property
@@ -90,6 +123,8 @@ class EvaluationTask:
     @property
     def asked(self) -> tuple[str, ...]:
         every = self.experiment.asked
+        if self.experiment.curriculum == NO_MODEL:
+            return ("direct",)
         if self.full and self.experiment.curriculum != "in_context":
             return every
         return tuple(mode for mode in every if mode in ("direct", "cot")) or ("cot",)
@@ -119,6 +154,8 @@ class EvaluationTask:
     def __str__(self) -> str:
         e = self.experiment
         where = f"stage {self.index + 1}, step {self.step}" if self.index >= 0 else "the base model"
+        if e.curriculum == NO_MODEL:
+            return f"answer at random: {_programs(e)}, seed {e.seed}"
         return f"ask {e.model}, {_programs(e)}, seed {e.seed}: {e.curriculum}, {where}"
 
     def run(self, progress: bool = False) -> None:
@@ -149,8 +186,8 @@ def _programs(experiment: Experiment) -> str:
 
 
 def base_key(experiment: Experiment) -> str:
-    """Return the identity of the experiment's base model."""
-    return identity(experiment.model)
+    """Return the identity of the experiment's base model, or that there is none."""
+    return NO_MODEL if experiment.curriculum == NO_MODEL else identity(experiment.model)
 
 
 _STAGE_KEYS: dict[tuple[Experiment, str], list[str]] = {}
@@ -165,7 +202,7 @@ def stage_keys(experiment: Experiment) -> list[str]:
         before: list[object] = [base, settings]
         for stage in curriculum(e):
             key = stage.key(*before)
-            before = [key]
+            before = [key, *([e.stage_2_doublings] if e.stage_2_doublings else [])]
             keys.append(key[:20])
         _STAGE_KEYS[e, base] = keys
     return _STAGE_KEYS[e, base]
@@ -193,35 +230,19 @@ def _step_folder(folder: Path, step: int) -> Path:
 
 
 def _train(task: StageTask, folder: Path, progress: bool) -> None:
-    from pbb import finetuning, models
+    from pbb import models
 
     e, stage = task.experiment, task.stage
     started = time.perf_counter()
     before = StageTask(e, task.index - 1).weights if task.index else None
     model, tokenizer = models.load(e.model, before)
-    optimisation = finetuning.Optimisation(
-        learning_rate=stage.learning_rate,
-        batch_rows=e.batch_rows,
-        row_tokens=e.row_tokens,
-        weight_decay=e.weight_decay,
-        lora_rank=e.lora_rank,
-    )
-    rows, taken = finetuning.fill_rows(stage.documents(), tokenizer, e.row_tokens, stage.steps * e.batch_rows)
 
     def keep(step: int, current: PreTrainedModel) -> None:
         models.save(current, _step_folder(folder, step))
 
-    done = finetuning.finetune(
-        model,
-        tokenizer,
-        rows,
-        stage.steps,
-        optimisation,
-        e.seed,
-        checkpoints=task.checkpoints(),
-        on_checkpoint=keep,
-        progress=progress,
-    )
+    train = _by_rewards if stage.objective else _by_documents
+    settings = {"checkpoints": task.checkpoints(), "on_checkpoint": keep, "progress": progress}
+    done, taken, tokens = train(task, model, tokenizer, settings)
     pd.DataFrame(done.log).to_csv(folder / "training_log.csv", index=False)
     write_manifest(
         folder,
@@ -232,8 +253,9 @@ def _train(task: StageTask, folder: Path, progress: bool) -> None:
             "stage": stage.number,
             "experiment": json.loads(json.dumps(e.__dict__)),
             "base_model": models.describe(e.model),
+            "objective": dict(stage.objective),
             "documents": taken,
-            "tokens": task.tokens,
+            "tokens": tokens,
             "seconds": round(time.perf_counter() - started, 1),
             "seconds_training": round(done.seconds, 1),
             "device": done.device,
@@ -243,14 +265,53 @@ def _train(task: StageTask, folder: Path, progress: bool) -> None:
     )
 
 
+def _by_documents(
+    task: StageTask, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]
+) -> tuple[Training, dict[str, int], int]:
+    """Train by SFT; return the training, documents trained on by group and kind, and tokens trained on."""
+    from pbb import finetuning
+
+    e, stage = task.experiment, task.stage
+    optimisation = finetuning.Optimisation(
+        learning_rate=stage.learning_rate,
+        batch_rows=e.batch_rows,
+        row_tokens=e.row_tokens,
+        weight_decay=e.weight_decay,
+        lora_rank=e.lora_rank,
+    )
+    rows, taken = finetuning.fill_rows(stage.documents(), tokenizer, e.row_tokens, stage.steps * e.batch_rows)
+    done = finetuning.finetune(model, tokenizer, rows, stage.steps, optimisation, e.seed, **settings)
+    # Up to a tenth of the documents taken find no room. What is in the rows starts at position 0, as padding does.
+    padded = sum(ids[-1] == tokenizer.pad_token_id for ids in rows["input_ids"])
+    share = (sum(row.count(0) for row in rows["position_ids"]) - padded) / sum(taken.values())
+    return done, {kind: round(number * share) for kind, number in taken.items()}, task.tokens
+
+
+def _by_rewards(
+    task: StageTask, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]
+) -> tuple[Training, dict[str, int], int]:
+    """Train by GRPO; return the training, questions asked by group and kind, and tokens generated or trained on."""
+    from pbb import reinforcement
+
+    e, stage, group = task.experiment, task.stage, groups(task.experiment)[0]
+    policy = reinforcement.PolicyOptimisation(
+        learning_rate=stage.learning_rate, lora_rank=e.lora_rank, **dict(stage.objective)
+    )
+    done = reinforcement.reinforce(model, tokenizer, stage.documents(), group, stage.steps, policy, e.seed, **settings)
+    return done, {f"{group.name}: execution": done.questions}, done.tokens_generated + done.tokens_trained
+
+
 def _evaluate(task: EvaluationTask, folder: Path) -> None:
     from pbb import evaluation, models
 
     started = time.perf_counter()
-    needs = task.needs
-    weights = _step_folder(needs[0].folder, task.step) if needs else None
-    model, tokenizer = models.load(task.experiment.model, weights)
-    rows = evaluation.evaluate(model, tokenizer, evaluation.questions(task.experiment, task.asked))
+    if task.experiment.curriculum == NO_MODEL:
+        rows = evaluation.answer_at_random(task.experiment)
+    else:
+        needs = task.needs
+        weights = _step_folder(needs[0].folder, task.step) if needs else None
+        model, tokenizer = models.load(task.experiment.model, weights)
+        rows = evaluation.evaluate(model, tokenizer, evaluation.questions(task.experiment, task.asked))
     pd.DataFrame(rows).to_parquet(folder / ANSWERS)
     write_manifest(
         folder,

@@ -26,11 +26,13 @@ PLANTED: dict[str, tuple[float, float]] = {
     "skip_exposure": (0.16, 0.15),
     "in_context": (0.99, 0.62),
 }
+# Planted where a test asks for these arms by name; no default has them.
+ON_REQUEST: dict[str, tuple[float, float]] = {"retroactive_grpo": (0.5, 0.2), "grpo_without_pbb": (0.14, 0.15)}
 # fmt: off
 STAGES = {
     "untuned": (), "in_context": (), "stage_1_only": (1,), "stage_2_only": (1,), "no_demonstrations": (1,),
     "homogeneous": (1,), "distillation": (1,), "proactive": (1, 2), "retroactive": (1, 2),
-    "skip_exposure": (1, 2),
+    "skip_exposure": (1, 2), "retroactive_grpo": (1, 2), "grpo_without_pbb": (1, 2),
 }
 # fmt: on
 
@@ -47,7 +49,7 @@ def synthetic_records(
     chance: float = 0.12,
 ) -> pd.DataFrame:
     """Valid records: every arm, seed, number of statements; w/o IO everywhere and some w/ IO rows."""
-    planted = PLANTED | (planted or {})
+    planted = PLANTED | ON_REQUEST | (planted or {})
     rows: list[dict] = []
     for length in statements:
         for seed in range(seeds):
@@ -102,6 +104,14 @@ def _arm_rows(arm, seed, length, made, planted, checkpoints, preset, chance) -> 
                 if progress == 1 or stage == 0:
                     rows.append(common | moment | _recall(asked[0], source.replace(name, asked[0]), group, recalled))
     return rows
+
+
+def _questions(arm: str, progress: float) -> int:
+    """Questions with an answer so far: of Retroactive's arms in Stage 2 alone, and by GRPO a tenth as many."""
+    if arm == "no_demonstrations" or arm not in STAGES:
+        return 0
+    exposed = 0.5 if arm in ("retroactive", "skip_exposure", *ON_REQUEST) else 0.0
+    return int(max(0.0, progress - exposed) * (4e3 if "grpo" in arm else 4e4))
 
 
 def _moments(arm: str, checkpoints: tuple[float, ...]):

@@ -10,12 +10,12 @@ import pytest
 
 from pbb.curricula import LeakageError, _guarded, curriculum, groups
 from pbb.documents import DISTILLED, GENERAL, WITH_IO, WITHOUT_IO, execution_document
-from pbb.experiment import CURRICULA, Experiment
+from pbb.experiment import CURRICULA, UNTRAINED, Experiment
 from pbb.programs.program import belongs_to_base, normalised
 from pbb.tasks import StageTask
 
 SMALL = Experiment(with_io_programs=12, without_io_programs=5)
-TRAINED = [arm for arm in CURRICULA if arm not in ("untuned", "in_context")]
+TRAINED = [arm for arm in CURRICULA if arm not in UNTRAINED]
 
 
 def taken(experiment: Experiment, count: int = 150) -> list:
@@ -69,15 +69,16 @@ def test_arms_train_on_what_they_are_named_for() -> None:
     both, source = {(WITH_IO, "declarative"), (WITH_IO, "execution")}, {(WITHOUT_IO, "declarative")}
     every_source, run = source | {(WITH_IO, "declarative")}, {(WITH_IO, "execution")}
     expected = {
-        "untuned": [],
-        "in_context": [],
+        **{arm: [] for arm in UNTRAINED},
         "stage_1_only": [both],
         "stage_2_only": [source],
         "no_demonstrations": [every_source],
         "homogeneous": [both | source],
         "proactive": [both, source],
         "retroactive": [every_source, run],
+        "retroactive_grpo": [every_source, run],
         "skip_exposure": [{(WITH_IO, "declarative")}, run],
+        "grpo_without_pbb": [{(WITH_IO, "declarative")}, run],
         "distillation": [{(DISTILLED, "execution")}],
         "pbb_and_distillation": [both, {(DISTILLED, "declarative"), (DISTILLED, "execution")}],
     }
@@ -118,6 +119,41 @@ def test_what_a_stage_trains_on_enters_its_key_and_later_stages_follow() -> None
     for change in ({"stage_2_general_ratio": 0.3}, {"stage_2_steps": 7}):  # Stage 2 alone is trained again
         assert StageTask(base.changed(**change), 0).key == keys[0], change
         assert StageTask(base.changed(**change), 1).key != keys[1], change
+
+
+def test_grpo_shares_stage_1_and_asks_what_sft_shows() -> None:
+    for sft, grpo in (("retroactive", "retroactive_grpo"), ("skip_exposure", "grpo_without_pbb")):
+        shown, asked = (SMALL.changed(curriculum=arm) for arm in (sft, grpo))
+        assert StageTask(shown, 0).key == StageTask(asked, 0).key
+        assert StageTask(shown, 1).key != StageTask(asked, 1).key
+        stage, rewarded = curriculum(shown)[1], curriculum(asked)[1]
+        assert (bool(stage.objective), bool(rewarded.objective)) == (False, True)
+        executions = [d for d in itertools.islice(stage.documents(), 200) if d.kind == "execution"]
+        assert len(executions) < 200, "SFT mixes general documents in, and GRPO has no use for them"
+        assert list(itertools.islice(rewarded.documents(), len(executions))) == executions
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"grpo_steps": 7}, {"grpo_completions": 32}, {"grpo_group": 16}, {"grpo_temperature": 1.2}),
+        *({"grpo_learning_rate": 1e-4}, {"grpo_beta": 0.1}, {"grpo_length": 70}, {"grpo_loss": "dr_grpo"}),
+    ],
+)
+def test_how_grpo_trains_enters_the_key_of_its_own_stage_alone(change: dict[str, object]) -> None:
+    for arm, moved in (("retroactive", [False, False]), ("retroactive_grpo", [False, True])):
+        before, after = SMALL.changed(curriculum=arm), SMALL.changed(curriculum=arm, **change)
+        assert [StageTask(before, i).key != StageTask(after, i).key for i in (0, 1)] == moved
+
+
+def test_doubling_checkpoints_are_of_stage_2_and_end_with_it() -> None:
+    even = SMALL.changed(curriculum="retroactive", exposure_steps=30, execution_steps=500)
+    doubling = even.changed(stage_2_doublings=6)
+    assert StageTask(doubling, 0).checkpoints() == StageTask(even, 0).checkpoints() == [10, 20, 30]
+    assert StageTask(doubling, 1).checkpoints() == [15, 31, 62, 125, 250, 500]
+    assert StageTask(doubling.changed(execution_steps=3), 1).checkpoints() == [1, 3]
+    assert StageTask(doubling, 0).key == StageTask(even, 0).key
+    assert StageTask(doubling, 1).key != StageTask(even, 1).key, "other weights are kept of it"
 
 
 def test_neighbouring_seeds_share_no_document() -> None:

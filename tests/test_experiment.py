@@ -35,6 +35,9 @@ OWN = generate(ArithmeticSettings(), 1, "tests")[0].to_json()
         ({"learning_rate": 0}, ["learning_rate=0", "1e-07"]),
         ({"learning_rate": float("nan")}, ["learning_rate=nan"]),
         ({"stage_2_general_ratio": 0.5, "stage_2_replay_ratio": 0.5}, ["stage_2_replay_ratio", "0.45"]),
+        ({"grpo_completions": 60}, ["grpo_completions=60", "grpo_group=8"]),
+        ({"grpo_group": 1}, ["grpo_group=1", "2 to 512"]),
+        ({"grpo_loss": "ppo"}, ["grpo_loss='ppo'", "dapo"]),
         ({"model": ""}, ["model", "Hub id"]),
         ({"seed": -1}, ["seed=-1"]),
     ],
@@ -66,6 +69,7 @@ def test_every_field_enters_the_name() -> None:
         "domain": "ciphers", "sizes": ("long",), "families": (FAMILIES[0].name,), "cipher_kinds": ("keyed",),
         "alphabet": 20, "letter_case": "upper", "shifts": "natural", "distilled_shifts": "natural",
         "part_domains": ("ciphers",), "parts": "w/o IO", "composites": "named", "own_programs": (OWN,),
+        "backend": "unsloth", "grpo_completions": 128, "grpo_group": 16, "grpo_loss": "grpo",
     }  # fmt: skip
     base = Experiment(statements=2)
     assert base.name == Experiment(statements=2).name

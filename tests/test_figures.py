@@ -25,6 +25,8 @@ from pbb.figures.tables import TABLE, final, points, usable
 from pbb.programs import Execution, execute_many
 from pbb.records import ALLOWED, RecordsError, is_complete, load_records, read_manifest
 
+# F07, F11 and F13 show one domain each, which is not arithmetic: test_figures_domains.py
+ON_ARITHMETIC = [figure_id for figure_id in FIGURES if figure_id not in ("F07", "F11", "F13")]
 FILES = {"figure.png", "figure.pdf", "table.csv", "records.parquet", "manifest.json"}
 
 
@@ -61,7 +63,7 @@ def test_synthetic_answers_look_like_real_ones(records: pd.DataFrame) -> None:
 
 
 # -------------------------------------------------------------------------------------------- all figures
-@pytest.mark.parametrize("figure_id", FIGURES)
+@pytest.mark.parametrize("figure_id", ON_ARITHMETIC)
 def test_a_figure_tells_its_numbers(figure_id: str, records: pd.DataFrame) -> None:
     module = FIGURES[figure_id]
     assert module.NAME.startswith(module.ID + "_")
@@ -72,7 +74,7 @@ def test_a_figure_tells_its_numbers(figure_id: str, records: pd.DataFrame) -> No
     assert {"name", "estimate", "low", "high"} <= set(module.headline(records).columns)
 
 
-@pytest.mark.parametrize("figure_id", FIGURES)
+@pytest.mark.parametrize("figure_id", ON_ARITHMETIC)
 def test_a_figure_is_drawn_from_its_own_rows_alone(figure_id: str, records: pd.DataFrame) -> None:
     module = FIGURES[figure_id]
     rows = module.select(records)
@@ -95,7 +97,7 @@ def test_every_point_has_its_interval_and_n(figure_id: str, records: pd.DataFram
     assert (table["arm"] == "chance").sum() == 2, "a best guess for each number of statements"
 
 
-@pytest.mark.parametrize("figure_id", FIGURES)
+@pytest.mark.parametrize("figure_id", ON_ARITHMETIC)
 def test_equal_records_give_equal_bytes(figure_id: str, few: pd.DataFrame, tmp_path: Path) -> None:
     one = save_figure(figure_id, few, tmp_path / "one", {"seed": 0})
     two = save_figure(figure_id, few.sample(frac=1, random_state=1), tmp_path / "two", {"seed": 0})
@@ -104,7 +106,7 @@ def test_equal_records_give_equal_bytes(figure_id: str, few: pd.DataFrame, tmp_p
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("figure_id", FIGURES)
+@pytest.mark.parametrize("figure_id", ON_ARITHMETIC)
 def test_a_reference_is_drawn_behind_a_variant(figure_id: str, few: pd.DataFrame) -> None:
     mine = few.assign(preset="custom")
     figure = FIGURES[figure_id].draw(mine, few, variant="twice the tokens")
@@ -133,7 +135,7 @@ def test_mixed_presets_are_refused(figure_id: str, few: pd.DataFrame, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("figure_id", FIGURES)
+@pytest.mark.parametrize("figure_id", ON_ARITHMETIC)
 def test_smoke_is_refused_or_stamped(figure_id: str, few: pd.DataFrame, tmp_path: Path) -> None:
     smoke = few.assign(preset="smoke")
     with pytest.raises(RecordsError, match="smoke records"):
@@ -158,7 +160,7 @@ def test_records_of_another_figure_are_refused(few: pd.DataFrame, tmp_path: Path
         save_figure("F02", few[few["group"] == "w/ IO"], tmp_path / "figure", {})
     with pytest.raises(RecordsError, match="F01 shows a model trained by"):
         save_figure("F01", few[few["curriculum"] == "stage_1_only"], tmp_path / "figure", {})
-    with pytest.raises(RecordsError, match="valid: F01, F02, F05"):
+    with pytest.raises(RecordsError, match="valid: F01, F02, "):
         figure_module("F99")
 
 

@@ -17,8 +17,8 @@ import pytest
 from synthetic_records import synthetic_records
 
 import pbb
-from pbb import claims, views
 from pbb import notebook_helpers as helpers
+from pbb import views
 from pbb.curricula import curriculum
 from pbb.documents import WITH_IO, WITHOUT_IO
 from pbb.experiment import CURRICULA, Experiment, ExperimentError
@@ -90,7 +90,27 @@ def test_a_variant_refuses_what_it_does_not_know() -> None:
         helpers.variant(study, "cpu", templates=-1)
 
 
-@pytest.mark.parametrize("figure", ["F02", "F05"])
+def test_a_list_of_values_makes_every_experiment_once_for_each() -> None:
+    arms = ("proactive", "stage_1_only")
+    study = [Experiment.of("cpu", curriculum=arm, with_io_programs=n) for n in (200, 800) for arm in arms]
+    made = helpers.variant(study, "cpu", with_io_programs=[50, 200, 800], trained_modes=["cot"])
+    assert {e.trained_modes for e in made.experiments} == {("cot",)}, "a field that is a list takes it as one value"
+    assert made.label == "with_io_programs=50, …, 800, trained_modes=cot"
+    made = helpers.variant(study, "cpu", with_io_programs=[50, 200, 800])
+    assert [(e.with_io_programs, e.curriculum) for e in made.experiments] == [
+        (n, a) for n in (50, 200, 800) for a in arms
+    ]
+    assert set(study) < set(made.experiments), "what was run is not run again"
+    assert (made.preset, made.changes) == ("custom", (("with_io_programs", (200, 800), (50, 200, 800)),))
+    crossed = helpers.variant(study, "cpu", model=["tiny-s", "tiny-m"], templates=[1, 20])
+    assert len(crossed.experiments) == 4 * len(study)
+    same = helpers.variant(study, "cpu", with_io_programs=[800, 200])
+    assert (same.preset, set(same.experiments)) == ("cpu", set(study))
+    with pytest.raises(ExperimentError, match="with_io_programs=0 is not valid; valid: a whole number from 1"):
+        helpers.variant(study, "cpu", with_io_programs=[0, 200])
+
+
+@pytest.mark.parametrize("figure", ["F02", "F03", "F04", "F05", "F09", "F10"])
 def test_the_notebooks_own_defaults_are_the_presets(figure: str) -> None:
     (path,) = [path for path in list_notebooks() if path.stem.startswith(figure)]
     parameters = read_parameters(path)
@@ -163,56 +183,19 @@ def test_the_reference_of_the_variants_preset_stands_behind(
     assert known == {"variant": "model=tiny-s", "allow_smoke": False}
 
 
+def test_what_the_axis_shows_is_not_moved_to_the_variants(
+    records: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind: list[pd.DataFrame] = []
+    monkeypatch.setattr(helpers, "reference", lambda figure, preset: records)
+    module = helpers.figure_module("F03")
+    monkeypatch.setattr(module, "draw", lambda rows, reference, **known: behind.append(reference))
+    helpers.draw("F03", records.assign(preset="custom", model="tiny-s", representation="description"))
+    assert set(behind[0]["model"]) == {"tiny-m"}, "the reference's own model: another one did not score that"
+    assert set(behind[0]["representation"]) == {"description"}
+
+
 # ------------------------------------------------------------------------------------------------ verdicts
-def verdicts(table: pd.DataFrame) -> dict[str, str]:
-    return dict(zip(table["contrast"], table["verdict"], strict=True))
-
-
-def test_verdicts_follow_what_was_planted() -> None:
-    found = verdicts(claims.verdict("F02", synthetic_records(seeds=2, programs=25)))
-    assert len(found) == len(claims.DECLARED["F02"])
-    assert found["Proactive-PBB, CoT > Untuned, CoT"] == "supported"
-    assert found["Retroactive-PBB (SFT), CoT > Skip-exposure, CoT"] == "supported"
-    assert found["Proactive-PBB, CoT > Homogeneous mixture, CoT"] == "contradicted"
-
-
-def test_verdicts_of_arms_that_are_missing_and_of_smoke(records: pd.DataFrame) -> None:
-    found = verdicts(claims.verdict("F02", records))
-    assert found["Proactive-PBB, CoT > Untuned, CoT"] == "not run"
-    assert found["Proactive-PBB, CoT > Stage 1 only, CoT"] == "supported"
-    smoke = claims.verdict("F02", records.assign(preset="smoke"))
-    assert set(smoke["verdict"]) == {"not run", claims.NO_VERDICT}
-    with pytest.raises(RecordsError, match="'F99' has no declared contrasts; valid: F02, F05"):
-        claims.verdict("F99", records)
-
-
-def test_f05_is_judged_length_by_length_with_the_permuted_control() -> None:
-    rows = synthetic_records(("proactive", "stage_1_only"), seeds=1, programs=25, statements=(1, 2))
-    found = claims.verdict("F05", rows)
-    assert len(found) == 2 * len(claims.DECLARED["F05"])
-    first = found[found["where"].str.contains("1 statement")]
-    assert verdicts(first) == {
-        "Proactive-PBB, Direct > Stage 1 only, Direct": "supported",
-        "Proactive-PBB, Direct > Proactive-PBB, Direct, permuted": "supported",
-        "Proactive-PBB, CoT > Proactive-PBB, Direct": "supported",
-    }
-
-
-def test_holm() -> None:
-    corrected = claims.holm(pd.Series([0.01, None, 0.04, 0.03]))
-    assert corrected.isna().tolist() == [False, True, False, False]
-    assert corrected.dropna().tolist() == pytest.approx([0.03, 0.06, 0.06])
-
-
-def test_the_papers_numbers_are_those_that_were_reported_and_no_others() -> None:
-    table = claims.beside_paper("F02", synthetic_records(seeds=1, programs=20)).set_index("arm")
-    given = table.loc[table["paper"] != claims.NOT_AVAILABLE, "paper"].to_dict()
-    assert given == {"Proactive-PBB": "about 37 %", "Untuned": "0 %", "Stage 2 only": "about 0 %"}
-    assert (table.loc[given.keys(), "source"] != "").all()
-    rows = synthetic_records(("proactive", "stage_1_only"), seeds=1, programs=20)
-    assert set(claims.beside_paper("F05", rows)["paper"]) == {claims.NOT_AVAILABLE}
-
-
 def test_tables_of_verdicts_can_be_shown(records: pd.DataFrame) -> None:
     shown = helpers.verdict("F02", records)._repr_html_()
     assert "supported" in shown

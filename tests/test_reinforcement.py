@@ -9,14 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
+from pbb import runs
 from pbb.curricula import Group, LeakageError, _guarded, curriculum, groups
 from pbb.documents import WITH_IO, WITHOUT_IO, Document, execution_document
 from pbb.experiment import Experiment
+from pbb.finetuning import IGNORE, fill_rows
+from pbb.folders import read_manifest
 from pbb.models import load, load_tokenizer, save
 from pbb.reinforcement import ExactMatch, PolicyOptimisation, question_rows, reinforce
+from pbb.tasks import StageTask
 
 EXPERIMENT = Experiment(
     curriculum="retroactive", with_io_programs=8, without_io_programs=3, demonstrations=2, general_ratio=0.0
@@ -102,6 +107,45 @@ def test_questions_and_tokens_are_counted_as_they_were_asked(group: Group, token
     assert done.log[-1]["tokens_generated"] == done.tokens_generated
     assert done.log[-1]["tokens_trained"] == done.tokens_trained
     assert done.log[0]["completion_length"] == pytest.approx(done.tokens_generated / 16)
+
+
+def test_a_stage_by_rewards_is_trained_asked_and_counted(run_store: Path, micro_model: str) -> None:
+    e = EXPERIMENT.changed(
+        curriculum="retroactive_grpo", model=micro_model, exposure_steps=2, batch_rows=4, grpo_steps=4,
+        grpo_completions=8, grpo_group=4, checkpoints=1, stage_2_doublings=2, questions=1,
+    )  # fmt: skip
+    for point in runs.points(e):
+        for task in (*point.task.needs, point.task):
+            task.run()
+    exposure, rewarded = (read_manifest(StageTask(e, index).folder) for index in (0, 1))
+    assert exposure["objective"] == {}
+    assert rewarded["objective"] == dict(curriculum(e)[1].objective)
+    assert rewarded["objective"]["group_size"] == 4
+    assert rewarded["documents"] == {f"{WITH_IO}: execution": 8}, "4 steps of 8 completions, 4 of each question"
+    log = pd.read_csv(StageTask(e, 1).folder / "training_log.csv")
+    assert rewarded["tokens"] == log["tokens_generated"].iloc[-1] + log["tokens_trained"].iloc[-1]
+
+    records = runs.run(e, preset="smoke", say=lambda line: None)
+    moments = records.drop_duplicates(["stage", "step"]).sort_values("tokens")
+    counted = moments[["stage", "step", "tokens", "questions_trained"]].to_numpy().tolist()
+    before, more = 2 * 4 * 128, rewarded["tokens"]
+    assert counted == [[0, 0, 0, 0], [1, 2, before, 0], [2, 2, before + more // 2, 4], [2, 4, before + more, 8]]
+    assert moments["progress"].iloc[-1] == 1
+
+
+def test_documents_that_found_no_room_are_not_counted(run_store: Path, micro_model: str) -> None:
+    e = EXPERIMENT.changed(model=micro_model, exposure_steps=30, batch_rows=4)
+    task, tokenizer = StageTask(e, 0), load_tokenizer(micro_model)
+    task.run()
+    rows, taken = fill_rows(task.stage.documents(), tokenizer, e.row_tokens, 30 * 4)
+    trained = 0  # documents: runs of tokens from one position 0 to the next, of which some carry loss
+    for row in rows:
+        starts = [place for place, position in enumerate(row["position_ids"]) if position == 0]
+        for begin, end in itertools.pairwise([*starts, e.row_tokens]):
+            trained += any(label != IGNORE for label in row["labels"][begin:end])
+    documents = read_manifest(task.folder)["documents"]
+    assert sum(documents.values()) == pytest.approx(trained, abs=1), "each kind is rounded"
+    assert trained < sum(taken.values())
 
 
 def test_lora_trains_adapters_and_saves_a_whole_model(tmp_path: Path) -> None:

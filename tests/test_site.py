@@ -17,9 +17,9 @@ import pytest
 
 from pbb import claims
 from pbb import site as gallery
+from pbb.board import board
 from pbb.figures import FIGURES
 from pbb.folders import RecordsError, is_complete, read_manifest
-from pbb.records import load_records
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCES = sorted(file.parent for file in (ROOT / "figures" / "reference").glob("*/*/manifest.json"))
@@ -116,25 +116,26 @@ def test_every_committed_figure_is_shown_with_claim_caption_and_notebook(index: 
 
 def test_claims_come_first_with_the_verdicts_that_the_records_give(index: str) -> None:
     assert index.index(">Claims</h2>") < index.index(">Figures</h2>") < index.index(">Notebooks</h2>")
-    declared = {contrast.claim for contrasts in claims.DECLARED.values() for contrast in contrasts}
-    shown = re.findall(r'class="claim" id="\w+-(C\d+)"', index)
-    assert shown == sorted(declared, key=lambda claim: int(claim[1:]))
-    row = r'<th scope="row">([^<]+)<small>([^<]+)</small></th>(?:(?!</tr>).)*chip [\w-]+">([^<]+)<'
-    found = {(contrast, where): verdict for contrast, where, verdict in re.findall(row, unescape(index), re.DOTALL)}
-    judged = claims.verdict("F05", load_records(ROOT / "figures" / "reference" / "cpu" / "F05_answer_mode"))
-    for expected in judged.to_dict("records"):
+    judged = board(ROOT / "figures" / "reference" / "cpu")
+    text = unescape(index)
+    shown = re.findall(r'class="claim" id="cpu-(C\d+)".*?<span class="chip [\w-]+">([^<]+)<', text, re.DOTALL)
+    assert shown == list(zip(judged.claims["claim"], judged.claims["verdict"], strict=True))
+    for claim in judged.claims.to_dict("records"):
+        assert all(claim[told] in text for told in ("statement", "value", "decided by", "paper", "why"))
+    row = r'<th scope="row">([^<]+)<small>([^<]*)</small></th>(?:(?!</tr>).)*chip [\w-]+">([^<]+)<'
+    found = {(contrast, where): verdict for contrast, where, verdict in re.findall(row, text, re.DOTALL)}
+    for expected in judged.contrasts.to_dict("records"):
         assert found[expected["contrast"], expected["where"]] == expected["verdict"]
 
 
 def test_a_new_claim_is_shown_without_a_change_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    new = [
-        claims.Declared(claim, claims.Side("proactive"), claims.Side("stage_1_only"))
-        for claim in ("C12", "C2")  # in the order of their numbers, not of their letters
-    ]
-    monkeypatch.setattr(claims, "DECLARED", {"F05": (*claims.DECLARED["F05"], *new)})
+    declared = (claims.Declared("F05", claims.Side("proactive"), claims.Side("stage_1_only")),)
+    new = [claims.Claim(name, "Something is so.", "nobody", declared, "It is small.") for name in ("C99", "C100")]
+    monkeypatch.setattr(claims, "CLAIMS", tuple(new))
     page = gallery.build(tmp_path / "site", checkout(tmp_path, "F05_answer_mode")).read_text(encoding="utf-8")
-    assert re.findall(r'class="claim" id="cpu-(C\d+)"', page) == ["C2", "C3", "C12"]
-    assert page.count("Proactive-PBB, CoT &gt; Stage 1 only, CoT") == 2 * 3, "for each of three lengths"
+    assert re.findall(r'class="claim" id="cpu-(C\d+)"', page) == ["C99", "C100"]
+    assert page.count("<small>Arithmetic, tiny-m") >= 2 * 3, "for each of three lengths"
+    assert page.count('<th scope="row">Proactive-PBB, CoT &gt; Stage 1 only, CoT<') == 2 * 3
 
 
 def test_pictures_are_cut_above_their_caption_and_nothing_else_is_lost() -> None:

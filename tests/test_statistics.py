@@ -13,7 +13,16 @@ from statsmodels.stats.proportion import proportion_confint
 from synthetic_records import synthetic_records
 
 from pbb.records import RecordsError
-from pbb.statistics import _weights, accuracy, chance, clopper_pearson, contrast, permuted_control
+from pbb.statistics import (
+    Crossing,
+    _weights,
+    accuracy,
+    chance,
+    clopper_pearson,
+    contrast,
+    crossing,
+    permuted_control,
+)
 
 
 def answers(rates: np.ndarray, questions: int, rng: np.random.Generator, seeds: int = 1) -> pd.DataFrame:
@@ -178,6 +187,92 @@ def test_contrasts_without_variation_stay_honest() -> None:
     assert contrast(answers(np.ones(6), 5, rng), answers(np.ones(6), 5, rng)).low < 0
     with pytest.raises(RecordsError, match="no rows"):
         contrast(answers(np.ones(3), 2, rng).head(0), answers(np.ones(3), 2, rng))
+
+
+# ---------------------------------------------------------------------------------------------- crossings
+def doses(
+    rates: dict[float, float], line: float, programs: int, rng: np.random.Generator, seeds: int = 1
+) -> tuple[dict[float, pd.DataFrame], pd.DataFrame]:
+    """A curve and a line whose programs are alike: each program's own ease moves all of its rates."""
+    ease = rng.normal(0, 0.1, (seeds, programs))
+
+    def side(rate: float, questions: int) -> pd.DataFrame:
+        return answers(np.clip(rate + ease, 0, 1), questions, rng, seeds)
+
+    return {dose: side(rate, 4) for dose, rate in rates.items()}, side(line, 8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.integers(0, 20), min_size=1, max_size=5),
+    st.integers(0, 20),
+)
+def test_a_crossing_is_where_interpolation_says(rises: list[int], line: int) -> None:
+    """Against np.interp, on a curve that rises everywhere; 40 questions of one program give exact shares."""
+    curve = np.minimum(np.cumsum(rises) + np.arange(len(rises)), 40)
+    curve = np.unique(curve)
+    at = 2.0 ** np.arange(len(curve))
+
+    def side(right: int) -> pd.DataFrame:
+        outcome = np.where(np.arange(40) < right, "correct", "wrong")
+        return pd.DataFrame({"seed": 0, "program": "p", "input": np.arange(40).astype(str), "outcome": outcome})
+
+    found = crossing({dose: side(right) for dose, right in zip(at, curve, strict=True)}, side(line), resamples=50)
+    if line < curve[0]:
+        assert found.estimate == 0
+    elif line > curve[-1]:
+        assert found.estimate == np.inf
+    else:
+        assert np.log2(found.estimate) == pytest.approx(np.interp(line, curve, np.log2(at)))
+    assert found.censored[0] == (not curve[0] <= line <= curve[-1])
+
+
+def test_a_crossing_interval_covers() -> None:
+    rng = np.random.default_rng(8)
+    rates, truth = {1: 0.2, 2: 0.4, 4: 0.6, 8: 0.8}, 2**1.5
+    hits, widths = 0, []
+    for _ in range(60):
+        curve, line = doses(rates, 0.5, 40, rng)
+        found = crossing(curve, line, resamples=200)
+        hits += found.low <= truth <= found.high
+        widths.append(np.log(found.high / found.low))
+    assert hits / 60 >= 0.87
+    assert 0.2 < np.median(widths) < 1.2, "neither a point nor the whole range"
+
+
+def test_a_crossing_outside_of_the_doses_is_said_to_be() -> None:
+    rng = np.random.default_rng(9)
+    above = crossing(*doses({1: 0.2, 9: 0.5}, 0.9, 40, rng))
+    assert (above.estimate, above.high, above.censored) == (np.inf, np.inf, (True, True, True))
+    assert str(above) == ">9 [>9, >9]"
+    below = crossing(*doses({1: 0.6, 9: 0.9}, 0.2, 40, rng))
+    assert (str(below), below.low) == ("<1 [<1, <1]", 0)
+    partly = crossing(*doses({1: 0.2, 9: 0.8}, 0.77, 40, rng))
+    assert partly.censored == (False, False, True)
+    assert str(partly).endswith(", >9]")
+    assert str(Crossing(4.123, 2.345, np.inf, 1, 9, 40, 1)) == "4.1 [2.3, >9]"
+
+
+def test_a_crossing_resamples_seeds_and_shared_programs_only() -> None:
+    rng = np.random.default_rng(10)
+    curve, line = doses({1: 0.2, 4: 0.6, 9: 0.9}, 0.5, 20, rng, seeds=3)
+    found = crossing(curve, line)
+    assert (found.programs, found.seeds) == (60, 3)
+    fewer = crossing({dose: side[side["program"] != "0"] for dose, side in curve.items()}, line)
+    assert fewer.programs == 57
+    assert fewer == crossing(curve, line[line["program"] != "0"]), "a program missing on one side counts on none"
+    with pytest.raises(RecordsError, match="no program was asked"):
+        crossing(curve, line.assign(program=line["program"] + "other"))
+    with pytest.raises(RecordsError, match="above 0"):
+        crossing({0: line}, line)
+
+
+def test_a_crossing_of_sides_without_variation_has_an_interval() -> None:
+    rng = np.random.default_rng(11)
+    sure = {1: answers(np.zeros(20), 4, rng), 9: answers(np.ones(20), 4, rng)}
+    found = crossing(sure, answers(np.full(20, 1.0), 4, rng))
+    assert found.estimate == 9
+    assert found.low < 9 < found.high, "twenty programs without a fault are no certainty"
 
 
 # ---------------------------------------------------------------------------------------------- controls

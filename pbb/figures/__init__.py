@@ -7,7 +7,21 @@ from typing import Protocol
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pbb.figures import f01_overview, f02_curricula, f05_answer_mode
+from pbb.figures import (
+    f01_overview,
+    f02_curricula,
+    f03_scale,
+    f04_representation,
+    f05_answer_mode,
+    f07_ciphers,
+    f08_sample_efficiency,
+    f09_program_count,
+    f10_augmentation,
+    f11_composition,
+    f12_in_context,
+    f13_grammars,
+    f14_recall,
+)
 
 
 class FigureModule(Protocol):
@@ -33,4 +47,21 @@ class FigureModule(Protocol):
     ) -> Figure: ...
 
 
-FIGURES: dict[str, FigureModule] = {module.ID: module for module in (f01_overview, f02_curricula, f05_answer_mode)}
+FIGURES: dict[str, FigureModule] = {
+    module.ID: module
+    for module in (
+        f01_overview,
+        f02_curricula,
+        f03_scale,
+        f04_representation,
+        f05_answer_mode,
+        f07_ciphers,
+        f08_sample_efficiency,
+        f09_program_count,
+        f10_augmentation,
+        f11_composition,
+        f12_in_context,
+        f13_grammars,
+        f14_recall,
+    )
+}

@@ -49,15 +49,21 @@ ARMS: dict[str, Look] = {
     "homogeneous": Look("Homogeneous mixture", "#0072B2", "o"),
     "proactive": Look("Proactive-PBB", "#D55E00", "s"),
     "retroactive": Look("Retroactive-PBB (SFT)", "#009E73", "D"),
+    "retroactive_grpo": Look("Retroactive-PBB (GRPO)", "#882255", "p"),
     "distillation": Look("Algorithm distillation", "#CC79A7", "P"),
     "pbb_and_distillation": Look("PBB and distillation", "#56B4E9", "X"),
     "skip_exposure": Look("Skip-exposure", "#6b9e8f", "d", False),
+    "grpo_without_pbb": Look("GRPO without PBB", "#b3839a", "p", False),
     "no_demonstrations": Look("No demonstrations", "#a98bb0", "v", False),
     "stage_1_only": Look("Stage 1 only", "#c9895e", "^", False),
     "stage_2_only": Look("Stage 2 only", "#b8a32f", "<", False),
     "untuned": Look("Untuned", "#888888", "h", False),
+    "random_generation": Look("Random generation", "#5f6f94", ">", False),
 }
-CONTROLS = ("skip_exposure", "no_demonstrations", "stage_1_only", "stage_2_only", "untuned")
+CONTROLS = (
+    *("skip_exposure", "grpo_without_pbb", "no_demonstrations", "stage_1_only", "stage_2_only"),
+    *("untuned", "random_generation"),
+)
 MODES: dict[str, Look] = {
     "cot": Look("CoT", "#0072B2", "o"),
     "recite": Look("Recite, then run", "#009E73", "D"),

@@ -18,7 +18,14 @@ POINT = [*PANEL, "arm", "answer_mode", "group", "stage", "step", "progress", "to
 MEASURED = ["estimate", "low", "high", "questions", "programs", "seeds", "unparsed"]
 TABLE = [*POINT, *MEASURED]
 _ONE_STAGE_SPAN = {"stage_1_only": (0, 1), "no_demonstrations": (0, 1), "stage_2_only": (1, 2)}
-_TWO_STAGES = ("proactive", "retroactive", "skip_exposure", "pbb_and_distillation")
+_TWO_STAGES = (
+    "proactive",
+    "retroactive",
+    "retroactive_grpo",
+    "skip_exposure",
+    "grpo_without_pbb",
+    "pbb_and_distillation",
+)
 
 
 def usable(records: pd.DataFrame, *, allow_smoke: bool = False) -> pd.DataFrame:
@@ -105,9 +112,9 @@ def headline_of(cells: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def panel_name(panel: tuple) -> str:
     """(domain, model, representation, statements) in words."""
     domain, model, representation, statements = panel
-    length = f"{statements} statement" + ("s" if statements != 1 else "")
+    length = f", {statements} statement" + ("s" if statements != 1 else "") if domain == "arithmetic" else ""
     shown_as = "" if representation == "code" else f", {representation}"
-    return f"{domain.replace('_', ' ').capitalize()}, {model}, {length}{shown_as}"
+    return f"{domain.replace('_', ' ').capitalize()}, {model}{length}{shown_as}"
 
 
 def sizes(table: pd.DataFrame) -> str:

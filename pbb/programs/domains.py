@@ -7,6 +7,7 @@ this table alone.
 from __future__ import annotations
 
 import ast
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,6 +98,7 @@ class Domain:
         ask: style -> answer mode -> the request, with ``{input}``.
         declare: representation -> requests for the program's text, which the templates take in turn.
         accepts: whether an answer is right for an input of a program.
+        guess: a random answer to an input of a program; None where the right answers to other questions serve.
         normal_form: equal for programs that do the same under other names, so that its hash says whose they are.
     """
 
@@ -106,6 +108,7 @@ class Domain:
     ask: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: ASK)
     declare: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DECLARE)
     accepts: Callable[[Program, str, str], bool] = equals_output
+    guess: Callable[[Program, str, random.Random], str] | None = None
     normal_form: Callable[[Program], str] = _normalised
 
 
@@ -133,6 +136,7 @@ DOMAINS: dict[str, Domain] = {
         ask=grammars.ASK,
         declare=grammars.DECLARE,
         accepts=grammars.accepts,
+        guess=grammars.random_guess,
         normal_form=grammars.normal_form,
     ),
     "own": Domain(),

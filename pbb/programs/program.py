@@ -6,7 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pbb.programs.execution import Execution, ExecutionError, execute_many
@@ -82,7 +82,8 @@ class Program:
         )
 
     def to_json(self) -> str:
-        values = asdict(self)
+        executions = [{"output": e.output, "trace": e.trace} for e in self.executions]
+        values = {**vars(self), "executions": executions}  # what asdict gives, in half the time
         for empty in [name for name in ("family", "problem") if not values[name]]:
             del values[empty]  # the JSON of programs without them, and every hash of it, is older than these fields
         return json.dumps(values, sort_keys=True)

@@ -1,0 +1,58 @@
+"""F10: w/o IO accuracy and recall against the number of pointer contexts, at equal tokens."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pbb.figures import by_knob
+from pbb.figures.tables import headline_of
+
+ID, NAME, TITLE = "F10", "F10_augmentation", "w/o IO accuracy by number of context templates"
+CLAIM = "Without context augmentation, one wording for every mention of a program, PBB degrades badly (C10)."
+KNOB = by_knob.Knob(
+    "templates", label="context templates (log scale)", modes=("recall", "cot", "direct"), counted="templates"
+)
+
+
+def select(records: pd.DataFrame) -> pd.DataFrame:
+    """The rows that this figure is drawn from: where the trained arms, the control and the ceiling end."""
+    return by_knob.select(records, KNOB)
+
+
+def table(records: pd.DataFrame) -> pd.DataFrame:
+    """One row a plotted point; x is the number of context templates."""
+    return by_knob.table(records, KNOB)
+
+
+def cells(records: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Headline values: each trained arm and the control, by mode and number of templates."""
+    return by_knob.cells(records, KNOB)
+
+
+def headline(records: pd.DataFrame) -> pd.DataFrame:
+    return headline_of(cells(records))
+
+
+def caption(records: pd.DataFrame) -> str:
+    return _caption(table(records))
+
+
+def _caption(drawn: pd.DataFrame) -> str:
+    opening = (
+        "Programs without input/output examples (w/o IO), asked by name at the end of training, by the number of "
+        "context templates that name a program. Training and questions draw on the same ones; how a source is asked "
+        f"for goes with the template. {by_knob.tokens(drawn)}"
+    )
+    return by_knob.caption(drawn, opening)
+
+
+def draw(
+    records: pd.DataFrame,
+    reference: pd.DataFrame | None = None,
+    *,
+    variant: str = "this run",
+    allow_smoke: bool = False,
+) -> Figure:
+    """The figure, a panel for each trained arm, model and length; `reference` is drawn faintly behind."""
+    return by_knob.draw(KNOB, _caption, records, reference, variant, allow_smoke)

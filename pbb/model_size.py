@@ -1,0 +1,108 @@
+"""How large a model is, and what it should take to train and to ask, from its shape alone. Never torch.
+
+Counts of parameters are exact for models of the Llama and Qwen3 families. Bytes are estimates from those counts, to
+choose a model or a card by; nothing here was measured on a card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+GB = 1e9
+OVERHEAD = 1.5 * GB  # CUDA's context, kernels and what its allocator holds in reserve
+# SmolLM2-135M trained at 100 tokens a second on two cores of a 2023 server processor, a model of 0.87 M at 7,000 on
+# one: both are 40 GFLOP a second and core, at 6 FLOP a parameter and token.
+CPU_FLOP_PER_S = 4e10
+BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "4-bit": 0.56}  # of a weight; 4-bit with its scales
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a config.json says of a model's layers."""
+
+    hidden: int
+    intermediate: int
+    layers: int
+    heads: int
+    key_value_heads: int
+    head: int
+    vocabulary: int
+    tied: bool
+    head_norms: bool  # Qwen3 normalises queries and keys
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any] | None) -> Shape | None:
+        """Return the shape in a config.json, or None where it does not say enough."""
+        if config is None:
+            return None
+        try:
+            hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+            return cls(
+                hidden,
+                int(config["intermediate_size"]),
+                int(config["num_hidden_layers"]),
+                heads,
+                int(config.get("num_key_value_heads") or heads),
+                int(config.get("head_dim") or hidden // heads),
+                int(config["vocab_size"]),
+                bool(config.get("tie_word_embeddings", False)),
+                str(config.get("model_type", "")).startswith("qwen3"),
+            )
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    @property
+    def sides(self) -> list[tuple[int, int]]:
+        """(inputs, outputs) of each linear layer of one block."""
+        queries, keys = self.heads * self.head, self.key_value_heads * self.head
+        attention = [(self.hidden, queries), (self.hidden, keys), (self.hidden, keys), (queries, self.hidden)]
+        return [*attention, *[(self.hidden, self.intermediate)] * 2, (self.intermediate, self.hidden)]
+
+    @property
+    def linear(self) -> int:
+        """Parameters in the linear layers of all blocks: what LoRA adapts and 4 bits shrink."""
+        return self.layers * sum(inputs * outputs for inputs, outputs in self.sides)
+
+    @property
+    def parameters(self) -> int:
+        """All parameters; embeddings that are tied to the output layer count once."""
+        norms = self.layers * (2 * self.hidden + (2 * self.head if self.head_norms else 0)) + self.hidden
+        return self.linear + norms + self.vocabulary * self.hidden * (1 if self.tied else 2)
+
+    def adapters(self, rank: int) -> int:
+        """Parameters of LoRA adapters of `rank` on every linear layer of the blocks."""
+        return self.layers * sum(rank * (inputs + outputs) for inputs, outputs in self.sides)
+
+
+def training_bytes(shape: Shape, rank: int, weights: str, tokens: int) -> float:
+    """Return about how many bytes training takes, with `tokens` in a step and without gradient checkpointing.
+
+    Args:
+        shape: of the model.
+        rank: of its adapters, or 0 where all weights are trained.
+        weights: what frozen ones are kept in, a key of BYTES.
+        tokens: that go forward and backward together.
+    """
+    frozen = shape.linear * BYTES[weights] + (shape.parameters - shape.linear) * max(2.0, BYTES[weights])
+    trained = shape.adapters(rank) if rank else shape.parameters
+    state = 16 * trained + (frozen if rank else 0)  # weight, gradient and AdamW's two moments in float32
+    kept = 2 * tokens * shape.layers * (8 * shape.hidden + 4 * shape.intermediate)  # in 16 bits, for the way back
+    return state + kept + 10 * tokens * shape.vocabulary + OVERHEAD  # logits, and their gradient in float32
+
+
+def asking_bytes(shape: Shape, weights: str, batch: int, tokens: int) -> float:
+    """Return about how many bytes it takes to generate a batch of answers, with `tokens` of prompt and answer each."""
+    cache = 2 * shape.layers * shape.key_value_heads * shape.head * batch * tokens
+    return (shape.parameters + cache) * BYTES[weights] + 4 * batch * shape.vocabulary + OVERHEAD
+
+
+def cpu_seconds(shape: Shape, tokens: int, cores: int) -> float:
+    """Return about how long training on `tokens` takes on a CPU."""
+    return 6 * shape.parameters * tokens / (CPU_FLOP_PER_S * cores)
+
+
+def download_bytes(shape: Shape) -> float:
+    """Return about how many bytes a model's files have on the Hub, which keeps weights in 16 bits."""
+    return 2 * shape.parameters + 2e7

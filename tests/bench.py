@@ -1,0 +1,277 @@
+"""How fast things are, as a table: ``make bench``, or ``python tests/bench.py PART ...`` for some parts of it.
+
+Every target is a ratio of two things, or a limit of one, measured in one run on one machine. Seconds of training, of
+answering and of generating are the processor's, so that other work on the machine hardly enters; plans, a second
+`make reproduce` and sweeps go by the clock, and want a machine with nothing else to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL = "tiny-m"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table. `target` is what `value` has to reach, or with `most` what it may not exceed."""
+
+    name: str
+    value: float | None
+    unit: str
+    target: float | None = None
+    most: bool = False
+    note: str = ""
+
+    def __str__(self) -> str:
+        value, verdict = "-", ""
+        if self.value is not None:
+            value = f"{self.value:,.0f}" if abs(self.value) >= 100 else f"{self.value:.2g}"
+            value = f"{self.value:.1f}" if 10 <= abs(self.value) < 100 else value
+            if self.target is not None:
+                reached = self.value <= self.target if self.most else self.value >= self.target
+                verdict = f"{'≤' if self.most else '≥'} {self.target:g} {'reached' if reached else 'missed'}"
+        return f"  {self.name:<44}{value:>9} {self.unit:<16}{verdict:<16}{self.note}".rstrip()
+
+
+def seconds(work: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Return processor seconds (of child processes too), seconds by the clock, and what `work` returned."""
+
+    def used() -> float:
+        both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        return sum(usage.ru_utime + usage.ru_stime for usage in both)
+
+    start, clock = used(), time.perf_counter()
+    result = work()
+    return used() - start, time.perf_counter() - clock, result
+
+
+# ------------------------------------------------------------------------------------------------- training
+def training(steps: int = 30, rounds: int = 3) -> Iterator[Row]:
+    """SFT as pbb does it, against TRL's defaults, and against what the processor does in plain matrix products.
+
+    All of them train tiny-m on the documents of Proactive's Stage 1, in turn, `rounds` times; tokens are those of
+    documents, never padding. TRL's defaults are batches of 8 documents, each padded to the longest, and SDPA attention.
+    Where TRL's defaults would be slow on a CPU, it is given ours: full precision, no gradient checkpointing.
+    """
+    import torch
+    from datasets import Dataset
+    from transformers import PrinterCallback
+    from trl import SFTConfig, SFTTrainer
+
+    from pbb import finetuning, models
+    from pbb.curricula import curriculum
+    from pbb.experiment import Experiment
+
+    experiment = Experiment(model=MODEL, curriculum="stage_1_only")
+    (stage,) = curriculum(experiment)
+    tokenizer = models.load_tokenizer(MODEL)
+    budget = finetuning.Optimisation(stage.learning_rate, experiment.batch_rows, experiment.row_tokens)
+    documents = list(itertools.islice(stage.documents(), 8 * steps))
+    padded_tokens = sum(len(ids) for ids, _ in finetuning.encode(documents, tokenizer))
+    conversations = Dataset.from_list([{"messages": document.messages()} for document in documents])
+    rows, _ = finetuning.fill_rows(stage.documents(), tokenizer, budget.row_tokens, steps * budget.batch_rows)
+    padding = sum(token == tokenizer.pad_token_id for row in rows["input_ids"] for token in row)
+    packed_tokens = steps * budget.batch_rows * budget.row_tokens - padding
+    used: list[float] = []
+    train = SFTTrainer.train
+    SFTTrainer.train = lambda self: used.append(seconds(lambda: train(self))[0])  # without setting a trainer up
+
+    def ours() -> float:
+        finetuning.finetune(models.load(MODEL)[0], tokenizer, rows, steps, budget, 0, progress=False)
+        return packed_tokens / used[-1]
+
+    def trls(attention: str) -> float:
+        model = models.load(MODEL)[0].train()
+        model.set_attn_implementation(attention)
+        cpu = {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}
+        silent = {"save_strategy": "no", "report_to": "none", "disable_tqdm": True, "logging_steps": steps}
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = SFTConfig(folder, max_steps=steps, **cpu, **silent)
+            trainer = SFTTrainer(model, arguments, train_dataset=conversations, processing_class=tokenizer)
+            trainer.remove_callback(PrinterCallback)
+            finetuning.use_fast_matmul()
+            trainer.train()
+            torch.set_float32_matmul_precision("highest")
+        return padded_tokens / used[-1]
+
+    measured = [(ours(), trls("sdpa"), trls("eager"), _matrix_rate(1024, 1024, 1024)) for _ in range(rounds)]
+    SFTTrainer.train = train
+    parameters = models.load(MODEL)[0].num_parameters()
+    shape = (budget.batch_rows * budget.row_tokens, 128, 384)
+    small = _matrix_rate(*shape)
+    fast, sdpa, eager, rate = (statistics.median(column) for column in zip(*measured, strict=True))
+    flops = 6 * parameters * fast
+    yield Row("SFT", fast, "tokens/CPU s", note=f"{MODEL}, {steps} steps, median of {rounds}")
+    yield Row("against TRL's defaults", fast / sdpa, "times", 1.5, note=f"{sdpa:,.0f} tokens/CPU s")
+    yield Row("against TRL's defaults with our attention", fast / eager, "times", note=f"{eager:,.0f} tokens/CPU s")
+    yield Row("its products, 6 N a token", flops / 1e9, "GFLOP/CPU s", note=f"N = {parameters:,}")
+    yield Row("of the rate of a product of 1024³", 100 * flops / rate, "%", 50, note=f"{rate / 1e9:,.0f} GFLOP/CPU s")
+    widths = " × ".join(map(str, shape))
+    yield Row(f"of a product of {widths}, as in its layers", 100 * flops / small, "%", note=f"{small / 1e9:,.0f}")
+
+
+def _matrix_rate(m: int, k: int, n: int, repeats: int = 7) -> float:
+    """Return floating-point operations a processor second of (m, k) by (k, n) in the precision of training."""
+    import torch
+
+    from pbb import finetuning
+
+    finetuning.use_fast_matmul()
+    left, right = torch.randn(m, k), torch.randn(k, n)
+    times = max(1, int(2e10 / (m * k * n)))
+    found = []
+    for _ in range(repeats):
+        used, _, _ = seconds(lambda: [left @ right for _ in range(times)])
+        found.append(2 * m * k * n * times / used)
+    torch.set_float32_matmul_precision("highest")
+    return max(found[1:])
+
+
+# ----------------------------------------------------------------------------------------------- evaluation
+def evaluating(alone: int = 24) -> Iterator[Row]:
+    """Answers of tiny-m in batches as pbb asks for them, against a sample of the same questions one at a time."""
+    from pbb import evaluation, models
+    from pbb.experiment import Experiment
+
+    model, tokenizer = models.load(MODEL)
+    asked = evaluation.questions(Experiment(model=MODEL, with_io_programs=1), ("direct", "cot"))
+    together, _, rows = seconds(lambda: evaluation.evaluate(model, tokenizer, asked))
+    sample = asked[:: len(asked) // alone][:alone]
+    single, _, again = seconds(lambda: evaluation.evaluate(model, tokenizer, sample, batch_size=1))
+    by_prompt = {row["prompt"]: row["completion"] for row in rows}
+    equal = sum(row["completion"] == by_prompt[row["prompt"]] for row in again)
+    rate = len(asked) / together
+    yield Row("answers in batches", rate, "answers/CPU s", note=f"{len(asked):,} questions to {MODEL}")
+    note = f"{len(sample) / single:.2g} answers/CPU s; {equal} of {len(sample)} answers are the same"
+    yield Row("against one at a time", rate / (len(sample) / single), "times", 15, note=note)
+
+
+# ----------------------------------------------------------------------------------------------- generating
+def generating(alone: int = 50) -> Iterator[Row]:
+    """Programs with executed outputs and traces, together, and arithmetic ones each in a fresh process."""
+    from pbb.programs import (
+        AlgorithmSettings,
+        ArithmeticSettings,
+        CipherSettings,
+        CompositionSettings,
+        GrammarSettings,
+        execute_many,
+        generate,
+    )
+
+    kinds: list[tuple[str, Any, int]] = [
+        ("arithmetic, 1 statement", ArithmeticSettings(), 800),
+        ("arithmetic, 3 operations", ArithmeticSettings(operations=3), 4000),
+        ("arithmetic, 3 statements", ArithmeticSettings(statements=3), 2000),
+        ("algorithms", AlgorithmSettings(), 150),
+        ("ciphers", CipherSettings(), 200),
+        ("grammars", GrammarSettings(), 200),
+        ("composition", CompositionSettings(), 200),
+    ]
+    together, sample = 0.0, []
+    for name, knobs, count in kinds:
+        used, _, programs = seconds(lambda knobs=knobs, count=count: generate(knobs, count, "benchmark"))
+        inputs = sum(len(program.inputs) for program in programs)
+        first = not sample
+        together, sample = (count / used, programs[:alone]) if first else (together, sample)
+        target = 1000 if first else None
+        yield Row(name, count / used, "programs/CPU s", target, note=f"{count:,} with {inputs:,} inputs")
+
+    def one_at_a_time() -> None:
+        for program in sample:
+            job = (program.name, program.source, program.inputs)
+            execute_many([job], trace=False)  # as `generate` does: first for its outputs, then with its trace
+            (traced,) = execute_many([job])
+            assert traced == list(program.executions)
+
+    rate = len(sample) / seconds(one_at_a_time)[0]
+    yield Row("together against one at a time", together / rate, "times", note=f"{rate:.2g} programs/CPU s")
+
+
+# ---------------------------------------------------------------------------------- plans, no-ops and sweeps
+def planning() -> Iterator[Row]:
+    """The plan of all figures, and a `make reproduce` that finds everything done."""
+
+    def call(*command: str) -> tuple[float, str]:
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", "pbb", *command], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode not in (0, 3):  # 3: a value differs from the reference's
+            raise RuntimeError(done.stderr)
+        return time.perf_counter() - started, done.stdout
+
+    clock, said = call("plan")
+    yield Row("python -m pbb plan", clock, "s", note=said.splitlines()[0])
+    if "nothing to compute" in said:
+        call("reproduce")  # figures and notebooks, where they are not up to date
+        yield Row("make reproduce, with everything done", call("reproduce")[0], "s", 10, most=True)
+    else:
+        yield Row(
+            "make reproduce, with everything done", None, "s", note="something is missing: `make reproduce` first"
+        )
+
+
+def sweeping(count: int = 8) -> Iterator[Row]:
+    """A sweep of eight short runs with one worker and with two."""
+    from pbb import runs
+    from pbb.experiment import Experiment
+
+    short = {"stage_2_steps": 60, "batch_rows": 16, "stage_2_general_ratio": 0.0, "general_ratio": 0.0}
+    sweep = [Experiment.of("smoke", curriculum="stage_2_only", seed=seed, **short) for seed in range(count)]
+    took = {}
+    for workers in (1, 2):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, PBB_RUNS=folder):
+            took[workers] = seconds(lambda workers=workers: runs.run(sweep, workers=workers, say=lambda line: None))[1]
+    yield Row(
+        f"{count} runs on 2 workers against 1", took[1] / took[2], "times", note=f"{took[1]:.0f} s, {took[2]:.0f} s"
+    )
+
+
+PARTS: dict[str, Callable[[], Iterator[Row]]] = {
+    "training": training,
+    "evaluating": evaluating,
+    "generating": generating,
+    "planning": planning,
+    "sweeping": sweeping,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0])
+    parser.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; default all")
+    chosen = parser.parse_args().part or list(PARTS)
+    if unknown := [part for part in chosen if part not in PARTS]:
+        parser.error(f"part={unknown[0]!r} is not valid; valid: {', '.join(PARTS)}")
+    os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    busy = f"{os.getloadavg()[0]:.1f} processes were running"
+    print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores; {busy}")
+    if set(chosen) & {"training", "evaluating"}:
+        import torch
+
+        from pbb.paths import quiet
+
+        quiet()
+        torch.set_num_threads(1)  # as in a worker
+    for part in chosen:
+        print(f"\n{part}")
+        for row in PARTS[part]():
+            print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,277 @@
+"""Backends: what is chosen and why, nothing imported before its turn, and Unsloth's own CPU backend end to end."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import random
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+
+from pbb import backends
+from pbb.backends import BackendError, choose
+from pbb.curricula import curriculum
+from pbb.documents import Document
+from pbb.experiment import Experiment, ExperimentError
+from pbb.finetuning import Optimisation, encode, fill_rows, finetune, formats, pack
+from pbb.machine import Machine, asking_weights
+from pbb.model_files import config_of
+from pbb.model_size import Shape
+from pbb.models import load, load_tokenizer
+
+REPOSITORY = Path(backends.__file__).parents[1]
+HERE = Machine(cores=2)
+H100 = Machine("NVIDIA H100 80GB HBM3", (9, 0), 85_000_000_000, 16, "", True)
+T4 = Machine("Tesla T4", (7, 5), 15_800_000_000, 2, "", True)
+BARE = replace(H100, without="Unsloth is not installed (`make unsloth`)", four_bits=False)
+LLAMA = "meta-llama/Llama-3.2-1B-Instruct"
+
+
+class Stage(NamedTuple):
+    experiment: Experiment
+    tokens: int = 3_000_000
+
+
+# ------------------------------------------------------------------------------------------------- the choice
+@pytest.mark.parametrize(
+    ("where", "changes", "said", "precision"),
+    [
+        (HERE, {}, "full finetuning: no CUDA", "float32 weights"),
+        (HERE, {"lora_rank": 16}, "PEFT: no CUDA", "float32 weights"),
+        (HERE, {"backend": "full"}, "full finetuning: asked for", "float32 weights"),
+        (H100, {}, "Unsloth: CUDA found (NVIDIA H100 80GB HBM3)", "float32 weights, products in bfloat16"),
+        (H100, {"lora_rank": 16}, "Unsloth: CUDA found (NVIDIA H100 80GB HBM3)", "bfloat16 weights"),
+        (H100, {"lora_rank": 16, "backend": "peft"}, "PEFT: asked for", "bfloat16 weights"),
+        (
+            H100,
+            {"lora_rank": 16, "backend": "unsloth-4bit"},
+            "Unsloth: CUDA found (NVIDIA H100 80GB HBM3)",
+            "4-bit weights, products in bfloat16",
+        ),
+        (T4, {"lora_rank": 16}, "Unsloth: CUDA found (Tesla T4)", "float16 weights"),
+        (T4, {}, "Unsloth: CUDA found (Tesla T4)", "float32 weights, products in float16"),
+        (BARE, {"lora_rank": 8}, "PEFT: Unsloth is not installed (`make unsloth`)", "bfloat16 weights"),
+        (H100, {"model": "tiny-m"}, "full finetuning: a tiny model gains nothing from Unsloth", "float32 weights"),
+    ],
+)
+def test_what_trains_is_chosen_and_the_reason_is_said(
+    where: Machine, changes: dict[str, Any], said: str, precision: str
+) -> None:
+    chosen = choose(Experiment(**{"model": LLAMA, **changes}), where)
+    assert str(chosen) == said
+    assert chosen.precision == precision
+
+
+@pytest.mark.parametrize(
+    ("where", "changes", "words"),
+    [
+        (HERE, {"backend": "unsloth"}, "cannot run here: no CUDA; valid here: 'auto' or 'full'"),
+        (HERE, {"backend": "unsloth", "lora_rank": 8}, "valid here: 'auto' or 'peft'"),
+        (BARE, {"backend": "unsloth"}, r"Unsloth is not installed \(`make unsloth`\)"),
+        (replace(H100, four_bits=False), {"backend": "unsloth-4bit", "lora_rank": 8}, "bitsandbytes is not installed"),
+    ],
+)
+def test_what_was_asked_for_and_is_not_there_is_an_error_and_never_replaced(
+    where: Machine, changes: dict[str, Any], words: str
+) -> None:
+    experiment = Experiment(**{"model": LLAMA, **changes})
+    with pytest.raises(BackendError, match=words):
+        choose(experiment, where)
+    with pytest.raises(BackendError, match=words):
+        backends.check([Stage(experiment)], where)
+    (line,) = backends.lines([Stage(experiment)], where)
+    assert "cannot run here" in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "valid"),
+    [
+        ({"backend": "deepspeed"}, "one of auto, unsloth, unsloth-4bit, peft, full"),
+        ({"backend": "full", "lora_rank": 8}, "'peft' with lora_rank=8"),
+        ({"backend": "peft"}, "adapters need lora_rank=1 or more"),
+        ({"backend": "unsloth-4bit"}, "adapters need lora_rank=1 or more"),
+    ],
+)
+def test_contradictions_are_refused_at_once(changes: dict[str, Any], valid: str) -> None:
+    with pytest.raises(ExperimentError, match=f"backend=.* is not valid; valid: .*{valid}"):
+        Experiment(**changes)
+
+
+def test_the_plan_says_what_training_takes() -> None:
+    def line(where: Machine, **changes: Any) -> str:
+        (said,) = backends.lines([Stage(Experiment(**changes)), Stage(Experiment(**changes, seed=1))], where)
+        return said
+
+    smol = line(HERE, model="smollm2-135m", lora_rank=16)
+    assert smol.startswith("smollm2-135m by PEFT: no CUDA; float32 weights; about ")
+    assert "17 h on this CPU, so it wants a GPU" in smol, "6 M tokens at about 100 a second"
+    assert line(HERE, model="tiny-m") == "tiny-m by full finetuning: no CUDA; float32 weights"
+    llama = line(H100, model=LLAMA, lora_rank=16)
+    assert f"{LLAMA} by Unsloth: CUDA found (NVIDIA H100 80GB HBM3); bfloat16 weights" in llama
+    assert "compute capability 9.0 has bfloat16" in llama
+    assert "GB of the card's 85 GB" in llama
+    assert "about 2.5 GB to download" in llama
+    assert "compute capability 7.5 has no bfloat16" in line(T4, model=LLAMA, lora_rank=16)
+    assert "too much, unless" in line(T4, model=LLAMA)
+    with pytest.raises(BackendError, match=r"wants 31 GB of GPU memory for its weights .* Tesla T4 has 16 GB"):
+        backends.check([Stage(Experiment(model="Qwen/Qwen3-14B", lora_rank=16))], T4)
+
+
+def test_a_model_is_asked_in_float32_unless_it_is_large_and_there_is_a_card() -> None:
+    small, large = Shape.of(config_of("smollm2-135m")), Shape.of(config_of(LLAMA))
+    assert [asking_weights(shape, HERE) for shape in (small, large, None)] == ["float32"] * 3
+    assert [asking_weights(shape, H100) for shape in (small, large, None)] == ["float32", "bfloat16", "bfloat16"]
+    assert asking_weights(large, T4) == "float16"
+
+
+def test_a_trainer_is_told_the_formats() -> None:
+    experiment = Experiment(model=LLAMA, lora_rank=8)
+    assert formats(None)["bf16"] is formats(None)["fp16"] is False
+    assert (formats(choose(experiment, H100))["bf16"], formats(choose(experiment, T4))["fp16"]) == (True, True)
+
+
+# --------------------------------------------------------------------------------------- imports in their order
+def test_nothing_heavy_is_imported_before_something_is_trained() -> None:
+    code = (
+        "import sys, pbb, pbb.backends, pbb.hub, pbb.machine, pbb.smollm2\n"
+        "pbb.Experiment(backend='unsloth', model='smollm2-135m'), pbb.Experiment(backend='peft', lora_rank=8)\n"
+        "heavy = {'torch', 'transformers', 'trl', 'peft', 'unsloth', 'huggingface_hub', 'gguf'} & sys.modules.keys()\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_choosing_never_imports_unsloth_and_unsloth_never_comes_after_transformers() -> None:
+    assert "transformers" in sys.modules
+    choose(Experiment(model=LLAMA))
+    assert "unsloth" not in sys.modules
+    with pytest.raises(BackendError, match="imported before transformers"):
+        backends.load(Experiment(model="tiny-s"), backends.Backend("unsloth", "a test"))
+
+
+CALL = """
+import os, sys
+from pbb import backends
+
+def child(number):
+    return [number + 1, os.getpid(), os.environ["UNSLOTH_DISABLE_STATISTICS"], "unsloth" in sys.modules]
+
+if __name__ == "__main__":
+    print(*backends.apart(child, 4), os.getpid())
+"""
+
+
+@pytest.mark.parametrize(
+    ("unsloth", "words"),
+    [
+        ("import sys\nassert not {'transformers', 'trl'} & sys.modules.keys()", ""),
+        (
+            "raise NotImplementedError('You need a GPU.')",
+            "BackendError: Unsloth is installed and cannot be imported: You",
+        ),
+    ],
+)
+def test_what_unsloth_trains_is_trained_in_a_process_of_its_own(unsloth: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "unsloth.py").write_text(unsloth)
+    (tmp_path / "call.py").write_text(CALL)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, tmp_path / "call.py"], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert words in done.stderr
+    if not words:
+        number, process, quiet, imported, caller = done.stdout.split()
+        assert (number, quiet, imported) == ("5", "1", "True")
+        assert process != caller
+
+
+# -------------------------------------------------------------------------------------- rows, adapters, seeds
+def test_all_rows_in_one_teach_the_same(micro_model: str) -> None:
+    """Unsloth gets a batch as one row: its loss is that of the rows, and no document sees another."""
+    model, tokenizer = load(micro_model)
+    model.set_attn_implementation("sdpa")
+    experiment = Experiment(with_io_programs=6, without_io_programs=3, general_ratio=0.0)
+    rows, _ = fill_rows(curriculum(experiment)[0].documents(), tokenizer, 128, 4)
+    batch = backends.collate(list(rows))
+    lengths = batch.pop("packed_seq_lengths")
+    assert int(lengths.sum()) == 4 * 128
+    assert lengths.dtype == torch.int32
+    starts = torch.cumsum(lengths, 0) - lengths
+    assert (batch["position_ids"][0, starts] == 0).all()
+    assert (batch["labels"][0, starts] == -100).all(), "no loss falls where one document follows another"
+    apart = {name: torch.tensor(rows[name]) for name in ("input_ids", "labels", "position_ids")}
+    with torch.no_grad():
+        losses = [model(**columns, use_cache=False).loss for columns in (batch, apart)]
+    assert abs(losses[0] - losses[1]) < 1e-5
+
+
+def test_adapters_depend_on_the_seed_and_on_nothing_that_ran_before(micro_model: str) -> None:
+    tokenizer = load_tokenizer(micro_model)
+    rows = pack(encode([Document("Name it.", "Blorp.", "general", "general", "Blorp")] * 9, tokenizer), tokenizer, 128)
+    ends = {}
+    for run, seed in enumerate((3, 3, 4)):
+        torch.manual_seed(run)
+        random.seed(run)
+        model, _ = load(micro_model)
+        kept: list[torch.Tensor] = []
+        finetune(
+            model, tokenizer, rows, 2, Optimisation(batch_rows=1, row_tokens=128, lora_rank=4), seed, progress=False,
+            checkpoints=[2],
+            on_checkpoint=lambda _, m, kept=kept: kept.extend(p.detach() for p in m.parameters() if p.requires_grad),
+        )  # fmt: skip
+        ends[run] = torch.cat([tensor.flatten() for tensor in kept])
+    assert torch.equal(ends[0], ends[1])
+    assert not torch.equal(ends[0], ends[2])
+
+
+# ----------------------------------------------------------------------------- Unsloth, on its own CPU backend
+without_unsloth = pytest.mark.skipif(
+    importlib.util.find_spec("unsloth") is None, reason="Unsloth is not installed here: `make unsloth`"
+)
+
+
+def train(model: str, out: Path, backend: str, rank: int, *more: str) -> dict[str, Any]:
+    """Train, save, reload and ask in a process of its own; returns its report."""
+    out.mkdir()
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("unsloth_training.py"), model, out, backend, str(rank), *more],
+        cwd=out, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, timeout=550,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert not (out / "unsloth_compiled_cache").exists(), "Unsloth's files belong into the cache"
+    report: dict[str, Any] = json.loads((out / "report.json").read_text())
+    return report
+
+
+@without_unsloth
+@pytest.mark.slow
+@pytest.mark.parametrize(("rank", "plain"), [(4, "peft"), (0, "full")])
+def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, tmp_path: Path) -> None:
+    """Equal seeds: losses agree to 1 in 1,000, and nine of ten answers of the reloaded weights are the same."""
+    ours = train("tiny-s", tmp_path / "unsloth", "unsloth", rank, "grpo")
+    theirs = train("tiny-s", tmp_path / plain, plain, rank)
+    assert ours["chosen"] == "Unsloth: asked for, on a CPU (UNSLOTH_FORCE_CPU=1)"
+    assert len(ours["losses"]) == 12
+    assert ours["losses"][-1] < ours["losses"][0]
+    assert ours["losses"] == pytest.approx(theirs["losses"], rel=1e-3)
+    same = [a == b for a, b in zip(ours["answers"], theirs["answers"], strict=True)]
+    assert sum(same) >= 0.9 * len(same)
+    assert ours["generated"] >= 32
+
+
+@without_unsloth
+@pytest.mark.slow
+def test_four_bits_are_trained_and_saved_as_plain_weights(tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    report = train("tiny-m", tmp_path / "four", "unsloth-4bit", 4)
+    assert report["losses"][-1] < report["losses"][0]
+    config = json.loads((tmp_path / "four" / "sft" / "config.json").read_text())
+    assert "quantization_config" not in config

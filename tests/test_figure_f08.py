@@ -1,0 +1,124 @@
+"""F08: demonstrations that a source is worth, their interval, and what Stage 1 cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_records import INPUTS, synthetic_records
+
+from pbb.figures.f08_sample_efficiency import caption, cells, crossing, draw, headline, select, table
+from pbb.figures.io import save_figure
+from pbb.records import RecordsError, load_records, validate
+from pbb.statistics import accuracy
+
+CURVE = {1: (0.3, 0.15), 2: (0.45, 0.2), 4: (0.6, 0.3), 7: (0.8, 0.4), 9: (0.95, 0.5)}
+
+
+def distilled(count: int, planted: tuple[float, float], **options: int) -> pd.DataFrame:
+    """AD's records: the programs that other arms have w/o IO, asked on the inputs that training did not show."""
+    rows = synthetic_records(("homogeneous",), planted={"homogeneous": planted}, checkpoints=(1.0,), **options)
+    rows = rows[(rows["group"] == "w/o IO") & ~rows["input"].isin(INPUTS[:count]) & (rows["answer_mode"] != "recite")]
+    names = rows["experiment"].str[:10] + f"{count:02}"
+    return rows.assign(curriculum="distillation", group="AD", demonstrations=count, experiment=names)
+
+
+def efficiency(told: tuple[float, float] = (0.7, 0.1), **options: int) -> pd.DataFrame:
+    arms = synthetic_records(
+        ("proactive", "stage_1_only"), planted={"proactive": told}, checkpoints=(1.0,), chance=0.05, **options
+    )
+    return validate(pd.concat([arms, *(distilled(count, planted, **options) for count, planted in CURVE.items())]))
+
+
+@pytest.fixture(scope="module")
+def records() -> pd.DataFrame:
+    return efficiency(seeds=1, programs=40)
+
+
+def test_only_answers_on_inputs_never_shown_count(records: pd.DataFrame) -> None:
+    rows = select(records)
+    assert rows["held_out"].all()
+    assert set(rows["group"]) == {"AD", "w/o IO"}
+    ad = rows[rows["curriculum"] == "distillation"]
+    assert ad.groupby("demonstrations")["input"].nunique().to_dict() == {1: 9, 2: 8, 4: 6, 7: 3, 9: 1}
+    shown = records.assign(held_out=records["group"] != "AD")
+    assert set(select(shown)["group"]) == {"w/o IO"}, "answers on shown inputs are nobody's accuracy"
+
+
+def test_points_are_accuracies_by_demonstrations(records: pd.DataFrame) -> None:
+    drawn = table(records)
+    curve = drawn[(drawn["arm"] == "distillation") & (drawn["answer_mode"] == "cot")].set_index("x")
+    assert list(curve.index) == [1, 2, 4, 7, 9]
+    assert np.abs(curve["estimate"] - [planted[0] for planted in CURVE.values()]).max() < 0.15
+    assert ((curve["low"] < curve["estimate"]) & (curve["estimate"] < curve["high"])).all()
+    assert set(drawn["arm"]) == {"distillation", "proactive", "stage_1_only", "chance", "crossing"}
+    line = drawn[(drawn["arm"] == "proactive") & (drawn["answer_mode"] == "cot")]
+    mine = records[(records["curriculum"] == "proactive") & (records["answer_mode"] == "cot")]
+    mine = mine[(mine["group"] == "w/o IO") & (mine["progress"] == 1)]
+    assert line["estimate"].tolist() == accuracy(mine)["estimate"].tolist()
+
+
+def test_the_crossing_is_where_the_curve_meets_the_line(records: pd.DataFrame) -> None:
+    found = crossing(records, "cot")
+    assert 4 < found.estimate < 7, "0.7 lies between 0.6 at 4 and 0.8 at 7"
+    assert found.low < found.estimate < found.high
+    assert (found.programs, found.seeds, found.fewest, found.most) == (40, 1, 1, 9)
+    row = table(records).query("arm == 'crossing' and answer_mode == 'cot'").iloc[0]
+    assert (row["estimate"], row["low"], row["high"]) == (found.estimate, found.low, found.high)
+    assert str(found) in caption(records)
+
+
+def test_a_curve_that_starts_above_or_never_arrives_is_censored(records: pd.DataFrame) -> None:
+    low = crossing(records, "direct")
+    assert (low.estimate, str(low)[:2]) == (0, "<1"), "PBB at its control's level is worth no demonstration"
+    high = crossing(efficiency(told=(1.0, 0.1), seeds=1, programs=40), "cot")
+    assert (high.high, str(high)[-3:]) == (np.inf, ">9]")
+
+
+def test_a_planted_reversal_moves_the_crossing() -> None:
+    few, many = (crossing(efficiency((told, 0.1), seeds=1, programs=30), "cot").estimate for told in (0.4, 0.85))
+    assert few < 3 < 6 < many
+
+
+def test_three_seeds_are_resampled_too() -> None:
+    found = crossing(efficiency(programs=12), "cot")
+    assert (found.seeds, found.programs) == (3, 36)
+    assert found.low < found.estimate < found.high
+
+
+def test_the_crossing_refuses_what_it_cannot_compare(records: pd.DataFrame) -> None:
+    with pytest.raises(RecordsError, match=r"no cot answers of 'proactive'"):
+        crossing(records[records["curriculum"] == "distillation"], "cot")
+    with pytest.raises(RecordsError, match="one panel at a time"):
+        crossing(pd.concat([records, records.assign(model="tiny-s")]), "cot")
+
+
+def test_the_cost_of_stage_1_comes_from_the_records(records: pd.DataFrame) -> None:
+    said = caption(records)
+    assert "PBB needs Stage 1 first: 2,000,000 tokens with 5,600 demonstrations (7 of each of 800 w/ IO" in said
+    assert "140 for each of the 40 programs then told; telling them took 2,000,000 tokens" in said
+    assert "AD needs no Stage 1: 4,000,000 tokens" in said
+    assert "Stage 1 first: 1,000,000 tokens" in caption(records.assign(tokens=records["tokens"] // 2))
+    assert "AD needs no Stage 1" not in caption(records[records["curriculum"] != "distillation"])
+
+
+def test_headline_values_name_their_demonstrations(records: pd.DataFrame) -> None:
+    names = [name.partition(";")[0] for name in cells(records)]
+    assert "Algorithm distillation, CoT, 1 demonstration" in names
+    assert "Algorithm distillation, Direct, 9 demonstrations" in names
+    assert {"Proactive-PBB, CoT", "Stage 1 only, Direct"} <= set(names)
+    assert len(names) == 2 * (5 + 2)
+    assert headline(records)["questions"].min() == 40, "one held-out input a program beside nine that were shown"
+
+
+def test_it_is_drawn_from_what_it_saves(records: pd.DataFrame, tmp_path: Path) -> None:
+    folder = save_figure("F08", records, tmp_path / "F08", {})
+    kept = load_records(folder)
+    assert len(kept) < len(records)
+    pd.testing.assert_frame_equal(table(kept), table(records))
+    assert caption(kept) == caption(records)
+    figure = draw(records.assign(preset="custom"), kept, variant="fewer tokens")
+    titles = [axes.get_title("left") for axes in figure.axes]
+    assert titles[0] == f"a  CoT: worth {crossing(records, 'cot')} demonstrations"

@@ -1,0 +1,230 @@
+"""F03, F04, F09 and F10: each value of a knob is a point of its own, read against its control, ceiling and guess."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from synthetic_records import synthetic_records
+
+from pbb.figures import FIGURES, by_knob, style
+from pbb.figures.f04_representation import GAP
+from pbb.figures.io import compare, machine_folder, reference_folder, save_figure
+from pbb.figures.tables import TABLE
+from pbb.model_files import TINY_FOLDER
+from pbb.records import RecordsError
+from pbb.statistics import contrast
+from pbb.verdicts import NOT_AVAILABLE, beside_paper
+
+ARMS = ("proactive", "stage_1_only", "in_context")
+MODELS = ("tiny-s", "tiny-m", "tiny-l")
+MINE = ("F03", "F04", "F09", "F10")
+
+
+def at(cot: float = 0.8, direct: float = 0.3, arms: tuple[str, ...] = ARMS, seeds: int = 1, **fields) -> pd.DataFrame:
+    """Records of `arms` whose experiments have `fields`; `cot` and `direct` are planted for Proactive."""
+    planted = {"proactive": (cot, direct)}
+    frame = synthetic_records(arms, seeds=seeds, programs=5, checkpoints=(1.0,), planted=planted)
+    tag = "".join(map(str, fields.values()))
+    return frame.assign(experiment=frame["experiment"] + tag, **fields)
+
+
+def scale(form: str = "code", less: float = 0.0, models: tuple[str, ...] = MODELS) -> pd.DataFrame:
+    grows = dict(zip(MODELS, (0.4, 0.7, 0.95), strict=True))
+    return pd.concat([at(grows.get(m, 0.95) - less, model=m, representation=form) for m in models], ignore_index=True)
+
+
+def counts(*numbers: int) -> pd.DataFrame:
+    return pd.concat([at(0.2 + n / 4000, with_io_programs=n) for n in numbers], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[str, pd.DataFrame]:
+    """Each figure's own records."""
+    return {
+        "F03": scale(),
+        "F04": pd.concat([scale(), scale("description", 0.2)], ignore_index=True),
+        "F09": counts(200, 800, 2400),
+        "F10": pd.concat([at(0.3 + n / 40, templates=n) for n in (1, 4, 20)], ignore_index=True),
+    }
+
+
+def words(figure: Figure) -> str:
+    texts = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+    return " ".join(" ".join(texts).split())
+
+
+def ticks(figure: Figure) -> list[str]:
+    return [label.get_text() for label in figure.axes[0].get_xticklabels()]
+
+
+# -------------------------------------------------------------------------------------- values and points
+@pytest.mark.parametrize(("figure", "column"), [("F03", "model"), ("F09", "with_io_programs"), ("F10", "templates")])
+def test_a_point_is_one_value_of_the_knob(figure: str, column: str, records: dict[str, pd.DataFrame]) -> None:
+    rows = records[figure]
+    table = FIGURES[figure].table(rows)
+    assert list(table.columns) == TABLE
+    mine = table[(table["arm"] == "proactive") & (table["answer_mode"] == "cot")]
+    assert len(mine) == rows[column].nunique() == 3
+    asked = rows[(rows["curriculum"] == "proactive") & (rows["answer_mode"] == "cot") & (rows["group"] == "w/o IO")]
+    asked = asked[asked["progress"] == 1]
+    shares = (asked["outcome"] == "correct").groupby(asked[column]).mean()
+    found = dict(zip(mine["model"] if column == "model" else mine["x"], mine["estimate"], strict=True))
+    assert found == pytest.approx(shares.to_dict())
+
+
+@pytest.mark.parametrize("figure", MINE)
+def test_every_point_has_its_interval_and_what_it_is_read_against(
+    figure: str, records: dict[str, pd.DataFrame]
+) -> None:
+    table = FIGURES[figure].table(records[figure])
+    measured = table[(table["arm"] != "chance") & (table["representation"] != GAP)]
+    assert measured.drop(columns="x").notna().all(axis=None)
+    assert (measured["low"] < measured["high"]).all()
+    points = 6 if figure == "F04" else 3
+    for arm, modes in (("stage_1_only", ("cot", "direct")), ("in_context", ("in_context_cot", "in_context_direct"))):
+        for mode in modes:
+            assert len(measured[(measured["arm"] == arm) & (measured["answer_mode"] == mode)]) == points
+    assert (table["arm"] == "chance").sum() == points
+
+
+def test_headline_values_are_named_by_the_knob(records: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    expected = {
+        "F03": "Proactive-PBB, Direct; Arithmetic, tiny-l, 1 statement",
+        "F04": "Proactive-PBB, CoT; Arithmetic, tiny-s, 1 statement, description",
+        "F09": "Stage 1 only, Recite, then run; Arithmetic, tiny-m, 1 statement, 2,400 w/ IO programs",
+        "F10": "Proactive-PBB, Recall of the source; Arithmetic, tiny-m, 1 statement, 1 template",
+    }
+    for figure, name in expected.items():
+        assert name in FIGURES[figure].cells(records[figure])
+    beside = beside_paper("F09", records["F09"])
+    assert set(beside["paper"]) == {NOT_AVAILABLE}
+    assert list(beside["arm"]) == ["Proactive-PBB", "Stage 1 only"] * 3
+    mine = save_figure("F09", records["F09"], machine_folder(tmp_path, "cpu", "F09"), {})
+    shutil.copytree(mine, reference_folder(tmp_path, "cpu", "F09"))
+    same = compare("cpu", tmp_path)
+    assert set(same["verdict"]) == {"exact"}
+    assert len(same) == 18, "three modes of the arm and of its control, at three numbers"
+
+
+@pytest.mark.parametrize("figure", MINE)
+def test_what_differs_in_more_than_the_knob_is_refused(figure: str, records: dict[str, pd.DataFrame]) -> None:
+    other = records[figure].assign(demonstrations=2, experiment=lambda rows: rows["experiment"] + "2")
+    with pytest.raises(RecordsError, match=r"differ in more than (model|with_io_programs|templates)"):
+        FIGURES[figure].draw(pd.concat([records[figure], other]))
+
+
+def test_records_of_another_kind_are_refused() -> None:
+    rows = synthetic_records(("untuned", "no_demonstrations"), seeds=1, programs=5, checkpoints=(1.0,))
+    with pytest.raises(RecordsError, match=r"hold none of homogeneous, proactive, .* by recall, cot, direct"):
+        FIGURES["F10"].draw(rows)
+
+
+# ------------------------------------------------------------------------------------------------ the axis
+def test_models_stand_in_order_of_size_with_those_of_unknown_size_last() -> None:
+    models = ("tiny-l", "owner/nameless", "meta-llama/Llama-3.2-1B-Instruct", "smollm2-135m", "tiny-s")
+    shown = ticks(FIGURES["F03"].draw(scale(models=models)))
+    assert shown == [
+        "tiny-s\n0.3 M",
+        "tiny-l\n3.6 M",
+        "smollm2-\n135m\n135 M",
+        "Llama-\n3.2-1B-\nInstruct\n1 B",
+        "nameless",
+    ]
+
+
+def test_sizes_of_models_are_their_own_or_what_their_name_says() -> None:
+    for name in MODELS:
+        manifest = TINY_FOLDER / name / "manifest.json"
+        if manifest.exists():
+            assert by_knob.parameters(name) == json.loads(manifest.read_text())["parameters"]
+    said = {"Qwen/Qwen3-14B": 14e9, "smollm2-135m": 135e6, "owner/x-1.5B-chat": 1.5e9}
+    assert {name: by_knob.parameters(name) for name in said} == said
+    unknown = ("tiny-m-tutored", "mixtral-8x7B", "v2.1beta", "/models/own")
+    assert all(pd.isna(by_knob.parameters(name)) for name in unknown)
+
+
+def test_numbers_stand_on_a_log_scale_and_a_variants_own_are_added(records: dict[str, pd.DataFrame]) -> None:
+    variant = counts(50, 200, 800).assign(preset="custom")
+    figure = FIGURES["F09"].draw(variant, records["F09"], variant="fifty too")
+    assert ticks(figure) == ["50", "200", "800", "2,400"]
+    assert "fifty too committed reference" in words(figure)
+    at_tick = figure.axes[0].get_xticks()
+    assert at_tick[1] - at_tick[0] == pytest.approx(at_tick[2] - at_tick[1]), "50 to 200 is as far as 200 to 800"
+    close = ticks(FIGURES["F09"].draw(counts(200, 2400, 2500)))
+    assert close == ["200", "2,400", "\n2,500"], "labels that would touch"
+
+
+def test_one_ceiling_does_for_all_numbers_but_not_for_all_models() -> None:
+    def reach(figure: str, rows: pd.DataFrame) -> float:
+        """How far the dotted line of the single CoT ceiling goes, as a share of the axis."""
+        axes = FIGURES[figure].draw(rows).axes[0]
+        dotted = [c for c in axes.collections if c.get_linestyle()[0][1] and c.get_linestyle()[0][1][0] < 3]
+        (start, _), (end, _) = dotted[0].get_segments()[0]
+        low, high = axes.get_xlim()
+        return float((end - start) / (high - low))
+
+    told = [at(arms=("proactive", "stage_1_only"), with_io_programs=n) for n in (200, 800)]
+    assert reach("F09", pd.concat([*told, at(arms=("in_context",), with_io_programs=800)])) == pytest.approx(1)
+    told = [at(arms=("proactive", "stage_1_only"), model=name) for name in MODELS]
+    assert reach("F03", pd.concat([*told, at(arms=("in_context",), model="tiny-m")])) < 0.2
+
+
+# --------------------------------------------------------------------------------------------- F04's gap
+def test_the_gap_is_code_minus_description_paired_by_program(records: dict[str, pd.DataFrame]) -> None:
+    rows = records["F04"]
+    table = FIGURES["F04"].table(rows)
+    gaps = table[(table["representation"] == GAP) & (table["arm"] == "proactive")].set_index(["model", "answer_mode"])
+    assert set(gaps.index) == {(model, mode) for model in MODELS for mode in ("cot", "direct")}
+    end = rows[(rows["curriculum"] == "proactive") & (rows["answer_mode"] == "cot") & (rows["progress"] == 1)]
+    end = end[(end["model"] == "tiny-s") & (end["group"] == "w/o IO")]
+    by_hand = contrast(end[end["representation"] == "code"], end[end["representation"] == "description"])
+    assert by_hand.paired
+    found = gaps.loc[("tiny-s", "cot")]
+    assert (found["estimate"], found["low"], found["high"]) == (by_hand.estimate, by_hand.low, by_hand.high)
+    assert found["estimate"] > 0.1
+    swapped = rows.assign(representation=rows["representation"].map({"code": "description", "description": "code"}))
+    against = FIGURES["F04"].table(swapped)
+    against = against[(against["representation"] == GAP) & (against["arm"] == "proactive")]
+    assert against["estimate"].tolist() == pytest.approx((-gaps["estimate"]).tolist())
+
+
+def test_the_gap_has_a_panel_only_where_both_were_taught(records: dict[str, pd.DataFrame]) -> None:
+    both, code = FIGURES["F04"].draw(records["F04"]), FIGURES["F04"].draw(records["F03"])
+    assert (len(both.axes), len(code.axes)) == (3, 2)
+    said = words(both)
+    assert all(label in said for label in ("Code minus description", "Stage 1 only", "In context", "Best guess"))
+    assert "n = 50 questions on 5 programs a point (1 seed)" in said
+    assert "minus" not in words(code)
+    drawn = {line.get_color() for line in both.axes[2].get_lines()}
+    assert {style.MODES["cot"].color, style.MODES["direct"].color} <= drawn
+
+
+# ------------------------------------------------------------------------------------------------ captions
+def test_captions_tell_tokens_and_whether_they_are_equal(records: dict[str, pd.DataFrame]) -> None:
+    assert "Proactive-PBB: 4.0 M tokens at every point." in FIGURES["F09"].caption(records["F09"])
+    rows = records["F09"]
+    uneven = rows.assign(tokens=rows["tokens"].where(rows["with_io_programs"] > 200, rows["tokens"] // 2))
+    assert "Proactive-PBB: 2.0 to 4.0 M tokens." in FIGURES["F09"].caption(uneven)
+
+
+def test_captions_tell_of_what_is_drawn_alone() -> None:
+    bare = at(arms=("proactive",))
+    said = FIGURES["F03"].caption(bare[bare["answer_mode"] != "recall"])
+    assert "Dashed" not in said
+    assert "Dotted" not in said
+    assert "Stars" not in said
+    assert "Crosses" in said
+    assert "Crosses" not in FIGURES["F09"].caption(bare)
+
+
+def test_seeds_are_counted() -> None:
+    one, three = (FIGURES["F03"].table(at(seeds=seeds)) for seeds in (1, 3))
+    assert set(three["seeds"].dropna()) == {3}
+    cot = [table[(table["arm"] == "proactive") & (table["answer_mode"] == "cot")].iloc[0] for table in (one, three)]
+    assert cot[1]["questions"] == 3 * cot[0]["questions"]
+    assert "(3 seeds)" in FIGURES["F03"].caption(at(seeds=3))

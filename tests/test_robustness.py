@@ -1,0 +1,658 @@
+"""What may go wrong around a run: kills, full disks, damaged files, odd places, no network, nonsense given to it.
+
+Two sweeps at once in one store are in tests/test_runs.py, killed jobs and nodes in tests/test_executors.py, programs
+that attack their process in tests/test_execution.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from synthetic_records import synthetic_records
+
+import pbb
+from pbb import evaluation, runs
+from pbb.experiment import _RANGES, _TUPLES, Experiment, ExperimentError
+from pbb.figures.io import save_figure
+from pbb.folders import RecordsError
+from pbb.models import ModelError, load, load_tokenizer
+from pbb.programs import ArithmeticSettings, generate
+from pbb.programs.own import Draft, finish, prepare
+from pbb.programs.own_source import OwnProgramError
+from pbb.records import canonical
+from pbb.tasks import StageTask, Task
+
+ROOT = Path(pbb.__file__).parents[1]
+KILLS = int(os.environ.get("PBB_TEST_KILLS", "3"))
+
+RUN = """
+import json, sys, pbb
+experiments = [pbb.Experiment(**values) for values in json.loads(sys.argv[1])]
+if __name__ == "__main__":
+    pbb.run(experiments, workers=1).to_parquet(sys.argv[2])
+"""
+
+
+@pytest.fixture(scope="module")
+def experiments(micro_model: str) -> list[Experiment]:
+    base = Experiment(
+        model=micro_model, with_io_programs=5, without_io_programs=3, stage_1_steps=3, stage_2_steps=2, batch_rows=2,
+        questions=2, checkpoints=1, general_ratio=0.0, stage_2_general_ratio=0.0,
+    )  # fmt: skip
+    return [base.changed(curriculum=arm) for arm in ("proactive", "stage_1_only", "untuned")]
+
+
+def in_this_process(tasks: Sequence[Task], workers: int, say: Callable[[str], object]) -> None:
+    """Do what a worker does, without the ten seconds that starting one takes."""
+    for task in tasks:
+        if failure := runs._do(task):
+            raise runs.RunError(f"could not {task}: {failure}")
+
+
+def run(experiments: Sequence[Experiment]) -> pd.DataFrame:
+    return canonical(runs.run(experiments, workers=1, say=lambda line: None))
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Runs happen in this process, on one thread as in a worker."""
+    monkeypatch.setattr(runs, "execute", in_this_process)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(experiments: list[Experiment], tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, Path]:
+    """The sweep's records, and the run store that they come from."""
+    store = tmp_path_factory.mktemp("undisturbed")
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PBB_RUNS", str(store))
+        patch.setattr(runs, "execute", in_this_process)
+        torch.set_num_threads(1)
+        records = run(experiments)
+        torch.set_num_threads(threads)
+    return records, store
+
+
+def of(experiment: Experiment, undisturbed: tuple[pd.DataFrame, Path]) -> pd.DataFrame:
+    """The undisturbed records of one experiment of the sweep."""
+    records = undisturbed[0]
+    return records[records["experiment"] == experiment.name].reset_index(drop=True)
+
+
+def same(records: pd.DataFrame, undisturbed: tuple[pd.DataFrame, Path]) -> None:
+    pd.testing.assert_frame_equal(records, undisturbed[0])
+
+
+# ------------------------------------------------------------------------------------------------ killed
+def start(experiments: list[Experiment], out: Path, code: str = RUN, **environment: str) -> subprocess.Popen[str]:
+    script = out.with_suffix(".py")
+    script.write_text(code)
+    return subprocess.Popen(
+        [sys.executable, str(script), json.dumps([asdict(e) for e in experiments]), str(out)],
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def workers_of(caller: int) -> list[int]:
+    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 2) for line in table.splitlines()]
+    return [int(row[0]) for row in rows if int(row[1]) == caller and "spawn_main" in row[2]]
+
+
+def kill(process: subprocess.Popen[str], victim: str) -> bool:
+    """Kill -9; returns whether there was somebody to kill."""
+    if process.poll() is not None:
+        return False
+    if victim == "all":
+        os.killpg(process.pid, signal.SIGKILL)
+    elif victim == "caller":
+        process.kill()
+    else:
+        workers = workers_of(process.pid)
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        return bool(workers)
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600 + 300 * KILLS)
+def test_killed_at_random_moments_and_run_again_gives_the_same_records(
+    experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path], tmp_path: Path
+) -> None:
+    """PBB_TEST_KILLS kills: of everything, of the caller, of a worker, in turn, from a task's beginning on.
+
+    A store lives until its sweep is complete and compared with the undisturbed one; then another one begins.
+    """
+    rng, store, out = random.Random(0), tmp_path / "killed", tmp_path / "killed.parquet"
+    manifests = [json.loads(file.read_bytes()) for file in undisturbed[1].glob("*/*/manifest.json")]
+    seconds = sum(manifest["seconds"] for manifest in manifests if manifest["kind"] != "run")
+    kills, complete = 0, 0
+    while kills < KILLS or not complete:
+        before = set(store.glob("*/*"))
+        process = start(experiments, out, PBB_RUNS=str(store))
+        victim, killed = ("all", "caller", "worker")[kills % 3], False
+        if kills < KILLS:
+            while process.poll() is None and set(store.glob("*/*")) <= before:
+                time.sleep(0.01)
+            time.sleep(rng.uniform(0, seconds))
+            killed = kill(process, victim)
+            kills += killed
+        output = process.communicate(timeout=300)[0]  # returns when its workers have ended, too
+        if process.returncode == 0:
+            same(canonical(pd.read_parquet(out)), undisturbed)
+            complete += 1
+            shutil.rmtree(store)
+        else:
+            assert killed, output
+            assert victim != "worker" or "a worker process died" in output, output
+    assert not store.exists()
+
+
+# ----------------------------------------------------------------------------------------------- full disk
+@contextmanager
+def mounted(folder: Path, *arguments: str) -> Iterator[None]:
+    """Mount something at `folder`, or skip the test in words."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system")
+    done = subprocess.run(["mount", *arguments, str(folder)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of a megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with mounted(folder, "-t", "tmpfs", "-o", "size=1m", "tmpfs"):
+        yield folder
+
+
+def fill(disk: Path, leave: int) -> Path:
+    """Leave `leave` bytes of the disk; returns the file that takes the others."""
+    rest = disk / "something else"
+    rest.write_bytes(b"x" * (shutil.disk_usage(disk).free - leave))
+    return rest
+
+
+def left(folder: Path) -> list[Path]:
+    """What a failed writer left behind: locks are nothing but names."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
+
+
+@pytest.mark.parametrize("what", ["weights", "answers", "records"])
+def test_a_full_disk_while_a_run_writes(
+    what: str,
+    experiments: list[Experiment],
+    undisturbed: tuple[pd.DataFrame, Path],
+    small_disk: Path,
+    here: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = small_disk / "runs"
+    monkeypatch.setenv("PBB_RUNS", str(store))
+    one = experiments[2 if what == "answers" else 1]  # "untuned" has no weights
+    if what != "answers":
+        before, *others = runs.plan([one]).missing
+        runs.execute([before, *others] if what == "records" else [before], 1, print)
+    rest = fill(small_disk, 65536 if what == "weights" else 4096)
+    with pytest.raises((runs.RunError, RecordsError), match=r"the disk is full \(0 MB free\)\. Free some space"):
+        run([one])
+    assert not left(store / {"weights": "stages", "answers": "evaluations", "records": "results"}[what])
+    rest.unlink()
+    pd.testing.assert_frame_equal(run([one]), of(one, undisturbed))
+
+
+def test_a_full_disk_while_a_figure_is_saved(small_disk: Path) -> None:
+    records = synthetic_records(seeds=1, programs=4)
+    target = save_figure("F02", records, small_disk / "F02", {})
+    before = {file.name: file.read_bytes() for file in target.iterdir()}
+    fill(small_disk, 65536)
+    with pytest.raises(RecordsError, match="the disk is full"):
+        save_figure("F02", records.assign(seed=1), target, {})
+    assert {file.name: file.read_bytes() for file in target.iterdir()} == before, "the old one is kept, whole"
+    assert [path.name for path in small_disk.iterdir() if path.is_dir()] == ["F02"]
+
+
+# ---------------------------------------------------------------------- damaged and foreign files in the store
+def broken(file: Path, how: str) -> None:
+    data = file.read_bytes()
+    if how == "cut":
+        file.write_bytes(data[: len(data) // 2])
+    elif how == "empty":
+        file.write_bytes(b"")
+    elif how == "noise":
+        file.write_bytes(random.Random(0).randbytes(len(data)))
+    elif how == "a bit":
+        file.write_bytes(data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 4]) + data[len(data) // 2 + 1 :])
+    else:
+        file.unlink()
+        if how == "a folder":
+            file.mkdir()
+
+
+@pytest.mark.parametrize("how", ["cut", "empty", "noise", "a bit", "gone", "a folder"])
+def test_damage_is_named_with_a_way_out_or_does_not_matter(
+    how: str,
+    experiments: list[Experiment],
+    undisturbed: tuple[pd.DataFrame, Path],
+    here: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each kind of file that a store has, read by what comes after it. Wrong records never come of it."""
+    store, arm = tmp_path / "runs", experiments[1]
+    monkeypatch.setenv("PBB_RUNS", str(undisturbed[1]))
+    stage, asked = StageTask(arm, 0).folder, runs.points(arm)[-1].task.folder
+    files = [file for folder in (stage, asked) for file in sorted(folder.rglob("*.*")) if file.is_file()]
+    files += (undisturbed[1] / "results").glob(f"{arm.name}-*/*.*")
+    assert {file.suffix for file in files} == {".json", ".csv", ".parquet", ".safetensors"}
+    readers = {"stages": [asked.name, "results"], "evaluations": ["results"], "results": []}
+    monkeypatch.setenv("PBB_RUNS", str(store))
+    expected = of(arm, undisturbed)
+    for original in files:
+        where = original.relative_to(undisturbed[1])
+        shutil.rmtree(store, ignore_errors=True)
+        shutil.copytree(undisturbed[1], store, ignore=shutil.ignore_patterns(*readers[where.parts[0]]))
+        broken(store / where, how)
+        try:
+            records, message = run([arm]), ""
+        except (RecordsError, runs.RunError, ModelError) as error:
+            message = str(error)
+        if message:
+            named = set(re.findall(r"delete the folder (.+?) and run the same", message))
+            assert named == {str(store.joinpath(*where.parts[:2]))}, f"{where}: {message}"
+            shutil.rmtree(named.pop())
+            records = run([arm])
+        pd.testing.assert_frame_equal(records, expected)
+
+
+def test_foreign_files_in_the_store_are_left_alone(
+    experiments: list[Experiment],
+    undisturbed: tuple[pd.DataFrame, Path],
+    here: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = tmp_path / "runs"
+    monkeypatch.setenv("PBB_RUNS", str(store))
+    foreign = {
+        "notes.txt": "mine",
+        "stages/.DS_Store": "\0\0",
+        "stages/0123456789abcdef0123/manifest.json": '{"seconds": 3, "name": "a browser extension"}',
+        "stages/fedcba9876543210fedc/other.bin": "not complete",
+        "evaluations/0123": "a file where folders are",
+        "results/old/records.parquet": "PAR1",
+        "jobs/someone/1.json": "[]",
+    }
+    for name, text in foreign.items():
+        (store / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).write_text(text)
+    same(run(experiments), undisturbed)
+    same(run(experiments), undisturbed)
+    assert {name: (store / name).read_text() for name in foreign} == foreign
+
+
+# ---------------------------------------------------------- a read-only checkout, odd paths, no network, the clock
+# Python runs this before anything else in every process of the sweep: who calls the network is noted, and refused.
+GUARD = """
+import os, socket
+def refuse(*call, **options):
+    with open(os.environ["PBB_TEST_CALLS"], "a") as calls:
+        calls.write(f"{call}\\n")
+    raise OSError("no network: the test's guard stands here")
+class Guarded(socket.socket):
+    def connect(self, address):
+        return refuse(address) if self.family in (socket.AF_INET, socket.AF_INET6) else super().connect(address)
+    connect_ex = connect
+socket.socket, socket.getaddrinfo, socket.gethostbyname = Guarded, refuse, refuse
+"""
+ELSEWHERE = """
+import socket, sys
+try:
+    socket.create_connection(("127.0.0.1", 9), timeout=1)
+except OSError as error:
+    assert "guard" in str(error), error
+"""
+
+
+@pytest.fixture(scope="module")
+def elsewhere(experiments: list[Experiment], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The sweep in another process: a read-only checkout, paths that must be quoted, and no network."""
+    folder = tmp_path_factory.mktemp("Größe, 大小 & 'so' on")
+    checkout, guard, out, calls = (folder / name for name in ("check out", "guard", "rec ords.parquet", "calls"))
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "pbb", checkout / "pbb", ignore=ignore)
+    shutil.copy(ROOT / "pyproject.toml", checkout)
+    guard.mkdir()
+    (guard / "sitecustomize.py").write_text(GUARD)
+    before = listing(checkout)
+    environment = {
+        "PYTHONPATH": os.pathsep.join(map(str, (guard, checkout))),
+        "PBB_TEST_CALLS": str(calls),
+        "PBB_RUNS": str(folder / "the runs"),
+    }
+    model = shutil.copytree(experiments[0].model, folder / "modèle")
+    with read_only(checkout):
+        process = start([e.changed(model=str(model)) for e in experiments], out, ELSEWHERE + RUN, **environment)
+        output = process.communicate(timeout=500)[0]
+        refused = start(experiments[2:], out, **environment | {"PBB_RUNS": ""}).communicate(timeout=500)[0]
+    written = listing(checkout) != before
+    return {"output": output, "refused": refused, "records": out, "calls": calls, "written": written}
+
+
+def listing(folder: Path) -> dict[str, str]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Let nobody write into `folder`: root is held by nothing less than a mount."""
+    if os.geteuid() == 0:
+        with mounted(folder, "-o", "bind,ro", str(folder)):
+            yield
+        return
+    folders = [folder, *(path for path in folder.rglob("*") if path.is_dir())]
+    for path in folders:
+        path.chmod(0o555)
+    try:
+        yield
+    finally:
+        for path in folders:
+            path.chmod(0o755)
+
+
+@pytest.mark.slow
+def test_a_read_only_checkout_and_odd_paths(elsewhere: dict[str, Any], undisturbed: tuple[pd.DataFrame, Path]) -> None:
+    assert elsewhere["records"].exists(), elsewhere["output"]
+    key = ["curriculum", "stage", "step", "group", "program", "input", "answer_mode"]
+    ours, theirs = (  # an experiment's name is a hash that the model's path enters
+        frame.drop(columns=["experiment", "model"]).sort_values(key, ignore_index=True)
+        for frame in (canonical(pd.read_parquet(elsewhere["records"])), undisturbed[0])
+    )
+    pd.testing.assert_frame_equal(ours, theirs)
+    assert not elsewhere["written"]
+    assert re.search(r"\] train .*: stage 'w/ IO': \d+ s, loss [\d.]+\n", elsewhere["output"]), elsewhere["output"]
+    assert "step/s" not in elsewhere["output"], "no bars where nobody watches"
+
+
+@pytest.mark.slow
+def test_without_a_place_for_runs_it_is_said_where_one_can_be(elsewhere: dict[str, Any]) -> None:
+    assert re.search(
+        r"check out/runs: no runs can be kept there \(Read-only file system|Permission denied\); valid: PBB_RUNS=",
+        elsewhere["refused"],
+    ), elsewhere["refused"]
+
+
+@pytest.mark.slow
+def test_nothing_asks_for_the_network(elsewhere: dict[str, Any]) -> None:
+    assert elsewhere["records"].exists(), elsewhere["output"]
+    calls = elsewhere["calls"].read_text().splitlines()
+    assert len(calls) == 2, "the caller and its worker try the guard, and nobody calls otherwise"
+    assert all("127.0.0.1" in call for call in calls)
+
+
+def test_a_clock_that_jumps_backwards(
+    experiments: list[Experiment],
+    undisturbed: tuple[pd.DataFrame, Path],
+    here: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PBB_RUNS", str(tmp_path))
+    real, calls = time.time, iter(range(10**9))
+    monkeypatch.setattr(time, "time", lambda: real() - 86400 * next(calls))
+    same(run(experiments), undisturbed)
+    assert next(calls) > 3, "somebody asks for the time"
+    manifests = [json.loads(file.read_bytes()) for file in tmp_path.glob("*/*/manifest.json")]
+    assert all(0 <= manifest["seconds"] < 600 for manifest in manifests)
+    assert runs.plan([experiments[0].changed(stage_1_steps=1000)]).seconds > 0
+
+
+# --------------------------------------------------------------------------------- a thousand malformed of each
+WORDS = st.text(st.characters(codec="utf-8"), max_size=8)
+NOTHING = st.sampled_from([None, True, "", " ", b"3", (3,), [3], {}, object(), 3j, float("nan"), float("inf")])
+
+
+@st.composite
+def wrong_values(draw: st.DrawFn) -> tuple[str, Any]:
+    """A field of an experiment, and a value that it cannot have."""
+    default = {f.name: f.default for f in fields(Experiment)}
+    kind = draw(st.sampled_from(["unknown", "number", "words", "word"]))
+    unknown = WORDS.map(lambda word: f"no {word}")
+    if kind == "unknown":
+        return draw(WORDS.filter(lambda name: name not in default)), 1
+    if kind == "number":
+        name, low, high = draw(st.sampled_from(_RANGES))
+        outside = st.integers(max_value=int(low) - 1) | st.integers(min_value=int(high) + 1)
+        return name, draw(NOTHING | outside | (st.floats(low, high) if isinstance(low, int) else st.just("3")))
+    if kind == "words":
+        parts = st.lists(unknown, min_size=1, max_size=3)
+        return draw(st.sampled_from(_TUPLES)), draw(NOTHING | parts | parts.map(tuple))
+    name = draw(st.sampled_from([name for name, value in default.items() if isinstance(value, str)]))
+    return name, draw(NOTHING if name == "model" else NOTHING | unknown)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(wrong_values(), st.sampled_from(["smoke", "cpu"]))
+def test_malformed_configurations_are_refused_by_field_and_value(wrong: tuple[str, Any], preset: str) -> None:
+    name, value = wrong
+    with pytest.raises(ExperimentError) as caught:
+        Experiment.of(preset, **{name: value})
+    message = str(caught.value)
+    assert repr(name)[1:-1] in message
+    assert re.search("(valid|fields): ", message), message
+    assert len(message) < 3000
+
+
+def test_no_experiments_and_no_workers_are_refused(experiments: list[Experiment]) -> None:
+    with pytest.raises(ValueError, match="experiments: none were given; valid: one or more"):
+        runs.run([])
+    for workers in (0, -1, 1.5, True, "2"):
+        with pytest.raises(ValueError, match=rf"workers={workers!r} is not valid; valid: None for one a core"):
+            runs.run(experiments, workers=workers)  # type: ignore[arg-type]
+
+
+SOUND = generate(ArithmeticSettings(statements=3, control=("if", "for", "while")), 20, "tests", "robustness")
+# What cannot stand in a function that is to be taught, wherever it stands; {n} is some number.
+STATEMENTS = (
+    *("import os", "from math import pi", "class A: pass", "yield {n}", "global g{n}", "await x", "def inner(): pass"),
+    *("print(x)", "open('f{n}')", "eval('{n}')", "x = __import__('os')", "x = input()", "x = getattr(x, 'a{n}')"),
+    *("x = unknown_{n}", "x = globals()", "raise ValueError({n})", "assert x > 10**{n} + 9", "x = 1 // 0"),
+    *("x = [][{n}]", "while True: pass", "x = x + 'a{n}'", "x = x()", "x = x.nothing_{n}", "x = {{}}[{n}]"),
+    *("del x; x = x + {n}", "return lambda y: {n}", "return (y for y in (1, {n}))", "return object()", "return max"),
+    *("return 'a' * (1000 + {n})", "return 10 ** 5000", "return {name}(x)", "return", "return iter((x, {n}))"),
+)
+NO_TEXTS = (
+    *("def", "return = {n}", "x = (", ")", "x = 'a{n}", "if x", "for in x: pass"),
+    *("x = 0{n}7", "é? = 1", "\\ {n}", "x = '\0'"),
+)
+INPUTS: tuple[Any, ...] = (
+    *([], [1, 1], "12", 3, {1: 2}, [(1, 2)], [object()], ["x"], ["1, 2"], ["("], [{1: print}], ["a" * 300]),
+    *([float("inf")], range(2000), [()], [lambda: 1], [b"ab".decode], ["open('f')"]),
+)
+NAMES = ("", "two words", "3rd", "for", "max", "x", "Blörp", "_a", "B" * 41, 3, "None", "__import__", ["a"])
+DESCRIPTIONS = ("", "  \n", "as follows:", None, 3, b"text", ["text"])
+HEADS = ("", "*x", "**x", "x, *, y", "x, y, z", "x=[]", "x, x", "x=print", "3", "x, y={}", "lambda", "(x, y)")
+
+
+@st.composite
+def malformed(draw: st.DrawFn) -> dict[str, Any]:
+    """Arguments of `prepare` for a sound program with one thing wrong, which running it may have to show."""
+    program, number = draw(st.sampled_from(SOUND)), draw(st.integers(0, 99))
+    lines = program.source.split("\n")
+    given_: dict[str, Any] = {"inputs": ["1", "2", "3"], "description": "What it does."}
+    kinds = ["statement", "statement", "statement", "text", "head", "inputs", "name", "description"]
+    kind = draw(st.sampled_from(kinds))
+    if kind in ("statement", "text"):
+        wrong = draw(st.sampled_from(STATEMENTS if kind == "statement" else NO_TEXTS))
+        wrong = wrong.format(n=number, name=program.name)
+        # Where every call comes by; text that is not Python may stand anywhere.
+        at = 1 if kind == "statement" else draw(st.integers(0, len(lines)))
+        lines.insert(at, f"    {wrong}")
+    elif kind == "head":
+        lines[0] = f"def {program.name}({draw(st.sampled_from(HEADS))}):"
+        lines.append(f"    # {number}")
+    elif kind == "inputs":
+        given_["inputs"] = draw(st.sampled_from(INPUTS))
+    elif kind == "name":
+        given_["name"] = draw(st.sampled_from(NAMES))
+    else:
+        given_["description"] = draw(st.sampled_from(DESCRIPTIONS))
+    return {"fn_or_source": "\n".join(lines)} | given_
+
+
+def test_malformed_programs_of_ones_own_each_get_a_clear_error() -> None:
+    """A thousand: what reading them shows is checked one by one, and the others run all together, in few processes."""
+    errors: list[OwnProgramError] = []
+    going: list[Draft] = []
+
+    @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(malformed())
+    def check(arguments: dict[str, Any]) -> None:
+        try:
+            going.append(prepare(**arguments))
+        except OwnProgramError as error:
+            errors.append(error)
+
+    check()
+    read = len(errors)
+    for draft, made in zip(going, finish(going), strict=True):
+        assert isinstance(made, OwnProgramError), f"this was taken for sound:\n{draft.source.text}\n{draft.inputs}"
+        errors.append(made)
+    assert read > 300
+    assert len(errors) - read > 100
+    assert len(errors) >= 1000
+    for error in errors:
+        assert re.match(r"(the program|program '.*?') .+; valid: .+", str(error), re.DOTALL), error
+        assert len(str(error)) < 1000
+
+
+# ------------------------------------------------------------------------------------------- nothing unpickled
+PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+UNPICKLES = {"read_pickle", "to_pickle", "allow_pickle", "trust_remote_code"}
+
+
+def unpickling(code: str) -> list[str]:
+    """What of `code` reads pickles, or runs what it reads."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found += [name.name for name in node.names if name.name.split(".")[0] in PICKLES]
+        elif isinstance(node, ast.ImportFrom):
+            found += [node.module or ""] if (node.module or "").split(".")[0] in PICKLES else []
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            runs_it = called in ("torch.load", "np.load", "exec", "eval") or called.split(".")[-1] in UNPICKLES
+            found += [called] if runs_it else []
+            found += [word.arg for word in node.keywords if word.arg in UNPICKLES]
+    return found
+
+
+def test_nothing_is_unpickled(undisturbed: tuple[pd.DataFrame, Path]) -> None:
+    assert unpickling("import pickle\nfrom joblib import load") == ["pickle", "joblib"]
+    assert unpickling("torch.load(f)\npd.read_pickle(f)\nf(x, allow_pickle=True)\nexec(x)") == [
+        *("torch.load", "pd.read_pickle", "allow_pickle", "exec")
+    ]
+    found = {str(file.relative_to(ROOT)): unpickling(file.read_text("utf-8")) for file in (ROOT / "pbb").rglob("*.py")}
+    assert len(found) > 40
+    # The one that runs programs does so in a process with limits.
+    assert [name for name, calls in found.items() if calls] == ["pbb/programs/tracing_worker.py"]
+    kept = {file.suffix for file in undisturbed[1].rglob("*") if file.is_file()}
+    assert kept == {".csv", ".json", ".lock", ".parquet", ".safetensors"}
+
+
+def test_weights_in_a_pickle_are_refused(micro_model: str, tmp_path: Path) -> None:
+    """A pickle runs what its maker likes when it is read."""
+    folder, harm = tmp_path / "model", tmp_path / "harm"
+    shutil.copytree(micro_model, folder)
+    (folder / "model.safetensors").unlink()
+    command = f"cposix\nsystem\n(S'touch {harm}'\ntR."
+    (folder / "pytorch_model.bin").write_bytes(command.encode())
+    with pytest.raises(ModelError, match="could not be loaded"):
+        load(str(folder))
+    assert not harm.exists()
+
+
+# ------------------------------------------------------------------------------ a model's output is never executed
+DOMAINS: tuple[dict[str, Any], ...] = (
+    {"domain": "arithmetic"},
+    {"domain": "algorithms"},
+    {"domain": "ciphers"},
+    {"domain": "grammars"},
+    {"domain": "composition", "with_io_programs": 6},
+)
+FORMS = (
+    "open({file!r}, 'w').write('harm')",
+    "__import__('os').system('touch {file}')",
+    "return __import__('pathlib').Path({file!r}).touch()",
+    "return 1 = (open({file!r}, 'w'), 5)[1]",
+    "return f\"{{open({file!r}, 'w')}}\" = 55555",
+    "x = 3\nimport os; os.mkdir({file!r})\nreturn [open({file!r}, 'w') for _ in '1'] = 77777",
+    "def f(x):\n    return open({file!r}, 'w')\nreturn f(1)",
+    "exec(\"open({file!r}, 'w')\")",
+    "'; touch {file}; '",
+    "$(touch {file})",
+    "{{{{ cycler.__init__.__globals__.os.mkdir({file!r}) }}}}",
+)
+
+
+@pytest.mark.parametrize("changes", DOMAINS, ids=lambda changes: changes["domain"])
+def test_a_models_output_is_never_executed(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers that would write a file where they are run, to every way of asking; none is right, and none is run."""
+    values: dict[str, Any] = {"with_io_programs": 3, "without_io_programs": 3, "questions": 4} | changes
+    experiment = Experiment(**values, asked=("direct", "cot", "recite", "recall"))
+    file = tmp_path / "harm"
+    answers = iter(form.format(file=str(file)) for _ in range(1000) for form in FORMS)
+    asked = evaluation.questions(experiment)
+    tokenizer = load_tokenizer("tiny-s")
+
+    def refuse(*arguments: Any, **options: Any) -> Any:
+        raise AssertionError(f"executed: {arguments}")
+
+    monkeypatch.setattr(evaluation, "generate", lambda model, tokenizer, prompts, *_: [next(answers) for _ in prompts])
+    for owner, name in ((builtins, "exec"), (builtins, "eval"), (os, "system"), (subprocess, "Popen")):
+        monkeypatch.setattr(owner, name, refuse)
+    rows = evaluation.evaluate(torch.nn.Identity(), tokenizer, asked)  # type: ignore[arg-type]
+    monkeypatch.undo()
+    assert {row["answer_mode"] for row in rows} == {"direct", "cot", "recite", "recall"}
+    assert {row["outcome"] for row in rows} <= {"wrong", "unparsed"}
+    assert len({row["completion"] for row in rows}) >= len(FORMS)
+    assert list(tmp_path.iterdir()) == []
