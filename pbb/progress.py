@@ -7,6 +7,7 @@ is nobody to watch them, the line that `pbb.runs` writes for a finished stage is
 from __future__ import annotations
 
 import math
+import os
 import queue
 import sys
 import time
@@ -57,7 +58,8 @@ class Bars:
             from tqdm.notebook import tqdm_notebook
 
         self._messages, self._titles, self._tqdm = messages, titles, tqdm
-        self._drawn = sys.stderr.isatty() or issubclass(tqdm, tqdm_notebook)
+        watched = sys.stderr.isatty() or issubclass(tqdm, tqdm_notebook)
+        self._drawn = watched and not os.environ.get("TQDM_DISABLE")  # of which tqdm's bars for notebooks know nothing
         self._bars: dict[str, Any] = {}
         self._losses: dict[str, list[float]] = {}
 

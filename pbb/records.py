@@ -54,7 +54,7 @@ __all__ = [
 ]
 
 RECORDS = "records.parquet"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # name -> pandas dtype, in the order of the file
 # fmt: off
@@ -62,7 +62,7 @@ COLUMNS: dict[str, str] = {
     "experiment": "str", "preset": "str", "model": "str", "domain": "str", "curriculum": "str",
     "representation": "str", "statements": "int64", "with_io_programs": "int64", "demonstrations": "int64",
     "templates": "int64", "seed": "int64",
-    "stage": "int64", "step": "int64", "progress": "float64", "tokens": "int64",
+    "stage": "int64", "step": "int64", "progress": "float64", "tokens": "int64", "questions_trained": "int64",
     "answer_mode": "str", "group": "str", "program": "str", "input": "str", "held_out": "bool",
     "prompt": "str", "completion": "str", "expected": "str", "parsed": "str", "outcome": "str",
 }
@@ -96,7 +96,7 @@ def validate(frame: pd.DataFrame) -> pd.DataFrame:
     out = out.reset_index(drop=True)
     for name, allowed in ALLOWED.items():
         _refuse(out, ~out[name].isin(allowed), name, f"valid: {', '.join(allowed)}")
-    for name in (*KNOBS, "stage", "step", "tokens"):
+    for name in (*KNOBS, "stage", "step", "tokens", "questions_trained"):
         _refuse(out, out[name] < 0, name, "valid: 0 or more")
     _refuse(out, ~out["progress"].between(0, 1), "progress", "valid: 0 to 1")
     unparsed = out["outcome"] == "unparsed"

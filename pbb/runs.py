@@ -218,9 +218,9 @@ def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
     trained_on = spent(experiment)
     total = max(trained_on[-1][0], 1)
     frames = []
-    for point, (tokens, _) in zip(where, trained_on, strict=True):
+    for point, (tokens, questions) in zip(where, trained_on, strict=True):
         frame = point.task.answers().assign(stage=point.stage, step=point.step)
-        frames.append(frame.assign(tokens=tokens, progress=tokens / total))
+        frames.append(frame.assign(tokens=tokens, questions_trained=questions, progress=tokens / total))
     names = ("model", "domain", "curriculum", "representation", "seed", *KNOBS)
     described = {name: getattr(experiment, name) for name in names}
     if experiment.curriculum in DISTILLATION and experiment.distilled_demonstrations:

@@ -160,7 +160,7 @@ def composition(preset: str, seed: int) -> list[Experiment]:
 
 
 def grammars(preset: str, seed: int) -> list[Experiment]:
-    """F13: strings of grammars known by their rules alone, the control, the ceiling, and random strings."""
+    """F13: strings of grammars known by their rules alone, the control, the rules in the prompt, random strings."""
     return _of_domain(GRAMMARS, preset, seed, "proactive", "stage_1_only", "in_context", "random_generation")
 
 

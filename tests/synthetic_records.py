@@ -78,6 +78,7 @@ def _arm_rows(arm, seed, length, made, planted, checkpoints, preset, chance) -> 
     final_cot, final_direct = (chance + (p - chance) * (0.62 ** (length - 1)) for p in planted)
     for stage, step, progress, share in _moments(arm, checkpoints):
         moment = {"stage": stage, "step": step, "progress": progress, "tokens": int(progress * 4e6)}
+        moment["questions_trained"] = _questions(arm, progress)
         learnt = {
             "cot": chance + (final_cot - chance) * share,
             "direct": chance + (final_direct - chance) * share**3,

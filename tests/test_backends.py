@@ -255,15 +255,15 @@ def train(model: str, out: Path, backend: str, rank: int, *more: str) -> dict[st
 @pytest.mark.slow
 @pytest.mark.parametrize(("rank", "plain"), [(4, "peft"), (0, "full")])
 def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, tmp_path: Path) -> None:
-    """Equal seeds: losses agree to 1 in 1,000, and nine of ten answers of the reloaded weights are the same."""
+    """Equal seeds: losses agree to 1 in 10,000, and so do the answers of the reloaded weights but for a few."""
     ours = train("tiny-s", tmp_path / "unsloth", "unsloth", rank, "grpo")
     theirs = train("tiny-s", tmp_path / plain, plain, rank)
     assert ours["chosen"] == "Unsloth: asked for, on a CPU (UNSLOTH_FORCE_CPU=1)"
     assert len(ours["losses"]) == 12
     assert ours["losses"][-1] < ours["losses"][0]
-    assert ours["losses"] == pytest.approx(theirs["losses"], rel=1e-3)
+    assert ours["losses"] == pytest.approx(theirs["losses"], rel=1e-4)
     same = [a == b for a, b in zip(ours["answers"], theirs["answers"], strict=True)]
-    assert sum(same) >= 0.9 * len(same)
+    assert sum(same) >= 0.95 * len(same)
     assert ours["generated"] >= 32
 
 

@@ -38,7 +38,7 @@ def records() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def few() -> pd.DataFrame:
     """Enough for every figure, and small."""
-    return synthetic_records(("proactive", "stage_1_only"), seeds=2, programs=5, checkpoints=(1.0,))
+    return synthetic_records(("proactive", "retroactive", "stage_1_only"), seeds=2, programs=5, checkpoints=(1.0,))
 
 
 def words(figure: Figure) -> str:

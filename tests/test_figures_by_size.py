@@ -209,7 +209,7 @@ def test_captions_tell_tokens_and_whether_they_are_equal(records: dict[str, pd.D
     assert "Proactive-PBB: 4.0 M tokens at every point." in FIGURES["F09"].caption(records["F09"])
     rows = records["F09"]
     uneven = rows.assign(tokens=rows["tokens"].where(rows["with_io_programs"] > 200, rows["tokens"] // 2))
-    assert "Proactive-PBB: 2.0 to 4.0 M tokens." in FIGURES["F09"].caption(uneven)
+    assert "Proactive-PBB: 2.0 M to 4.0 M tokens." in FIGURES["F09"].caption(uneven)
 
 
 def test_captions_tell_of_what_is_drawn_alone() -> None:

@@ -47,7 +47,13 @@ def test_a_terminal_shows_a_bar_a_stage_with_its_curve(messages: Messages, monke
     assert "loss 0.5 █▁" in screen.getvalue()
 
 
-def test_where_nobody_watches_the_last_loss_is_all(messages: Messages, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("watched", [False, True])
+def test_where_nobody_watches_the_last_loss_is_all(
+    watched: bool, messages: Messages, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: watched, raising=False)
+    if watched:
+        monkeypatch.setenv("TQDM_DISABLE", "1")
     bars = progress.Bars(messages, TITLES)
     with bars.aside():
         print("a line")

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ from pbb.records import canonical
 from pbb.tasks import StageTask, Task
 
 ROOT = Path(pbb.__file__).parents[1]
-KILLS = int(os.environ.get("PBB_TEST_KILLS", "3"))
+KILLS = int(os.environ.get("PBB_TEST_KILLS", "5"))
 
 RUN = """
 import json, sys, pbb
@@ -122,60 +122,86 @@ def start(experiments: list[Experiment], out: Path, code: str = RUN, **environme
     )
 
 
+# Loads what a worker loads, once. Each line of its input is a life: a fork of it runs the sweep in that folder.
+NURSERY = """
+import json, os, sys, torch
+torch.set_num_threads(1)
+import pbb
+from pbb import evaluation, finetuning, models, runs
+experiments = [pbb.Experiment(**values) for values in json.loads(sys.argv[1])]
+runs.execute = lambda tasks, workers, say: [task.run() for task in tasks]
+for folder in sys.stdin:
+    if not (life := os.fork()):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.environ["PBB_RUNS"] = folder.strip()
+        pbb.run(experiments, workers=1).to_parquet(sys.argv[2])
+        os._exit(0)
+    print(life, flush=True)
+    print(os.waitpid(life, 0)[1], flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600 + 30 * KILLS)
+def test_killed_at_random_moments_and_run_again_gives_the_same_records(
+    experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path], tmp_path: Path
+) -> None:
+    """kill -9 at PBB_TEST_KILLS random moments of a sweep. A run store lives until its sweep is complete and compared
+    with the undisturbed one; then another one begins.
+    """
+    rng, kills, complete, out, errors = random.Random(0), 0, 0, tmp_path / "records.parquet", tmp_path / "errors"
+    script = tmp_path / "nursery.py"
+    script.write_text(NURSERY)
+    command = [sys.executable, str(script), json.dumps([asdict(e) for e in experiments]), str(out)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with errors.open("w") as log, subprocess.Popen(command, env=environment, stderr=log, **pipes) as nursery:
+        assert nursery.stdin
+        assert nursery.stdout
+        seconds = 0.0  # that a life takes, of which the first is not disturbed
+        while kills < KILLS or not complete:
+            print(tmp_path / f"runs {complete}", file=nursery.stdin)
+            life, began = int(nursery.stdout.readline() or 0), time.monotonic()
+            assert life, errors.read_text()
+            if seconds and kills < KILLS:
+                time.sleep(rng.uniform(0, seconds))
+                with suppress(ProcessLookupError):
+                    os.kill(life, signal.SIGKILL)
+            status = int(nursery.stdout.readline())
+            assert status in (0, signal.SIGKILL), errors.read_text()
+            kills += status == signal.SIGKILL
+            if status == 0:
+                same(canonical(pd.read_parquet(out)), undisturbed)
+                seconds = seconds or time.monotonic() - began
+                complete += 1
+        nursery.stdin.close()
+    assert kills == KILLS
+    assert complete > 1, "the first life alone was compared"
+
+
 def workers_of(caller: int) -> list[int]:
     table = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 2) for line in table.splitlines()]
     return [int(row[0]) for row in rows if int(row[1]) == caller and "spawn_main" in row[2]]
 
 
-def kill(process: subprocess.Popen[str], victim: str) -> bool:
-    """Kill -9; returns whether there was somebody to kill."""
-    if process.poll() is not None:
-        return False
-    if victim == "all":
-        os.killpg(process.pid, signal.SIGKILL)
-    elif victim == "caller":
-        process.kill()
-    else:
-        workers = workers_of(process.pid)
-        for worker in workers:
-            os.kill(worker, signal.SIGKILL)
-        return bool(workers)
-    return True
-
-
 @pytest.mark.slow
-@pytest.mark.timeout(600 + 300 * KILLS)
-def test_killed_at_random_moments_and_run_again_gives_the_same_records(
+@pytest.mark.timeout(1500)
+def test_a_killed_caller_leaves_no_worker_and_a_killed_worker_is_told_of(
     experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path], tmp_path: Path
 ) -> None:
-    """PBB_TEST_KILLS kills: of everything, of the caller, of a worker, in turn, from a task's beginning on.
-
-    A store lives until its sweep is complete and compared with the undisturbed one; then another one begins.
-    """
-    rng, store, out = random.Random(0), tmp_path / "killed", tmp_path / "killed.parquet"
-    manifests = [json.loads(file.read_bytes()) for file in undisturbed[1].glob("*/*/manifest.json")]
-    seconds = sum(manifest["seconds"] for manifest in manifests if manifest["kind"] != "run")
-    kills, complete = 0, 0
-    while kills < KILLS or not complete:
+    store, out = tmp_path / "runs", tmp_path / "records.parquet"
+    for victim in ("caller", "worker", ""):
         before = set(store.glob("*/*"))
         process = start(experiments, out, PBB_RUNS=str(store))
-        victim, killed = ("all", "caller", "worker")[kills % 3], False
-        if kills < KILLS:
-            while process.poll() is None and set(store.glob("*/*")) <= before:
-                time.sleep(0.01)
-            time.sleep(rng.uniform(0, seconds))
-            killed = kill(process, victim)
-            kills += killed
-        output = process.communicate(timeout=300)[0]  # returns when its workers have ended, too
-        if process.returncode == 0:
-            same(canonical(pd.read_parquet(out)), undisturbed)
-            complete += 1
-            shutil.rmtree(store)
-        else:
-            assert killed, output
-            assert victim != "worker" or "a worker process died" in output, output
-    assert not store.exists()
+        while process.poll() is None and set(store.glob("*/*")) <= before:
+            time.sleep(0.01)  # until a task has begun
+        for number in [process.pid] if victim == "caller" else workers_of(process.pid) if victim else []:
+            os.kill(number, signal.SIGKILL)
+        output = process.communicate(timeout=600)[0]  # returns when nobody holds its output any more
+        assert process.returncode == {"caller": -signal.SIGKILL, "worker": 1, "": 0}[victim], output
+        assert ("a worker process died" in output) == (victim == "worker"), output
+    same(canonical(pd.read_parquet(out)), undisturbed)
 
 
 # ----------------------------------------------------------------------------------------------- full disk

@@ -161,10 +161,14 @@ def tokens(drawn: pd.DataFrame) -> str:
     told = []
     for arm in TRAINED:
         if (mine := drawn.loc[drawn["arm"] == arm, "tokens"]).size:
-            least, most = (f"{value / 1e6:.1f}" for value in (mine.min(), mine.max()))
-            same = f"{most} M tokens at every point" if least == most else f"{least} to {most} M tokens"
+            least, most = (_amount(value) for value in (mine.min(), mine.max()))
+            same = f"{most} tokens at every point" if least == most else f"{least} to {most} tokens"
             told.append(f"{style.ARMS[arm].label}: {same}.")
     return " ".join(told)
+
+
+def _amount(number: float) -> str:
+    return f"{number / 1e6:.1f} M" if number >= 1e5 else f"{number / 1e3:.0f} k"
 
 
 # --------------------------------------------------------------------------------------------- the picture

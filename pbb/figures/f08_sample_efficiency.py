@@ -70,9 +70,11 @@ def cells(records: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Headline values: PBB and its control, and distillation at each number of demonstrations."""
     found = {}
     for key, panel in final(select(records)).groupby(PANEL):
-        for (arm, mode, count), rows in panel.groupby(["curriculum", "answer_mode", "demonstrations"]):
-            shown = f", {_demonstrations(count)}" if arm == _CURVE else ""
-            found[f"{style.ARMS[arm].label}, {style.MODES[mode].label}{shown}; {panel_name(key)}"] = rows
+        for arm in (_LINE, _CONTROL, _CURVE):
+            mine = panel[panel["curriculum"] == arm]
+            for (mode, count), rows in mine.groupby(["answer_mode", "demonstrations"]):
+                shown = f", {_demonstrations(count)}" if arm == _CURVE else ""
+                found[f"{style.ARMS[arm].label}, {style.MODES[mode].label}{shown}; {panel_name(key)}"] = rows
     return found
 
 
@@ -88,7 +90,8 @@ def _caption(drawn: pd.DataFrame, cost: str) -> str:
     measured = drawn[~drawn["arm"].isin(["chance", "crossing"])]
     text = (
         "How many demonstrations a program's source is worth. Distillation (AD) is trained on some of a program's "
-        "inputs and asked about the others; PBB is told the same programs' source, and no input. "
+        "inputs and asked about the others; PBB is told the same programs' source, and no input. A CoT demonstration "
+        "quotes the program's lines in its trace, a direct one does not. "
     )
     crossings = drawn[drawn["arm"] == "crossing"]
     for row in crossings.to_dict("records"):

@@ -43,8 +43,8 @@ def caption(records: pd.DataFrame) -> str:
 
 def _caption(drawn: pd.DataFrame) -> str:
     opening = (
-        "The same programs without input/output examples (w/o IO), asked by name at the end of training, by the number "
-        f"of w/ IO programs in Stage 1. {by_knob.tokens(drawn)} The fewer the programs, the more often each is seen."
+        "Programs without input/output examples (w/o IO), asked by name at the end of training, by the number of w/ IO "
+        f"programs in Stage 1. {by_knob.tokens(drawn)} The fewer the programs, the more often each is seen."
     )
     return by_knob.caption(drawn, opening)
 

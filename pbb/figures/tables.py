@@ -77,9 +77,18 @@ def points(records: pd.DataFrame) -> pd.DataFrame:
     A moment is a checkpoint's rank within its experiment, so that seeds whose stages differ by a few steps
     still meet; progress, tokens and x are then means over seeds. x puts Stage 1 on 0 to 1 and Stage 2 on
     1 to 2, each by its share of steps; arms with one stage that holds everything cover 0 to 2.
+
+    Raises:
+        RecordsError: a curriculum was run with several values of one of KNOBS, whose mean would be nobody's result.
     """
     if records.empty:
         return pd.DataFrame(columns=TABLE)
+    mixed = records.groupby([*PANEL, "curriculum"])[list(KNOBS)].nunique().max()
+    if several := mixed[mixed > 1].index.tolist():
+        raise RecordsError(
+            f"{several[0]}: these records hold {sorted(records[several[0]].unique().tolist())} for one curriculum, and "
+            "this figure does not tell them apart. Draw one, and give the other as its reference"
+        )
     moments = records[["experiment", "curriculum", "stage", "step", "progress", "tokens"]].drop_duplicates()
     moments = moments.sort_values(["experiment", "stage", "step"], ignore_index=True)
     moments["moment"] = moments.groupby("experiment").cumcount()
