@@ -275,3 +275,10 @@ def test_the_comparison_with_the_reference(tmp_path: Path) -> None:
     assert part["Stage 1 only, CoT"] == "not run"
     records = load_records(machine_folder(tmp_path, "cpu", "F02"))
     assert set(records["curriculum"]) == {"proactive"}
+
+
+def test_experiments_that_differ_in_a_knob_are_not_averaged(records: pd.DataFrame) -> None:
+    twice = pd.concat([records, records.assign(templates=1, experiment=records["experiment"].str[::-1])])
+    for figure in ("F02", "F05"):
+        with pytest.raises(RecordsError, match=r"templates: these records hold \[1, 20\]"):
+            FIGURES[figure].table(twice)

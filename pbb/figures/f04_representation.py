@@ -26,8 +26,9 @@ FORMS = {
 _FIXED = [column for column in KNOB.fixed if column != "representation"]
 
 
-def _forms(mode: str, **look: str) -> list[Line]:
-    return [Line({"answer_mode": mode, "representation": form}, FORMS[form]._replace(**look)) for form in FORMS]
+def _forms(mode: str, marker: str = "") -> list[Line]:
+    looks = {form: look._replace(marker=marker or look.marker) for form, look in FORMS.items()}
+    return [Line({"answer_mode": mode, "representation": form}, look) for form, look in looks.items()]
 
 
 _PANELS = {"CoT": [*_forms("recall", marker="*"), *_forms("cot")], "Direct": _forms("direct")}
