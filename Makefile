@@ -29,7 +29,7 @@ help:
 
 setup: $(READY) ## create .venv with the pinned packages | any | 2 min | 2.2 GB
 
-reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 25 min | 0.3 GB
+reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 100 min | 1 GB
 	$(PY) -m pbb reproduce --preset $(PRESET) --seeds $(SEEDS) $(OPTIONS)
 
 figures: $(READY) ## draw the figures from the committed records | any | 15 s | 10 MB
@@ -47,7 +47,7 @@ reference: $(READY) ## promote complete runs to figures/reference/PRESET | any |
 smoke: $(READY) ## the whole pipeline at toy size; never makes a figure | 1 core, 4 GB | 5 min | 0.1 GB
 	$(PY) -m pbb smoke
 
-test: $(READY) ## every test, the smoke run of each notebook included | 2 cores, 8 GB | 6 min | 0.3 GB
+test: $(READY) ## every test, the smoke run of each notebook included | 2 cores, 8 GB | 15 min | 0.3 GB
 	$(PY) -m pytest -n 2 --dist loadfile
 
 bench: $(READY) ## how fast things are, as a table of ratios | 2 cores, idle | 5 min | 0.1 GB

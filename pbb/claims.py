@@ -274,8 +274,8 @@ CLAIMS: tuple[Claim, ...] = (
             Side("proactive", where={"domain": "composition"}),
             _arms("stage_1_only", domain="composition"),
         ),
-        "Two lookups in a row have to succeed where one already fails now and then, and the base models never saw one "
-        "function call another.",
+        "Parts are recalled when they are asked for alone. In the trace of a composite half of the outer names are "
+        "copied wrongly, and where both names are right the lines below them are mostly other programs'.",
     ),
     Claim(
         "C12",

@@ -203,7 +203,7 @@ def _check_store() -> None:
     try:
         store.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        wrong = error.strerror
+        wrong = error.strerror or str(error)
     if not os.access(store, os.W_OK):
         raise RunError(f"{store}: no runs can be kept there ({wrong}); valid: PBB_RUNS=/a/folder/that/can/be/written")
 

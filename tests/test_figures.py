@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from synthetic_records import synthetic_records
 
+from pbb.cli import FIGURE_IDS
 from pbb.documents import parse_answer
 from pbb.figures import FIGURES, style
 from pbb.figures.f02_curricula import table as f02_table
@@ -24,6 +25,7 @@ from pbb.figures.io import (
 from pbb.figures.tables import TABLE, final, points, usable
 from pbb.programs import Execution, execute_many
 from pbb.records import ALLOWED, RecordsError, is_complete, load_records, read_manifest
+from pbb.studies import STUDIES
 
 # F07, F11 and F13 show one domain each, which is not arithmetic: test_figures_domains.py
 ON_ARITHMETIC = [figure_id for figure_id in FIGURES if figure_id not in ("F07", "F11", "F13")]
@@ -33,6 +35,10 @@ FILES = {"figure.png", "figure.pdf", "table.csv", "records.parquet", "manifest.j
 @pytest.fixture(scope="module")
 def records() -> pd.DataFrame:
     return synthetic_records(programs=6, checkpoints=(0.5, 1.0), statements=(1, 2))
+
+
+def test_every_figure_has_a_study_and_is_reproduced() -> None:
+    assert FIGURE_IDS == tuple(STUDIES) == tuple(FIGURES)
 
 
 @pytest.fixture(scope="module")

@@ -325,12 +325,16 @@ def test_altered_weights_are_refused_and_the_way_out_is_said(tmp_path: Path, mon
 
 
 @pytest.fixture(scope="module")
-def smol() -> Any:
-    """SmolLM2 in its usual cache, which keeps what takes half a minute to make."""
+def smol() -> Iterator[Any]:
+    """SmolLM2 in its usual cache, which keeps what takes half a minute to make. One thread, as a worker has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        return models.load("smollm2-135m")
+        yield models.load("smollm2-135m")
     except ModelError as error:
         pytest.skip(str(error))
+    finally:
+        torch.set_num_threads(threads)
 
 
 @pytest.mark.slow
