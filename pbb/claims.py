@@ -153,8 +153,8 @@ CLAIMS: tuple[Claim, ...] = (
                 more_than=(_taught("code", "tiny-l"), _taught("description", "tiny-l")),
             ),
         ),
-        "The tiny models were pretrained on code and on English in equal measure, so neither is the more familiar; and "
-        "where the smallest model can do neither, there is no gap that could narrow.",
+        "From descriptions the smaller models run nothing that they know by heart, though they run descriptions in "
+        "context as well as code: a gap cannot narrow before there is something on its lower side.",
     ),
     Claim(
         "C3",
