@@ -79,6 +79,8 @@ def read_manifest(folder: Path | str) -> dict[str, Any] | None:
         manifest = json.loads(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise CorruptRunError(file, f"cannot be read ({error.strerror})") from None
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are both ValueErrors
         raise CorruptRunError(file, f"is not valid JSON ({error})") from None
     if not isinstance(manifest, dict):

@@ -19,6 +19,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from pbb import hub, smollm2
+from pbb.folders import CorruptRunError
 from pbb.machine import asking_weights, this_machine
 from pbb.model_files import SMOLLM2, TINY_FOLDER, TINY_NAMES, ModelError, folder_of, identity
 from pbb.model_size import Shape
@@ -91,6 +92,7 @@ def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTr
 
     Raises:
         ModelError: there is no such model, or it cannot be loaded; the message says what to do.
+        CorruptRunError: the checkpoint at `weights` cannot be read.
     """
     source = weights or source_of(name)
     try:
@@ -100,9 +102,14 @@ def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTr
             # Packed rows and left-padded batches give the same answers under eager and SDPA; eager is the faster
             # one for tiny models on a CPU.
             attn_implementation="eager" if name in TINY_NAMES else "sdpa",
+            use_safetensors=True,  # never a pickle
         )
         tokenizer = load_tokenizer(name)
-    except OSError as error:
+    except Exception as error:
+        if weights:
+            raise CorruptRunError(weights, f"cannot be loaded ({type(error).__name__}: {error})") from error
+        if not isinstance(error, OSError):
+            raise
         raise ModelError(
             f"model={name!r} could not be loaded from {str(source)!r}: {str(error).splitlines()[0]}"
         ) from error

@@ -164,6 +164,8 @@ def load_records(folder: Path | str) -> pd.DataFrame:
         data = file.read_bytes()
     except FileNotFoundError:
         raise CorruptRunError(file, "is missing, though the manifest names it") from None
+    except OSError as error:
+        raise CorruptRunError(file, f"cannot be read ({error.strerror})") from None
     if (found := hashlib.sha256(data).hexdigest()) != entry["sha256"]:
         wrong = f"does not match its manifest (sha256 {found[:12]}…, expected {str(entry['sha256'])[:12]}…)"
         raise CorruptRunError(file, wrong)

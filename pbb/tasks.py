@@ -7,6 +7,7 @@ and finds it done.
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Callable
@@ -165,7 +166,7 @@ class EvaluationTask:
     def answers(self) -> pd.DataFrame:
         """Return the scored answers. Raises CorruptRunError where the file cannot be read."""
         try:
-            return pd.read_parquet(self.folder / ANSWERS)
+            return pd.read_parquet(io.BytesIO((self.folder / ANSWERS).read_bytes()))  # of a folder pandas makes no rows
         except Exception as error:
             raise CorruptRunError(self.folder / ANSWERS, f"cannot be read ({error})") from None
 

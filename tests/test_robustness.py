@@ -194,13 +194,14 @@ def test_a_killed_caller_leaves_no_worker_and_a_killed_worker_is_told_of(
     for victim in ("caller", "worker", ""):
         before = set(store.glob("*/*"))
         process = start(experiments, out, PBB_RUNS=str(store))
-        while process.poll() is None and set(store.glob("*/*")) <= before:
-            time.sleep(0.01)  # until a task has begun
+        while process.poll() is None and not (workers_of(process.pid) or set(store.glob("*/*")) - before):
+            time.sleep(0.01)  # until there is a worker, which takes a few seconds to begin a task
         for number in [process.pid] if victim == "caller" else workers_of(process.pid) if victim else []:
             os.kill(number, signal.SIGKILL)
         output = process.communicate(timeout=600)[0]  # returns when nobody holds its output any more
-        assert process.returncode == {"caller": -signal.SIGKILL, "worker": 1, "": 0}[victim], output
-        assert ("a worker process died" in output) == (victim == "worker"), output
+        # On a fast machine the last task may be done before its worker is killed.
+        assert process.returncode in {"caller": (-signal.SIGKILL,), "worker": (0, 1), "": (0,)}[victim], output
+        assert ("a worker process died" in output) == (process.returncode == 1), output
     same(canonical(pd.read_parquet(out)), undisturbed)
 
 
