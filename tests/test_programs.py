@@ -33,7 +33,7 @@ from pbb.programs.arithmetic import (
     render_source,
 )
 from pbb.programs.interpreter import InterpretationError, interpret
-from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
+from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES, experiment_names
 from pbb.programs.program import belongs_to_base
 from pbb.streams import digest, stream
 
@@ -306,6 +306,14 @@ def test_asking_for_too_many_fails_clearly_and_soon(knobs: dict[str, Any], count
     with pytest.raises(ValueError, match=rf"count={count}: ArithmeticSettings\(.*allows for only about \d+ different"):
         generate(ArithmeticSettings(**knobs), count, 0)
     assert time.process_time() - start < 10
+
+
+def test_a_larger_number_of_names_goes_on_from_a_smaller_one() -> None:
+    """F09 compares numbers of programs: a measured program must keep its name. All names can be had."""
+    every = experiment_names(len(EXPERIMENT_NAMES), "key")
+    assert set(every) == set(EXPERIMENT_NAMES)
+    for count in (1, 20, 900, 1365, 1366, 2500):
+        assert experiment_names(count, "key") == every[:count]
 
 
 def test_asking_for_more_than_there_are_names_fails_at_once() -> None:

@@ -38,11 +38,15 @@ EXPERIMENT_NAMES = tuple(name for name in _ALL if not _is_base(name))
 
 
 def experiment_names(count: int, *key: object) -> list[str]:
-    """Return `count` different names for an experiment, in an order drawn from `key`.
+    """Return `count` different names for an experiment, in an order drawn from `key`: the first of any larger number.
 
     Raises:
         ValueError: more names are asked for than there are.
     """
     if not 0 <= count <= len(EXPERIMENT_NAMES):
         raise ValueError(f"count={count}: there are names for 0 to {len(EXPERIMENT_NAMES)} programs")
-    return stream("names", *key).sample(EXPERIMENT_NAMES, count)
+    # Not `sample`, which draws otherwise where it is asked for more: a larger number has to go on from a smaller one's.
+    rng, drawn = stream("names", *key), dict[str, None]()
+    while len(drawn) < count:
+        drawn[rng.choice(EXPERIMENT_NAMES)] = None
+    return list(drawn)
