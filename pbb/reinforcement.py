@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallba
 from trl import GRPOConfig, GRPOTrainer
 
 from pbb import finetuning
+from pbb.backends import Backend
 from pbb.curricula import Group, LeakageError
 from pbb.documents import Document, parse_answer
 from pbb.experiment import GRPO_LOSSES
@@ -218,6 +219,7 @@ def reinforce(
     checkpoints: Sequence[int] = (),
     on_checkpoint: Callable[[int, PreTrainedModel], None] = lambda step, model: None,
     progress: bool = True,
+    backend: Backend | None = None,
 ) -> PolicyTraining:
     """Train `model` in place for `steps` steps on the questions of a stage's stream, in its order.
 
@@ -232,7 +234,7 @@ def reinforce(
     reward = ExactMatch(group, tokenizer)
     watch = _Watch(checkpoints, on_checkpoint, reward)
     together = o.generation_batch_size // o.completions  # steps; rewards are known only where there is sampling
-    precision = finetuning.use_fast_matmul()
+    precision = finetuning.precision_of(backend)
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one; nothing in it is kept
         arguments = GRPOConfig(
             output_dir=folder,
@@ -257,12 +259,12 @@ def reinforce(
             report_to="none",
             seed=seed,
             data_seed=seed,
-            use_cpu=not torch.cuda.is_available(),
-            bf16=False,
+            mask_truncated_completions=False,  # TRL's default, and not Unsloth's
             gradient_checkpointing=False,
             shuffle_dataset=False,
             dataloader_pin_memory=False,
             disable_tqdm=not progress,
+            **finetuning.formats(backend),
         )
         trainer = GRPOTrainer(
             model=model,
@@ -270,7 +272,7 @@ def reinforce(
             args=arguments,
             train_dataset=rows,
             processing_class=tokenizer,
-            peft_config=finetuning.lora(o.lora_rank) if o.lora_rank else None,
+            peft_config=finetuning.new_adapters(model, o.lora_rank, seed),
             callbacks=[watch],
         )
         if not progress:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,6 +42,15 @@ if TYPE_CHECKING:
 
 ANSWERS = "answers.parquet"
 NO_MODEL = "random_generation"  # the arm that asks no model
+# What figures vary beside model, length, seed and arm, and what it counts, if it is a number.
+_VARIED = {
+    "representation": "",
+    "with_io_programs": "w/ IO program",
+    "templates": "template",
+    "distilled_demonstrations": "demonstration",
+    "with_io_composites": "w/ IO composite",
+    "backend": "",
+}
 EVALUATION_VERSION = 1  # raised when evaluation.py alters what is asked or how it is scored
 
 
@@ -105,7 +115,7 @@ class StageTask:
 
     def __str__(self) -> str:
         e = self.experiment
-        return f"train {e.model}, {_programs(e)}, seed {e.seed}: stage {self.stage.label!r}"
+        return f"train {e.model}, {_programs(e)}, seed {e.seed}: stage {self.stage.label!r}{_knobs(e)}"
 
     def run(self, progress: bool = False) -> None:
         """Train, and leave weights, training log and manifest; returns at once where that was done before."""
@@ -186,6 +196,14 @@ def _programs(experiment: Experiment) -> str:
     return experiment.domain
 
 
+def _knobs(experiment: Experiment) -> str:
+    """Return what a figure may vary and this experiment has changed, such as ``" (4 templates)"``; or nothing."""
+    values = {name: getattr(experiment, name) for name in _VARIED}
+    changed = {name: value for name, value in values.items() if value != getattr(Experiment, name)}
+    said = [count(value, _VARIED[name]) if _VARIED[name] else value for name, value in changed.items()]
+    return f" ({', '.join(said)})" if said else ""
+
+
 def base_key(experiment: Experiment) -> str:
     """Return the identity of the experiment's base model, or that there is none."""
     return NO_MODEL if experiment.curriculum == NO_MODEL else identity(experiment.model)
@@ -200,7 +218,8 @@ def stage_keys(experiment: Experiment) -> list[str]:
     if (e, base) not in _STAGE_KEYS:
         settings = [e.batch_rows, e.row_tokens, e.weight_decay, e.lora_rank, e.checkpoints, e.seed, e.general_ratio]
         keys: list[str] = []
-        before: list[object] = [base, settings]
+        # What a machine chooses by itself is no part of the key: the manifest says what it was.
+        before: list[object] = [base, settings, *([e.backend] if e.backend != "auto" else [])]
         for stage in curriculum(e):
             key = stage.key(*before)
             before = [key, *([e.stage_2_doublings] if e.stage_2_doublings else [])]
@@ -231,18 +250,23 @@ def _step_folder(folder: Path, step: int) -> Path:
 
 
 def _train(task: StageTask, folder: Path, progress: bool) -> None:
-    from pbb import models
+    from pbb import backends
 
     e, stage = task.experiment, task.stage
+    backend = backends.choose(e)
+    if backend.name == "unsloth" and "unsloth" not in sys.modules:
+        backends.apart(_train, task, folder, progress)
+        return
     started = time.perf_counter()
     before = StageTask(e, task.index - 1).weights if task.index else None
-    model, tokenizer = models.load(e.model, before)
+    model, tokenizer = backends.load(e, backend, before)
+    from pbb import models  # after Unsloth, which has to come before transformers
 
     def keep(step: int, current: PreTrainedModel) -> None:
         models.save(current, _step_folder(folder, step))
 
     train = _by_rewards if stage.objective else _by_documents
-    settings = {"checkpoints": task.checkpoints(), "on_checkpoint": keep, "progress": progress}
+    settings = {"checkpoints": task.checkpoints(), "on_checkpoint": keep, "progress": progress, "backend": backend}
     done, taken, tokens = train(task, model, tokenizer, settings)
     pd.DataFrame(done.log).to_csv(folder / "training_log.csv", index=False)
     write_manifest(
@@ -260,6 +284,7 @@ def _train(task: StageTask, folder: Path, progress: bool) -> None:
             "seconds": round(time.perf_counter() - started, 1),
             "seconds_training": round(done.seconds, 1),
             "device": done.device,
+            "backend": backend.manifest(),
             "precision": done.precision,
             **environment_manifest(),
         },
@@ -305,13 +330,14 @@ def _by_rewards(
 def _evaluate(task: EvaluationTask, folder: Path) -> None:
     from pbb import evaluation, models
 
-    started = time.perf_counter()
+    started, dtype = time.perf_counter(), ""
     if task.experiment.curriculum == NO_MODEL:
         rows = evaluation.answer_at_random(task.experiment)
     else:
         needs = task.needs
         weights = _step_folder(needs[0].folder, task.step) if needs else None
         model, tokenizer = models.load(task.experiment.model, weights)
+        dtype = str(model.dtype).removeprefix("torch.")
         rows = evaluation.evaluate(model, tokenizer, evaluation.questions(task.experiment, task.asked))
     pd.DataFrame(rows).to_parquet(folder / ANSWERS)
     write_manifest(
@@ -321,7 +347,7 @@ def _evaluate(task: EvaluationTask, folder: Path) -> None:
             "key": task.key,
             "questions": len(rows),
             "batch_size": evaluation.BATCH,
-            "dtype": "float32",
+            "dtype": dtype,
             "seconds": round(time.perf_counter() - started, 1),
             **environment_manifest(),
         },

@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 from synthetic_records import synthetic_records
 
 import pbb
-from pbb import evaluation, runs
+from pbb import evaluation, runs, scheduling
 from pbb.experiment import _RANGES, _TUPLES, Experiment, ExperimentError
 from pbb.figures.io import save_figure
 from pbb.folders import RecordsError
@@ -63,10 +63,10 @@ def experiments(micro_model: str) -> list[Experiment]:
     return [base.changed(curriculum=arm) for arm in ("proactive", "stage_1_only", "untuned")]
 
 
-def in_this_process(tasks: Sequence[Task], workers: int, say: Callable[[str], object]) -> None:
+def in_this_process(tasks: Sequence[Task], workers: int, say: Callable[[str], object], **how: Any) -> None:
     """Do what a worker does, without the ten seconds that starting one takes."""
     for task in tasks:
-        if failure := runs._do(task):
+        if failure := scheduling.do(task):
             raise runs.RunError(f"could not {task}: {failure}")
 
 
@@ -129,7 +129,7 @@ torch.set_num_threads(1)
 import pbb
 from pbb import evaluation, finetuning, models, runs
 experiments = [pbb.Experiment(**values) for values in json.loads(sys.argv[1])]
-runs.execute = lambda tasks, workers, say: [task.run() for task in tasks]
+runs.execute = lambda tasks, workers, say, **how: [task.run() for task in tasks]
 for folder in sys.stdin:
     if not (life := os.fork()):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -434,7 +434,7 @@ def test_a_read_only_checkout_and_odd_paths(elsewhere: dict[str, Any], undisturb
     )
     pd.testing.assert_frame_equal(ours, theirs)
     assert not elsewhere["written"]
-    assert re.search(r"\] train .*: stage 'w/ IO': \d+ s, loss [\d.]+\n", elsewhere["output"]), elsewhere["output"]
+    assert re.search(r"\] train .*: stage 'w/ IO'.*: \d+ s, loss [\d.]+\n", elsewhere["output"]), elsewhere["output"]
     assert "step/s" not in elsewhere["output"], "no bars where nobody watches"
 
 
