@@ -16,11 +16,11 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup unsloth smollm2 reproduce figures site claims reference smoke test bench base-models notebook lint format lock \
+.PHONY: help setup unsloth smollm2 reproduce figures site claims reference smoke test bench base-models doctor notebook lint format lock \
 	badges clean distclean
 
 help:
-	@echo "usage: make TARGET [PRESET=auto|cpu|gpu|...] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
+	@echo "usage: make TARGET [PRESET=auto|cpu|gpu|colab|paper|smoke] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
 	@echo "       make reproduce OPTIONS='--executor slurm --slurm partition=gpu' trains in jobs of a Slurm cluster"
 	@echo "       make reproduce BUDGET_MIN=9 begins nothing that would end after 9 min; it ends with 'Error 75' until all"
 	@echo "       is done, and the same command goes on"
@@ -59,6 +59,9 @@ bench: $(READY) ## how fast things are, as a table of ratios | 2 cores, idle | 5
 
 base-models: $(READY) ## train the committed tiny models again | 2 cores, 8 GB | 2 h | 0.2 GB
 	$(PY) -m pbb base-models
+
+doctor: $(READY) ## say what this machine can run, and what is missing | any | 10 s | -
+	@$(PY) -m pbb doctor
 
 notebook: $(READY) ## open the notebooks in JupyterLab | any | - | -
 	$(PY) -m jupyterlab notebooks

@@ -258,7 +258,12 @@ def lines(trainings: Iterable[Training], machine: Machine | None = None) -> list
         key = (e.model, e.backend, e.lora_rank, e.batch_rows * e.row_tokens)
         examples.setdefault(key, e)
         tokens[key] = tokens.get(key, 0) + training.tokens
-    return list(dict.fromkeys(_line(e, m, tokens[key]) for key, e in examples.items()))
+    said = {_line(e, m, tokens[key]): e.model for key, e in examples.items()}
+    first = {model: line for line, model in reversed(said.items())}
+    return [
+        f"{line}; {before}" if line == first[model] and (before := wanted(model)) else line
+        for line, model in said.items()
+    ]
 
 
 def _line(e: Experiment, m: Machine, tokens: int) -> str:
@@ -280,6 +285,21 @@ def _line(e: Experiment, m: Machine, tokens: int) -> str:
         said.append(f"about {needed / GB:.0f} GB of the card's {m.memory / GB:.0f} GB{small}")
     elif shape and (seconds := cpu_seconds(shape, tokens, m.cores)) > LONG_S and e.model not in TINY_NAMES:
         said.append(f"about {seconds / 3600:.0f} h on this CPU, so it wants a GPU")
-    if e.model != SMOLLM2 and folder_of(e.model) is None and (room := hub.room(e.model)):
-        said.append(room)
     return "; ".join(said)
+
+
+def wanted(model: str) -> str:
+    """Return what has to be fetched or made before `model` can be loaded here, in words; "" for nothing. Asks nobody.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    if model == SMOLLM2:
+        return smollm2.wanted()
+    if folder_of(model) is not None or not (room := hub.room(model)):
+        return ""
+    repository = hub.hub_name(model).repository
+    said = [room, "" if hub.commit_of(model) else "its commit is the Hub's latest, not known yet"]
+    if hub.hub_models().get(repository, {}).get("gated"):
+        said.append("gated: it takes a token")
+    return "; ".join(filter(None, said))

@@ -23,16 +23,34 @@ COME_BACK = 75  # exit status of a command whose budget is used up with somethin
 
 
 def resolve_preset(name: str) -> str:
-    """Return `name`, or for ``auto`` the preset that fits this machine: gpu with CUDA (once it exists), else cpu."""
-    from pbb.experiment import PRESETS
-
+    """Return `name`, or for ``auto`` the preset that fits this machine: gpu with CUDA, else cpu."""
     if name != "auto":
         return name
-    if "gpu" not in PRESETS or importlib.util.find_spec("torch") is None:
+    if importlib.util.find_spec("torch") is None:
         return "cpu"
     import torch
 
     return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+def _figures(asked: Sequence[str] | None, preset: str) -> tuple[str, ...]:
+    """Return the figures that were asked for, or all that `preset` has, saying which it leaves out."""
+    from pbb.studies import figures_of
+
+    own = figures_of(preset)
+    if not asked and (others := [figure for figure in FIGURE_IDS if figure not in own]):
+        print(f"preset {preset} leaves out {', '.join(others)}; named, such as `run {others[0]}`, one is computed")
+    return tuple(asked or own)
+
+
+def _notebooks(preset: str) -> list[str]:
+    """Return the notebooks that belong to `preset`: all but those of figures that it leaves out."""
+    from pbb.notebooks import list_notebooks
+    from pbb.studies import figures_of
+
+    left_out = set(FIGURE_IDS) - set(figures_of(preset))
+    names = [path.stem for path in list_notebooks()]
+    return [name for name in names if name.partition("_")[0] not in left_out]
 
 
 def _all_experiments(figures: Sequence[str], preset: str, seeds: int) -> list[Any]:
@@ -54,11 +72,23 @@ def save_figures(figures: Sequence[str], preset: str, seeds: int, folder: Path, 
         save_figure(figure, records, target, {"seeds": seeds, **environment_manifest()}, allow_smoke=allow_smoke)
 
 
+def _planned_for(card: str | None, preset: str) -> Any:
+    """Return the machine to plan for: with the card that was named, or the preset's where there is none; None: this."""
+    from pbb.machine import CARD_OF, CARDS, this_machine
+
+    if card is None and (preset not in CARD_OF or this_machine().card):
+        return None
+    return CARDS[card or CARD_OF[preset]]
+
+
 def command_plan(options: argparse.Namespace) -> int:
     from pbb import runs
 
     preset = resolve_preset(options.preset)
-    todo = runs.plan(_all_experiments(options.figure or FIGURE_IDS, preset, options.seeds))
+    machine = _planned_for(options.card, preset)
+    if machine:
+        print(f"planned for one {machine.card} with Unsloth, whatever this machine has")
+    todo = runs.plan(_all_experiments(_figures(options.figure, preset), preset, options.seeds), machine=machine)
     print("\n  ".join([str(todo), *(() if options.budget_min is None else todo.longer_than(options.budget_min))]))
     return 0
 
@@ -67,7 +97,7 @@ def command_run(options: argparse.Namespace) -> int:
     from pbb import runs
 
     preset = resolve_preset(options.preset)
-    figures = options.figure or FIGURE_IDS
+    figures = _figures(options.figure, preset)
     runs.run(
         _all_experiments(figures, preset, options.seeds),
         preset=preset,
@@ -141,14 +171,12 @@ def _notebook_state(preset: str, seeds: int) -> str:
 
 def _notebooks_left(preset: str, seeds: int) -> list[str]:
     """Return the notebooks that were not executed since something changed, in reading order."""
-    from pbb.notebooks import list_notebooks
-
     mark = paths.build(preset) / ".state"
     if mark.exists():
         state, _, left = mark.read_text().partition("\n")
         if state == _notebook_state(preset, seeds):
             return left.split()
-    return [path.stem for path in list_notebooks()]
+    return _notebooks(preset)
 
 
 def _remember_notebooks(preset: str, seeds: int, left: Sequence[str]) -> None:
@@ -192,9 +220,9 @@ def command_reference(options: argparse.Namespace) -> int:
 
     preset = resolve_preset(options.preset)
     if preset == "smoke":
-        print("preset smoke never becomes a reference; valid: cpu", file=sys.stderr)
+        print("preset smoke never becomes a reference; valid: any other", file=sys.stderr)
         return 2
-    figures = options.figure or FIGURE_IDS
+    figures = _figures(options.figure, preset)
     todo = runs.plan(_all_experiments(figures, preset, options.seeds))
     if todo.missing:
         print(
@@ -234,12 +262,20 @@ def command_pin_models(options: argparse.Namespace) -> int:
     return 0
 
 
+def command_doctor(options: argparse.Namespace) -> int:
+    """Say what this machine can run: card, memory, disk, models, presets. Changes nothing, and always succeeds."""
+    from pbb import doctor
+
+    print(doctor.report())
+    return 0
+
+
 def command_notebooks(options: argparse.Namespace) -> int:
     from pbb.notebooks import run_notebooks
 
     preset = resolve_preset(options.preset)
     run_notebooks(
-        options.name or None,
+        options.name or _notebooks(preset),
         preset=preset,
         parameters={"seeds": options.seeds},
         out=paths.build(preset),
@@ -277,15 +313,22 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(function=function)
         if figures:
-            command.add_argument("figure", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURE_IDS)}; default all")
+            command.add_argument(
+                "figure", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURE_IDS)}; default all of the preset's"
+            )
         if preset:
-            command.add_argument("--preset", default="auto", help="auto, smoke or cpu (default: auto)")
+            command.add_argument(
+                "--preset", default="auto", help="auto, smoke, cpu, gpu, colab or paper (default: auto)"
+            )
             command.add_argument("--seeds", type=int, default=1, help="seeds 0 to N - 1 (default: 1)")
         return command
 
     planned = add("plan", command_plan, "say what would be computed and how long it should take", figures=True)
-    budget = {"type": _minutes, "metavar": "MIN", "help": "begin nothing that would end after so many minutes"}
+    budget_help = "begin nothing that would end after so many minutes"
+    budget: dict[str, Any] = {"type": _minutes, "metavar": "MIN", "help": budget_help}
     planned.add_argument("--budget-min", **budget)
+    cards = "plan for this card (default: the one that is here, else the one that the preset is meant for)"
+    planned.add_argument("--card", choices=("h100", "a100", "l4", "t4"), help=cards)
     for name, function, text in (
         ("run", command_run, "compute what is missing, without notebooks"),
         ("reproduce", command_reproduce, "compute what is missing, draw, run the notebooks, compare"),
@@ -308,9 +351,10 @@ def parser() -> argparse.ArgumentParser:
     claimed.add_argument("--mine", action="store_true", help="judge this machine's figures instead")
     claimed.add_argument("--readme", action="store_true", help="write the board into README.md too")
     notebooks = add("notebooks", command_notebooks, "execute notebooks headlessly into build/")
-    notebooks.add_argument("name", nargs="*", metavar="NOTEBOOK", help="such as F02; default all")
+    notebooks.add_argument("name", nargs="*", metavar="NOTEBOOK", help="such as F02; default all of the preset's")
     base = add("base-models", command_base_models, "train the tiny base models again", preset=False)
     base.add_argument("model", nargs="*", metavar="MODEL", help="default all")
+    add("doctor", command_doctor, "what this machine can run, and what is missing", preset=False)
     add("pin-models", command_pin_models, "pin the registry's Hub models to their latest commits", preset=False)
     return top
 

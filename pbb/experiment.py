@@ -73,7 +73,7 @@ class Experiment:
     shortest_text: int = 1
     longest_text: int = 4  # a chain of thought grows by two or three lines a letter
     alphabet: int = 26  # letters, and shifts: the fewer, the less there is to learn
-    letter_case: str = "lower"  # or "upper": the tiny models' tokenizer never joins capitals
+    letter_case: str = "lower"  # or "upper", "digits": an alphabet of digits is what a tiny model can compute with
     shifts: str = "uniform"  # or "natural": how demonstrations of w/ IO programs are spread over shifts
     distilled_shifts: str = "uniform"  # the same for demonstrations of AD programs
     # grammars
@@ -386,6 +386,8 @@ def check_fields(changes: Mapping[str, Any]) -> None:
             raise ExperimentError(f"no experiment has a field {name!r}; {hint}fields: {', '.join(known)}")
 
 
+# What presets with a pretrained model and adapters share; a completion of 96 tokens holds a trace of two statements.
+_ADAPTED: dict[str, Any] = {"lora_rank": 32, "row_tokens": 256, "weight_decay": 0.01, "grpo_length": 96}
 # What a preset changes in the defaults above. A preset's figures are never mixed with another's.
 PRESETS: dict[str, dict[str, Any]] = {
     # Proves that everything runs; far too small to show anything, and never becomes a figure.
@@ -407,6 +409,63 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # Two cores and 8 GB. Chosen on seeds and programs that no reference run uses (figures/README.md).
     "cpu": {},
+    # The three below are for a card. Their budgets are reasoned, and not tuned: none has been run on one yet.
+    # - Adapters of rank 32 on every linear layer: more trained numbers than completion tokens in what is to be known,
+    #   from where on LoRA is said to learn as much as full finetuning (Schulman et al., "LoRA Without Regret", 2025).
+    # - Rates near that study's rule for LoRA and Llamas, 5e-4 (2000 / width)^0.78: 1.3e-3 at 576, 4.9e-4 at 2048,
+    #   2.9e-4 at 4096. Stage 2 has about a third of it, as at preset cpu. Weight decay as is usual for adapters.
+    # - Rows of 256 tokens: the longest document of one, two, three statements has 99, 144, 187 with SmolLM2's
+    #   tokenizer, and the largest other template (Llama's) adds about 15. Longer documents have rows of
+    #   their own in `pbb.studies`.
+    # - Steps in epochs, since texts are two to three times longer in these vocabularies than in the tiny models': a
+    #   document has 64 tokens (source) or 68 (execution) on average, so that Stage 1 is about 106,000 tokens an epoch
+    #   with 800 w/ IO programs, exposure 58,000, executions 54,000, Stage 2 6,400.
+    "gpu": _ADAPTED
+    | {
+        "model": "smollm2-135m",
+        "learning_rate": 1e-3,
+        "stage_2_learning_rate": 3e-4,
+        "grpo_learning_rate": 1e-4,
+        "batch_rows": 16,  # 4,096 tokens: fewer leave a large card waiting, more learn less from each
+        "stage_1_steps": 1000,  # 39 epochs
+        "stage_2_steps": 120,  # 70 epochs, as many as at preset cpu; so for the two below
+        "exposure_steps": 600,  # 43 epochs
+        "execution_steps": 250,  # 19 epochs
+    },
+    # An hour of a T4 has room for a tenth of these tokens. A model eight times as large should need fewer epochs, and
+    # fewer programs narrow nothing but the intervals. 16-bit weights (float16 on a T4) take 2.5 GB of its 16.
+    "colab": _ADAPTED
+    | {
+        "model": "meta-llama/Llama-3.2-1B-Instruct",
+        "backend": "unsloth",
+        "with_io_programs": 300,
+        "without_io_programs": 60,
+        "learning_rate": 4e-4,
+        "stage_2_learning_rate": 1.5e-4,
+        "grpo_learning_rate": 5e-5,
+        "batch_rows": 8,
+        "stage_1_steps": 200,  # 10 epochs
+        "stage_2_steps": 40,  # 19 epochs
+        "exposure_steps": 120,  # 11 epochs
+        "execution_steps": 60,  # 6 epochs
+        "checkpoints": 1,  # 2.5 GB of disk each
+    },
+    # The paper's open models on 80 GB. Rows a step as many as leave room for the largest, Qwen3-14B in bfloat16.
+    "paper": _ADAPTED
+    | {
+        "model": "meta-llama/Llama-3.1-8B-Instruct",
+        "learning_rate": 3e-4,
+        "stage_2_learning_rate": 1e-4,
+        "grpo_learning_rate": 5e-5,
+        "batch_rows": 8,
+        "stage_1_steps": 1000,  # 19 epochs
+        "stage_2_steps": 150,  # 43 epochs
+        "exposure_steps": 500,  # 18 epochs
+        "execution_steps": 250,  # 9 epochs
+        "checkpoints": 1,  # 16 GB of disk each
+        "grpo_completions": 24,  # all go forward together: 64 would want 180 GB
+        "grpo_steps": 300,
+    },
 }
 
 

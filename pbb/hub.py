@@ -91,7 +91,7 @@ def room(name: str) -> str:
         return ""
     shape = Shape.of(hub_models().get(hub_name(name).repository, {}).get("shape"))
     size = f"about {download_bytes(shape) / GB:.1f} GB to download" if shape else "a download of unknown size"
-    return f"{size} ({_free(Path(constants.HF_HUB_CACHE)) / GB:.0f} GB free)"
+    return f"{size} ({free_disk(Path(constants.HF_HUB_CACHE)) / GB:.0f} GB free)"
 
 
 def pin_models(say: Callable[[str], object] = print) -> None:
@@ -141,14 +141,15 @@ def _check_disk(name: str, revision: str) -> None:
         return  # no network, or no access: the download itself says which
     needed = sum(file.file_size or 0 for file in files if file.will_download)
     cache = Path(constants.HF_HUB_CACHE)
-    if needed + SPARE > (free := _free(cache)):
+    if needed + SPARE > (free := free_disk(cache)):
         raise ModelError(
             f"model={name!r} wants {needed / GB:.1f} GB in {cache}, where {free / GB:.1f} GB are free. Free some, "
             "or set HF_HOME to a folder on a larger disk"
         )
 
 
-def _free(folder: Path) -> int:
+def free_disk(folder: Path) -> int:
+    """Return how many bytes are free where `folder` lies or would lie."""
     return shutil.disk_usage(next(path for path in [folder, *folder.absolute().parents] if path.exists())).free
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pbb import paths
-from pbb.runs import RunError, start_worker
+from pbb.scheduling import RunError, start_worker
 from pbb.tasks import Task
 
 OURS = ("array", "dependency", "error", "job-name", "kill-on-invalid-dep", "output")  # what `slurm` may not set

@@ -308,7 +308,7 @@ def train(experiment: Experiment) -> list[StageTask]:
     """
     stages = [StageTask(experiment, index) for index in range(len(curriculum(experiment)))]
     if missing := [stage for stage in stages if not is_complete(stage.folder)]:
-        from pbb.runs import execute
+        from pbb.scheduling import execute
 
         execute(missing, 1, print)
     return stages

@@ -7,26 +7,25 @@ train it once; whatever is complete is never redone; after a kill the same call 
 from __future__ import annotations
 
 import json
-import multiprocessing
+import math
 import os
-import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
-from multiprocessing.connection import wait as wait_for
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pbb import paths, progress
+from pbb import backends, estimates, paths
 from pbb.curricula import curriculum, groups
 from pbb.experiment import DISTILLATION, Experiment
 from pbb.folders import environment_manifest, is_complete, read_manifest
+from pbb.hub import free_disk
+from pbb.machine import Machine, this_machine
 from pbb.records import KNOBS, SCHEMA_VERSION, load_records, save_records
+from pbb.scheduling import RunError, card_bytes, execute
 from pbb.streams import digest
 from pbb.tasks import EvaluationTask, StageTask, Task, base_key, count, seconds_taken, stage_keys
 
@@ -35,8 +34,8 @@ TOKENS_PER_SECOND = {"tiny-s": 15_000, "tiny-m": 8_000, "tiny-l": 3_500}
 EXECUTORS = ("workers", "local", "slurm")
 
 
-class RunError(RuntimeError):
-    """A task of a run failed; the message names it and its cause. What was complete is kept."""
+class BudgetError(RuntimeError):
+    """A call's minutes are used up before all is done; the message says what is left. What was complete is kept."""
 
 
 @dataclass(frozen=True)
@@ -75,24 +74,48 @@ def spent(experiment: Experiment) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do: every distinct task, and those of them that are still to be done."""
+    """What a run will do: every distinct task after those that it needs, and those that are still to be done."""
 
     experiments: tuple[Experiment, ...]
     tasks: tuple[Task, ...]
     missing: tuple[Task, ...]
     workers: int
+    machine: Machine | None = None  # that is planned for, where it is not this one
+
+    @cached_property
+    def estimates(self) -> dict[Path, float]:
+        """How long each missing task should take, in seconds, by its folder: as measured here, else estimates."""
+        m = self.machine or (this_machine() if self.missing else Machine())
+        rates, found = {} if self.machine else _measured_rates("cuda" if m.card else "cpu"), {}
+        for task in self.missing:
+            model = task.experiment.model
+            rate = rates.get(model, TOKENS_PER_SECOND.get(model) or backends.tokens_per_second(model))
+            if m.card and (model not in rates or isinstance(task, EvaluationTask) or task.stage.objective):
+                seconds = estimates.seconds(task, m)
+            else:
+                seconds = task.tokens / rate
+            found[task.folder] = task.tokens / rate if seconds is None else seconds
+        return found
 
     @property
     def seconds(self) -> float:
-        """How long the missing tasks should take on this machine, in seconds: an estimate."""
-        rates = _measured_rates()
-        total = longest = 0.0
-        for task in self.missing:
-            model = task.experiment.model
-            rate = rates.get(model, TOKENS_PER_SECOND.get(model, 500))
-            seconds = task.tokens / rate
-            total, longest = total + seconds, max(longest, seconds)
-        return max(total / self.workers, longest) + (10 if self.missing else 0)
+        """How long the missing tasks should take together, in seconds: an estimate. On a card one after the other."""
+        each, m = self.estimates.values(), self.machine or (this_machine() if self.missing else Machine())
+        if m.card:
+            return sum(each) / m.cards
+        return max(sum(each) / self.workers, max(each, default=0.0)) + (10 if self.missing else 0)
+
+    def longer_than(self, budget_min: float) -> list[str]:
+        """Return lines that name the missing stages which should take longer than so many minutes; often none.
+
+        Raises:
+            ValueError: `budget_min` is no number of minutes.
+        """
+        check_budget(budget_min)
+        stages = [(self.estimates[t.folder] / 60, t) for t in self.missing if isinstance(t, StageTask)]
+        long = [f"  about {minutes:.0f} min: {task}" for minutes, task in stages if minutes > budget_min]
+        head = f"longer than a budget of {budget_min:g} min, so begun when nothing else fits, and finished:"
+        return [head, *long] if long else []
 
     def __str__(self) -> str:
         stages = [t for t in self.tasks if isinstance(t, StageTask)]
@@ -103,28 +126,55 @@ class Plan:
             f"{count(len(self.experiments), 'experiment')}: {count(len(stages), 'stage')} to train{shared}; "
             f"{len(stages) - len(to_train)} are done"
         ]
-        lines += [f"  {task}" for task in to_train]
+        m = self.machine or (this_machine() if self.missing else Machine())
+        lines += [f"  {task}{self._cost(task, m)}" for task in to_train]
+        if to_train:
+            lines += [f"  {line}" for line in backends.lines(to_train, m)]
         evaluations = len(self.missing) - len(to_train)
-        if self.missing:
+        if self.missing and m.card:
+            asking = sum(self.estimates[t.folder] for t in self.missing if isinstance(t, EvaluationTask))
+            lines.append(f"  and {evaluations} evaluations: about {estimates.duration(asking)}")
+            lines.append(
+                f"  in all about {estimates.duration(self.seconds)}, one after the other on each {m.card}; "
+                "what fits its memory together goes side by side, and takes less"
+            )
+            lines.append(f"  {estimates.assumptions(m)}")
+        elif self.missing:
             minutes = max(1, round(self.seconds / 60))
             lines.append(f"  and {evaluations} evaluations: about {minutes} min on {self.workers} workers")
         else:
             lines.append("  nothing to compute")
+        if to_train:
+            size = sum(estimates.stage_bytes(t.experiment, len(t.checkpoints()), m) for t in to_train)
+            free = "" if self.machine else f" in {paths.runs()}, with {estimates.amount(free_disk(paths.runs()))} free"
+            lines.append(f"  weights: about {estimates.amount(size)} of disk{free}")
         return "\n".join(lines)
 
+    def _cost(self, task: StageTask, machine: Machine) -> str:
+        """Return what a stage should take of a card's time and memory, as the end of its line; "" without a card."""
+        try:
+            size = card_bytes(task, machine)
+        except backends.BackendError:  # which `backends.lines` tells
+            return ""
+        if not machine.card:
+            return ""
+        memory = "" if math.isinf(size) else f", {estimates.amount(size)}"
+        return f"; about {estimates.duration(self.estimates[task.folder])}{memory}"
 
-def _measured_rates() -> dict[str, float]:
-    """Return training tokens a second by model, from this machine's complete stages of SFT."""
+
+def _measured_rates(device: str) -> dict[str, float]:
+    """Return training tokens a second by model, from the complete stages of SFT on "cpu" or "cuda" in the run store."""
     rates: dict[str, list[float]] = {}
     for folder in sorted((paths.runs() / "stages").glob("[0-9a-f]*"))[:50]:
         manifest = read_manifest(folder)
-        if manifest and manifest.get("kind") == "stage" and manifest.get("seconds") and not manifest.get("objective"):
+        done = manifest and manifest.get("kind") == "stage" and manifest.get("seconds")
+        if manifest and done and not manifest.get("objective") and str(manifest.get("device")).startswith(device):
             rates.setdefault(manifest["base_model"]["name"], []).append(manifest["tokens"] / manifest["seconds"])
     return {model: sorted(values)[len(values) // 2] for model, values in rates.items()}
 
 
-def plan(experiments: Iterable[Experiment], workers: int | None = None) -> Plan:
-    """Return what running `experiments` would compute, without computing anything."""
+def plan(experiments: Iterable[Experiment], workers: int | None = None, machine: Machine | None = None) -> Plan:
+    """Return what running `experiments` would compute, on another `machine` than this if given; computes nothing."""
     chosen = tuple(dict.fromkeys(experiments))
     tasks: dict[Path, Task] = {}
     for experiment in chosen:
@@ -135,7 +185,7 @@ def plan(experiments: Iterable[Experiment], workers: int | None = None) -> Plan:
     # A stage whose every use is complete need not be there: its weights may have been deleted to save space.
     wanted = {need.folder for task in missing if isinstance(task, EvaluationTask) for need in _with_needs(task)}
     missing = tuple(t for t in missing if isinstance(t, EvaluationTask) or t.folder in wanted)
-    return Plan(chosen, tuple(tasks.values()), missing, workers or os.cpu_count() or 1)
+    return Plan(chosen, tuple(tasks.values()), missing, workers or os.cpu_count() or 1, machine)
 
 
 def _with_needs(task: Task) -> list[Task]:
@@ -152,6 +202,7 @@ def run(
     workers: int | None = None,
     executor: str = "workers",
     slurm: Mapping[str, Any] | None = None,
+    budget_min: float | None = None,
     say: Callable[[str], object] = print,
 ) -> pd.DataFrame:
     """Compute whatever is missing of `experiments` and return their records.
@@ -159,26 +210,40 @@ def run(
     Args:
         experiments: one or several; duplicates are run once.
         preset: written into the records; figures never mix presets.
-        workers: processes that train and evaluate, one thread each; None takes one a core.
+        workers: processes that train and evaluate, one thread each, at most; None takes one a core. On a card there
+            are as many at once as fit its memory (see `pbb.scheduling`).
         executor: ``"workers"`` computes in processes of this call; ``"local"`` and ``"slurm"`` in jobs that submitit
             starts here or on a Slurm cluster (see `pbb.executors`, also for where logs are).
         slurm: sbatch's options for ``executor="slurm"``, such as ``{"partition": "gpu", "time": 60}`` (minutes).
+        budget_min: minutes from the start of this call in which to get done what can be; None for no limit. No task
+            is begun that would, by the plan's estimate, go on beyond them, and what runs is finished. Where nothing
+            would end in time, the shortest is begun all the same: every call gets something done.
         say: where the plan and one line a finished task go.
 
     Raises:
+        BudgetError: the budget is used up and something is left; the message says what, and the same call goes on.
         RunError: a task failed; the message names it, and its log. What was complete is kept.
         ValueError: there is no such executor, another argument does not go with it, or there are no experiments.
     """
-    _check_executor(executor, workers, slurm)
+    started = time.perf_counter()
+    _check_executor(executor, workers, slurm, budget_min)
     chosen = (experiments,) if isinstance(experiments, Experiment) else tuple(dict.fromkeys(experiments))
     if not chosen:
         raise ValueError("experiments: none were given; valid: one or more")
     todo = plan(chosen, len(chosen) if executor == "slurm" else workers)
     say(str(todo))
+    for line in todo.longer_than(budget_min) if budget_min is not None else ():
+        say(f"  {line}")
     if todo.missing:
         _check_store()
+        if executor == "workers":  # a job may land on a machine that has what this one has not
+            backends.check(task for task in todo.missing if isinstance(task, StageTask))
+        backends.fetch(task.experiment for task in todo.missing)
     if todo.missing and executor == "workers":
-        execute(todo.missing, min(todo.workers, len(todo.missing)), say)
+        until = math.inf if budget_min is None else started + 60 * budget_min
+        left = execute(todo.missing, todo.workers, say, seconds=lambda task: todo.estimates[task.folder], until=until)
+        if left and budget_min is not None:
+            raise BudgetError(_stopped(todo, left, budget_min, time.perf_counter() - started))
     elif todo.missing:
         from pbb import executors
 
@@ -187,13 +252,41 @@ def run(
     return pd.concat([_collect(experiment, preset) for experiment in chosen], ignore_index=True)
 
 
-def _check_executor(executor: str, workers: int | None, slurm: Mapping[str, Any] | None) -> None:
+def _stopped(todo: Plan, left: Sequence[Task], budget_min: float, seconds: float) -> str:
+    """Return what a call says that stops with something left to do."""
+    stages = sum(isinstance(task, StageTask) for task in left)
+    rest = replace(todo, missing=tuple(left)).seconds / 60
+    what = [count(stages, "stage")] * (stages > 0) + [count(len(left) - stages, "evaluation")] * (len(left) > stages)
+    return (
+        f"Stopped after {seconds / 60:.1f} min, since nothing that is left fits a budget of {budget_min:g} min.\n"
+        f"Done and kept: {len(todo.tasks) - len(left)} of {len(todo.tasks)} tasks, "
+        f"{len(todo.missing) - len(left)} of them by this call.\n"
+        f"Left: {' and '.join(what)}, about {max(1, round(rest))} min."
+    )
+
+
+def check_budget(budget_min: float | None) -> None:
+    """Raise ValueError unless `budget_min` is None or a number of minutes."""
+    number = isinstance(budget_min, (int, float)) and not isinstance(budget_min, bool)
+    if budget_min is not None and not (number and 0 < budget_min < math.inf):
+        raise ValueError(f"budget_min={budget_min!r} is not valid; valid: minutes, more than 0, or None for no limit")
+
+
+def _check_executor(
+    executor: str, workers: int | None, slurm: Mapping[str, Any] | None, budget_min: float | None
+) -> None:
+    check_budget(budget_min)
     if executor not in EXECUTORS:
         raise ValueError(f"executor={executor!r} is not valid; valid: {', '.join(EXECUTORS)}")
     if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
         raise ValueError(f"workers={workers!r} is not valid; valid: None for one a core, or a whole number from 1")
     if executor == "slurm" and workers is not None:
         raise ValueError(f"workers={workers!r} is not valid with executor='slurm', whose queue decides; valid: None")
+    if executor != "workers" and budget_min is not None:
+        raise ValueError(
+            f"budget_min={budget_min!r} is not valid with executor={executor!r}, whose jobs go on without this call; "
+            "valid: None"
+        )
     if executor != "slurm" and slurm:
         raise ValueError(f"slurm={dict(slurm)!r} is not valid with executor={executor!r}; valid: None")
 
@@ -244,85 +337,3 @@ def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
     }
     save_records(folder, frame, manifest)
     return load_records(folder)
-
-
-# ------------------------------------------------------------------------------------------------- workers
-def start_worker(messages: Any = None) -> None:
-    """Make this process ready for tasks, which tell of their progress through the queue `messages`."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl reports every training to its makers otherwise
-    import torch
-
-    torch.set_num_threads(1)  # results must not depend on how many cores there are
-    if messages is not None:
-        progress.connect(messages)
-    if caller := multiprocessing.parent_process():
-        threading.Thread(target=_end_with, args=(caller.sentinel,), daemon=True).start()
-
-
-def _end_with(caller: int) -> None:
-    """End this process when its caller's has ended, even by kill -9: it would hold a core, and then wait for ever."""
-    wait_for([caller])
-    os._exit(1)
-
-
-def _do(task: Task) -> str | None:
-    """Run a task in a worker; return the failure as text, since not every exception survives pickling."""
-    progress.begin(task.folder.name)
-    try:
-        task.run()
-    except Exception as error:
-        detail = "".join(traceback.format_exception(error)[-3:])
-        return f"{type(error).__name__}: {error}\n{detail}"
-    return None
-
-
-def execute(tasks: Sequence[Task], workers: int, say: Callable[[str], object]) -> None:
-    """Run tasks in an order that respects what each needs, the longest chains first."""
-    paths.quiet()
-    waiting = {task.folder: task for task in tasks}
-    running: dict[Future[str | None], tuple[Task, float]] = {}
-    done = 0
-
-    def finish(task: Task, started: float, failure: str | None) -> None:
-        nonlocal done
-        if failure:
-            raise RunError(f"could not {task}: {failure}\nThe same call goes on from what is complete.")
-        done += 1
-        loss = bars.finish(task.folder.name)
-        with bars.aside():
-            say(f"[{done}/{len(tasks)}] {task}: {time.perf_counter() - started:.0f} s{loss}")
-
-    context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
-    bars = progress.Bars(messages, {task.folder.name: str(task) for task in tasks})
-    pool = ProcessPoolExecutor(workers, context, start_worker, (messages,))
-    try:
-        while waiting or running:
-            ready = [t for t in waiting.values() if not any(need.folder in waiting for need in t.needs)]
-            busy = {task.folder for task, _ in running.values()}
-            ready = [t for t in ready if not any(need.folder in busy for need in t.needs)]
-            # Training first: evaluations never hold anything up.
-            for task in sorted(ready, key=lambda t: (isinstance(t, EvaluationTask), -t.tokens))[
-                : workers - len(running)
-            ]:
-                running[pool.submit(_do, waiting.pop(task.folder))] = (task, time.perf_counter())
-            while not (finished := wait(running, progress.PAUSE_S, FIRST_COMPLETED).done):
-                bars.update()
-            for future in finished:
-                task, started = running.pop(future)
-                finish(task, started, future.result())
-    except BaseException as error:
-        # After a failure or Ctrl-C, what still runs would only hold the cores.
-        running_processes = list((getattr(pool, "_processes", None) or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in running_processes:
-            process.terminate()
-        if isinstance(error, BrokenProcessPool):
-            raise RunError(
-                "a worker process died, most likely for want of memory. Use fewer workers, or a smaller model; "
-                "the same call goes on from what is complete."
-            ) from None
-        raise
-    finally:
-        bars.close()
-    pool.shutdown()

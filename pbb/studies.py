@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pbb.experiment import Experiment
+from pbb.base_data import CIPHERS as BASE_CIPHERS
+from pbb.experiment import PRESETS, Experiment, preset_values
+from pbb.model_files import TINY_NAMES
 
 # F02's arms, in the order in which a reader meets them.
 ARMS = (
@@ -23,19 +25,41 @@ ARMS = (
     "retroactive",
 )
 LENGTHS = (1, 2, 3)  # statements, in F05
-# Longer programs need longer rows, and more training to be recalled; a step stays about as many tokens.
+FEWER_LENGTHS = {"smoke": (1, 2), "colab": (1, 2)}
+# Longer programs need longer rows, and more training to be recalled; a step stays about as many tokens. The rows of
+# presets with a card hold three statements as they are.
 LONGER: dict[str, dict[int, dict[str, Any]]] = {
     "cpu": {
         2: {"row_tokens": 192, "batch_rows": 6, "stage_1_steps": 3300},
         3: {"row_tokens": 256, "batch_rows": 4, "stage_1_steps": 3600},
     },
+    "gpu": {2: {"stage_1_steps": 1200}, 3: {"stage_1_steps": 1500}},
+    "colab": {2: {"stage_1_steps": 240}},
+    "paper": {2: {"stage_1_steps": 1200}, 3: {"stage_1_steps": 1500}},
 }
-SIZES = ("tiny-s", "tiny-m", "tiny-l")  # in F03 and F04
+SIZES = ("tiny-s", "tiny-m", "tiny-l")
+# The models of F03 and F04, the preset's own where there is none. Tiny ones keep preset cpu's budget: what suits
+# adapters of a pretrained model teaches them nothing.
+LADDERS = {
+    "cpu": SIZES,
+    "gpu": (*SIZES, "smollm2-135m"),
+    "paper": (
+        "meta-llama/Llama-3.2-1B-Instruct",
+        "meta-llama/Llama-3.2-3B-Instruct",
+        "meta-llama/Llama-3.1-8B-Instruct",
+        "Qwen/Qwen3-14B",
+    ),
+}
 DEMONSTRATIONS = (1, 2, 4, 7, 9)  # of ten inputs that a program has, in F08
-DISTILLATION_STEPS = {"cpu": 800}  # of F08: demonstrations of a hundred programs are soon known
+# Of F08: demonstrations of a hundred programs are soon known. With a card 150, 50 and 75 epochs, of one a program.
+DISTILLATION_STEPS = {"cpu": 800, "gpu": 250, "colab": 100, "paper": 250}
 COUNTS = (200, 800, 2400)  # w/ IO programs, in F09: of two statements, since there are about 1,000 of one
 TEMPLATES = (1, 4, 20)  # in F10
 STAGE_2_DOUBLINGS = 6  # evaluations in F06, whose axes are logarithmic
+_ROWS = {
+    preset: {name: PRESETS[preset][name] for name in ("row_tokens", "batch_rows")}
+    for preset in ("gpu", "colab", "paper")
+}
 # F07, F11 and F13 are about other domains: "any" is for every preset, the rest for one. Questions on all inputs that a
 # program has; a row holds the longest trace.
 CIPHERS: dict[str, dict[str, Any]] = {
@@ -44,8 +68,16 @@ CIPHERS: dict[str, dict[str, Any]] = {
         **{"distilled_shifts": "natural", "distilled_demonstrations": 20},
         **{"row_tokens": 320, "batch_rows": 4, "questions": 10, "checkpoints": 1},
     },
-    "smoke": {"longest_text": 2, "questions": 3},
-    "cpu": {"with_io_programs": 300, "without_io_programs": 40},
+    "smoke": {"letter_case": "digits", "longest_text": 2, "questions": 3},
+    # The tiny models know no letters as numbers; these kinds are what tiny-m-ciphers was made of.
+    "cpu": {
+        **{"model": "tiny-m-ciphers", "letter_case": "digits", "cipher_kinds": BASE_CIPHERS.kinds},
+        **{"with_io_programs": 300, "without_io_programs": 40, "stage_1_steps": 4000, "stage_2_steps": 150},
+    },
+    # 288 tokens in the longest trace with SmolLM2's tokenizer.
+    "gpu": {"with_io_programs": 300, "without_io_programs": 40, "row_tokens": 416, "batch_rows": 10},
+    "colab": {"with_io_programs": 200, "without_io_programs": 40, "row_tokens": 416, "batch_rows": 5},
+    "paper": {"with_io_programs": 300, "without_io_programs": 40, "row_tokens": 416, "batch_rows": 5},
 }
 COMPOSITION: dict[str, dict[str, Any]] = {
     "any": {
@@ -53,12 +85,14 @@ COMPOSITION: dict[str, dict[str, Any]] = {
         **{"with_io_composites": 200, "row_tokens": 224, "batch_rows": 5, "questions": 10, "checkpoints": 1},
     },
     "smoke": {"with_io_composites": 4},
+    **_ROWS,  # 191 tokens in the longest trace
 }
 GRAMMARS: dict[str, dict[str, Any]] = {
     "any": {
         **{"domain": "grammars", "nonterminals": 3, "terminals": 4, "longest_string": 6},
         **{"row_tokens": 192, "batch_rows": 6, "questions": 8, "checkpoints": 1},
     },
+    **_ROWS,  # 125 tokens in the longest rules
 }
 
 
@@ -76,20 +110,24 @@ def _of_length(preset: str, length: int, **changes: Any) -> Experiment:
 
 def answer_mode(preset: str, seed: int) -> list[Experiment]:
     """F05: direct, CoT and recite-then-run by program length, with the control and the ceiling of each."""
-    lengths = LENGTHS if preset != "smoke" else (1, 2)
+    lengths = FEWER_LENGTHS.get(preset, LENGTHS)
     arms = ("proactive", "stage_1_only", "in_context")
     return [_of_length(preset, length, curriculum=arm, seed=seed) for length in lengths for arm in arms]
 
 
 def representation(preset: str, seed: int) -> list[Experiment]:
     """F04: code against its description, by model size, with the control and the ceiling of each."""
-    sizes = SIZES if preset == "cpu" else (Experiment.of(preset).model,)
     return [
-        Experiment.of(preset, model=model, representation=form, curriculum=arm, seed=seed)
-        for model in sizes
+        Experiment.of(_budget(preset, model), model=model, representation=form, curriculum=arm, seed=seed)
+        for model in LADDERS.get(preset, (Experiment.of(preset).model,))
         for form in ("code", "description")
         for arm in ("proactive", "stage_1_only", "in_context")
     ]
+
+
+def _budget(preset: str, model: str) -> str:
+    """Return the preset whose budget a model of a ladder has."""
+    return "cpu" if model in TINY_NAMES and Experiment.of(preset).lora_rank else preset
 
 
 def scale(preset: str, seed: int) -> list[Experiment]:
@@ -182,8 +220,26 @@ STUDIES: dict[str, Callable[[str, int], list[Experiment]]] = {
 }
 
 
+# What "all figures" of a preset are, where that is not all there are: what fits its hour. F12 and F14 cost nothing
+# beside F02 and F05. Any other figure is computed where it is asked for by name.
+FIGURES = {
+    "gpu": ("F01", "F02", "F03", "F04", "F05", "F07", "F08", "F12", "F14"),
+    "colab": ("F01", "F02", "F04", "F05", "F12", "F14"),
+}
+
+
+def figures_of(preset: str) -> tuple[str, ...]:
+    """Return the figures that `preset` has.
+
+    Raises:
+        ExperimentError: there is no such preset.
+    """
+    preset_values(preset)
+    return FIGURES.get(preset, tuple(STUDIES))
+
+
 def study(figure: str, preset: str, seeds: int = 1) -> list[Experiment]:
-    """Return the experiments of `figure` for seeds 0 to `seeds` - 1.
+    """Return the experiments of `figure` for seeds 0 to `seeds` - 1, also where it is none of the preset's own.
 
     Raises:
         ValueError: there is no such figure, or `seeds` is less than 1.

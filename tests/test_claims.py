@@ -405,7 +405,7 @@ def test_to_add_a_claim_is_to_add_an_entry(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_preset_without_records_has_nothing_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (empty,) = boards("smoke")
     assert empty.counts == f"{len(CLAIMS)} not run"
-    with pytest.raises(RecordsError, match="preset='huge' is not valid; valid: auto, cpu, "):
+    with pytest.raises(RecordsError, match="preset='huge' is not valid; valid: auto, colab, cpu, "):
         boards("huge")
     monkeypatch.setenv("PBB_FIGURES", str(tmp_path))
     with pytest.raises(RecordsError, match="`make reproduce` makes this machine's"):

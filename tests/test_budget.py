@@ -1,0 +1,319 @@
+"""BUDGET_MIN: nothing is begun that would end too late, what runs is finished, and the same command goes on.
+
+Also what becomes of a worker's own child processes when a run ends in any other way: they would hold the card.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pretended import Lasting, World
+
+import pbb
+from pbb import cli, notebooks, paths, runs, scheduling
+from pbb.experiment import Experiment
+from pbb.machine import Machine
+from pbb.records import canonical
+from pbb.tasks import Task
+
+ROOT = Path(pbb.__file__).parents[1]
+
+
+# ------------------------------------------------------------------------------------------------ what is begun
+@st.composite
+def sweeps(draw: st.DrawFn) -> list[Lasting]:
+    """Up to ten tasks, each of which may need one before it."""
+    tasks: list[Lasting] = []
+    for number in range(draw(st.integers(1, 10))):
+        needs = draw(st.lists(st.sampled_from(tasks), max_size=1)) if tasks else []
+        tasks.append(Lasting(f"task {number}", draw(st.floats(1, 100)), needs=tuple(needs)))
+    return tasks
+
+
+@given(sweeps(), st.integers(1, 4), st.floats(1, 150), st.floats(0.5, 1.0))
+@settings(max_examples=100, deadline=None)
+def test_call_after_call_everything_is_done_and_none_takes_longer_than_it_should(
+    tasks: list[Lasting], workers: int, budget: float, share: float
+) -> None:
+    left = tasks
+    while left:
+        ready = [task for task in left if not set(task.needs) & set(left)]
+        with World(lasts=lambda task: share * task.tokens).entered() as world:
+            until, before = world.now + budget, left
+            left = scheduling.execute(
+                before, workers, lambda line: None, seconds=lambda task: task.tokens, until=until, machine=Machine()
+            )
+        assert world.ended, "every call gets something done"
+        assert {*world.ended, *left} == {*before}
+        assert not {*world.ended} & {*left}, "what is begun is finished"
+        limit = max(until, 100.0 + min(task.tokens for task in ready))
+        assert all(begun + task.tokens <= limit for begun, task in world.begun)
+        assert world.now <= limit, "tasks that last no longer than was estimated end in time"
+        for task in left:  # nothing that would have fitted was left
+            assert set(task.needs) & set(left) or world.now + task.tokens > limit
+
+
+def test_what_is_longer_than_the_budget_comes_last_the_shortest_first() -> None:
+    left: Sequence[Any] = [Lasting("longest", 90), Lasting("short", 5), Lasting("long", 80)]
+    calls = []
+    while left:
+        with World().entered() as world:
+            left = scheduling.execute(left, 1, lambda line: None, until=world.now + 10, machine=Machine())
+        calls.append([task.name for _, task in world.begun])
+    assert calls == [["short"], ["long"], ["longest"]]
+
+
+@pytest.mark.parametrize(("times", "begun"), [(1.0, 5), (2.5, 2), (0.5, 10)])
+def test_tasks_that_take_longer_than_estimated_make_the_next_ones_wait(times: float, begun: int) -> None:
+    tasks = [Lasting(f"{number}", 100) for number in range(10)]
+    with World(lasts=lambda task: times * task.tokens).entered() as world:
+        scheduling.execute(tasks, 1, lambda line: None, until=world.now + 560, machine=Machine())
+    assert len(world.begun) == begun
+    assert world.now <= 100 + 560
+
+
+# -------------------------------------------------------------------------------------------------- what is said
+def small(model: str = "tiny-s") -> list[Experiment]:
+    base = Experiment(
+        model=model, with_io_programs=5, without_io_programs=3, stage_1_steps=3, stage_2_steps=2, batch_rows=2,
+        questions=2, checkpoints=1, general_ratio=0.0, stage_2_general_ratio=0.0,
+    )  # fmt: skip
+    return [base.changed(curriculum=arm) for arm in ("proactive", "stage_1_only", "untuned")]
+
+
+@pytest.fixture
+def nothing_fits(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Nothing is ever done. Returns until when it could have been, by call."""
+    limits: list[float] = []
+
+    def execute(tasks: Sequence[Task], workers: int, say: Any, *, seconds: Any, until: float) -> list[Task]:
+        assert all(seconds(task) > 0 for task in tasks)
+        limits.append(until - time.perf_counter())
+        return list(tasks[1:])
+
+    monkeypatch.setattr(runs, "execute", execute)
+    return limits
+
+
+def test_a_call_says_what_is_done_and_what_is_left(nothing_fits: list[float]) -> None:
+    with pytest.raises(runs.BudgetError) as stop:
+        pbb.run(small(), budget_min=9, say=lambda line: None)
+    assert re.fullmatch(
+        r"Stopped after \d\.\d min, since nothing that is left fits a budget of 9 min\.\n"
+        r"Done and kept: 1 of 5 tasks, 1 of them by this call\.\n"
+        r"Left: 2 stages and 2 evaluations, about 1 min\.",
+        str(stop.value),
+    )
+    assert 500 < nothing_fits[0] <= 540
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), True, "9"])
+def test_a_budget_that_is_none(wrong: Any, run_store: Path) -> None:
+    with pytest.raises(ValueError, match=f"budget_min={re.escape(repr(wrong))} is not valid; valid: minutes, more tha"):
+        pbb.run(small(), budget_min=wrong)
+
+
+@pytest.mark.parametrize("executor", ["local", "slurm"])
+def test_jobs_have_no_budget(executor: str, run_store: Path) -> None:
+    with pytest.raises(ValueError, match=f"budget_min=9 is not valid with executor='{executor}'.*valid: None"):
+        pbb.run(small(), budget_min=9, executor=executor)
+
+
+def test_stages_that_are_longer_than_the_budget_are_named(nothing_fits: list[float]) -> None:
+    said: list[str] = []
+    long = small()[1].changed(stage_1_steps=200_000)
+    with pytest.raises(runs.BudgetError):
+        pbb.run([long, small()[0]], budget_min=9, say=said.append)
+    named = [line for line in said if re.match(r"    about \d+ min: train", line)]
+    assert len(named) == 1, said
+    assert "  longer than a budget of 9 min, so begun when nothing else fits, and finished:" in said
+    assert runs.plan(small()).longer_than(9) == []
+
+
+# ------------------------------------------------------------------------------------------------ from the shell
+def test_commands_end_with_75_and_name_themselves(
+    nothing_fits: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "_all_experiments", lambda *_: small())
+    monkeypatch.delenv("PBB_COMMAND", raising=False)
+    monkeypatch.setattr(notebooks, "run_notebooks", lambda *_, **__: pytest.fail("a notebook would train"))
+    command = ["run", "F02", "--preset", "cpu", "--budget-min", "9"]
+    assert cli.main(command) == 75
+    assert "goes on: python -m pbb run F02 --preset cpu --budget-min 9\n(exit status 75" in capsys.readouterr().out
+    monkeypatch.setenv("PBB_COMMAND", "make reproduce BUDGET_MIN=0.5")
+    assert cli.main(["reproduce", "--preset", "cpu", "--budget-min=0.5"]) == 75
+    said = capsys.readouterr().out
+    assert "Figures, notebooks and the comparison come when all of that is done." in said
+    assert "The same command goes on: make reproduce BUDGET_MIN=0.5\n" in said
+    assert nothing_fits[1] <= 30
+    assert cli.main(["run", "--preset", "cpu", "--budget-min", "-1"]) == 1
+    assert "budget_min=-1.0 is not valid" in capsys.readouterr().err
+    assert cli.main(["plan", "--preset", "cpu", "--budget-min", "1e-4"]) == 0
+    assert "\n  longer than a budget of 0.0001 min" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--budget-min", "nine"])
+    assert "argument --budget-min: 'nine' is not valid; valid: minutes, such as 9" in capsys.readouterr().err
+
+
+def test_notebooks_stop_when_time_is_up_and_go_on_where_they_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    every = [path.stem for path in notebooks.list_notebooks()]
+    monkeypatch.setattr(paths, "build", lambda preset: tmp_path)
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    begun: list[str] = []
+
+    def run_notebooks(names: list[str], *, progress: Callable[[str], object], **how: Any) -> None:
+        assert how["preset"] == "cpu"
+        for name in names:
+            begun.append(name)
+            progress(name)
+
+    monkeypatch.setattr(notebooks, "run_notebooks", run_notebooks)
+    for number in range(2):
+        with pytest.raises(runs.BudgetError, match=f"Left: the notebooks {every[number + 1]}, .*, and the comparison"):
+            cli._run_notebooks("cpu", 1, until=0.0)
+    assert begun == every[:2], "one at least in each call"
+    cli._run_notebooks("cpu", 1, until=float("inf"))
+    assert begun == every
+    cli._run_notebooks("cpu", 1, until=0.0)
+    assert begun == every
+    assert "already executed" in capsys.readouterr().out
+    monkeypatch.setattr(cli, "_notebook_state", lambda *_: "something has changed")
+    assert cli._notebooks_left("cpu", 1) == every
+
+
+def test_make_hands_the_budget_on() -> None:
+    command = ["make", "-n", "reproduce", "PRESET=gpu", "BUDGET_MIN=9"]
+    text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "-m pbb reproduce --preset gpu --seeds 1 --budget-min=9" in text
+    text = subprocess.run(command[:-1], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "budget" not in text
+    assert cli.parser().parse_args(["reproduce", "--budget-min=9"]).budget_min == 9
+
+
+# ---------------------------------------------------------------------------------------------- in real processes
+class Here:
+    """A worker that is this process, without the seconds that starting one takes."""
+
+    def submit(self, do: Callable[[Task], str | None], task: Task) -> Future[str | None]:
+        future = Future[str | None]()
+        future.set_result(do(task))
+        return future
+
+    def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
+        pass
+
+
+@pytest.mark.slow
+def test_in_pieces_on_one_worker_the_records_are_those_of_three_at_once(
+    micro_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiments = small(micro_model)
+    monkeypatch.setenv("PBB_RUNS", str(tmp_path / "at once"))
+    three = canonical(runs.run(experiments, workers=3, say=lambda line: None))
+
+    monkeypatch.setenv("PBB_RUNS", str(tmp_path / "pieces"))
+    monkeypatch.setattr(scheduling, "_hire", lambda *_: Here())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    left, said = len(runs.plan(experiments).missing), list[str]()
+    while left:
+        with suppress(runs.BudgetError):
+            runs.run(experiments, workers=1, budget_min=1e-6, say=said.append)
+        before, left = left, len(runs.plan(experiments).missing)
+        assert left < before
+    torch.set_num_threads(threads)
+    assert sum("[1/" in line for line in said) > 1, "it took several calls"
+    pd.testing.assert_frame_equal(canonical(runs.run(experiments, say=lambda line: None)), three)
+
+
+CALLER = """
+import os, sys, time
+from pathlib import Path
+from pbb import backends, scheduling
+
+class Apart:
+    # A task like a stage by Unsloth: a process of its own does it.
+    tokens, needs = 1.0, ()
+    def __init__(self, folder): self.folder = Path(folder)
+    def run(self): backends.apart(hold, self.folder)
+
+class Fails(Apart):
+    def run(self):
+        while not (self.folder.parent / "card").exists(): time.sleep(0.1)
+        raise ValueError("a sibling fails")
+
+def hold(folder):
+    folder.with_suffix(".partial").write_text(f"{os.getpid()} {os.getppid()}")
+    folder.with_suffix(".partial").rename(folder)
+    time.sleep(600)
+
+if __name__ == "__main__":
+    tasks = [Apart(sys.argv[1] + "/card"), *([Fails(sys.argv[1] + "/fails")] if "fails" in sys.argv else [])]
+    scheduling.execute(tasks, 2, print)
+"""
+
+
+TORCH = """
+from types import SimpleNamespace
+cuda = SimpleNamespace(is_available=lambda: False, is_initialized=lambda: False)
+set_num_threads = int
+"""
+
+
+def holds(process: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("end", ["the worker is killed", "the call is killed", "the call is interrupted", "fails"])
+def test_no_process_of_unsloths_outlives_its_run(end: str, tmp_path: Path) -> None:
+    (tmp_path / "caller.py").write_text(CALLER)
+    (tmp_path / "unsloth.py").touch()  # what they do is nothing to this test, and importing them takes long
+    (tmp_path / "torch.py").write_text(TORCH)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    command = [sys.executable, str(tmp_path / "caller.py"), str(tmp_path), end]
+    caller = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    card = tmp_path / "card"
+    until = time.monotonic() + 120
+    while not card.exists():
+        assert caller.poll() is None, caller.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    child, worker = map(int, card.read_text().split())
+    assert holds(child)
+    if end == "the worker is killed":
+        os.kill(worker, signal.SIGKILL)
+    elif end == "the call is killed":
+        caller.kill()
+    elif end == "the call is interrupted":
+        caller.send_signal(signal.SIGINT)
+    output, _ = caller.communicate(timeout=60)
+    until = time.monotonic() + 10
+    while holds(child) or holds(worker):
+        assert time.monotonic() < until, f"a process is left\n{output}"
+        time.sleep(0.05)
+    said = {"the worker is killed": "a worker process died", "fails": "a sibling fails"}
+    assert said.get(end, "") in output
