@@ -28,6 +28,7 @@ from pbb.documents import (
     question,
 )
 from pbb.programs.arithmetic import CONTROL, ArithmeticSettings, all_inputs
+from pbb.programs.ciphers import CipherSettings
 from pbb.programs.domains import generate
 from pbb.programs.program import Program
 from pbb.streams import stream
@@ -44,6 +45,18 @@ BASE_PROGRAMS: tuple[tuple[float, Any], ...] = (
     (0.03, ArithmeticSettings(statements=3, control=CONTROL)),
     (0.06, ArithmeticSettings(arguments=2)),
     (0.03, ArithmeticSettings(statements=2, arguments=2)),
+)
+# What tiny-m goes on with to become tiny-m-ciphers. Arithmetic stays, so that it is not forgotten.
+CIPHERS = CipherSettings(
+    kinds=("growing", "alternating", "affine", "multiplied", "mirrored"),  # without `if` and lookups
+    longest=3,
+    alphabet=10,
+    case="digits",
+    demonstrations=2,
+)
+CIPHER_PROGRAMS: tuple[tuple[float, Any], ...] = (
+    (0.65, CIPHERS),
+    *((0.35 * share, settings) for share, settings in BASE_PROGRAMS),
 )
 BATCH = 500  # programs made at a time
 LONGEST = 420  # characters that a conversation may have grown to by a further question, so that it fits a row
@@ -63,6 +76,16 @@ class BaseMixture:
     direct_questions: int = 5
     cot_questions: int = 2
     documents_per_program: int = 2
+    programs: tuple[tuple[float, Any], ...] = BASE_PROGRAMS
+
+
+# Base models that were trained on something else than `BaseMixture`: an answer in one step is beyond a cipher.
+MIXTURES = {"tiny-m-ciphers": BaseMixture(cot=0.7, documents_per_program=4, programs=CIPHER_PROGRAMS)}
+
+
+def mixture_of(model: str) -> BaseMixture:
+    """Return what the base model of this name was trained on; for others than the tiny ones, what tiny-m was."""
+    return MIXTURES.get(model, BaseMixture())
 
 
 @lru_cache(maxsize=4)  # every stage of a seed mixes in the same general programs
@@ -118,7 +141,7 @@ def base_documents(*key: object, mixture: BaseMixture | None = None) -> Iterator
     mixture = mixture or BaseMixture()
     for batch in itertools.count():
         rng = stream(*key, "base documents", batch)
-        programs = base_programs(BATCH, *key, batch)
+        programs = base_programs(BATCH, *key, batch, shares=mixture.programs)
         documents = [_document(rng, p, mixture) for p in programs for _ in range(mixture.documents_per_program)]
         rng.shuffle(documents)
         yield from documents

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 TINY_FOLDER = Path(__file__).parent / "base_models"
-TINY_NAMES = ("tiny-s", "tiny-m", "tiny-l", "tiny-m-tutored")  # the last: see `pbb.teaching`
+TINY_NAMES = ("tiny-s", "tiny-m", "tiny-l", "tiny-m-ciphers", "tiny-m-tutored")  # the last: see `pbb.teaching`
 SMOLLM2 = "smollm2-135m"  # see `pbb.smollm2`
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"  # of the file that it comes from
 HUB_MODELS = Path(__file__).parent / "hub_models.json"

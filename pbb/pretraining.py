@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from pbb import paths
-from pbb.base_data import BASE_PROGRAMS, BaseMixture, base_documents
+from pbb.base_data import base_documents, mixture_of
 from pbb.documents import ANSWER_MODES, REPRESENTATIONS, answer, in_context, in_full, parse_answer, question
 from pbb.evaluation import generate
 from pbb.finetuning import Optimisation, encode, finetune, pack
@@ -41,8 +41,6 @@ from pbb.teaching import TUTORED, tutoring
 from pbb.tokenizer import train_tokenizer
 
 SEED = "base models 1"  # the base data's own stream: experiments use integers
-ROW_TOKENS = 256
-BATCH_ROWS = 8
 SHARD = 10_000  # documents
 PASSES = 2  # over the base data: a row is made in about the time that a tiny model takes to learn from it
 
@@ -55,13 +53,19 @@ class TinyShape:
     layers: int
     heads: int
     learning_rate: float
-    steps: int  # of 8 rows of 256 tokens: more, smaller steps learn more from a token
+    steps: int  # of `batch_rows` rows: more, smaller steps learn more from a token
+    batch_rows: int = 8
+    row_tokens: int = 256
+    after: str = ""  # the model whose weights it starts from
 
 
 TINY = {
     "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=5000),
     "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=11000),
     "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=5000),
+    "tiny-m-ciphers": TinyShape(
+        hidden=128, layers=5, heads=4, learning_rate=1.5e-3, steps=1600, batch_rows=6, row_tokens=384, after="tiny-m"
+    ),
 }
 
 
@@ -82,29 +86,56 @@ def new_model(shape: TinyShape, tokenizer: PreTrainedTokenizerBase) -> LlamaForC
     return LlamaForCausalLM._from_config(config, attn_implementation="eager")
 
 
+def _used(name: str, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Return the tokens that occur in 2,000 documents of what the model `name` is trained on."""
+    documents = list(itertools.islice(base_documents(SEED, "tokens", mixture=mixture_of(name)), 2000))
+    return {token for ids, _ in encode(documents, tokenizer) for token in ids}
+
+
+def starting_point(name: str, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
+    """Return the untrained model `name`: new, or with the weights of the one that it comes after.
+
+    In these the tokens that were never trained on all have one and the same long embedding (cosine 0.999), from which
+    they would hardly get away. Those that are needed now are drawn anew, as long as the others.
+    """
+    shape = TINY[name]
+    if not shape.after:
+        return new_model(shape, tokenizer)
+    model, _ = load(shape.after)
+    known = _used(shape.after, tokenizer)
+    unknown = sorted(_used(name, tokenizer) - known)
+    with torch.no_grad():
+        embeddings = model.get_input_embeddings().weight
+        fresh = torch.nn.functional.normalize(torch.randn(len(unknown), shape.hidden))
+        embeddings[unknown] = fresh * embeddings[sorted(known)].norm(dim=1).mean()
+    return model
+
+
 def build_tokenizer() -> PreTrainedTokenizerFast:
     """Train the tokenizer on 20,000 base documents."""
     sample = list(itertools.islice(base_documents(SEED, "tokenizer"), 20_000))
     return train_tokenizer(text for document in sample for text in (document.prompt, document.completion))
 
 
-def _shard(index: int, folder: Path, tokenizer_folder: Path) -> Path:
+def _shard(index: int, folder: Path, tokenizer_folder: Path, name: str, row_tokens: int) -> Path:
     path = folder / f"shard-{index:03d}"
     if not path.exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizer_folder)
-        documents = itertools.islice(base_documents(SEED, "corpus", index), SHARD)
-        fitting = [pair for pair in encode(list(documents), tokenizer) if len(pair[0]) <= ROW_TOKENS]
-        pack(fitting, tokenizer, ROW_TOKENS).save_to_disk(path.with_suffix(".partial"))
+        documents = itertools.islice(base_documents(SEED, "corpus", index, mixture=mixture_of(name)), SHARD)
+        fitting = [pair for pair in encode(list(documents), tokenizer) if len(pair[0]) <= row_tokens]
+        pack(fitting, tokenizer, row_tokens).save_to_disk(path.with_suffix(".partial"))
         path.with_suffix(".partial").rename(path)
     return path
 
 
-def build_corpus(folder: Path, tokenizer_folder: Path, steps: int, workers: int) -> Dataset:
-    """Return packed base data for `PASSES` passes in `steps` steps, made in shards that are kept under `folder`."""
-    rows_needed, rows, shards = steps * BATCH_ROWS // PASSES, 0, []
+def build_corpus(folder: Path, tokenizer_folder: Path, name: str, workers: int) -> Dataset:
+    """Return packed base data for `PASSES` passes of `name`, made in shards that are kept under `folder`."""
+    shape = TINY[name]
+    rows_needed, rows, shards = shape.steps * shape.batch_rows // PASSES, 0, []
+    what = (folder, tokenizer_folder, name, shape.row_tokens)
     with ProcessPoolExecutor(workers) as pool:
         for start in itertools.count(0, workers):
-            futures = [pool.submit(_shard, start + i, folder, tokenizer_folder) for i in range(workers)]
+            futures = [pool.submit(_shard, start + i, *what) for i in range(workers)]
             shards += [load_from_disk(future.result()) for future in futures]
             rows = sum(map(len, shards))
             if rows >= rows_needed:
@@ -120,16 +151,18 @@ PROBES: tuple[tuple[str, Any], ...] = (
     ("3 statements with if, for, while", ArithmeticSettings(statements=3, control=CONTROL)),
     ("2 statements, two arguments", ArithmeticSettings(statements=2, arguments=2)),
     ("1 large number added", ArithmeticSettings(operations=1, operators=("+", "-"), largest=999, wrap=None)),
-    *(
-        (next(name for name, domain in DOMAINS.items() if domain.settings is type(settings)), settings)
-        for _, settings in BASE_PROGRAMS
-        if not isinstance(settings, ArithmeticSettings)
-    ),
 )
 
 
+def probes(name: str) -> list[tuple[str, Any]]:
+    """Return what the model `name` is measured on: `PROBES`, and the other domains that it was trained on."""
+    domains = {domain.settings: label for label, domain in DOMAINS.items()}
+    others = [settings for _, settings in mixture_of(name).programs if not isinstance(settings, ArithmeticSettings)]
+    return [*PROBES, *((domains[type(settings)], settings) for settings in others)]
+
+
 def in_context_accuracy(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, programs: int = 100
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probes: Sequence[tuple[str, Any]], programs: int = 100
 ) -> dict[str, dict[str, float]]:
     """Return accuracy on fresh programs given in context, by kind of program and by representation and answer mode.
 
@@ -137,7 +170,7 @@ def in_context_accuracy(
     that no experiment uses.
     """
     found: dict[str, dict[str, float]] = {}
-    for label, settings in PROBES:
+    for label, settings in probes:
         made = generate_programs(settings, programs, SEED, "probe")
         for form, mode in itertools.product(REPRESENTATIONS, ANSWER_MODES):
             rng = stream(SEED, "probe questions", label, form, mode)
@@ -157,8 +190,8 @@ def pretrain(name: str, rows: Dataset, tokenizer: PreTrainedTokenizerFast) -> No
     shape = TINY[name]
     torch.set_num_threads(1)
     set_seed(0)
-    model = new_model(shape, tokenizer)
-    optimisation = Optimisation(shape.learning_rate, BATCH_ROWS, ROW_TOKENS, optimiser="muon")
+    model = starting_point(name, tokenizer)
+    optimisation = Optimisation(shape.learning_rate, shape.batch_rows, shape.row_tokens, optimiser="muon")
     done = finetune(model, tokenizer, rows, shape.steps, optimisation, seed=0, progress=False)
     install(name, model, tokenizer, {"seconds": round(done.seconds), "precision": done.precision, "log": done.log})
 
@@ -169,7 +202,7 @@ def install(
     """Measure `model` as it will be loaded (rounded to float16), then write weights, tokenizer and manifest."""
     shape = TINY[name]
     rounded = model.half().float()
-    accuracy = in_context_accuracy(rounded, tokenizer)
+    accuracy = in_context_accuracy(rounded, tokenizer, probes(name))
     folder = TINY_FOLDER / name
     with atomic_folder(folder, replace=True) as partial:
         rounded.half().save_pretrained(partial)
@@ -179,8 +212,8 @@ def install(
             "name": name,
             "parameters": sum(p.numel() for p in model.parameters()),
             "shape": asdict(shape),
-            "tokens": shape.steps * BATCH_ROWS * ROW_TOKENS,
-            "base_data": {"stream": SEED, "mixture": asdict(BaseMixture())},
+            "tokens": shape.steps * shape.batch_rows * shape.row_tokens,
+            "base_data": {"stream": SEED, "mixture": asdict(mixture_of(name))},
             "in_context_accuracy": accuracy,
             "training": training,
             **environment_manifest(),
@@ -228,12 +261,22 @@ def build(names: Sequence[str] | None, workers: int) -> None:
 def _pretrain_all(chosen: Sequence[str], workers: int) -> None:
     work = paths.runs() / "base"
     work.mkdir(parents=True, exist_ok=True)
-    if not (work / "tokenizer").exists():
-        print("training the tokenizer")
-        build_tokenizer().save_pretrained(work / "tokenizer")
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(work / "tokenizer")
-    print("making base data")
-    rows = build_corpus(work / "corpus", work / "tokenizer", max(TINY[name].steps for name in chosen), workers)
+    if new := [name for name in chosen if not TINY[name].after]:
+        if not (work / "tokenizer").exists():
+            print("training the tokenizer")
+            build_tokenizer().save_pretrained(work / "tokenizer")
+        longest = max(new, key=lambda name: TINY[name].steps)
+        _side_by_side(new, work / "corpus", work / "tokenizer", longest, workers)
+    for name in chosen:
+        if after := TINY[name].after:
+            _side_by_side([name], work / f"corpus-{name}", TINY_FOLDER / after, name, workers)
+
+
+def _side_by_side(chosen: Sequence[str], corpus: Path, tokenizer_folder: Path, longest: str, workers: int) -> None:
+    """Train the `chosen` on the base data that the `longest` training of theirs needs."""
+    print(f"making base data for {', '.join(chosen)}")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizer_folder)
+    rows = build_corpus(corpus, tokenizer_folder, longest, workers)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         futures = {pool.submit(pretrain, name, rows, tokenizer): name for name in reversed(chosen)}
         for future in as_completed(futures):

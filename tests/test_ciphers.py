@@ -10,13 +10,14 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pbb.documents import parse_answer
+from pbb.experiment import Experiment, ExperimentError
 from pbb.programs import Program, cipher_reader, normalised
 from pbb.programs.cipher_reader import CipherReadingError, encode
 from pbb.programs.ciphers import (
@@ -25,6 +26,7 @@ from pbb.programs.ciphers import (
     NATURAL_WEIGHTS,
     POINTERS,
     CipherSettings,
+    _fine,
     accepts,
     candidates,
     generate,
@@ -41,7 +43,10 @@ SETTINGS = (
     CipherSettings(alphabet=13, case="upper", longest=3, distribution="natural", demonstrations=7),
     CipherSettings(alphabet=6, longest=2, demonstrations=3),
     CipherSettings(shortest=3, longest=9, case="upper"),
+    CipherSettings(alphabet=10, case="digits", longest=3),
+    CipherSettings(alphabet=7, case="digits", distribution="natural", demonstrations=5),
 )
+Text = str | list[int]
 Group = tuple[CipherSettings, list[Program]]
 
 
@@ -61,9 +66,24 @@ def plain_python(program: Program) -> Any:
     return names[program.name]
 
 
-def values(text: str) -> tuple[str, int]:
-    word, shift = text.split(", ")
-    return word.strip("'"), int(shift)
+def values(text: str) -> tuple[Text, int]:
+    word, shift = ast.literal_eval(text)
+    return word, shift
+
+
+def like(knobs: CipherSettings, word: str) -> Text:
+    """`word` as the texts of `knobs` are."""
+    return list(map(int, word)) if knobs.digits else word
+
+
+def joined(text: Text) -> str:
+    return "".join(map(str, text))
+
+
+def on_words(knobs: CipherSettings, program: Program) -> Callable[[str, int], str]:
+    """`program` as a function of strings, digits as characters."""
+    function = plain_python(program)
+    return lambda word, shift: joined(function(like(knobs, word), shift))
 
 
 def test_source_description_and_stored_output_agree(groups: list[Group]) -> None:
@@ -79,7 +99,7 @@ def test_description_agrees_on_texts_longer_than_any_that_is_shown(groups: list[
     rng = stream("tests", "long texts")
     for knobs, programs in groups:
         for program in programs:
-            text, shift = "".join(rng.choices(knobs.letters, k=20)), rng.randrange(60)
+            text, shift = like(knobs, "".join(rng.choices(knobs.letters, k=20))), rng.randrange(60)
             assert encode(program.description, text, shift) == plain_python(program)(text, shift)
 
 
@@ -96,17 +116,20 @@ def test_traces_show_the_shift_and_what_is_written_so_far(groups: list[Group]) -
                     assert str(eval(head)) == verdict
                     continue
                 name, *parts = re.sub("^return ", "return = ", line).split(" = ")
-                if name == "shift":
+                if name == "shift" or (name == "c" and len(parts) > 1):
                     assert len({eval(part, {}, variables) for part in parts}) == 1, line
-                if name == "c":
+                    assert ".index" in line or len(parts) > 2, "the sum is spelt out"
+                elif name == "c":
                     letters.append(ast.literal_eval(parts[0]))
                 if name == "out":
                     assert ast.literal_eval(parts[0])[:-1] == written
                     written = ast.literal_eval(parts[0])
                 variables[name] = ast.literal_eval(parts[-1])
-            assert repr("".join(written)) == repr(variables["return"]) == execution.output
-            assert sorted(letters) == (sorted(word) if program.family != "alternating" else [])
-            assert len(execution.trace) <= 4 + 4 * len(word)
+            assert (written if isinstance(word, list) else "".join(written)) == variables["return"]
+            assert repr(variables["return"]) == execution.output
+            with_places = program.family == "alternating" and isinstance(word, str)
+            assert sorted(letters) == ([] if with_places else sorted(word))
+            assert len(execution.trace) <= 4 + (5 if isinstance(word, list) else 4) * len(word)
             assert parse_answer("\n".join(execution.trace), "cot") == execution.output
             assert parse_answer(execution.output, "direct") == execution.output
 
@@ -121,7 +144,7 @@ def test_every_kind_occurs_and_keeps_its_promise(groups: list[Group]) -> None:
             return [letters.index(letter) for letter in word]
 
         for program in programs:
-            function = plain_python(program)
+            function = on_words(knobs, program)
             same, shift = letters[2] * 4, 5
             moved = numbers(function(same, shift))
             steps = [(after - before) % size for before, after in itertools.pairwise(moved)]
@@ -148,9 +171,10 @@ def test_every_kind_occurs_and_keeps_its_promise(groups: list[Group]) -> None:
                 assert numbers(function(letters[:2], shift))[0] == (moved[0] - 1) % size
             if program.family == "multiplied":
                 factor = int(re.findall(r"times (\d+)", program.description)[0])
+                turned = -1 if "minus shift;" in program.description else 1  # at the start
                 grown = numbers(function(same, shift + 1))
-                assert (grown[0] - moved[0]) % size == factor % size
-                assert (grown[1] - moved[1]) % size == factor**2 % size
+                assert (grown[0] - moved[0]) % size == turned * factor % size
+                assert (grown[1] - moved[1]) % size == turned * factor**2 % size
 
 
 def test_none_is_a_caesar_cipher(groups: list[Group]) -> None:
@@ -159,7 +183,7 @@ def test_none_is_a_caesar_cipher(groups: list[Group]) -> None:
         letters = knobs.letters
         asked = [("".join(rng.choices(letters, k=rng.randint(2, 4))), rng.randrange(len(letters))) for _ in range(30)]
         for program in programs:
-            function = plain_python(program)
+            function = on_words(knobs, program)
             for offset in range(len(letters)):
                 plain = [
                     "".join(letters[(letters.index(letter) + shift + offset) % len(letters)] for letter in text)
@@ -198,6 +222,8 @@ def test_there_are_hundreds_of_programs_of_every_kind() -> None:
     for kind in KINDS:
         drawn = itertools.islice(candidates(CipherSettings(kinds=(kind,)), "tests"), 800)
         assert len({normalised(source) for _, source, _ in drawn}) > 200, kind
+    digits = CipherSettings(case="digits", alphabet=10, kinds=tuple(set(KINDS) - {"keyed", "blocks"}))
+    assert len({normalised(source) for _, source, _ in itertools.islice(candidates(digits, "tests"), 3000)}) > 900
 
 
 def test_pools_are_disjoint_by_name_and_by_normalised_source() -> None:
@@ -295,11 +321,11 @@ def test_programs_do_not_depend_on_how_shifts_are_demonstrated() -> None:
 
 def test_texts_are_as_long_as_the_knobs_say_and_have_vowels() -> None:
     for knobs in SETTINGS:
-        words = [values(text)[0] for text in sample_inputs(knobs, "uniform", 100, stream("tests", "texts"))]
+        words = [joined(values(text)[0]) for text in sample_inputs(knobs, "uniform", 100, stream("tests", "texts"))]
         assert {len(word) for word in words} == set(range(knobs.shortest, knobs.longest + 1))
         assert set("".join(words)) <= set(knobs.letters)
         vowels = sum(letter in knobs.vowels for letter in "".join(words)) / len("".join(words))
-        assert vowels == pytest.approx(0.4, abs=0.1)
+        assert vowels == pytest.approx(0.5 if knobs.digits else 0.4, abs=0.1)
 
 
 def test_more_inputs_than_there_are_is_refused() -> None:
@@ -310,6 +336,25 @@ def test_more_inputs_than_there_are_is_refused() -> None:
         sample_inputs(few, "even", 5, stream(0))
 
 
+def test_an_experiment_takes_an_alphabet_of_digits() -> None:
+    digits = Experiment.of("cpu", domain="ciphers", letter_case="digits", alphabet=10)
+    assert digits.program_settings() == CipherSettings(case="digits", alphabet=10, demonstrations=7)
+    with pytest.raises(ExperimentError, match=r"alphabet=26 is not valid; valid: 6 to 10 \(of digits\)"):
+        Experiment.of("cpu", domain="ciphers", letter_case="digits")
+
+
+@pytest.mark.parametrize("case", ["upper", "digits"])
+def test_a_cipher_that_a_guess_gets_right_is_too_easy(case: str) -> None:
+    knobs = CipherSettings(case=case, alphabet=10)
+    start = "def NAME(text, shift):\n    return "
+    caesar = "''.join(chr((ord(c) - 65 + shift + 4) % 10 + 65) for c in text)"
+    if knobs.digits:
+        caesar = "[(c + shift + 4) % 10 for c in text]"
+    turn = "text[1:] + text[:1]"  # a copy only where all letters are the same
+    drawn = [("", "", start + body, "") for body in ("text", caesar, turn)]
+    assert [source for *_, source, _ in _fine(knobs, drawn)] == [start + turn]
+
+
 def test_inputs_can_be_chosen_and_sources_left_out() -> None:
     first = generate(CipherSettings(), 10, 0, inputs=["'cab', 3", "'zoo', 40"])
     assert all(program.inputs == ("'cab', 3", "'zoo', 40") for program in first)
@@ -318,6 +363,8 @@ def test_inputs_can_be_chosen_and_sources_left_out() -> None:
     assert not taken & {normalised(program.source) for program in second}
     assert accepts(first[0], "'cab', 3", first[0].executions[0].output)
     assert not accepts(first[0], "'cab', 3", "'cab'")
+    (digits,) = generate(CipherSettings(case="digits", alphabet=10), 1, 0, inputs=["[3, 1, 4], 5", "[0], 40"])
+    assert accepts(digits, "[3, 1, 4], 5", repr(plain_python(digits)([3, 1, 4], 5)))
 
 
 @pytest.mark.parametrize(
@@ -328,7 +375,8 @@ def test_inputs_can_be_chosen_and_sources_left_out() -> None:
         ({"longest": 1}, "longest=1 is not valid; valid: 2 to 12"),
         ({"shortest": 5}, "longest=4 is not valid; valid: 5 to 12"),
         ({"alphabet": 27}, "alphabet=27 is not valid; valid: 6 to 26"),
-        ({"case": "title"}, "case='title' is not valid; valid: 'lower', 'upper'"),
+        ({"case": "title"}, "case='title' is not valid; valid: 'lower', 'upper', 'digits'"),
+        ({"case": "digits"}, r"alphabet=26 is not valid; valid: 6 to 10 \(of digits\)"),
         ({"distribution": "skewed"}, r"distribution='skewed' is not valid; valid: one of \('uniform', 'natural'\)"),
         ({"demonstrations": 0}, "demonstrations=0 is not valid; valid: 1 to 200"),
     ],
@@ -345,6 +393,10 @@ def test_what_cannot_be_generated_is_refused() -> None:
         ValueError, match=r"inputs: \"'CAB', 3\" is not valid; valid: a text of the letters abc.*'abc', 3"
     ):
         generate(CipherSettings(), 1, 0, inputs=["'CAB', 3"])
+    with pytest.raises(
+        ValueError, match=r"inputs: '\[7\], 3' is not valid; valid: a text of the digits 0123456 .*3, 1, 4"
+    ):
+        generate(CipherSettings(case="digits", alphabet=7), 1, 0, inputs=["[1, 2], 3", "[7], 3"])
     with pytest.raises(ValueError, match=r"count=50: CipherSettings\(.*allows for only about \d+ different programs"):
         generate(CipherSettings(kinds=("affine",), alphabet=6), 50, 0)
 
@@ -420,16 +472,63 @@ def test_reader_reads(words: str, text: str, shift: int, written: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "text", "shift", "written"),
+    [
+        ("0 to 9 in a ring: for each digit: move it forward by shift.", [7, 8, 9], 2, [9, 0, 1]),
+        ("0 to 5 in a ring: set shift to 3 minus shift; for each digit: move it forward by shift.", [5, 4], 1, [1, 0]),
+        ("416023 in a ring: for each digit: move it forward by shift.", [4, 3, 0], 1, [1, 4, 2]),
+        (
+            "0 to 9 in a ring: for each block of 2 digits: from its last digit to its first move each forward by "
+            "shift, then add 5 to shift.",
+            [1, 2, 3],
+            1,
+            [3, 2, 9],
+        ),
+        ("0 to 9 in a ring: for each digit: replace its number by shift minus its number.", [0, 1, 9], 1, [1, 0, 2]),
+        (
+            "0 to 9 in a ring: for each digit: if it is even move it forward by shift, otherwise keep it.",
+            [0, 1, 8],
+            3,
+            [3, 1, 1],
+        ),
+        (
+            "0 to 9 in a ring: for each digit: if it is odd move it forward by shift, otherwise move it forward by 2.",
+            [0, 1, 8],
+            3,
+            [2, 4, 0],
+        ),
+    ],
+)
+def test_reader_reads_digits(words: str, text: list[int], shift: int, written: list[int]) -> None:
+    assert encode(f"Blorp of text and shift, digits {words}", text, shift) == written
+
+
+@pytest.mark.parametrize(
     ("description", "text", "message"),
     [
         ("", "a", "not understood"),
+        (
+            "Blorp of text and shift, digits 0 to 9 in a ring: for each letter: move it forward by shift.",
+            [1],
+            "underst",
+        ),
+        (
+            "Blorp of text and shift, digits 0 to 5 in a ring: for each digit: move it forward by shift.",
+            [7],
+            "not in the",
+        ),
+        (
+            "Blorp of text and shift, digits 0 to 5 in a ring: for each digit: move it forward by shift.",
+            [12],
+            "no list",
+        ),
         (f"{HEAD} a to z in a ring: for each letter: move it by shift.", "a", r"(?s)not understood.*move it by.*\^"),
         (f"{HEAD} a to z in a ring: for each letter: move it forward by shift", "a", "not understood"),
         (f"{HEAD} a to z in a ring: add 3 to shift.", "a", "not understood"),
         (f"{HEAD} a to f in a ring: for each letter: move it forward by shift.", "bag", r"not in the ring.*\['g'\]"),
     ],
 )
-def test_reader_explains_what_it_cannot_do(description: str, text: str, message: str) -> None:
+def test_reader_explains_what_it_cannot_do(description: str, text: Text, message: str) -> None:
     with pytest.raises(CipherReadingError, match=message):
         encode(description, text, 1)
 
@@ -438,7 +537,9 @@ def test_reader_tells_a_wrong_description_from_a_right_one(groups: list[Group]) 
     """The comparison has teeth: a description whose first number is one off is found out."""
     found, tried = 0, 0
     for program in every(groups):
-        wrong = re.sub(r"\d+", lambda match: str(int(match[0]) + 1), program.description, count=1)
+        ring, changes = program.description.split(" in a ring: ")
+        wrong = re.sub(r"\d+", lambda match: str(int(match[0]) + 1), changes, count=1)
+        wrong = f"{ring} in a ring: {wrong}"
         if wrong != program.description:
             tried += 1
             found += any(

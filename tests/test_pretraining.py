@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,16 @@ from datasets import load_from_disk
 from transformers import LlamaForCausalLM
 
 from pbb import pretraining
+from pbb.base_data import CIPHERS, BaseMixture, mixture_of
+from pbb.curricula import _general
+from pbb.documents import in_context, parse_answer, question
+from pbb.evaluation import generate
+from pbb.experiment import Experiment
 from pbb.folders import read_manifest
 from pbb.model_files import TINY_FOLDER
 from pbb.models import load, load_tokenizer
 from pbb.programs.arithmetic import ArithmeticSettings
+from pbb.programs.domains import generate as generate_programs
 from pbb.tokenizer import VOCABULARY
 
 
@@ -27,10 +34,11 @@ def test_corpus_training_and_installation(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(pretraining, "TINY_FOLDER", tmp_path / "base_models")
     monkeypatch.setattr(pretraining, "PROBES", (("1 statement", ArithmeticSettings()),))
 
-    shard = pretraining._shard(0, tmp_path / "corpus", tmp_path / "tokenizer")
+    what = (0, tmp_path / "corpus", tmp_path / "tokenizer", "tiny-s", shape.row_tokens)
+    shard = pretraining._shard(*what)
     rows = load_from_disk(shard)
-    assert pretraining._shard(0, tmp_path / "corpus", tmp_path / "tokenizer") == shard, "a shard is made once"
-    assert {len(ids) for ids in rows["input_ids"]} == {pretraining.ROW_TOKENS}
+    assert pretraining._shard(*what) == shard, "a shard is made once"
+    assert {len(ids) for ids in rows["input_ids"]} == {256}
 
     pretraining.pretrain("tiny-s", rows, tokenizer)
     folder = tmp_path / "base_models" / "tiny-s"
@@ -42,7 +50,33 @@ def test_corpus_training_and_installation(tmp_path: Path, monkeypatch: pytest.Mo
     assert LlamaForCausalLM.from_pretrained(folder).dtype == torch.float16
 
 
-@pytest.mark.parametrize("name", ["tiny-s", "tiny-m"])
+def test_general_documents_are_of_what_the_base_model_was_trained_on() -> None:
+    assert mixture_of("tiny-l") == mixture_of("owner/name") == BaseMixture()
+    experiment = Experiment.of("cpu", domain="ciphers", letter_case="digits", alphabet=10, model="tiny-m-ciphers")
+    prompts = [document.prompt for document in itertools.islice(_general(experiment), 200)]
+    ciphers = [prompt for prompt in prompts if "(text, shift)" in prompt or "digits 0 to 9 in a ring" in prompt]
+    assert 80 < len(ciphers) < 180, "the rest is arithmetic"
+
+
+@pytest.mark.slow
+def test_ciphers_start_from_tiny_m_with_new_embeddings_for_the_tokens_that_it_never_saw() -> None:
+    tokenizer = load_tokenizer("tiny-m")
+    torch.manual_seed(0)
+    started = pretraining.starting_point("tiny-m-ciphers", tokenizer)
+    before = load("tiny-m")[0].state_dict()
+    changed = {key for key, value in started.state_dict().items() if not torch.equal(value, before[key])}
+    assert changed == {"model.embed_tokens.weight", "lm_head.weight"}, "one matrix under two names"
+    new, old = started.get_input_embeddings().weight.detach(), before["model.embed_tokens.weight"]
+    moved = (new != old).any(dim=1).nonzero().flatten().tolist()
+    tokens = tokenizer.convert_ids_to_tokens(moved)
+    assert {"append", "text", "["} <= set(tokens)
+    assert not set("0123456789") & set(tokens)
+    old, new = (torch.nn.functional.normalize(matrix[moved]) for matrix in (old, new))
+    assert (old @ old.T).mean() > 0.9, "what was never trained on cannot be told apart"
+    assert (new @ new.T).fill_diagonal_(0).abs().max() < 0.5
+
+
+@pytest.mark.parametrize("name", ["tiny-s", "tiny-m", "tiny-m-ciphers"])
 def test_committed_weights_are_what_their_manifest_says(name: str) -> None:
     manifest = read_manifest(TINY_FOLDER / name)
     assert manifest is not None
@@ -54,16 +88,16 @@ def test_committed_weights_are_what_their_manifest_says(name: str) -> None:
     assert len(tokenizer.encode("4711", add_special_tokens=False)) == 4, "digits are single tokens"
 
 
-def test_committed_tiny_m_runs_single_statements_given_in_context() -> None:
-    """What the README says of tiny-m, measured again on a few fresh programs (a tolerance for 40 of them)."""
-    model, tokenizer = load("tiny-m")
-    from pbb.documents import in_context, parse_answer, question
-    from pbb.evaluation import generate
-    from pbb.programs.arithmetic import generate as generate_programs
-
-    programs = generate_programs(ArithmeticSettings(), 40, "a test's own stream")
+@pytest.mark.parametrize(
+    ("name", "settings", "tokens"),
+    [("tiny-m", ArithmeticSettings(), 60), ("tiny-m-ciphers", CIPHERS, 300)],
+)
+def test_committed_models_run_programs_given_in_context(name: str, settings: object, tokens: int) -> None:
+    """What the README says of them, measured again on a few fresh programs (a tolerance for 40 of them)."""
+    model, tokenizer = load(name)
+    programs = generate_programs(settings, 40, "a test's own stream")
     prompts = [in_context(p.source, question(p, p.inputs[3], 0, "cot")) for p in programs]
-    written = generate(model, tokenizer, prompts, [60] * len(prompts))
+    written = generate(model, tokenizer, prompts, [tokens] * len(prompts))
     right = [
         parse_answer(text, "cot") == p.execution(p.inputs[3]).output for text, p in zip(written, programs, strict=True)
     ]

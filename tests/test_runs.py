@@ -140,7 +140,7 @@ def test_sharing_caching_and_damage(experiments: list[Experiment], run_store: Pa
 def test_a_failing_task_is_named_and_the_way_on_is_said(
     experiments: list[Experiment], run_store: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="tiny-s, tiny-m, tiny-l, tiny-m-tutored, a folder, or a Hub id"):
+    with pytest.raises(ValueError, match="tiny-m-ciphers, tiny-m-tutored, a folder, or a Hub id"):
         runs.run(experiments[0].changed(model="/nowhere/at all"), say=lambda line: None)
     short = experiments[1].changed(row_tokens=32)
     with pytest.raises(runs.RunError, match=r"(?s)could not train .*row_tokens=32.*goes on from what is complete"):

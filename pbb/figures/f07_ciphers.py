@@ -55,7 +55,7 @@ def table(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_shifts(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return `rows` with the shift, x, read from inputs such as "'IJ', 9", and whether it is common."""
+    """Return `rows` with the shift, x, read from inputs such as "[3, 1], 9", and whether it is common."""
     rows = rows.assign(x=rows["input"].str.split(", ").str[-1].astype(int))
     parts = []
     for _, panel in rows.groupby(PANEL):

@@ -20,11 +20,16 @@ from lark import Lark, Token, Tree
 from lark.exceptions import UnexpectedInput
 
 GRAMMAR = r"""
-    cipher: NAME "of text and shift, letters" ring "in a ring:" (change ";")? (letters | blocks) "."
+    cipher: NAME "of text and shift," (_of_letters | _of_digits) "."
+    _of_letters: "letters" ring "in a ring:" (change ";")? (letters | blocks)
+    _of_digits: "digits" digit_ring "in a ring:" (change ";")? (digits | digit_blocks)
     ring: LETTERS ["to" LETTERS]
+    digit_ring: NUMBER ["to" NUMBER] -> ring
     letters: "for each letter:" (change ",")? move
+    digits: "for each digit:" (change ",")? move -> letters
     blocks: "for each block of" NUMBER "letters:" backwards ", then" change
-    ?backwards: "from its last letter to its first move each forward by" amount
+    digit_blocks: "for each block of" NUMBER "digits:" backwards ", then" change -> blocks
+    ?backwards: "from its last" ("letter" | "digit") "to its first move each forward by" amount
     ?change: "add" NUMBER "to shift" -> add
         | "subtract" NUMBER "from shift" -> subtract
         | "set shift to" NUMBER "minus shift" -> turn
@@ -33,11 +38,11 @@ GRAMMAR = r"""
     ?move: forward
         | "multiply its number by" NUMBER ", move it forward by" amount -> multiplied
         | "replace its number by shift minus its number" -> mirrored
-        | "if it is a" CLASS forward ", otherwise" (forward | keep) -> either
+        | "if it is" CLASS forward ", otherwise" (forward | keep) -> either
     forward: "move it forward by" amount
     keep: "keep it"
     amount: NUMBER | SHIFT
-    CLASS: "vowel" | "consonant"
+    CLASS: "a vowel" | "a consonant" | "even" | "odd"
     SHIFT: "shift"
     NAME: /[A-Z]\w*/
     LETTERS: /[a-z]+|[A-Z]+/
@@ -69,6 +74,12 @@ def parse(description: str) -> Tree[Any]:
 def _ring(tree: Tree[Any]) -> str:
     first, last = (str(word) if word else "" for word in tree.children)
     return "".join(map(chr, range(ord(first), ord(last) + 1))) if last else first
+
+
+def _is_of(letter: str, kind: str) -> bool:
+    if kind in ("even", "odd"):
+        return int(letter) % 2 == (kind == "odd")
+    return (letter.lower() in ("a", "e", "i", "o", "u")) == (kind == "a vowel")
 
 
 class _Run:
@@ -103,8 +114,7 @@ class _Run:
             return letter
         if tree.data == "either":
             kind, yes, no = tree.children
-            vowel = letter.lower() in ("a", "e", "i", "o", "u")
-            return self.move(yes if vowel == (kind == "vowel") else no, letter)
+            return self.move(yes if _is_of(letter, kind) else no, letter)
         if tree.data == "mirrored":
             number = self.shift - number
         elif tree.data == "multiplied":
@@ -114,12 +124,20 @@ class _Run:
         return self.ring[number % len(self.ring)]
 
 
-def encode(description: str, text: str, shift: int) -> str:
-    """Return what the described cipher makes of `text` with `shift`.
+def encode(description: str, text: str | list[int], shift: int) -> str | list[int]:
+    """Return what the described cipher makes of `text`, letters or a list of digits, with `shift`.
 
     Raises:
         CipherReadingError: the description is not understood, or a letter of the text is not in its ring.
     """
+    if isinstance(text, str):
+        return _encode(description, text, shift)
+    if strange := [digit for digit in text if digit not in range(10)]:
+        raise CipherReadingError(f"{text!r} is no list of digits: {strange}")
+    return [int(digit) for digit in _encode(description, "".join(map(str, text)), shift)]
+
+
+def _encode(description: str, text: str, shift: int) -> str:
     _, ring, *changes, body = parse(description).children
     run = _Run(_ring(ring), shift)
     if strange := set(text) - set(run.ring):

@@ -1,4 +1,4 @@
-"""Ciphers: functions that encode a text of a few letters with a shift, none of them the plain Caesar cipher.
+"""Ciphers: functions that encode a text of a few letters or digits with a shift, none of them the plain Caesar cipher.
 
 Every kind is a parametrised way to go from letter to letter; the source works letter by letter, so that its trace is a
 few short lines a letter. The English description is rendered beside the source and is checked by
@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import ast
 import itertools
-import math
 import random
 import re
-import string
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 
+from pbb.programs.cipher_sources import DISTRIBUTIONS as DISTRIBUTIONS
+from pbb.programs.cipher_sources import KINDS as KINDS
+from pbb.programs.cipher_sources import CipherSettings as CipherSettings
+from pbb.programs.cipher_sources import candidates as candidates
 from pbb.programs.execution import Execution, ExecutionError
 from pbb.programs.names import BASE_NAMES, experiment_names
 from pbb.programs.program import Program, belongs_to_base, normalised, run_sources
@@ -54,7 +56,6 @@ ASK: dict[str, dict[str, str]] = {
         "cot": "Ann encodes {input}. Show each step.",
     },
 }
-DISTRIBUTIONS = ("uniform", "natural")
 # Shares of the demonstrations; what is left goes to all other shifts alike. In a smaller alphabet, half of it stands
 # for 13, the shift that is its own inverse.
 NATURAL_WEIGHTS = {13: 0.5, 3: 0.25, 1: 0.15}
@@ -67,42 +68,6 @@ EASIEST_GUESS = 0.4  # a program on which a simple guess is right more often tha
 def accepts(program: Program, input_text: str, parsed_answer: str) -> bool:
     """Whether `parsed_answer` is right for `input_text`: it equals the executed output."""
     return parsed_answer == program.execution(input_text).output
-
-
-@dataclass(frozen=True)
-class CipherSettings:
-    """Knobs of the domain. Unknown or contradictory values raise ValueError and say what would be valid."""
-
-    kinds: tuple[str, ...] = ()  # of KINDS; () for all
-    shortest: int = 1  # letters of a text
-    longest: int = 4  # a trace grows by two or three lines a letter
-    alphabet: int = 26  # letters that there are, and shifts: the fewer, the less there is to learn
-    case: str = "lower"  # or "upper": the tiny models' tokenizer never joins capitals, so each letter is one token
-    distribution: str = "uniform"  # of the demonstrations' shifts; or "natural"
-    demonstrations: int = 10  # inputs of a program that training may show; they stand before the evaluation's
-
-    def __post_init__(self) -> None:
-        def check(name: str, fine: bool, valid: str) -> None:
-            if not fine:
-                raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
-
-        check("kinds", set(self.kinds) <= set(KINDS), f"(), or some of {KINDS}")
-        check("shortest", self.shortest in range(1, 13), "1 to 12")
-        check("longest", self.longest in range(max(2, self.shortest), 13), f"{max(2, self.shortest)} to 12")
-        check("alphabet", self.alphabet in range(6, 27), "6 to 26")
-        check("case", self.case in ("lower", "upper"), "'lower', 'upper'")
-        check("distribution", self.distribution in DISTRIBUTIONS, f"one of {DISTRIBUTIONS}")
-        check("demonstrations", self.demonstrations in range(1, 201), "1 to 200")
-
-    @property
-    def letters(self) -> str:
-        """The alphabet, in order."""
-        everything = string.ascii_lowercase if self.case == "lower" else string.ascii_uppercase
-        return everything[: self.alphabet]
-
-    @property
-    def vowels(self) -> str:
-        return "".join(letter for letter in self.letters if letter in "aeiouAEIOU")
 
 
 def shift_weights(settings: CipherSettings, distribution: str) -> list[float]:
@@ -124,9 +89,11 @@ def shift_weights(settings: CipherSettings, distribution: str) -> list[float]:
 
 
 def _text(settings: CipherSettings, rng: random.Random) -> str:
+    """Return a text as Python writes it: ``'cab'``, or ``[3, 1, 4]`` of digits."""
     consonants = [letter for letter in settings.letters if letter not in settings.vowels]
-    length = rng.randint(settings.shortest, settings.longest)
-    return "".join(rng.choice(settings.vowels if rng.random() < VOWEL_SHARE else consonants) for _ in range(length))
+    length, share = rng.randint(settings.shortest, settings.longest), 0.5 if settings.digits else VOWEL_SHARE
+    drawn = [rng.choice(settings.vowels if rng.random() < share else consonants) for _ in range(length)]
+    return f"[{', '.join(drawn)}]" if settings.digits else repr("".join(drawn))
 
 
 def sample_inputs(
@@ -143,7 +110,7 @@ def sample_inputs(
         if len(drawn) == count:
             return list(drawn)
         (shift,) = rng.choices(range(settings.alphabet), weights)
-        text = f"{_text(settings, rng)!r}, {shift}"
+        text = f"{_text(settings, rng)}, {shift}"
         if text not in without:
             drawn[text] = None
     raise ValueError(f"count={count}: {settings} allows for only about {len(drawn)} different inputs; ask for fewer")
@@ -155,148 +122,9 @@ def program_inputs(settings: CipherSettings, *key: object) -> tuple[str, ...]:
     The evaluation's are the same whatever the demonstrations are, and none is among them.
     """
     rng = stream(*key, "evaluation")
-    evaluated = [f"{_text(settings, rng)!r}, {shift}" for shift in range(settings.alphabet)]
+    evaluated = [f"{_text(settings, rng)}, {shift}" for shift in range(settings.alphabet)]
     rng = stream(*key, "demonstrations")
     return (*sample_inputs(settings, settings.distribution, settings.demonstrations, rng, evaluated), *evaluated)
-
-
-Texts = tuple[str, str]  # a source, or a part of it, and the same in words
-
-
-def _forward(settings: CipherSettings, amount: str = "shift", number: str = "") -> str:
-    """Return the statement that writes the letter `amount` after ``c``, or after the letter of this `number`."""
-    first, size = ord(settings.letters[0]), settings.alphabet
-    return f"out.append(chr(({number or f'ord(c) - {first}'} + {amount}) % {size} + {first}))"
-
-
-def _ring(settings: CipherSettings) -> str:
-    return f"{settings.letters[0]} to {settings.letters[-1]} in a ring"
-
-
-def _start(rng: random.Random, settings: CipherSettings) -> Texts:
-    amount = rng.randint(1, settings.alphabet - 1)
-    return f"shift = (shift + {amount}) % {settings.alphabet}", f"{_ring(settings)}: add {amount} to shift"
-
-
-def _growth(rng: random.Random, settings: CipherSettings) -> Texts:
-    """Steps both ways; the source keeps the shift below the alphabet's size, so that a trace has small numbers."""
-    amount, size = rng.randint(1, min(9, (settings.alphabet - 1) // 2)), settings.alphabet
-    if rng.random() < 0.5:
-        return f"shift = (shift + {amount}) % {size}", f"add {amount} to shift"
-    return f"shift = (shift - {amount}) % {size}", f"subtract {amount} from shift"
-
-
-def _factors(settings: CipherSettings) -> list[int]:
-    """Return the factors that keep different numbers different, modulo the alphabet's size."""
-    return [factor for factor in range(2, settings.alphabet) if math.gcd(factor, settings.alphabet) == 1]
-
-
-def _growing(rng: random.Random, settings: CipherSettings) -> Texts:
-    (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
-    return (
-        f"{start}\nfor c in text:\n    {grow}\n    {_forward(settings)}",
-        f"{start_words}; for each letter: {grow_words}, move it forward by shift",
-    )
-
-
-def _alternating(rng: random.Random, settings: CipherSettings) -> Texts:
-    start, start_words = _start(rng, settings)
-    period, total = rng.randint(1, 3), rng.randrange(settings.alphabet)
-    turn, words = f"shift = ({total} - shift) % {settings.alphabet}", f"set shift to {total} minus shift"
-    if period > 1:
-        turn, words = f"if i % {period} == 0:\n        {turn}", f"at places divisible by {period} {words}"
-    return (
-        f"{start}\nfor i, c in enumerate(text):\n    {turn}\n    {_forward(settings)}",
-        f"{start_words}; for each letter: {words}, move it forward by shift",
-    )
-
-
-def _blocks(rng: random.Random, settings: CipherSettings) -> Texts:
-    (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
-    size = rng.randint(2, max(2, min(4, settings.longest - 1)))  # of one block the growth would never be seen
-    return (
-        f"{start}\nfor i in range(0, len(text), {size}):\n    for c in reversed(text[i:i + {size}]):\n"
-        f"        {_forward(settings)}\n    {grow}",
-        f"{start_words}; for each block of {size} letters: from its last letter to its first move each forward by shift"
-        f", then {grow_words}",
-    )
-
-
-def _keyed(rng: random.Random, settings: CipherSettings) -> Texts:
-    word = "".join(rng.sample(settings.letters, rng.randint(3, 4)))
-    key = word + "".join(letter for letter in settings.letters if letter not in word)
-    return (
-        f"key = {key!r}\nfor c in text:\n    out.append(key[(key.index(c) + shift) % {settings.alphabet}])",
-        f"{key} in a ring: for each letter: move it forward by shift",
-    )
-
-
-def _affine(rng: random.Random, settings: CipherSettings) -> Texts:
-    start, start_words = _start(rng, settings)
-    factor = rng.choice(_factors(settings))
-    number = f"(ord(c) - {ord(settings.letters[0])}) * {factor}"
-    return (
-        f"{start}\nfor c in text:\n    {_forward(settings, number=number)}",
-        f"{start_words}; for each letter: multiply its number by {factor}, move it forward by shift",
-    )
-
-
-def _vowels(rng: random.Random, settings: CipherSettings) -> Texts:
-    start, start_words = _start(rng, settings)
-    which, test = rng.choice((("vowel", "in"), ("consonant", "not in")))
-    amount = rng.randint(1, min(9, settings.alphabet - 1))
-    other, words = _forward(settings, str(amount)), f"move it forward by {amount}"
-    if rng.random() < 0.5:
-        other, words = "out.append(c)", "keep it"
-    return (
-        f"{start}\nfor c in text:\n    if c {test} {settings.vowels!r}:\n        {_forward(settings)}\n"
-        f"    else:\n        {other}",
-        f"{start_words}; for each letter: if it is a {which} move it forward by shift, otherwise {words}",
-    )
-
-
-def _multiplied(rng: random.Random, settings: CipherSettings) -> Texts:
-    start, start_words = _start(rng, settings)
-    factor, amount, size = rng.choice(_factors(settings)[:3]), rng.randrange(1, settings.alphabet), settings.alphabet
-    return (
-        f"{start}\nfor c in text:\n    shift = (shift * {factor} + {amount}) % {size}\n    {_forward(settings)}",
-        f"{start_words}; for each letter: set shift to shift times {factor} plus {amount} modulo {size}, "
-        "move it forward by shift",
-    )
-
-
-def _mirrored(rng: random.Random, settings: CipherSettings) -> Texts:
-    (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
-    first = ord(settings.letters[0])
-    return (
-        f"{start}\nfor c in text:\n    {grow}\n"
-        f"    out.append(chr((shift - ord(c) + {first}) % {settings.alphabet} + {first}))",
-        f"{start_words}; for each letter: {grow_words}, replace its number by shift minus its number",
-    )
-
-
-_DRAW: dict[str, Callable[[random.Random, CipherSettings], Texts]] = {
-    "growing": _growing,  # the shift grows from letter to letter
-    "alternating": _alternating,  # the direction turns with a period
-    "blocks": _blocks,  # blocks are reversed, and the shift grows from block to block
-    "keyed": _keyed,  # the alphabet begins with a key of three or four letters
-    "affine": _affine,  # a letter's number is multiplied
-    "vowels": _vowels,  # the shift moves vowels only, or consonants only
-    "multiplied": _multiplied,  # the shift is multiplied from letter to letter
-    "mirrored": _mirrored,  # the alphabet runs backwards, and the shift grows
-}
-KINDS = tuple(_DRAW)
-
-
-def candidates(settings: CipherSettings, *key: object) -> Iterator[tuple[str, str, str]]:
-    """Yield endless (kind, source, description), the texts with the name ``NAME``."""
-    for index in itertools.count():
-        rng = stream(*key, "ciphers", index)
-        kind = rng.choice(settings.kinds or KINDS)
-        body, words = _DRAW[kind](rng, settings)
-        indented = body.replace("\n", "\n    ")
-        source = f"def NAME(text, shift):\n    out = []\n    {indented}\n    return ''.join(out)"
-        yield kind, source, f"NAME of text and shift, letters {words}."
 
 
 def _too_easy(executions: Sequence[Execution], inputs: Sequence[str], letters: str) -> bool:
@@ -305,10 +133,10 @@ def _too_easy(executions: Sequence[Execution], inputs: Sequence[str], letters: s
     for execution, arguments in zip(executions, inputs, strict=True):
         text, shift = ast.literal_eval(arguments)
         output = ast.literal_eval(execution.output)
-        guesses[output] += 1
+        guesses[execution.output] += 1
         guesses["copy", 0] += output == text
         pairs = zip(text, output, strict=True)
-        offsets = {(letters.index(new) - letters.index(old) - shift) % len(letters) for old, new in pairs}
+        offsets = {(letters.index(str(new)) - letters.index(str(old)) - shift) % len(letters) for old, new in pairs}
         guesses["Caesar", tuple(offsets)] += len(offsets) == 1
     return guesses.most_common(1)[0][1] > EASIEST_GUESS * len(inputs)
 
@@ -322,6 +150,15 @@ def _fine(settings: CipherSettings, drawn: Sequence[tuple[str, ...]]) -> list[tu
         for entry, runs in zip(drawn, results, strict=True)
         if not isinstance(runs, ExecutionError) and not _too_easy(runs, probes, settings.letters)
     ]
+
+
+def _check(settings: CipherSettings, inputs: Sequence[str]) -> None:
+    one, letters = f"[{settings.letters}]", settings.letters
+    texts, such = (rf"\[{one}(, {one})*\]", "[3, 1, 4]") if settings.digits else (f"'{one}+'", f"'{letters[:3]}'")
+    for text in inputs:
+        if not re.fullmatch(rf"{texts}, \d+", text):
+            valid = f"a text of the {'digits' if settings.digits else 'letters'} {letters} and a shift, such as "
+            raise ValueError(f'inputs: {text!r} is not valid; valid: {valid}"{such}, 3"')
 
 
 def generate(
@@ -348,10 +185,7 @@ def generate(
     """
     if pool not in ("experiment", "base"):
         raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
-    for text in inputs or ():
-        if not re.fullmatch(rf"'[{settings.letters}]+', \d+", text):
-            valid = f"a text of the letters {settings.letters} and a shift, such as \"'{settings.letters[:3]}', 3\""
-            raise ValueError(f"inputs: {text!r} is not valid; valid: {valid}")
+    _check(settings, inputs or ())
     if pool == "experiment":
         names = experiment_names(count, *key)
     else:

@@ -1,0 +1,226 @@
+"""The knobs of ciphers, and what their sources and descriptions say: one function draws each kind.
+
+Texts are of letters or, with ``case="digits"``, lists of digits. A letter is moved in one expression of ``ord`` and
+``chr``, whose trace shows the result alone; a digit is moved by an assignment whose trace spells the sum, in the form
+that the tiny models know from arithmetic.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import string
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pbb.streams import stream
+
+DISTRIBUTIONS = ("uniform", "natural")
+ALPHABETS = {"lower": string.ascii_lowercase, "upper": string.ascii_uppercase, "digits": string.digits}
+
+
+@dataclass(frozen=True)
+class CipherSettings:
+    """Knobs of the domain. Unknown or contradictory values raise ValueError and say what would be valid."""
+
+    kinds: tuple[str, ...] = ()  # of KINDS; () for all
+    shortest: int = 1  # letters of a text
+    longest: int = 4  # a trace grows by two or three lines a letter
+    alphabet: int = 26  # letters that there are, and shifts: the fewer, the less there is to learn
+    case: str = "lower"  # or "upper": the tiny models' tokenizer never joins capitals, so each letter is one token; or
+    # "digits": a text is a list such as [3, 1, 4], and its "vowels" are the even digits
+    distribution: str = "uniform"  # of the demonstrations' shifts; or "natural"
+    demonstrations: int = 10  # inputs of a program that training may show; they stand before the evaluation's
+
+    def __post_init__(self) -> None:
+        def check(name: str, fine: bool, valid: str) -> None:
+            if not fine:
+                raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
+
+        check("kinds", set(self.kinds) <= set(KINDS), f"(), or some of {KINDS}")
+        check("shortest", self.shortest in range(1, 13), "1 to 12")
+        check("longest", self.longest in range(max(2, self.shortest), 13), f"{max(2, self.shortest)} to 12")
+        check("case", self.case in ALPHABETS, ", ".join(map(repr, ALPHABETS)))
+        most = len(ALPHABETS[self.case])
+        check("alphabet", self.alphabet in range(6, most + 1), f"6 to {most}{' (of digits)' * self.digits}")
+        check("distribution", self.distribution in DISTRIBUTIONS, f"one of {DISTRIBUTIONS}")
+        check("demonstrations", self.demonstrations in range(1, 201), "1 to 200")
+
+    @property
+    def digits(self) -> bool:
+        return self.case == "digits"
+
+    @property
+    def letters(self) -> str:
+        """The alphabet, in order."""
+        return ALPHABETS[self.case][: self.alphabet]
+
+    @property
+    def vowels(self) -> str:
+        return "".join(letter for letter in self.letters if letter in "aeiouAEIOU02468")
+
+
+Texts = tuple[str, str]  # a source, or a part of it, and the same in words
+
+
+def _number(settings: CipherSettings) -> str:
+    """Return the expression for the number of the letter `c`, from 0."""
+    return "c" if settings.digits else f"ord(c) - {ord(settings.letters[0])}"
+
+
+def _forward(settings: CipherSettings, amount: str = "shift", number: str = "", indent: int = 4) -> str:
+    """Return what writes the letter `amount` after ``c``, or after the letter of this `number`."""
+    return _write(settings, f"{number or _number(settings)} + {amount}", indent)
+
+
+def _write(settings: CipherSettings, number: str, indent: int = 4) -> str:
+    """Return what writes the letter of this `number`: one statement, or with digits two, `indent` deep."""
+    if settings.digits:
+        return f"c = ({number}) % {settings.alphabet}\n{' ' * indent}out.append(c)"
+    return f"out.append(chr(({number}) % {settings.alphabet} + {ord(settings.letters[0])}))"
+
+
+def _letter(settings: CipherSettings) -> str:
+    return "digit" if settings.digits else "letter"
+
+
+def _ring(settings: CipherSettings) -> str:
+    return f"{settings.letters[0]} to {settings.letters[-1]} in a ring"
+
+
+def _start(rng: random.Random, settings: CipherSettings) -> Texts:
+    amount, size = rng.randint(1, settings.alphabet - 1), settings.alphabet
+    if settings.digits and rng.random() < 0.5:  # ten digits alone would make too few programs
+        return f"shift = ({amount} - shift) % {size}", f"{_ring(settings)}: set shift to {amount} minus shift"
+    return f"shift = (shift + {amount}) % {size}", f"{_ring(settings)}: add {amount} to shift"
+
+
+def _growth(rng: random.Random, settings: CipherSettings) -> Texts:
+    """Steps both ways; the source keeps the shift below the alphabet's size, so that a trace has small numbers."""
+    amount, size = rng.randint(1, min(9, (settings.alphabet - 1) // 2)), settings.alphabet
+    if rng.random() < 0.5:
+        return f"shift = (shift + {amount}) % {size}", f"add {amount} to shift"
+    return f"shift = (shift - {amount}) % {size}", f"subtract {amount} from shift"
+
+
+def _factors(settings: CipherSettings) -> list[int]:
+    """Return the factors that keep different numbers different, modulo the alphabet's size."""
+    return [factor for factor in range(2, settings.alphabet) if math.gcd(factor, settings.alphabet) == 1]
+
+
+def _growing(rng: random.Random, settings: CipherSettings) -> Texts:
+    (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
+    return (
+        f"{start}\nfor c in text:\n    {grow}\n    {_forward(settings)}",
+        f"{start_words}; for each {_letter(settings)}: {grow_words}, move it forward by shift",
+    )
+
+
+def _alternating(rng: random.Random, settings: CipherSettings) -> Texts:
+    start, start_words = _start(rng, settings)
+    period, total = rng.randint(1, 3), rng.randrange(settings.alphabet)
+    turn, words = f"shift = ({total} - shift) % {settings.alphabet}", f"set shift to {total} minus shift"
+    if settings.digits:  # every time: whether a place is divisible is what the tiny models do not learn
+        return (
+            f"{start}\nfor c in text:\n    {turn}\n    {_forward(settings)}",
+            f"{start_words}; for each digit: {words}, move it forward by shift",
+        )
+    if period > 1:
+        turn, words = f"if i % {period} == 0:\n        {turn}", f"at places divisible by {period} {words}"
+    return (
+        f"{start}\nfor i, c in enumerate(text):\n    {turn}\n    {_forward(settings)}",
+        f"{start_words}; for each {_letter(settings)}: {words}, move it forward by shift",
+    )
+
+
+def _blocks(rng: random.Random, settings: CipherSettings) -> Texts:
+    (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
+    size = rng.randint(2, max(2, min(4, settings.longest - 1)))  # of one block the growth would never be seen
+    return (
+        f"{start}\nfor i in range(0, len(text), {size}):\n    for c in reversed(text[i:i + {size}]):\n"
+        f"        {_forward(settings, indent=8)}\n    {grow}",
+        f"{start_words}; for each block of {size} {_letter(settings)}s: from its last {_letter(settings)} to its first "
+        f"move each forward by shift, then {grow_words}",
+    )
+
+
+def _keyed(rng: random.Random, settings: CipherSettings) -> Texts:
+    word = "".join(rng.sample(settings.letters, rng.randint(3, 4)))
+    key = word + "".join(letter for letter in settings.letters if letter not in word)
+    if settings.digits:
+        moved = f"c = key.index(c)\n    {_forward(settings)}".replace("append(c)", "append(key[c])")
+        source = f"key = [{', '.join(key)}]\nfor c in text:\n    {moved}"
+    else:
+        source = f"key = {key!r}\nfor c in text:\n    out.append(key[(key.index(c) + shift) % {settings.alphabet}])"
+    return source, f"{key} in a ring: for each {_letter(settings)}: move it forward by shift"
+
+
+def _affine(rng: random.Random, settings: CipherSettings) -> Texts:
+    start, start_words = _start(rng, settings)
+    factor = rng.choice(_factors(settings))
+    number = f"c * {factor}" if settings.digits else f"({_number(settings)}) * {factor}"
+    return (
+        f"{start}\nfor c in text:\n    {_forward(settings, number=number)}",
+        f"{start_words}; for each {_letter(settings)}: multiply its number by {factor}, move it forward by shift",
+    )
+
+
+def _vowels(rng: random.Random, settings: CipherSettings) -> Texts:
+    start, start_words = _start(rng, settings)
+    which, test = rng.choice((("a vowel", f"in {settings.vowels!r}"), ("a consonant", f"not in {settings.vowels!r}")))
+    if settings.digits:
+        which, test = ("even", "% 2 == 0") if which == "a vowel" else ("odd", "% 2 == 1")
+    amount = rng.randint(1, min(9, settings.alphabet - 1))
+    other, words = _forward(settings, str(amount), indent=8), f"move it forward by {amount}"
+    if rng.random() < 0.5:
+        other, words = "out.append(c)", "keep it"
+    return (
+        f"{start}\nfor c in text:\n    if c {test}:\n        {_forward(settings, indent=8)}\n"
+        f"    else:\n        {other}",
+        f"{start_words}; for each {_letter(settings)}: if it is {which} move it forward by shift, otherwise {words}",
+    )
+
+
+def _multiplied(rng: random.Random, settings: CipherSettings) -> Texts:
+    start, start_words = _start(rng, settings)
+    factor, amount, size = rng.choice(_factors(settings)[:3]), rng.randrange(1, settings.alphabet), settings.alphabet
+    return (
+        f"{start}\nfor c in text:\n    shift = (shift * {factor} + {amount}) % {size}\n    {_forward(settings)}",
+        f"{start_words}; for each {_letter(settings)}: set shift to shift times {factor} plus {amount} modulo {size}, "
+        "move it forward by shift",
+    )
+
+
+def _mirrored(rng: random.Random, settings: CipherSettings) -> Texts:
+    (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
+    number = "shift - c" if settings.digits else f"shift - ord(c) + {ord(settings.letters[0])}"
+    return (
+        f"{start}\nfor c in text:\n    {grow}\n    {_write(settings, number)}",
+        f"{start_words}; for each {_letter(settings)}: {grow_words}, replace its number by shift minus its number",
+    )
+
+
+_DRAW: dict[str, Callable[[random.Random, CipherSettings], Texts]] = {
+    "growing": _growing,  # the shift grows from letter to letter
+    "alternating": _alternating,  # the direction turns with a period
+    "blocks": _blocks,  # blocks are reversed, and the shift grows from block to block
+    "keyed": _keyed,  # the alphabet begins with a key of three or four letters
+    "affine": _affine,  # a letter's number is multiplied
+    "vowels": _vowels,  # the shift moves vowels only, or consonants only; of digits, even ones or odd ones
+    "multiplied": _multiplied,  # the shift is multiplied from letter to letter
+    "mirrored": _mirrored,  # the alphabet runs backwards, and the shift grows
+}
+KINDS = tuple(_DRAW)
+
+
+def candidates(settings: CipherSettings, *key: object) -> Iterator[tuple[str, str, str]]:
+    """Yield endless (kind, source, description), the texts with the name ``NAME``."""
+    for index in itertools.count():
+        rng = stream(*key, "ciphers", index)
+        kind = rng.choice(settings.kinds or KINDS)
+        body, words = _DRAW[kind](rng, settings)
+        indented = body.replace("\n", "\n    ")
+        last = "out" if settings.digits else "''.join(out)"
+        source = f"def NAME(text, shift):\n    out = []\n    {indented}\n    return {last}"
+        yield kind, source, f"NAME of text and shift, {_letter(settings)}s {words}."
