@@ -59,17 +59,29 @@ def _all_experiments(figures: Sequence[str], preset: str, seeds: int) -> list[An
     return [experiment for figure in figures for experiment in study(figure, preset, seeds)]
 
 
-def save_figures(figures: Sequence[str], preset: str, seeds: int, folder: Path, *, allow_smoke: bool = False) -> None:
-    """Draw `figures` from this machine's complete runs into `folder`, with everything that is behind them."""
+def save_figures(
+    figures: Sequence[str], preset: str, seeds: int, folder: Path, *, allow_smoke: bool = False, again: bool = True
+) -> None:
+    """Draw `figures` from this machine's complete runs into `folder`, with everything that is behind them.
+
+    Without `again` those are left that this code has drawn there from the same runs.
+    """
     from pbb import runs
     from pbb.figures.io import figure_module, save_figure
-    from pbb.folders import environment_manifest
+    from pbb.folders import environment_manifest, read_manifest
+    from pbb.remembered import CODE
+    from pbb.streams import digest
     from pbb.studies import study
 
     for figure in figures:
-        records = runs.run(study(figure, preset, seeds), preset=preset, say=lambda line: None)
-        target = folder / figure_module(figure).NAME
-        save_figure(figure, records, target, {"seeds": seeds, **environment_manifest()}, allow_smoke=allow_smoke)
+        target, manifest = folder / figure_module(figure).NAME, {"seeds": seeds, **environment_manifest()}
+        experiments = study(figure, preset, seeds)
+        if not again:
+            manifest["drawn_from"] = digest(CODE, seeds, [task.folder.name for task in runs.plan(experiments).tasks])
+            if (read_manifest(target) or {}).get("drawn_from") == manifest["drawn_from"]:
+                continue
+        records = runs.run(experiments, preset=preset, say=lambda line: None)
+        save_figure(figure, records, target, manifest, allow_smoke=allow_smoke)
 
 
 def _planned_for(card: str | None, preset: str) -> Any:
@@ -107,7 +119,7 @@ def command_run(options: argparse.Namespace) -> int:
         budget_min=options.budget_min,
     )
     if preset != "smoke":
-        save_figures(figures, preset, options.seeds, paths.figures(preset))
+        save_figures(figures, preset, options.seeds, paths.figures(preset), again=False)
     return 0
 
 
@@ -364,7 +376,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
     from pbb.folders import RecordsError
-    from pbb.notebooks import NotebookError
     from pbb.runs import BudgetError, RunError
 
     try:
@@ -373,7 +384,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         again = os.environ.get("PBB_COMMAND") or shlex.join(["python", "-m", "pbb", *given])
         print(f"\n{stop}\nThe same command goes on: {again}\n(exit status {COME_BACK}: nothing is wrong, come back)")
         return COME_BACK
-    except (NotebookError, RecordsError, RunError, ValueError) as error:
+    except (RecordsError, RunError, ValueError) as error:  # a NotebookError is a RunError
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from pbb.base_data import base_documents
+from pbb.base_data import base_documents, mixture_of
 from pbb.documents import (
     DISTILLED,
     PARTS,
@@ -230,7 +230,8 @@ def _mixed(
 
 
 def _general(experiment: Experiment) -> Iterator[Document]:
-    return base_documents(experiment.seed, "general")
+    """Yield what the base model was trained on."""
+    return base_documents(experiment.seed, "general", mixture=mixture_of(experiment.model))
 
 
 def _guarded(documents: Iterator[Document], experiment: Experiment) -> Iterator[Document]:
@@ -266,11 +267,16 @@ def curriculum(experiment: Experiment) -> list[Stage]:
     arm = e.curriculum
     if arm in UNTRAINED:
         return []
-    by_name = {group.name: group for group in groups(e)}
-    by_source = tuple(name for name in (PARTS, WITHOUT_IO) if name in by_name)
+
+    def named(name: str) -> Group:
+        # Programs are drawn when documents are asked for: to know the stages takes none.
+        return next(group for group in groups(e) if group.name == name)
+
+    def by_source() -> tuple[str, ...]:
+        return tuple(group.name for group in groups(e) if group.name in (PARTS, WITHOUT_IO))
 
     def both(rng: random.Random) -> list[Document]:
-        group = by_name[WITH_IO]
+        group = named(WITH_IO)
         return _declarative(e, rng, group) + _executions(e, rng, group)
 
     def with_io() -> Iterator[Document]:
@@ -278,22 +284,25 @@ def curriculum(experiment: Experiment) -> list[Stage]:
 
     def without_io(replay: float) -> Iterator[Document]:
         others = [(e.stage_2_general_ratio, _general(e)), (replay, _epochs(e, "replay", both))]
-        return _mixed(e, _epochs(e, "w/o IO", declared(by_source)), others)
+        return _mixed(e, _epochs(e, "w/o IO", declared(by_source())), others)
 
     def source_and_pairs() -> Iterator[Document]:
         # Of the same programs: what the source says, and demonstrations of it.
-        pairs = _epochs(e, "executions", lambda rng: _executions(e, rng, by_name[DISTILLED]))
+        pairs = _epochs(e, "executions", lambda rng: _executions(e, rng, named(DISTILLED)))
         others = [(e.stage_2_general_ratio, _general(e)), (e.stage_2_replay_ratio, _epochs(e, "replay", both))]
         return _mixed(e, _epochs(e, "w/o IO", declared((DISTILLED,))), [*others, (e.distillation_ratio, pairs)])
 
     def declared(names: Sequence[str]) -> Callable[[random.Random], list[Document]]:
-        return lambda rng: [document for name in names for document in _declarative(e, rng, by_name[name])]
+        return lambda rng: [document for name in names for document in _declarative(e, rng, named(name))]
 
     def sources(names: Sequence[str]) -> Iterator[Document]:
         return _mixed(e, _epochs(e, "sources", declared(names)), [(e.general_ratio, _general(e))])
 
+    def all_sources() -> Iterator[Document]:
+        return sources((WITH_IO, *by_source()))
+
     def asked(name: str) -> Iterator[Document]:
-        return _epochs(e, "executions", lambda rng: _executions(e, rng, by_name[name]))
+        return _epochs(e, "executions", lambda rng: _executions(e, rng, named(name)))
 
     def executions(name: str) -> Iterator[Document]:
         return _mixed(e, asked(name), [(e.general_ratio, _general(e))])
@@ -322,7 +331,7 @@ def curriculum(experiment: Experiment) -> list[Stage]:
 
     one, two, expose, execute = e.stage_1_steps, e.stage_2_steps, e.exposure_steps, e.execution_steps
     fast, gentle = e.learning_rate, e.stage_2_learning_rate
-    exposure, all_names = (WITH_IO,), (WITH_IO, *by_source)
+    exposure = (WITH_IO,)
     stages: dict[str, Callable[[], list[Stage]]] = {
         "stage_1_only": lambda: [stage(1, "w/ IO", one, fast, with_io)],
         "stage_2_only": lambda: [stage(1, "w/o IO", two, gentle, lambda: without_io(0.0))],
@@ -331,13 +340,13 @@ def curriculum(experiment: Experiment) -> list[Stage]:
             stage(1, "w/ IO", one, fast, with_io),
             stage(2, "w/o IO", two, gentle, lambda: without_io(e.stage_2_replay_ratio)),
         ],
-        "no_demonstrations": lambda: [stage(1, "all sources", expose, fast, lambda: sources(all_names))],
+        "no_demonstrations": lambda: [stage(1, "all sources", expose, fast, all_sources)],
         "retroactive": lambda: [
-            stage(1, "all sources", expose, fast, lambda: sources(all_names)),
+            stage(1, "all sources", expose, fast, all_sources),
             stage(2, "executions", execute, gentle, lambda: executions(WITH_IO)),
         ],
         "retroactive_grpo": lambda: [
-            stage(1, "all sources", expose, fast, lambda: sources(all_names)),
+            stage(1, "all sources", expose, fast, all_sources),
             rewarded(),
         ],
         "skip_exposure": lambda: [

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.cache_utils import DynamicLayer
 
 from pbb.curricula import Group, groups
 from pbb.documents import (
@@ -102,39 +105,82 @@ def generate(
 ) -> list[str]:
     """Return one greedy completion a prompt, in order; each is cut after its own `max_new_tokens`.
 
-    Prompts of similar length share a batch, so that little padding is computed.
+    Prompts that begin alike, and are of similar length, share a batch, so that little is computed twice or padded.
     """
     rendered = [
         tokenizer.apply_chat_template([{"role": "user", "content": p}], add_generation_prompt=True, tokenize=False)
         for p in prompts
     ]
-    order = sorted(range(len(prompts)), key=lambda i: (max_new_tokens[i], len(rendered[i]), i))
+    encoded = tokenizer(rendered, add_special_tokens=False)["input_ids"] if rendered else []
+    order = sorted(range(len(prompts)), key=lambda i: (max_new_tokens[i], len(encoded[i]), encoded[i]))
     completions = [""] * len(prompts)
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        batch = tokenizer(
-            [rendered[i] for i in chosen],
-            return_tensors="pt",
-            padding=True,
-            padding_side="left",
-            add_special_tokens=False,
-        ).to(model.device)
-        config = GenerationConfig(
-            do_sample=False,
-            max_new_tokens=max(max_new_tokens[i] for i in chosen),
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            use_cache=True,
-        )
-        with torch.inference_mode():
-            ids = model.generate(
-                input_ids=batch["input_ids"],
-                attention_mask=batch["attention_mask"],
-                generation_config=config,
-            )
-        for i, new in zip(chosen, ids[:, batch["input_ids"].shape[1] :], strict=True):
-            completions[i] = tokenizer.decode(new[: max_new_tokens[i]], skip_special_tokens=True)
+        written = _continue(model, tokenizer, [encoded[i] for i in chosen], [max_new_tokens[i] for i in chosen])
+        for i, ids in zip(chosen, written, strict=True):
+            completions[i] = tokenizer.decode(ids, skip_special_tokens=True)
     return completions
+
+
+@torch.inference_mode()
+def _continue(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[list[int]], limits: Sequence[int]
+) -> list[list[int]]:
+    """Return the tokens that follow each of `prompts`, up to the end token or to as many as its limit.
+
+    As `model.generate` does it without sampling, but rows leave the batch when they end, and a beginning that rows
+    share is computed once. Either may change a logit's last digits, so that near ties may fall the other way.
+    """
+    cache = DynamicCache(config=model.config)
+    rows = [torch.tensor(ids, device=model.device) for ids in prompts]
+    tokens = pad_sequence(rows, True, tokenizer.pad_token_id, "left")  # (rows, longest)
+    mask = pad_sequence([torch.ones_like(ids) for ids in rows], True, 0, "left")
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+
+    def next_tokens(tokens: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        by_position = {"attention_mask": mask, "position_ids": positions, "past_key_values": cache}
+        logits = model(input_ids=tokens, **by_position, use_cache=True, logits_to_keep=1).logits
+        return logits[:, -1].argmax(-1)
+
+    tail = _own_tail(prompts) if all(type(layer) is DynamicLayer for layer in cache.layers) else 0
+    if tail:
+        stems = [tuple(ids[:-tail]) for ids in prompts]
+        number = {stem: i for i, stem in enumerate(dict.fromkeys(stems))}
+        first = [stems.index(stem) for stem in number]
+        next_tokens(tokens[first, :-tail], mask[first, :-tail], positions[first, :-tail])
+        cache.reorder_cache(torch.tensor([number[stem] for stem in stems], device=model.device))
+        tokens, positions = tokens[:, -tail:], positions[:, -tail:]
+
+    written: list[list[int]] = [[] for _ in prompts]
+    active = list(range(len(prompts)))
+    for count in range(1, max(limits) + 1):
+        found = next_tokens(tokens, mask, positions)
+        for i, token in zip(active, found.tolist(), strict=True):
+            written[i].append(token)
+        going = [n for n, i in enumerate(active) if written[i][-1] != tokenizer.eos_token_id and count < limits[i]]
+        if not going:
+            break
+        tokens, positions, mask = found[:, None], positions[:, -1:] + 1, pad(mask, (0, 1), value=1)
+        if len(going) < len(active):
+            kept = torch.tensor(going, device=model.device)
+            cache.reorder_cache(kept)
+            tokens, positions, mask = tokens[kept], positions[kept], mask[kept]
+            active = [active[n] for n in going]
+    return written
+
+
+def _own_tail(prompts: Sequence[list[int]]) -> int:
+    """Return after how many last tokens of each prompt it is best to look for equal beginnings; 0 if there are none.
+
+    Questions about one program often differ in their last tokens alone.
+    """
+    longest, shortest = max(map(len, prompts)), min(map(len, prompts))
+    tokens = {0: len(prompts) * longest}  # to be computed
+    tail = 1
+    while tail < shortest:
+        tokens[tail] = len({tuple(ids[:-tail]) for ids in prompts}) * (longest - tail) + len(prompts) * tail
+        tail *= 2
+    return min(tokens, key=lambda tail: tokens[tail])
 
 
 def _budget(tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> list[int]:

@@ -22,10 +22,12 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
+from pbb.scheduling import RunError
+
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 
 
-class NotebookError(RuntimeError):
+class NotebookError(RunError):
     """A notebook stopped; the message names it, the cell, the cell's first line and the error."""
 
 

@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ from pbb.folders import (
     write_manifest,
 )
 from pbb.model_files import identity
+from pbb.remembered import remembered
 from pbb.streams import digest
 
 if TYPE_CHECKING:
@@ -209,13 +210,9 @@ def base_key(experiment: Experiment) -> str:
     return NO_MODEL if experiment.curriculum == NO_MODEL else identity(experiment.model)
 
 
-_STAGE_KEYS: dict[tuple[Experiment, str], list[str]] = {}
-
-
-def stage_keys(experiment: Experiment) -> list[str]:
-    """Return one key a stage: a hash of base model, budget, optimiser, documents and the stages before it."""
-    e, base = experiment, base_key(experiment)
-    if (e, base) not in _STAGE_KEYS:
+@lru_cache(maxsize=1024)
+def _stage_keys(e: Experiment, base: str) -> list[str]:
+    def make() -> list[str]:
         settings = [e.batch_rows, e.row_tokens, e.weight_decay, e.lora_rank, e.checkpoints, e.seed, e.general_ratio]
         keys: list[str] = []
         # What a machine chooses by itself is no part of the key: the manifest says what it was.
@@ -224,13 +221,22 @@ def stage_keys(experiment: Experiment) -> list[str]:
             key = stage.key(*before)
             before = [key, *([e.stage_2_doublings] if e.stage_2_doublings else [])]
             keys.append(key[:20])
-        _STAGE_KEYS[e, base] = keys
-    return _STAGE_KEYS[e, base]
+        return keys
+
+    return remembered(make, "stage keys", asdict(e), base)
 
 
-@lru_cache(maxsize=256)
-def _programs_digest(experiment: Experiment) -> str:
-    return digest([[g.name, p.to_json(), g.shown.get(p.name)] for g in groups(experiment) for p in g.programs])
+def stage_keys(experiment: Experiment) -> list[str]:
+    """Return one key a stage: a hash of base model, budget, optimiser, documents and the stages before it."""
+    return _stage_keys(experiment, base_key(experiment))
+
+
+@lru_cache(maxsize=1024)
+def _programs_digest(e: Experiment) -> str:
+    def make() -> str:
+        return digest([[g.name, p.to_json(), g.shown.get(p.name)] for g in groups(e) for p in g.programs])
+
+    return remembered(make, "programs", asdict(e))
 
 
 def _once(folder: Path, work: Callable[[Path], None]) -> None:

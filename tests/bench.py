@@ -145,21 +145,39 @@ def _matrix_rate(m: int, k: int, n: int, repeats: int = 7) -> float:
 
 # ----------------------------------------------------------------------------------------------- evaluation
 def evaluating(alone: int = 24) -> Iterator[Row]:
-    """Answers of tiny-m in batches as pbb asks for them, against a sample of the same questions one at a time."""
+    """Answers of tiny-m as pbb asks for them, against transformers' `generate` on a sample, one question at a time."""
+    from transformers import GenerationConfig
+
     from pbb import evaluation, models
     from pbb.experiment import Experiment
 
     model, tokenizer = models.load(MODEL)
     asked = evaluation.questions(Experiment(model=MODEL, with_io_programs=1), ("direct", "cot"))
     together, _, rows = seconds(lambda: evaluation.evaluate(model, tokenizer, asked))
-    sample = asked[:: len(asked) // alone][:alone]
-    single, _, again = seconds(lambda: evaluation.evaluate(model, tokenizer, sample, batch_size=1))
-    by_prompt = {row["prompt"]: row["completion"] for row in rows}
-    equal = sum(row["completion"] == by_prompt[row["prompt"]] for row in again)
-    rate = len(asked) / together
+    sample = range(0, len(asked), len(asked) // alone)[:alone]
+    longest = evaluation._budget(tokenizer, [asked[i].target for i in sample])
+    special = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+
+    def one_at_a_time() -> list[str]:
+        completions = []
+        for i, tokens in zip(sample, longest, strict=True):
+            turns = [{"role": "user", "content": asked[i].prompt}]
+            ids = tokenizer.apply_chat_template(
+                turns, add_generation_prompt=True, return_tensors="pt", return_dict=False
+            )
+            config = GenerationConfig(do_sample=False, max_new_tokens=tokens, **special)
+            new = model.generate(ids, attention_mask=ids.new_ones(ids.shape), generation_config=config)[
+                0, ids.shape[1] :
+            ]
+            completions.append(tokenizer.decode(new, skip_special_tokens=True))
+        return completions
+
+    single, _, completions = seconds(one_at_a_time)
+    equal = sum(rows[i]["completion"] == completion for i, completion in zip(sample, completions, strict=True))
+    rate, slow = len(asked) / together, len(sample) / single
     yield Row("answers in batches", rate, "answers/CPU s", note=f"{len(asked):,} questions to {MODEL}")
-    note = f"{len(sample) / single:.2g} answers/CPU s; {equal} of {len(sample)} answers are the same"
-    yield Row("against one at a time", rate / (len(sample) / single), "times", 15, note=note)
+    note = f"{slow:.2g} answers/CPU s; {equal} of {len(sample)} answers are the same"
+    yield Row("against model.generate, one at a time", rate / slow, "times", 15, note=note)
 
 
 # ----------------------------------------------------------------------------------------------- generating

@@ -7,7 +7,7 @@ import torch
 
 from pbb import evaluation
 from pbb.documents import WITH_IO, WITHOUT_IO
-from pbb.evaluation import Question, _score, evaluate, generate, questions
+from pbb.evaluation import Question, _continue, _own_tail, _score, evaluate, generate, questions
 from pbb.experiment import Experiment
 from pbb.models import load, load_tokenizer
 
@@ -48,6 +48,44 @@ def test_batches_of_one_and_of_many_agree(asked: list[Question], micro_model: st
     many = generate(model, tokenizer, prompts, lengths, batch_size=24)
     assert one == many
     assert len(set(one)) > 1
+
+
+def test_answers_are_those_of_generate_to_each_question_alone(asked: list[Question], micro_model: str) -> None:
+    """Also where prompts begin alike, where one stands twice, and where rows end at their limits one after another."""
+    model, tokenizer = load(micro_model)
+    assert _own_tail(tokenizer([q.prompt for q in asked[:12]])["input_ids"]) > 0, "some prompts begin alike"
+    prompts = [q.prompt for q in asked[:12]] + [asked[0].prompt, "Hi", "Hi", asked[-1].prompt * 3]
+    limits = [1 + 5 * i % 7 for i in range(len(prompts))]
+    expected = []
+    for prompt, limit in zip(prompts, limits, strict=True):
+        text = tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False
+        )
+        ids = tokenizer(text, return_tensors="pt", add_special_tokens=False)
+        new = model.generate(**ids, do_sample=False, max_new_tokens=limit)[0, ids["input_ids"].shape[1] :]
+        expected.append(tokenizer.decode(new, skip_special_tokens=True))
+    assert generate(model, tokenizer, prompts, limits, batch_size=16) == expected
+    assert generate(model, tokenizer, [], []) == []
+
+
+def test_a_row_stops_at_its_end_token_while_others_go_on(asked: list[Question], micro_model: str) -> None:
+    model, tokenizer = load(micro_model)
+    prompts, limits = [q.prompt for q in asked[:8]], [8] * 8
+    encoded = [tokenizer(p)["input_ids"] for p in prompts]
+    free = _continue(model, tokenizer, encoded, limits)
+    tokenizer.eos_token_id = free[0][2]  # what the first one writes third now ends an answer
+    ended = _continue(model, tokenizer, encoded, limits)
+    assert len(ended[0]) <= 3
+    assert max(map(len, ended)) > 3
+    for before, after in zip(free, ended, strict=True):
+        end = before.index(free[0][2]) + 1 if free[0][2] in before else len(before)
+        assert after == before[:end]
+
+
+def test_beginnings_are_shared_where_that_saves_tokens() -> None:
+    assert _own_tail([[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 7, 6], [1, 2, 3, 4, 8, 6]]) == 2
+    assert _own_tail([[1, 2, 3, 4], [5, 6, 7, 8]]) == 0
+    assert _own_tail([[1, 2, 3]]) == 0
 
 
 def test_logits_of_a_padded_batch_agree_with_single_ones(asked: list[Question], micro_model: str) -> None:

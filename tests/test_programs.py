@@ -27,6 +27,7 @@ from pbb.programs.arithmetic import (
     OPERATORS,
     Chain,
     Statement,
+    _streams,
     all_inputs,
     candidates,
     render_description,
@@ -166,6 +167,11 @@ def test_traces_take_the_branches_that_python_takes(groups: list[Group]) -> None
             assert sum(line.startswith("i = ") for line in execution.trace) == rounds, (program, text)
             rest = [line for line in executed if not line.startswith("for ")]
             assert len(execution.trace) == len(rest) + rounds, (program, text)
+
+
+def test_candidates_are_drawn_from_the_streams_of_their_numbers() -> None:
+    drawn = [rng.random() for rng in itertools.islice(_streams(7, "é", ("a", None), "arithmetic"), 3)]
+    assert drawn == [stream(7, "é", ("a", None), "arithmetic", index).random() for index in range(3)]
 
 
 def test_two_argument_programs_return_something_of_both() -> None:

@@ -192,9 +192,9 @@ def test_a_killed_caller_leaves_no_worker_and_a_killed_worker_is_told_of(
 ) -> None:
     store, out = tmp_path / "runs", tmp_path / "records.parquet"
     for victim in ("caller", "worker", ""):
-        before = set(store.glob("*/*"))
+        before = set(store.glob("stages/*"))
         process = start(experiments, out, PBB_RUNS=str(store))
-        while process.poll() is None and not (workers_of(process.pid) or set(store.glob("*/*")) - before):
+        while process.poll() is None and not (workers_of(process.pid) or set(store.glob("stages/*")) - before):
             time.sleep(0.01)  # until there is a worker, which takes a few seconds to begin a task
         for number in [process.pid] if victim == "caller" else workers_of(process.pid) if victim else []:
             os.kill(number, signal.SIGKILL)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import ast
 import functools
+import hashlib
 import itertools
+import json
 import random
 import re
 from collections import Counter
@@ -145,14 +147,20 @@ class Statement:
         return action
 
 
+@functools.cache
+def _choices(operators: tuple[str, ...], family: str, by_variable: bool) -> tuple[str, ...]:
+    """Return which of `operators` may follow one of `family`; dividing by a variable could divide by zero."""
+    found = [op for op in operators if {"-": "+"}.get(op, op) != family]
+    if by_variable:
+        found = [op for op in found if op not in ("//", "%")]
+    return tuple(found) or operators
+
+
 def _chain(rng: random.Random, settings: ArithmeticSettings, start: str, count: int, must_use: str = "") -> Chain:
     operations: list[tuple[str, str]] = []
     family = ""
     for index in range(count):
-        choices = [op for op in settings.operators if {"-": "+"}.get(op, op) != family]
-        if must_use and index == 0:  # dividing by a variable could divide by zero
-            choices = [op for op in choices if op not in ("//", "%")]
-        operator = rng.choice(choices or settings.operators)
+        operator = rng.choice(_choices(tuple(settings.operators), family, bool(must_use) and index == 0))
         family = {"-": "+"}.get(operator, operator)  # x + 3 - 4 is one addition in two steps: not drawn
         low, high = _CONSTANTS[operator]
         if operator in ("+", "-"):
@@ -220,13 +228,28 @@ def _degenerate(executions: Sequence[Execution], inputs: Sequence[str]) -> bool:
     return max(commonest, identity) > MOST_COMMON_OUTPUT or huge
 
 
-def candidates(settings: ArithmeticSettings, *key: object) -> Iterator[tuple[str, str, str]]:
-    """Yield endless (normalised source, source, description), both with the name ``{name}`` left open."""
+def _streams(*key: object) -> Iterator[random.Random]:
+    """Yield what `stream(*key, index)` gives for 0, 1, …: the same, but the key is written as JSON only once."""
+    start = json.dumps(key, sort_keys=True, separators=(",", ":"))[:-1]
     for index in itertools.count():
-        statements = _statements(stream(*key, "arithmetic", index), settings)
+        yield random.Random(int(hashlib.sha256(f"{start},{index}]".encode()).hexdigest(), 16))
+
+
+def _candidates(settings: ArithmeticSettings, *key: object) -> Iterator[tuple[str, str, list[Statement]]]:
+    """Yield endless (normalised source, source, statements); most are seen again and again."""
+    normals: dict[str, str] = {}
+    for rng in _streams(*key, "arithmetic"):
+        statements = _statements(rng, settings)
         source = render_source("NAME", statements, settings.arguments)
-        description = render_description("NAME", statements, settings.arguments)
-        yield _normal_form(source, settings.arguments), source, description
+        if source not in normals:
+            normals[source] = _normal_form(source, settings.arguments)
+        yield normals[source], source, statements
+
+
+def candidates(settings: ArithmeticSettings, *key: object) -> Iterator[tuple[str, str, str]]:
+    """Yield endless (normalised source, source, description), both with the name ``NAME`` left open."""
+    for normal, source, statements in _candidates(settings, *key):
+        yield normal, source, render_description("NAME", statements, settings.arguments)
 
 
 def _run(
@@ -272,7 +295,7 @@ def generate(
             raise ValueError(f"inputs: {text!r} is not valid; valid: {valid}")
     every_input, kept = all_inputs(settings), tuple(inputs or all_inputs(settings))
     probes = every_input[:: max(1, len(every_input) // 20)]  # enough to see that a program is degenerate
-    source_stream = candidates(settings, *key, pool)
+    endless = _candidates(settings, *key, pool)
     # Single operations on small numbers are too few to be told apart: they are for base models only.
     single = settings.statements == 1 and settings.operations == 1 and settings.largest == 9
     seen, programs = set(without), list[Program]()
@@ -283,10 +306,10 @@ def generate(
         missing = count - len(programs)
         if not queue:
             size = min(max(256, 5 * missing, drawn), PATIENCE)  # ever larger: starting a child process takes long
-            for normal, source, description in itertools.islice(source_stream, size):
+            for normal, source, statements in itertools.islice(endless, size):
                 if normal not in seen and (belongs_to_base(normal) or single) == (pool == "base"):
                     seen.add(normal)
-                    queue.append((source, description))
+                    queue.append((source, render_description("NAME", statements, settings.arguments)))
             probed = _run(queue, probes, trace=False)
             queue = [(source, description) for source, description, runs in probed if not _degenerate(runs, probes)]
             drawn, idle = drawn + size, idle + size
