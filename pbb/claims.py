@@ -14,7 +14,7 @@ from typing import Any
 from pbb.figures import style
 
 NOT_AVAILABLE = "not available"
-MOST, FEWEST = "most", "fewest"  # of the values that a side's records hold in a column
+MOST, FEWEST = "most", "fewest"  # of the values that a side's records hold in a column; of models, by parameters
 END, MATCHED = "end", "after as many questions as GRPO"
 # Whether a contrast decides its claim: always, only where its arms were run, or never (it is judged and shown).
 ALWAYS, IF_RUN, SHOWN = "always", "if run", "shown"
@@ -46,7 +46,9 @@ class Side:
 def in_words(column: str, value: Any) -> str:
     """Return the value of a column as it is told beside an arm: ``"tiny-l"``, ``"1 template"``, ``"rare shifts"``."""
     counted = {"with_io_programs": "w/ IO programs", "shift": "shifts"}.get(column, column)
-    if column in ("model", "representation", "moment"):
+    if column == "model":
+        return {MOST: "the largest model", FEWEST: "the smallest model"}.get(value, str(value))
+    if column in ("representation", "moment"):
         return str(value)
     return f"{value} {counted.removesuffix('s') if value == 1 else counted}"
 
@@ -119,12 +121,11 @@ def _arms(*arms: str, mode: str = "cot", **where: Any) -> list[Side]:
     return [Side(arm, mode, where) for arm in arms]
 
 
-def _taught(form: str, size: str) -> Side:
-    return Side("proactive", where={"representation": form, "model": size})
+def _taught(form: str, **where: Any) -> Side:
+    return Side("proactive", where={"representation": form, **where})
 
 
 _UNTAUGHT = ("untuned", "stage_1_only", "stage_2_only", "no_demonstrations")
-_SIZES = ("tiny-s", "tiny-m", "tiny-l")
 _CIPHERS = {"domain": "ciphers"}
 _RARE = {"domain": "ciphers", "shift": "rare"}
 
@@ -145,12 +146,12 @@ CLAIMS: tuple[Claim, ...] = (
         "Code works better than semantically equivalent language descriptions; the gap narrows with model size.",
         "v1 abstract, notes",
         (
-            *(Declared("F04", _taught("code", size), _taught("description", size)) for size in _SIZES),
+            Declared("F04", _taught("code"), _taught("description")),
             Declared(
                 "F04",
-                _taught("code", "tiny-s"),
-                _taught("description", "tiny-s"),
-                more_than=(_taught("code", "tiny-l"), _taught("description", "tiny-l")),
+                _taught("code", model=FEWEST),
+                _taught("description", model=FEWEST),
+                more_than=(_taught("code", model=MOST), _taught("description", model=MOST)),
             ),
         ),
         "From descriptions the smaller models run nothing that they know by heart, though they run descriptions in "
@@ -245,7 +246,7 @@ CLAIMS: tuple[Claim, ...] = (
         "Accuracy grows with model size and with the number of w/ IO programs.",
         "reviews, notes",
         (
-            Declared("F03", Side("proactive", where={"model": "tiny-l"}), Side("proactive", where={"model": "tiny-s"})),
+            Declared("F03", Side("proactive", where={"model": MOST}), Side("proactive", where={"model": FEWEST})),
             Declared(
                 "F09",
                 Side("proactive", where={"with_io_programs": MOST}),

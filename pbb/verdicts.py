@@ -14,6 +14,7 @@ import pandas as pd
 from pbb import claims
 from pbb.claims import END, FEWEST, MATCHED, MOST, NOT_AVAILABLE, Declared, Side, in_words, percent
 from pbb.figures import FIGURES, style
+from pbb.figures.by_knob import parameters
 from pbb.figures.f06_retroactive import matched
 from pbb.figures.io import figure_module
 from pbb.figures.tables import PANEL, asked_by_name, final
@@ -175,7 +176,8 @@ def _rows(side: Side, panel: pd.DataFrame) -> pd.DataFrame:
             values = mine[column]
             if values.nunique() < 2:  # then there is nothing to compare
                 return mine.head(0)
-            value = values.max() if value == MOST else values.min()
+            sizes = values.map(parameters) if column == "model" else values
+            value = values[sizes.idxmax() if value == MOST else sizes.idxmin()]
         mine = mine[mine[column] == value]
     if (mine.groupby("seed")["experiment"].nunique() > 1).any():
         several = sorted(mine["experiment"].unique())
