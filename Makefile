@@ -27,7 +27,7 @@ help:
 	@echo
 	@awk -F ' *(: .*## |\\| )' 'BEGIN { row = "  %-12s %-58s %-26s %-9s %s\n"; \
 		printf row, "target", "", "hardware", "time", "disk" } \
-		/^[a-z-]+:.*## / { printf row, $$1, $$2, $$3, $$4, $$5 }' Makefile
+		/^[a-z0-9-]+:.*## / { printf row, $$1, $$2, $$3, $$4, $$5 }' Makefile
 
 setup: $(READY) ## create .venv with the pinned packages | any | 2 min | 2.2 GB
 

@@ -183,8 +183,8 @@ CLAIMS: tuple[Claim, ...] = (
                 _arms("proactive", "distillation", **_CIPHERS),
             ),
         ),
-        "The base models know no letters as numbers: a cipher's trace is new to them in every step, so that what a "
-        "source says may be out of reach where demonstrations can still be imitated.",
+        "A demonstration by chain of thought shows every line of the source at work, so that twenty of them tell the "
+        "source, at whatever shifts; the paper's pairs may have shown inputs and outputs alone.",
         here="Over all shifts alike, and over those that skewed demonstrations rarely show.",
     ),
     Claim(
