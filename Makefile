@@ -16,8 +16,8 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup unsloth smollm2 reproduce figures site claims reference smoke test bench base-models doctor notebook lint format lock \
-	badges clean distclean
+.PHONY: help setup unsloth smollm2 reproduce figures site claims reference smoke test bench gpu-check base-models \
+	doctor notebook lint format lock badges clean distclean
 
 help:
 	@echo "usage: make TARGET [PRESET=auto|cpu|gpu|colab|paper|smoke] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
@@ -56,6 +56,9 @@ test: $(READY) ## every test, the smoke run of each notebook included | 2 cores,
 
 bench: $(READY) ## how fast things are, as a table of ratios | 2 cores, idle | 5 min | 0.1 GB
 	$(PY) tests/bench.py
+
+gpu-check: $(READY) ## losses, answers, throughput on a card, to build/gpu-check | an NVIDIA GPU | 9 min | 1 GB
+	$(PY) tests/gpu_bench.py --out build/gpu-check --budget-min $(or $(BUDGET_MIN),9)
 
 base-models: $(READY) ## train the committed tiny models again | 2 cores, 8 GB | 2 h | 0.2 GB
 	$(PY) -m pbb base-models

@@ -50,9 +50,12 @@ class PolicyOptimisation:
     warmup: float = 0.05  # share of the steps
     weight_decay: float = 0.0
     lora_rank: int = 0  # 0 trains all weights, which is cheapest for tiny models
+    micro_batch: int = (
+        0  # completions that go forward and backward at once: fewer take less memory; 0 for all of a step
+    )
 
     def __post_init__(self) -> None:
-        size, step = self.group_size, self.completions
+        size, step, part = self.group_size, self.completions, self.micro_batch
         for name, right, valid in (
             ("group_size", size >= 2, "2 or more, since completions of one question are compared"),
             ("completions", step > 0 and step % max(size, 1) == 0, f"a multiple of group_size={size}"),
@@ -60,6 +63,16 @@ class PolicyOptimisation:
                 "generation_batch_size",
                 self.generation_batch_size > 0 and self.generation_batch_size % max(step, 1) == 0,
                 f"a multiple of completions={step}",
+            ),
+            (
+                "micro_batch",
+                part == 0 or (part > 0 and part % max(size, 1) == 0 and step % part == 0),
+                f"0, or a multiple of group_size={size} that divides completions={step}",
+            ),
+            (
+                "micro_batch",
+                part in (0, step) or self.loss_type != "bnpo",
+                "0 with loss_type='bnpo', a mean over what goes forward together",
             ),
             ("max_completion_length", self.max_completion_length >= 2, "2 or more: an answer and its end"),
             ("learning_rate", self.learning_rate > 0, "more than 0"),
@@ -234,12 +247,14 @@ def reinforce(
     reward = ExactMatch(group, tokenizer)
     watch = _Watch(checkpoints, on_checkpoint, reward)
     together = o.generation_batch_size // o.completions  # steps; rewards are known only where there is sampling
+    at_once = o.micro_batch or o.completions
+    formats = {**finetuning.formats(backend), "gradient_accumulation_steps": o.completions // at_once}
     precision = finetuning.precision_of(backend)
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one; nothing in it is kept
         arguments = GRPOConfig(
             output_dir=folder,
             max_steps=steps,
-            per_device_train_batch_size=o.completions,
+            per_device_train_batch_size=at_once,
             num_generations=o.group_size,
             generation_batch_size=o.generation_batch_size,
             max_completion_length=o.max_completion_length,
@@ -264,7 +279,7 @@ def reinforce(
             shuffle_dataset=False,
             dataloader_pin_memory=False,
             disable_tqdm=not progress,
-            **finetuning.formats(backend),
+            **formats,
         )
         trainer = GRPOTrainer(
             model=model,
