@@ -196,8 +196,9 @@ CLAIMS: tuple[Claim, ...] = (
             *_each("F02", Side("retroactive"), _arms("homogeneous")),
             Declared("F02", Side("retroactive_grpo"), Side("homogeneous"), decides=IF_RUN, also="F06"),
         ),
-        "SFT as Retroactive's second stage overwrites the sources that it is to be applied to, in a model this small; "
-        "the paper's second stage may be RL, which changes less.",
+        "After exposure alone about one answer in nine is right, as by guessing, so that GRPO finds hardly a trace to "
+        "reward; and SFT as Retroactive's second stage overwrites the sources that it is to be applied to, in a model "
+        "this small.",
     ),
     Claim(
         "C6",

@@ -74,10 +74,13 @@ def save_figures(
     from pbb.studies import study
 
     for figure in figures:
-        target, manifest = folder / figure_module(figure).NAME, {"seeds": seeds, **environment_manifest()}
-        experiments = study(figure, preset, seeds)
+        target, experiments = folder / figure_module(figure).NAME, study(figure, preset, seeds)
+        tasks = runs.plan(experiments).tasks
+        stages = [read_manifest(task.folder) or {} for task in tasks if isinstance(task, runs.StageTask)]
+        trained_on = sorted({str(stage.get("card") or stage["device"]) for stage in stages if "device" in stage})
+        manifest: dict[str, Any] = {"seeds": seeds, "trained_on": trained_on, **environment_manifest()}
         if not again:
-            manifest["drawn_from"] = digest(CODE, seeds, [task.folder.name for task in runs.plan(experiments).tasks])
+            manifest["drawn_from"] = digest(CODE, seeds, [task.folder.name for task in tasks])
             if (read_manifest(target) or {}).get("drawn_from") == manifest["drawn_from"]:
                 continue
         records = runs.run(experiments, preset=preset, say=lambda line: None)
@@ -298,9 +301,12 @@ def command_notebooks(options: argparse.Namespace) -> int:
 
 def _minutes(text: str) -> float:
     try:
-        return float(text)
+        minutes = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not valid; valid: minutes, such as 9") from None
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not valid; valid: minutes, more than 0, such as 9")
+    return minutes
 
 
 def _option(text: str) -> tuple[str, Any]:
@@ -326,7 +332,11 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(function=function)
         if figures:
             command.add_argument(
-                "figure", nargs="*", metavar="FIGURE", help=f"of {', '.join(FIGURE_IDS)}; default all of the preset's"
+                "figure",
+                nargs="*",
+                metavar="FIGURE",
+                type=str.upper,
+                help=f"of {', '.join(FIGURE_IDS)}; default all of the preset's",
             )
         if preset:
             command.add_argument(

@@ -173,9 +173,11 @@ def _measured_rates(device: str) -> dict[str, float]:
     return {model: sorted(values)[len(values) // 2] for model, values in rates.items()}
 
 
-def plan(experiments: Iterable[Experiment], workers: int | None = None, machine: Machine | None = None) -> Plan:
+def plan(
+    experiments: Iterable[Experiment] | Experiment, workers: int | None = None, machine: Machine | None = None
+) -> Plan:
     """Return what running `experiments` would compute, on another `machine` than this if given; computes nothing."""
-    chosen = tuple(dict.fromkeys(experiments))
+    chosen = _chosen(experiments)
     tasks: dict[Path, Task] = {}
     for experiment in chosen:
         for point in points(experiment):
@@ -186,6 +188,17 @@ def plan(experiments: Iterable[Experiment], workers: int | None = None, machine:
     wanted = {need.folder for task in missing if isinstance(task, EvaluationTask) for need in _with_needs(task)}
     missing = tuple(t for t in missing if isinstance(t, EvaluationTask) or t.folder in wanted)
     return Plan(chosen, tuple(tasks.values()), missing, workers or os.cpu_count() or 1, machine)
+
+
+def _chosen(experiments: Iterable[Experiment] | Experiment) -> tuple[Experiment, ...]:
+    """Return the experiments that a call is about, each once. Raises ValueError for anything else."""
+    chosen = (experiments,) if isinstance(experiments, Experiment) else tuple(dict.fromkeys(experiments))
+    if other := [one for one in chosen if not isinstance(one, Experiment)]:
+        raise ValueError(
+            f"experiments: {other[0]!r} is a {type(other[0]).__name__}; valid: an Experiment, or several. Those of a "
+            "figure are pbb.studies.study('F05', 'cpu')"
+        )
+    return chosen
 
 
 def _with_needs(task: Task) -> list[Task]:
@@ -227,7 +240,7 @@ def run(
     """
     started = time.perf_counter()
     _check_executor(executor, workers, slurm, budget_min)
-    chosen = (experiments,) if isinstance(experiments, Experiment) else tuple(dict.fromkeys(experiments))
+    chosen = _chosen(experiments)
     if not chosen:
         raise ValueError("experiments: none were given; valid: one or more")
     todo = plan(chosen, len(chosen) if executor == "slurm" else workers)
@@ -297,7 +310,7 @@ def _check_store() -> None:
         store.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         wrong = error.strerror or str(error)
-    if not os.access(store, os.W_OK):
+    if not (store.is_dir() and os.access(store, os.W_OK)):
         raise RunError(f"{store}: no runs can be kept there ({wrong}); valid: PBB_RUNS=/a/folder/that/can/be/written")
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from pbb import backends, paths, progress
+from pbb.folders import CorruptRunError
 from pbb.machine import Machine, asking_weights, this_machine
 from pbb.model_files import TINY_NAMES, config_of
 from pbb.model_size import GB, OVERHEAD, Shape, asking_bytes, training_bytes
@@ -71,6 +72,8 @@ def do(task: Task) -> str | None:
     progress.begin(task.folder.name)
     try:
         task.run()
+    except CorruptRunError as error:  # which says what to do
+        return str(error)
     except Exception as error:
         detail = "".join(traceback.format_exception(error)[-3:])
         return f"{type(error).__name__}: {error}\n{detail}"
@@ -241,7 +244,8 @@ def execute(
             wants[task.folder], waiting[task.folder] = math.inf, task
             line = f"the card's memory was too small to {task} beside others: it is done again, alone"
         elif failure:
-            raise RunError(f"could not {task}: {failure}\nThe same call goes on from what is complete.")
+            after = "" if "The way out" in failure else "\nThe same call goes on from what is complete."
+            raise RunError(f"could not {task}: {failure}{after}")
         else:
             done += 1
             line = f"[{done}/{len(tasks)}] {task}: {lasted:.0f} s"
@@ -277,8 +281,9 @@ def execute(
         crew.kill()  # after a failure or Ctrl-C, what still runs would only hold cores and cards
         if isinstance(error, BrokenProcessPool):
             raise RunError(
-                "a worker process died, most likely for want of memory. Use fewer workers, or a smaller model; "
-                "the same call goes on from what is complete."
+                "a worker process died, most likely for want of memory: use fewer workers, or a smaller model; the "
+                "same call goes on from what is complete. Or a script calls pbb.run outside "
+                "`if __name__ == '__main__':`, and its workers, which import it, did so too."
             ) from None
         raise
     finally:

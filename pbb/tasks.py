@@ -267,6 +267,7 @@ def _train(task: StageTask, folder: Path, progress: bool) -> None:
     before = StageTask(e, task.index - 1).weights if task.index else None
     model, tokenizer = backends.load(e, backend, before)
     from pbb import models  # after Unsloth, which has to come before transformers
+    from pbb.machine import this_machine
 
     def keep(step: int, current: PreTrainedModel) -> None:
         models.save(current, _step_folder(folder, step))
@@ -290,6 +291,7 @@ def _train(task: StageTask, folder: Path, progress: bool) -> None:
             "seconds": round(time.perf_counter() - started, 1),
             "seconds_training": round(done.seconds, 1),
             "device": done.device,
+            "card": this_machine().card,
             "backend": backend.manifest(),
             "precision": done.precision,
             **environment_manifest(),

@@ -137,6 +137,18 @@ def test_sharing_caching_and_damage(experiments: list[Experiment], run_store: Pa
     assert len(digest) == 64
 
 
+def test_what_is_no_experiment_and_what_is_no_folder_is_refused_at_once(
+    experiments: list[Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ValueError, match="experiments: 'F05' is a str; valid: an Experiment, or several"):
+        runs.plan(["F05"])  # type: ignore[list-item]
+    file = tmp_path / "a file"
+    file.write_text("")
+    monkeypatch.setenv("PBB_RUNS", str(file))
+    with pytest.raises(runs.RunError, match=r"a file: no runs can be kept there \(File exists\); valid: PBB_RUNS="):
+        runs.run(experiments[0], say=lambda line: None)
+
+
 def test_a_failing_task_is_named_and_the_way_on_is_said(
     experiments: list[Experiment], run_store: Path, tmp_path: Path
 ) -> None:
