@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pbb import runs
+from pbb import cli, remembered, runs, studies
 from pbb.experiment import Experiment
 from pbb.folders import CorruptRunError
 from pbb.records import canonical, validate
@@ -158,3 +158,24 @@ def test_a_failing_task_is_named_and_the_way_on_is_said(
     with pytest.raises(runs.RunError, match=r"(?s)could not train .*row_tokens=32.*goes on from what is complete"):
         runs.run(short, workers=1, say=lambda line: None)
     assert not [path for path in (run_store / "stages").glob("[0-9a-f]*") if path.is_dir()]
+
+
+def test_a_figure_is_drawn_again_only_when_its_runs_or_the_code_have_changed(
+    run_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = Experiment.of("smoke", curriculum="in_context")
+    monkeypatch.setitem(studies.STUDIES, "F05", lambda preset, seed: [one.changed(seed=seed)])
+    runs.run([one, one.changed(seed=1)], preset="smoke", workers=1, say=lambda line: None)
+    picture = tmp_path / "F05_answer_mode" / "figure.png"
+
+    def drawn(seeds: int) -> int:
+        cli.save_figures(["F05"], "smoke", seeds, tmp_path, allow_smoke=True, again=False)
+        return picture.stat().st_mtime_ns
+
+    first = drawn(1)
+    assert drawn(1) == first
+    assert drawn(2) > first
+    second = drawn(2)
+    monkeypatch.setattr(remembered, "CODE", "other code")
+    assert drawn(2) > second
+    assert json.loads((picture.parent / "manifest.json").read_text())["trained_on"] == []
