@@ -151,13 +151,13 @@ def _run_notebooks(preset: str, seeds: int, until: float) -> None:
     Raises:
         BudgetError: some are left, and `until` has passed, by `time.perf_counter`. One at least is executed.
     """
-    from pbb.notebooks import run_notebooks
-    from pbb.runs import BudgetError
-
     left = _notebooks_left(preset, seeds)
     if not left:
         print(f"notebooks: already executed in {paths.build(preset).relative_to(paths.root())}, nothing has changed")
         return
+
+    from pbb.notebooks import run_notebooks  # takes a while to load
+    from pbb.runs import BudgetError
 
     def note(line: str) -> None:
         print(line)

@@ -33,6 +33,7 @@ _SAME = [
     "completion",
     "expected",
     "parsed",
+    "outcome",
 ]
 _DERIVED = ("figure", "name", "claim", "caption", "preset", "experiments", "records", "files")
 
@@ -154,14 +155,18 @@ def _compared(ours: pd.DataFrame | None, theirs: pd.DataFrame | None) -> dict[st
         sides = _interval("ours", ours) | _interval("reference", theirs)
         return sides | {"verdict": "not run" if ours is None else "no reference"}
     shared = sorted(set(ours["seed"]) & set(theirs["seed"]))
-    by_seed = accuracy(theirs, ["seed"])["estimate"]
+    by_seed = (theirs["outcome"] == "correct").groupby(theirs["seed"]).mean()
+    seeds = ", ".join(map(str, shared)) or "none shared"
     if shared:
         ours, theirs = ours[ours["seed"].isin(shared)], theirs[theirs["seed"].isin(shared)]
+    if _answers(ours).equals(_answers(theirs)):  # then nothing is left to estimate
+        same = _interval("ours", ours)
+        reference = {name.replace("ours", "reference"): value for name, value in same.items()}
+        none = dict.fromkeys(("difference", "low", "high"), 0.0)
+        return same | reference | none | {"seeds": seeds, "verdict": "exact"}
     difference = contrast(ours, theirs)
     mine = float((ours["outcome"] == "correct").mean())
-    if _answers(ours).equals(_answers(theirs)):
-        verdict = "exact"
-    elif (
+    if (
         difference.low <= 0 <= difference.high
         or abs(difference.estimate) <= TOLERANCE
         or by_seed.min() - TOLERANCE <= mine <= by_seed.max() + TOLERANCE
@@ -169,7 +174,6 @@ def _compared(ours: pd.DataFrame | None, theirs: pd.DataFrame | None) -> dict[st
         verdict = "reproduced"
     else:
         verdict = "differs"
-    seeds = ", ".join(map(str, shared)) or "none shared"
     return (
         _interval("ours", ours)
         | _interval("reference", theirs)
