@@ -23,6 +23,11 @@ REPRESENTATIONS = ("code", "description")
 POINTERS: dict[str, tuple[str, ...]] = {name: domain.pointers for name, domain in DOMAINS.items()}
 AND_FOR = "And for {input}?"
 
+# How an evaluation asks (`pbb.evaluation`), here since estimates of it need no torch.
+ASKED_AT_ONCE = 256  # prompts in a batch
+SLACK = 12  # tokens that an answer may be longer than the expected one before it is cut
+MOST_WITH_IO = 100  # w/ IO programs that are asked about: a check of training, not the measurement
+
 
 @dataclass(frozen=True)
 class Document:

@@ -9,20 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pbb import backends
+from pbb.documents import ASKED_AT_ONCE, MOST_WITH_IO, SLACK
 from pbb.experiment import Experiment
 from pbb.machine import Machine, asking_weights, rates
 from pbb.model_files import config_of
 from pbb.model_size import GB, LAYER_S, SHARE, Shape, asking_seconds, step_seconds
 from pbb.tasks import NO_MODEL, StageTask, Task
 
-ASKED_AT_ONCE = 256  # `evaluation.BATCH`, which would load torch
-MOST_WITH_IO = 100  # `evaluation.WITH_IO_PROGRAMS`
 # Mean tokens of a source, a description and a trace with SmolLM2's tokenizer: of arithmetic by statements.
 ARITHMETIC = {1: (21, 28, 40), 2: (31, 42, 58), 3: (43, 60, 88)}
 TEXTS = {"ciphers": (80, 80, 120), "composition": (21, 28, 56), "grammars": (61, 61, 26)}
 LONGEST = (80, 80, 150)  # of what was not measured
 PROMPT = 60  # tokens of a question with its template
-SLACK = 12  # `evaluation.SLACK`
 START_S = {"unsloth": 45.0, "peft": 5.0, "full": 5.0}  # a process of its own with Unsloth; or a model in a ready worker
 READ = 1e9  # bytes a second from disk
 SMALL = 2e7  # parameters, up to which `models.save` keeps float32

@@ -20,6 +20,9 @@ from transformers.cache_utils import DynamicLayer
 
 from pbb.curricula import Group, groups
 from pbb.documents import (
+    ASKED_AT_ONCE,
+    MOST_WITH_IO,
+    SLACK,
     WITH_IO,
     answer,
     declaration,
@@ -33,10 +36,6 @@ from pbb.experiment import Experiment
 from pbb.programs.domains import DOMAINS, accepts
 from pbb.programs.program import Program
 from pbb.streams import stream
-
-BATCH = 256
-SLACK = 12  # tokens that an answer may be longer than the expected one before it is cut
-WITH_IO_PROGRAMS = 100  # w/ IO programs that are asked about: a check of training, not the measurement
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def questions(experiment: Experiment, modes: Sequence[str] | None = None) -> lis
     for group in groups(experiment):
         if experiment.curriculum == "in_context" and group.name == WITH_IO:
             continue
-        programs = group.programs[:WITH_IO_PROGRAMS] if group.name == WITH_IO else group.programs
+        programs = group.programs[:MOST_WITH_IO] if group.name == WITH_IO else group.programs
         for program in programs:
             rng = stream(experiment.seed, "questions", program.name)
             pool = group.held_out(program)
@@ -101,7 +100,7 @@ def generate(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[str],
     max_new_tokens: Sequence[int],
-    batch_size: int = BATCH,
+    batch_size: int = ASKED_AT_ONCE,
 ) -> list[str]:
     """Return one greedy completion a prompt, in order; each is cut after its own `max_new_tokens`.
 
@@ -188,7 +187,10 @@ def _budget(tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> list[
 
 
 def evaluate(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Sequence[Question], batch_size: int = BATCH
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    asked: Sequence[Question],
+    batch_size: int = ASKED_AT_ONCE,
 ) -> list[dict[str, Any]]:
     """Return one record a question (the columns of `pbb.records` that belong to the question, not to the run).
 

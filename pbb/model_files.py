@@ -55,7 +55,7 @@ def folder_of(name: str) -> Path | None:
         return path
     if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name):
         known = [hub for hub in hub_models() if name.partition("@")[0].lower() == hub.rpartition("/")[2].lower()]
-        hint = f"did you mean {known[0]!r}? " if known else ""
+        hint = f"did you mean {known[0]!r}? " if known else "there is no such folder; " if "/" in name else ""
         raise ModelError(
             f"model={name!r} is not valid; {hint}valid: {SMOLLM2}, {', '.join(TINY_NAMES)}, a folder, or a Hub id "
             "'owner/name' or 'owner/name@revision'"

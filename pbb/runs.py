@@ -83,9 +83,14 @@ class Plan:
     machine: Machine | None = None  # that is planned for, where it is not this one
 
     @cached_property
+    def _meant(self) -> Machine:
+        """The machine that is planned for. To know this one loads torch, so not where nothing is missing."""
+        return self.machine or (this_machine() if self.missing else Machine())
+
+    @cached_property
     def estimates(self) -> dict[Path, float]:
         """How long each missing task should take, in seconds, by its folder: as measured here, else estimates."""
-        m = self.machine or (this_machine() if self.missing else Machine())
+        m = self._meant
         rates, found = {} if self.machine else _measured_rates("cuda" if m.card else "cpu"), {}
         for task in self.missing:
             model = task.experiment.model
@@ -100,7 +105,7 @@ class Plan:
     @property
     def seconds(self) -> float:
         """How long the missing tasks should take together, in seconds: an estimate. On a card one after the other."""
-        each, m = self.estimates.values(), self.machine or (this_machine() if self.missing else Machine())
+        each, m = self.estimates.values(), self._meant
         if m.card:
             return sum(each) / m.cards
         return max(sum(each) / self.workers, max(each, default=0.0)) + (10 if self.missing else 0)
@@ -126,7 +131,7 @@ class Plan:
             f"{count(len(self.experiments), 'experiment')}: {count(len(stages), 'stage')} to train{shared}; "
             f"{len(stages) - len(to_train)} are done"
         ]
-        m = self.machine or (this_machine() if self.missing else Machine())
+        m = self._meant
         lines += [f"  {task}{self._cost(task, m)}" for task in to_train]
         if to_train:
             lines += [f"  {line}" for line in backends.lines(to_train, m)]

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from pbb import backends, paths, progress
+from pbb.documents import ASKED_AT_ONCE
 from pbb.folders import CorruptRunError
 from pbb.machine import Machine, asking_weights, this_machine
 from pbb.model_files import TINY_NAMES, config_of
@@ -33,7 +34,6 @@ from pbb.model_size import GB, OVERHEAD, Shape, asking_bytes, training_bytes
 from pbb.tasks import NO_MODEL, EvaluationTask, Task
 
 CARD_SHARE = 0.9  # of a card's memory: the rest is for what fragments, and for the display
-ASKED_AT_ONCE = 256  # as pbb.evaluation.BATCH, which comes with torch
 TELLING_S = 30  # of a task, from which on the start of its worker says little about how long tasks take
 
 

@@ -22,6 +22,7 @@ from filelock import FileLock
 
 from pbb import paths
 from pbb.curricula import Stage, curriculum, groups
+from pbb.documents import ASKED_AT_ONCE
 from pbb.experiment import Experiment
 from pbb.folders import (
     CorruptRunError,
@@ -354,7 +355,7 @@ def _evaluate(task: EvaluationTask, folder: Path) -> None:
             "kind": "evaluation",
             "key": task.key,
             "questions": len(rows),
-            "batch_size": evaluation.BATCH,
+            "batch_size": ASKED_AT_ONCE,
             "dtype": dtype,
             "seconds": round(time.perf_counter() - started, 1),
             **environment_manifest(),

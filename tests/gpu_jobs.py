@@ -280,6 +280,7 @@ def ask(asked: Asked, weights: str) -> dict[str, Any]:
     """Ask the model in the folder `weights` by name, in batches of 256; return how many tokens a second it writes."""
     _begin()
     from pbb import evaluation, models
+    from pbb.documents import ASKED_AT_ONCE
 
     model, tokenizer = models.load(asked.model, Path(weights))
     every = evaluation.questions(_experiment(asked), ("direct", "cot"))
@@ -293,7 +294,7 @@ def ask(asked: Asked, weights: str) -> dict[str, Any]:
         written.extend(map(len, rows))
         return rows
 
-    size = min(evaluation.BATCH, BATCH * asked.questions)
+    size = min(ASKED_AT_ONCE, BATCH * asked.questions)
     evaluation.generate(model, tokenizer, prompts[:size], longest[:size], size)  # kernels are chosen
     with mock.patch.object(evaluation, "_continue", counting):
         seconds, _ = _timed(lambda: evaluation.generate(model, tokenizer, prompts, longest, size))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pretended import Lasting, Noting, World
 
-from pbb import evaluation, scheduling
+from pbb import scheduling
 from pbb.experiment import Experiment
 from pbb.machine import Machine
 from pbb.model_size import GB, OVERHEAD
@@ -109,7 +109,6 @@ def test_what_a_task_takes_of_a_card() -> None:
     assert scheduling.card_bytes(grpo, H100) > scheduling.card_bytes(StageTask(real, 0), H100)
     no_model = EvaluationTask(tiny.changed(curriculum="random_generation"), -1, 0)
     assert scheduling.card_bytes(no_model, H100) == 0
-    assert scheduling.ASKED_AT_ONCE == evaluation.BATCH
 
 
 def test_several_cards_take_one_process_each_and_tiny_models_share() -> None:

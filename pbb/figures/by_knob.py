@@ -11,6 +11,7 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,12 +23,13 @@ from matplotlib.lines import Line2D
 from pbb.figures import style
 from pbb.figures.tables import PANEL, TABLE, asked_by_name, final, panel_name, points, sizes, usable
 from pbb.folders import RecordsError
+from pbb.model_files import TINY_NAMES, ModelError, config_of
+from pbb.model_size import Shape
 from pbb.statistics import chance, permuted_control
 
 TRAINED = ("homogeneous", "proactive", "retroactive")
 CONTROL, CEILING = "stage_1_only", "in_context"
 _DASHES: dict[str, Any] = {CONTROL: (0, (4, 2)), CEILING: ":"}
-_TINY = {"tiny-s": 332_480, "tiny-m": 1_197_440, "tiny-l": 3_554_112}  # parameters
 _IN_CONTEXT = {plain: mode for mode, plain in style.PLAIN_MODE.items()}
 
 
@@ -132,10 +134,12 @@ def _count(value: int, things: str) -> str:
 
 def parameters(model: str) -> float:
     """How many parameters a model has: a tiny one's own, else what its name says ("135m", "1B"); NaN if nothing."""
+    if model in TINY_NAMES:
+        with suppress(ModelError):  # its weights were deleted
+            shape = Shape.of(config_of(model))
+            return float(shape.parameters) if shape else math.nan
     said = re.search(r"(?<![a-z\d.])(\d+(?:\.\d+)?)([mb])(?![a-z\d])", model.lower())
-    if model in _TINY or not said:
-        return float(_TINY.get(model, math.nan))
-    return float(said[1]) * {"m": 1e6, "b": 1e9}[said[2]]
+    return float(said[1]) * {"m": 1e6, "b": 1e9}[said[2]] if said else math.nan
 
 
 # --------------------------------------------------------------------------------------------- the caption
