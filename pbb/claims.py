@@ -126,6 +126,7 @@ def _taught(form: str, **where: Any) -> Side:
 
 
 _UNTAUGHT = ("untuned", "stage_1_only", "stage_2_only", "no_demonstrations")
+_SUMS = {"domain": "sums"}
 _CIPHERS = {"domain": "ciphers"}
 _RARE = {"domain": "ciphers", "shift": "rare"}
 
@@ -165,6 +166,12 @@ CLAIMS: tuple[Claim, ...] = (
             *_each("F05", Side("proactive", "direct"), _arms("stage_1_only", mode="direct")),
             *_each("F05", Side("proactive", "direct"), [Side("proactive", "direct", permuted=True)]),
             *_each("F05", Side("proactive"), _arms("proactive", mode="direct")),
+            *_each(
+                "F05",
+                Side("homogeneous", "direct", _SUMS),
+                [*_arms("stage_1_only", mode="direct", **_SUMS), Side("homogeneous", "direct", _SUMS, permuted=True)],
+                decides=SHOWN,
+            ),
         ),
         "For a direct answer the source has to be found and run within one pass through a few layers, which may be too "
         "few for both.",

@@ -64,6 +64,8 @@ class Experiment:
     arguments: int = 1
     wrap: int | None = 10
     largest: int = 9  # number that is added or subtracted; large ones make many programs of one operation
+    # sums
+    largest_number: int = 999  # that is added: digits that come later are found less often in one pass
     # algorithms
     sizes: tuple[str, ...] = ("short",)  # of "short", "medium", "long": longer programs are run less often
     families: tuple[str, ...] = ()  # names of families; () for all of these sizes
@@ -291,6 +293,7 @@ KNOBS: dict[str, dict[str, str]] = {
         **{name: name for name in ("statements", "operations", "operators", "control", "arguments")},
         **{name: name for name in ("wrap", "largest")},
     },
+    "sums": {"largest_number": "largest"},
     "algorithms": {name: name for name in ("sizes", "families", "inputs")},
     "ciphers": {
         "cipher_kinds": "kinds",
@@ -329,6 +332,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("operations", 1, 4),
     ("arguments", 1, 2),
     ("largest", 9, 999),
+    ("largest_number", 10, 999),
     ("with_io_programs", 1, 4000),
     ("without_io_programs", 1, 2000),
     ("demonstrations", 1, 200),

@@ -37,6 +37,14 @@ LONGER: dict[str, dict[int, dict[str, Any]]] = {
     "colab": {2: {"stage_1_steps": 240}},
     "paper": {2: {"stage_1_steps": 1200}, 3: {"stage_1_steps": 1500}},
 }
+# The least that there is to run, in F05: where tiny models find direct answers too. More weight decay than elsewhere,
+# since it favours one memory of a number for all ways of asking (LOG.md).
+SUMS: dict[str, dict[str, Any]] = {
+    "cpu": {
+        **{"domain": "sums", "with_io_programs": 430, "weight_decay": 0.5, "stage_1_steps": 3600},
+        **{"asked": ("direct", "cot", "recite", "recall")},
+    },
+}
 SIZES = ("tiny-s", "tiny-m", "tiny-l")
 # The models of F03 and F04, the preset's own where there is none. Tiny ones keep preset cpu's budget: what suits
 # adapters of a pretrained model teaches them nothing.
@@ -108,11 +116,17 @@ def _of_length(preset: str, length: int, **changes: Any) -> Experiment:
     )
 
 
-def answer_mode(preset: str, seed: int) -> list[Experiment]:
-    """F05: direct, CoT and recite-then-run by program length, with the control and the ceiling of each."""
+def _by_length(preset: str, seed: int) -> list[Experiment]:
     lengths = FEWER_LENGTHS.get(preset, LENGTHS)
     arms = ("proactive", "stage_1_only", "in_context")
     return [_of_length(preset, length, curriculum=arm, seed=seed) for length in lengths for arm in arms]
+
+
+def answer_mode(preset: str, seed: int) -> list[Experiment]:
+    """F05: direct, CoT and recite-then-run by program length, with the control and the ceiling of each; and on sums."""
+    arms = ("proactive", "homogeneous", "stage_1_only", "in_context") if preset in SUMS else ()
+    sums = [Experiment.of(preset, **SUMS[preset], curriculum=arm, seed=seed) for arm in arms]
+    return _by_length(preset, seed) + sums
 
 
 def representation(preset: str, seed: int) -> list[Experiment]:
@@ -173,13 +187,13 @@ def augmentation(preset: str, seed: int) -> list[Experiment]:
 
 def in_context(preset: str, seed: int) -> list[Experiment]:
     """F12: the source in the prompt against the source in the weights, by program length; all of it is F05's."""
-    return answer_mode(preset, seed)
+    return _by_length(preset, seed)
 
 
 def recall(preset: str, seed: int) -> list[Experiment]:
     """F14: what every trained arm of F02 can recite, Proactive-PBB by program length; all of it is F02's or F05's."""
     others = [e for e in curricula(preset, seed) if e.curriculum not in ("untuned", "in_context", "proactive")]
-    return others + [e for e in answer_mode(preset, seed) if e.curriculum == "proactive"]
+    return others + [e for e in _by_length(preset, seed) if e.curriculum == "proactive"]
 
 
 def _of_domain(domain: dict[str, dict[str, Any]], preset: str, seed: int, *arms: str) -> list[Experiment]:

@@ -128,12 +128,20 @@ def test_verdicts_of_arms_that_are_missing_and_of_smoke() -> None:
 def test_f05_is_judged_length_by_length_with_the_permuted_control() -> None:
     rows = synthetic_records(("proactive", "stage_1_only"), seeds=1, programs=25, statements=(1, 2))
     found = verdict("F05", rows)
-    assert len(found) == 2 * 3
-    assert words(found[found["where"].str.contains("1 statement")]) == {
+    proactive = {
         "Proactive-PBB, Direct > Stage 1 only, Direct": "supported",
         "Proactive-PBB, Direct > Proactive-PBB, Direct, permuted": "supported",
         "Proactive-PBB, CoT > Proactive-PBB, Direct": "supported",
     }
+    assert found["where"].ne("").sum() == 2 * len(proactive)
+    assert words(found[found["where"].str.contains("1 statement")]) == proactive
+    homogeneous = {name for name in found["contrast"] if name.startswith("Homogeneous")}
+    assert set(found["contrast"]) - set(proactive) == homogeneous
+    assert set(found.loc[found["contrast"].isin(homogeneous), "verdict"]) == {"not run"}, "it is for sums alone"
+    sums = synthetic_records(("homogeneous", "stage_1_only"), seeds=1, programs=25).assign(domain="sums")
+    found = verdict("F05", pd.concat([rows, sums.assign(experiment=sums["experiment"] + "s")]))
+    mixed = found[found["contrast"].isin(homogeneous)]
+    assert (set(mixed["where"]), set(mixed["verdict"])) == ({"Sums, tiny-m"}, {"supported"})
 
 
 def test_a_figure_on_which_nothing_is_judged_says_so(capsys: pytest.CaptureFixture[str]) -> None:

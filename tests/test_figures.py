@@ -216,6 +216,19 @@ def test_f05_permutes_direct_answers_only(records: pd.DataFrame) -> None:
     assert {"cot", "recite", "direct", "recall", "in_context_cot", "in_context_direct"} <= set(table["answer_mode"])
 
 
+def test_f05_puts_arms_side_by_side_where_programs_have_one_length(records: pd.DataFrame) -> None:
+    sums = synthetic_records(("proactive", "homogeneous", "stage_1_only"), programs=6, checkpoints=(1.0,))
+    sums = sums.assign(domain="sums", experiment=sums["experiment"] + "s")
+    figure = FIGURES["F05"].draw(pd.concat([records, sums]))
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title(loc="left") or axes.get_title() for axes in shown][-1] == "Sums, tiny-m"
+    assert [label.get_text() for label in shown[-1].get_xticklabels()] == ["Homogeneous\nmixture", "Proactive-\nPBB"]
+    direct = [line for line in shown[-1].lines if line.get_label() and len(line.get_xdata()) == 1]
+    assert {round(float(line.get_xdata()[0])) for line in direct} == {0, 1}
+    assert "add one number" in words(figure)
+    assert "add one number" not in words(FIGURES["F05"].draw(records))
+
+
 def test_f01_quotes_records_word_for_word(few: pd.DataFrame) -> None:
     table = FIGURES["F01"].table(few).set_index("role")
     assert len(table) == 4

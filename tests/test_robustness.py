@@ -639,6 +639,7 @@ def test_weights_in_a_pickle_are_refused(micro_model: str, tmp_path: Path) -> No
 # ------------------------------------------------------------------------------ a model's output is never executed
 DOMAINS: tuple[dict[str, Any], ...] = (
     {"domain": "arithmetic"},
+    {"domain": "sums"},
     {"domain": "algorithms"},
     {"domain": "ciphers"},
     {"domain": "grammars"},

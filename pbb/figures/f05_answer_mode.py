@@ -1,7 +1,8 @@
-"""F05: direct answers, CoT and recite-then-run on w/o IO programs, by program length."""
+"""F05: direct answers, CoT and recite-then-run on w/o IO programs, by program length, and on sums."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,7 @@ _SHIFT = {
     "recall": -0.18,
 }  # so that intervals do not cover each other
 _BY = [column for column in PANEL if column != "statements"]
+_OF_LENGTHS = "arithmetic"  # the domain whose panels have the length of programs as their axis
 
 
 def select(records: pd.DataFrame) -> pd.DataFrame:
@@ -76,8 +78,9 @@ def caption(records: pd.DataFrame) -> str:
 
 def _caption(drawn: pd.DataFrame) -> str:
     asked = drawn[(drawn["arm"] != "chance") & (drawn["answer_mode"] != "recall")]
+    sums = "Sums: programs that add one number of up to three digits. " if (drawn["domain"] == "sums").any() else ""
     return (
-        "Programs without input/output examples (w/o IO), asked by name at the end of training. Dashed: the "
+        f"Programs without input/output examples (w/o IO), asked by name at the end of training. {sums}Dashed: the "
         "control that never saw their source (Stage 1 only). Crosses: the same direct answers scored against "
         "the answer to another input of the program. Dotted: the base model with the source in its prompt. "
         "Stars: the source recited exactly. Bars: 95\u00a0% bootstrap intervals, clustered by program and "
@@ -92,21 +95,23 @@ def draw(
     variant: str = "this run",
     allow_smoke: bool = False,
 ) -> Figure:
-    """The figure, a panel for each trained arm and model; `reference` is drawn faintly behind."""
+    """The figure; `reference` is drawn faintly behind.
+
+    By length of programs there is a panel for each trained arm and model; of programs that have one length alone, one
+    for each model.
+    """
     records = usable(records, allow_smoke=allow_smoke)
     front = table(records)
     behind = front[:0] if reference is None else table(usable(reference, allow_smoke=allow_smoke))
-    trained = front[front["arm"].isin(_TRAINED)]
-    panels = list(trained[[*_BY, "arm"]].drop_duplicates().itertuples(index=False, name=None))
-    panels = panels or [(*key, _CONTROL) for key in front[_BY].drop_duplicates().itertuples(index=False, name=None)]
+    panels = _panels(front)
     with style.theme():
         figure = style.Picture(figsize=(style.COLUMN if len(panels) == 1 else style.DOUBLE, 3))
         columns = min(2, len(panels))
         grid = figure.subplots(-(-len(panels) // columns), columns, squeeze=False, sharey=True)
-        for axes, (domain, model, representation, arm) in zip(grid.flat, panels, strict=False):
-            here = {"domain": domain, "model": model, "representation": representation}
-            _panel(axes, _of(front, here), _of(behind, here), arm)
-            axes.set_title(f"{style.ARMS[arm].label}, {model}")
+        for axes, (here, arms) in zip(grid.flat, panels, strict=False):
+            _panel(axes, _of(front, here), _of(behind, here), arms, by_length=here["domain"] == _OF_LENGTHS)
+            what = style.ARMS[arms[0]].label if here["domain"] == _OF_LENGTHS else here["domain"].capitalize()
+            axes.set_title(f"{what}, {here['model']}")
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_visible(False)
         for axes in grid[:, 0]:
@@ -118,28 +123,45 @@ def draw(
     return figure
 
 
+def _panels(front: pd.DataFrame) -> list[tuple[dict[str, str], list[str]]]:
+    """What each panel holds, and its arms: a single one along the lengths of programs, else all side by side."""
+    found: list[tuple[dict[str, str], list[str]]] = []
+    for key, cell in front.groupby(_BY):
+        here = dict(zip(_BY, key, strict=True))
+        arms = [arm for arm in _TRAINED if arm in set(cell["arm"])] or [_CONTROL]
+        found += [(here, [arm]) for arm in arms] if here["domain"] == _OF_LENGTHS else [(here, arms)]
+    return found
+
+
 def _of(drawn: pd.DataFrame, here: dict[str, str]) -> pd.DataFrame:
     return drawn[(drawn[list(here)] == list(here.values())).all(axis=1)]
 
 
-def _panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, arm: str) -> None:
+def _panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, arms: list[str], *, by_length: bool) -> None:
     style.percent_axis(axes)
-    lengths = sorted({*ours["statements"], *theirs["statements"]})
-    axes.set_xticks(lengths)
-    axes.set_xlim(lengths[0] - 0.4, lengths[-1] + 0.4)
-    axes.set_xlabel("statements in the program")
+    places = sorted({*ours["statements"], *theirs["statements"]}) if by_length else list(range(len(arms)))
+    axes.set_xticks(places, None if by_length else [textwrap.fill(style.ARMS[arm].label, 12) for arm in arms])
+    axes.set_xlim(places[0] - 0.4, places[-1] + 0.4)
+    if by_length:
+        axes.set_xlabel("statements in the program")
     axes.grid(axis="x", visible=False)
     for drawn, faint in ((theirs, True), (ours, False)):
-        if not faint:
-            _lighter(axes, drawn, arm)
-        for mode, look in style.MODES.items():
-            if mode not in _SHIFT:
-                continue
-            line = _series(drawn, arm, mode)
-            kind = style.marked(look, faint)
-            x = line["x"] + _SHIFT[mode]
-            axes.plot(x, line["estimate"], linestyle="none" if mode == "recall" else "-", **kind)
-            axes.vlines(x, line["low"], line["high"], color=look.color, linewidth=0.9, alpha=kind["alpha"], zorder=2)
+        for place, arm in enumerate(arms):
+            _answers(axes, drawn if by_length else drawn.assign(x=float(place)), arm, faint)
+
+
+def _answers(axes: Axes, drawn: pd.DataFrame, arm: str, faint: bool) -> None:
+    """A trained arm's accuracy in each mode, over what it is read against unless `faint`."""
+    if not faint:
+        _lighter(axes, drawn, arm)
+    for mode, look in style.MODES.items():
+        if mode not in _SHIFT:
+            continue
+        line = _series(drawn, arm, mode)
+        kind = style.marked(look, faint)
+        x = line["x"] + _SHIFT[mode]
+        axes.plot(x, line["estimate"], linestyle="none" if mode == "recall" else "-", **kind)
+        axes.vlines(x, line["low"], line["high"], color=look.color, linewidth=0.9, alpha=kind["alpha"], zorder=2)
 
 
 def _lighter(axes: Axes, drawn: pd.DataFrame, arm: str) -> None:

@@ -8,6 +8,7 @@ from pbb.programs.domains import DOMAINS, generate
 from pbb.programs.execution import Execution, ExecutionError, execute_many
 from pbb.programs.grammars import GrammarSettings
 from pbb.programs.program import Program, normalised
+from pbb.programs.sums import SumSettings
 
 __all__ = [
     "DOMAINS",
@@ -19,6 +20,7 @@ __all__ = [
     "ExecutionError",
     "GrammarSettings",
     "Program",
+    "SumSettings",
     "compose",
     "execute_many",
     "generate",

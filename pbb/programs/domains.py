@@ -22,6 +22,7 @@ from pbb.programs import (
     grammar_reader,
     grammars,
     interpreter,
+    sums,
 )
 from pbb.programs.names import BASE_NAMES
 from pbb.programs.program import Program, belongs_to_base, normalised
@@ -117,6 +118,10 @@ DOMAINS: dict[str, Domain] = {
         settings=arithmetic.ArithmeticSettings,
         generate=arithmetic.generate,
     ),
+    "sums": Domain(
+        settings=sums.SumSettings,
+        generate=sums.generate,
+    ),
     "algorithms": Domain(
         settings=algorithms.AlgorithmSettings,
         generate=algorithms.generate,
@@ -190,7 +195,11 @@ def _values(text: str) -> tuple[Any, ...]:
 
 
 # (description, *arguments) -> result, by programs that share no code with what writes the descriptions.
-READERS: dict[str, Callable[..., Any]] = {"arithmetic": interpreter.interpret, "ciphers": cipher_reader.encode}
+READERS: dict[str, Callable[..., Any]] = {
+    "arithmetic": interpreter.interpret,
+    "sums": interpreter.interpret,
+    "ciphers": cipher_reader.encode,
+}
 
 
 def reading_agrees(program: Program, input_text: str) -> bool | None:
