@@ -174,7 +174,8 @@ CLAIMS: tuple[Claim, ...] = (
             ),
         ),
         "For a direct answer the source has to be found and run within one pass through a few layers, which may be too "
-        "few for both.",
+        "few for both where there is more to it than a number to add.",
+        here="On Random Arithmetic of one to three statements, and on sums, which add one number.",
     ),
     Claim(
         "C4",
