@@ -69,7 +69,7 @@ def test_every_field_enters_the_name() -> None:
         "domain": "ciphers", "sizes": ("long",), "families": (FAMILIES[0].name,), "cipher_kinds": ("keyed",),
         "alphabet": 20, "letter_case": "upper", "shifts": "natural", "distilled_shifts": "natural",
         "part_domains": ("ciphers",), "parts": "w/o IO", "composites": "named", "own_programs": (OWN,),
-        "backend": "unsloth", "grpo_completions": 128, "grpo_group": 16, "grpo_loss": "grpo",
+        "backend": "unsloth", "largest_number": 99, "grpo_completions": 128, "grpo_group": 16, "grpo_loss": "grpo",
     }  # fmt: skip
     base = Experiment(statements=2)
     assert base.name == Experiment(statements=2).name

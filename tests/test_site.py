@@ -135,7 +135,7 @@ def test_a_new_claim_is_shown_without_a_change_here(tmp_path: Path, monkeypatch:
     page = gallery.build(tmp_path / "site", checkout(tmp_path, "F05_answer_mode")).read_text(encoding="utf-8")
     assert re.findall(r'class="claim" id="cpu-(C\d+)"', page) == ["C99", "C100"]
     assert page.count("<small>Arithmetic, tiny-m") >= 2 * 3, "for each of three lengths"
-    assert page.count('<th scope="row">Proactive-PBB, CoT &gt; Stage 1 only, CoT<') == 2 * 3
+    assert page.count('<th scope="row">Proactive-PBB, CoT &gt; Stage 1 only, CoT<') == 2 * 4, "and for sums"
 
 
 def test_pictures_are_cut_above_their_caption_and_nothing_else_is_lost() -> None:
