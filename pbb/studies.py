@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pbb.base_data import CIPHERS as BASE_CIPHERS
-from pbb.experiment import PRESETS, Experiment, preset_values
+from pbb.experiment import ASKED, PRESETS, Experiment, preset_values
 from pbb.model_files import TINY_NAMES
 
 # F02's arms, in the order in which a reader meets them.
@@ -41,8 +41,7 @@ LONGER: dict[str, dict[int, dict[str, Any]]] = {
 # since it favours one memory of a number for all ways of asking (LOG.md).
 SUMS: dict[str, dict[str, Any]] = {
     "cpu": {
-        **{"domain": "sums", "with_io_programs": 430, "weight_decay": 0.5, "stage_1_steps": 3600},
-        **{"asked": ("direct", "cot", "recite", "recall")},
+        **{"domain": "sums", "with_io_programs": 430, "weight_decay": 0.5, "stage_1_steps": 3600, "asked": ASKED},
     },
 }
 SIZES = ("tiny-s", "tiny-m", "tiny-l")
@@ -110,9 +109,8 @@ def curricula(preset: str, seed: int) -> list[Experiment]:
 
 
 def _of_length(preset: str, length: int, **changes: Any) -> Experiment:
-    asked = ("direct", "cot", "recite", "recall")
     return Experiment.of(
-        preset, **{"statements": length, "asked": asked} | LONGER.get(preset, {}).get(length, {}) | changes
+        preset, **{"statements": length, "asked": ASKED} | LONGER.get(preset, {}).get(length, {}) | changes
     )
 
 
