@@ -256,7 +256,7 @@ class Apart:
 
 class Fails(Apart):
     def run(self):
-        while not (self.folder.parent / "card").exists(): time.sleep(0.1)
+        while not (self.folder.parent / "seen").exists(): time.sleep(0.1)
         raise ValueError("a sibling fails")
 
 def hold(folder):
@@ -304,6 +304,7 @@ def test_no_process_of_unsloths_outlives_its_run(end: str, tmp_path: Path) -> No
         time.sleep(0.05)
     child, worker = map(int, card.read_text().split())
     assert holds(child)
+    (tmp_path / "seen").touch()  # only now may a sibling fail, or the child could be gone before it is looked for
     if end == "the worker is killed":
         os.kill(worker, signal.SIGKILL)
     elif end == "the call is killed":
