@@ -21,6 +21,7 @@ READY := .venv/.ready
 
 help:
 	@echo "usage: make TARGET [PRESET=auto|cpu|gpu|colab|paper|smoke] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
+	@echo "       make reproduce FIGURES='F01 F02' trains, draws and compares these figures alone"
 	@echo "       make reproduce OPTIONS='--executor slurm --slurm partition=gpu' trains in jobs of a Slurm cluster"
 	@echo "       make reproduce BUDGET_MIN=9 begins nothing that would end after 9 min; it ends with 'Error 75' until all"
 	@echo "       is done, and the same command goes on"
@@ -34,7 +35,8 @@ setup: $(READY) ## create .venv with the pinned packages | any | 2 min | 2.2 GB
 # What the command says that goes on.
 reproduce: export PBB_COMMAND = $(strip make reproduce $(MAKEOVERRIDES))
 reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 115 min | 1 GB
-	$(PY) -m pbb reproduce --preset $(PRESET) --seeds $(SEEDS) $(addprefix --budget-min=,$(BUDGET_MIN)) $(OPTIONS)
+	$(PY) -m pbb reproduce $(strip $(FIGURES) --preset $(PRESET) --seeds $(SEEDS) \
+		$(addprefix --budget-min=,$(BUDGET_MIN)) $(OPTIONS))
 
 figures: $(READY) ## draw the figures from the committed records | any | 15 s | 10 MB
 	$(PY) -m pbb figures

@@ -204,9 +204,8 @@ CLAIMS: tuple[Claim, ...] = (
             *_each("F02", Side("retroactive"), _arms("homogeneous")),
             Declared("F02", Side("retroactive_grpo"), Side("homogeneous"), decides=IF_RUN, also="F06"),
         ),
-        "After exposure alone about one answer in nine is right, as by guessing, so that GRPO finds hardly a trace to "
-        "reward; and SFT as Retroactive's second stage overwrites the sources that it is to be applied to, in a model "
-        "this small.",
+        "Retroactive's second stage, by SFT or by rewards, overwrites the sources that it is to be applied to, in a "
+        "model this small.",
     ),
     Claim(
         "C6",
@@ -245,8 +244,8 @@ CLAIMS: tuple[Claim, ...] = (
             Declared("F06", Side("retroactive_grpo"), Side("retroactive"), decides=SHOWN),
             Declared("F06", Side("retroactive_grpo"), Side("retroactive"), steadier=True),
         ),
-        "RL learns from answers that are right by its own sampling, and a tiny model that has not been shown any "
-        "execution gives few; differences between seeds need more seeds than fit this budget.",
+        "Rewards raise what is asked about, and recall falls meanwhile as it does under SFT, so that there is less and "
+        "less to run; differences between seeds need more seeds than fit this budget.",
         here="Faster: a higher accuracy after as many questions; the end, where SFT has seen more of them, is "
         "shown and decides nothing. Steadier: a smaller spread over three seeds or more.",
     ),

@@ -127,31 +127,34 @@ def command_run(options: argparse.Namespace) -> int:
 
 
 def command_reproduce(options: argparse.Namespace) -> int:
-    """Train and evaluate what is missing, draw every figure, run every notebook, compare with the reference."""
+    """Train and evaluate what is missing, draw every figure, run every notebook, compare with the reference.
+
+    Of figures that are named, only their own notebooks are run, and they alone are compared.
+    """
     from pbb.figures.io import compare, render
     from pbb.runs import BudgetError
 
     preset, started = resolve_preset(options.preset), time.perf_counter()
     print(f"preset {preset}, {options.seeds} seed(s)\n")
-    options.figure = None
     try:
         command_run(options)
     except BudgetError as stop:
         raise BudgetError(f"{stop}\nFigures, notebooks and the comparison come when all of that is done.") from None
-    _run_notebooks(preset, options.seeds, started + 60 * (options.budget_min or math.inf))
-    table = compare(preset, paths.root() / "figures")
+    _run_notebooks(preset, options.seeds, started + 60 * (options.budget_min or math.inf), options.figure)
+    table = compare(preset, paths.root() / "figures", options.figure)
     minutes = (time.perf_counter() - started) / 60
     print(f"\n{render(table)}\n\nDone in {minutes:.1f} min: figures/{preset}/, build/{preset}/")
     return 0 if not (table["verdict"] == "differs").any() else 3
 
 
-def _run_notebooks(preset: str, seeds: int, until: float) -> None:
-    """Execute the notebooks that nothing has executed since something changed.
+def _run_notebooks(preset: str, seeds: int, until: float, figures: Sequence[str] = ()) -> None:
+    """Execute the notebooks, or those of `figures` if any, that nothing has executed since something changed.
 
     Raises:
         BudgetError: some are left, and `until` has passed, by `time.perf_counter`. One at least is executed.
     """
-    left = _notebooks_left(preset, seeds)
+    undone = _notebooks_left(preset, seeds)
+    left = [name for name in undone if not figures or name.partition("_")[0] in figures]
     if not left:
         print(f"notebooks: already executed in {paths.build(preset).relative_to(paths.root())}, nothing has changed")
         return
@@ -161,8 +164,8 @@ def _run_notebooks(preset: str, seeds: int, until: float) -> None:
 
     def note(line: str) -> None:
         print(line)
-        del left[0]
-        _remember_notebooks(preset, seeds, left)
+        undone.remove(left.pop(0))
+        _remember_notebooks(preset, seeds, undone)
         if left and time.perf_counter() > until:
             raise BudgetError(
                 "Stopped, since the budget is used up. Done and kept: everything that was to be trained, and every "
@@ -355,7 +358,7 @@ def parser() -> argparse.ArgumentParser:
         ("run", command_run, "compute what is missing, without notebooks"),
         ("reproduce", command_reproduce, "compute what is missing, draw, run the notebooks, compare"),
     ):
-        command = add(name, function, text, figures=name == "run")
+        command = add(name, function, text, figures=True)
         command.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
         command.add_argument("--budget-min", **budget)
         executor_help = "workers (default); or jobs by submitit: local or slurm; their logs: runs/jobs/EXPERIMENT"

@@ -315,9 +315,12 @@ def curriculum(experiment: Experiment) -> list[Stage]:
     def stage(number: int, label: str, steps: int, rate: float, documents: Callable[[], Iterator[Document]]) -> Stage:
         return Stage(number, label, steps, rate, lambda: _guarded(documents(), e))
 
-    def rewarded() -> Stage:
+    def rewarded() -> list[Stage]:
         # The questions of `executions` in their order, without general documents: those have no answer to reward.
-        questions = stage(2, "executions, GRPO", e.grpo_steps, e.grpo_learning_rate, lambda: asked(WITH_IO))
+        warm = [stage(2, "executions", e.grpo_warmup_steps, gentle, lambda: executions(WITH_IO))]
+        warm = warm if e.grpo_warmup_steps else []
+        number = 2 + len(warm)
+        questions = stage(number, "executions, GRPO", e.grpo_steps, e.grpo_learning_rate, lambda: asked(WITH_IO))
         settings = {
             "completions": e.grpo_completions,
             "group_size": e.grpo_group,
@@ -327,7 +330,7 @@ def curriculum(experiment: Experiment) -> list[Stage]:
             "beta": e.grpo_beta,
             "loss_type": e.grpo_loss,
         }
-        return replace(questions, objective=tuple(settings.items()))
+        return [*warm, replace(questions, objective=tuple(settings.items()))]
 
     one, two, expose, execute = e.stage_1_steps, e.stage_2_steps, e.exposure_steps, e.execution_steps
     fast, gentle = e.learning_rate, e.stage_2_learning_rate
@@ -347,7 +350,7 @@ def curriculum(experiment: Experiment) -> list[Stage]:
         ],
         "retroactive_grpo": lambda: [
             stage(1, "all sources", expose, fast, all_sources),
-            rewarded(),
+            *rewarded(),
         ],
         "skip_exposure": lambda: [
             stage(1, "w/ IO sources", expose, fast, lambda: sources(exposure)),
@@ -355,7 +358,7 @@ def curriculum(experiment: Experiment) -> list[Stage]:
         ],
         "grpo_without_pbb": lambda: [
             stage(1, "w/ IO sources", expose, fast, lambda: sources(exposure)),
-            rewarded(),
+            *rewarded(),
         ],
         "distillation": lambda: [stage(1, "demonstrations", one, fast, lambda: executions(DISTILLED))],
         "pbb_and_distillation": lambda: [

@@ -175,7 +175,9 @@ def distinct(experiments: Sequence[Experiment]) -> Iterator[Task]:
         in_context = e.curriculum == "in_context", e.curriculum == NO_MODEL
         for point in points(e):
             task = point.task
-            taught = (fields, *made[: task.index + 1], e.stage_2_doublings if task.index > 0 else 0)
+            before = made[: task.index + 1]
+            modes = e.trained_modes if any(label not in _SOURCES for label, *_ in before) else ()
+            taught = (fields, modes, *before, e.stage_2_doublings if task.index > 0 else 0)
             by_pairs = shown if e.curriculum == "distillation" or task.index > 0 else ()
             stage = (StageTask(e, task.index), (taught, by_pairs))
             asked = (task, (taught, shown, task.step, task.asked, in_context))
@@ -187,7 +189,9 @@ def distinct(experiments: Sequence[Experiment]) -> Iterator[Task]:
 
 # The fields that name an arm, its budget or its questions: what of them makes a stage is told by the stage itself.
 _NOT_TAUGHT = {"curriculum", "asked", "stage_1_steps", "stage_2_steps", "exposure_steps", "execution_steps"}
-_NOT_TAUGHT |= {"learning_rate", "stage_2_learning_rate", "stage_2_doublings", "distilled_demonstrations"}
+_NOT_TAUGHT |= {"grpo_warmup_steps", "learning_rate", "stage_2_learning_rate", "stage_2_doublings"}
+_NOT_TAUGHT |= {"distilled_demonstrations", "trained_modes"}
+_SOURCES = {"all sources", "w/ IO sources", "w/o IO"}  # stages that show no execution, unless one before them did
 
 
 # ------------------------------------------------------------------------------------------------ in words

@@ -124,11 +124,12 @@ class Experiment:
     lora_rank: int = 0  # 0 trains all weights
     backend: str = "auto"  # of BACKENDS: what fits this machine, or one by name, which must then run here
     # Retroactive's Stage 2 by rewards (GRPO): a step is grpo_completions completions, grpo_group of each question
-    grpo_steps: int = 150
+    grpo_warmup_steps: int = 150  # steps of SFT before the first of GRPO: too few, and there is nothing to reward
+    grpo_steps: int = 300
     grpo_completions: int = 64  # more are steadier, and cost as much more
     grpo_group: int = 8  # more find rare right answers, and leave room for fewer questions
     grpo_temperature: float = 1.0  # lower, and the completions of a question are all the same
-    grpo_learning_rate: float = 5e-4
+    grpo_learning_rate: float = 1e-4  # higher, and what was known is lost
     grpo_beta: float = 0.0  # weight of staying close to the model before; 0 spares that model's passes
     grpo_length: int = 64  # tokens that a completion may have
     grpo_loss: str = "dapo"  # of GRPO_LOSSES: how the tokens of long and short completions are weighed
@@ -320,7 +321,7 @@ KNOBS: dict[str, dict[str, str]] = {
 _ADDED = {name for domain, knobs in KNOBS.items() if domain != "arithmetic" for name in knobs}
 _ADDED |= {"own_programs", "distilled_demonstrations", "distillation_ratio", "operations", "largest"}
 _ADDED |= {f"grpo_{name}" for name in ("steps", "completions", "group", "temperature", "learning_rate")}
-_ADDED |= {"grpo_beta", "grpo_length", "grpo_loss", "stage_2_doublings", "backend"}
+_ADDED |= {"grpo_beta", "grpo_length", "grpo_loss", "grpo_warmup_steps", "stage_2_doublings", "backend"}
 _TUPLES = (
     *("operators", "control", "trained_modes", "asked"),
     *("sizes", "families", "cipher_kinds", "part_domains", "own_programs"),
@@ -365,6 +366,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("batch_rows", 1, 4096),
     ("row_tokens", 32, 4096),
     ("lora_rank", 0, 256),
+    ("grpo_warmup_steps", 0, 10**6),
     ("grpo_steps", 1, 10**6),
     ("grpo_completions", 2, 4096),
     ("grpo_group", 2, 512),
@@ -391,7 +393,9 @@ def check_fields(changes: Mapping[str, Any]) -> None:
 
 
 # What presets with a pretrained model and adapters share; a completion of 96 tokens holds a trace of two statements.
+# Such a model knows what a chain of thought is, so that GRPO needs no answer shown before.
 _ADAPTED: dict[str, Any] = {"lora_rank": 32, "row_tokens": 256, "weight_decay": 0.01, "grpo_length": 96}
+_ADAPTED |= {"grpo_warmup_steps": 0, "grpo_steps": 150}
 # What a preset changes in the defaults above. A preset's figures are never mixed with another's.
 PRESETS: dict[str, dict[str, Any]] = {
     # Proves that everything runs; far too small to show anything, and never becomes a figure.
@@ -403,6 +407,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "stage_2_steps": 2,
         "exposure_steps": 2,
         "execution_steps": 2,
+        "grpo_warmup_steps": 1,
         "grpo_steps": 2,
         "grpo_completions": 8,
         "grpo_group": 4,

@@ -38,7 +38,7 @@ class PolicyOptimisation:
         ValueError: a field is out of range, or sizes do not divide each other.
     """
 
-    learning_rate: float = 5e-4
+    learning_rate: float = 1e-4
     completions: int = 64  # more are steadier, and cost as much more
     group_size: int = 8  # more find rare right answers, and leave room for fewer questions
     generation_batch_size: int = 64  # sampled at once; more is faster, but later steps train on an older model's

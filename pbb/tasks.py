@@ -105,6 +105,8 @@ class StageTask:
     def checkpoints(self) -> list[int]:
         """Return the steps after which weights are kept: evenly spaced or doubling, the last at the end."""
         e, steps = self.experiment, self.stage.steps
+        if 0 < self.index < len(curriculum(e)) - 1:  # what GRPO follows on
+            return [steps]
         if self.index and e.stage_2_doublings:
             return sorted({max(1, steps // 2**i) for i in range(e.stage_2_doublings)})
         count = min(e.checkpoints, steps)
@@ -218,8 +220,10 @@ def _stage_keys(e: Experiment, base: str) -> list[str]:
         keys: list[str] = []
         # What a machine chooses by itself is no part of the key: the manifest says what it was.
         before: list[object] = [base, settings, *([e.backend] if e.backend != "auto" else [])]
-        for stage in curriculum(e):
-            key = stage.key(*before)
+        stages = curriculum(e)
+        for index, stage in enumerate(stages):
+            # Other weights are kept of a stage that GRPO follows on than of the same stage at an arm's end.
+            key = stage.key(*before, *(["to go on from"] if 0 < index < len(stages) - 1 else []))
             before = [key, *([e.stage_2_doublings] if e.stage_2_doublings else [])]
             keys.append(key[:20])
         return keys

@@ -196,6 +196,10 @@ def test_notebooks_stop_when_time_is_up_and_go_on_where_they_stopped(
     assert "already executed" in capsys.readouterr().out
     monkeypatch.setattr(cli, "_notebook_state", lambda *_: "something has changed")
     assert cli._notebooks_left("cpu", 1) == every
+    cli._run_notebooks("cpu", 1, float("inf"), ["F05", "F02", "F01"])
+    own = ["F02_curricula", "F05_answer_mode"]
+    assert begun == [*every, *own], "F01 has no notebook of its own"
+    assert cli._notebooks_left("cpu", 1) == [name for name in every if name not in own], "the others are still to do"
 
 
 def test_make_hands_the_budget_on() -> None:
@@ -204,6 +208,8 @@ def test_make_hands_the_budget_on() -> None:
     assert "-m pbb reproduce --preset gpu --seeds 1 --budget-min=9" in text
     text = subprocess.run(command[:-1], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "budget" not in text
+    text = subprocess.run([*command, "FIGURES=F01 F02"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "-m pbb reproduce F01 F02 --preset gpu" in text
     assert cli.parser().parse_args(["reproduce", "--budget-min=9"]).budget_min == 9
 
 

@@ -76,9 +76,9 @@ def test_arms_train_on_what_they_are_named_for() -> None:
         "homogeneous": [both | source],
         "proactive": [both, source],
         "retroactive": [every_source, run],
-        "retroactive_grpo": [every_source, run],
+        "retroactive_grpo": [every_source, run, run],
         "skip_exposure": [{(WITH_IO, "declarative")}, run],
-        "grpo_without_pbb": [{(WITH_IO, "declarative")}, run],
+        "grpo_without_pbb": [{(WITH_IO, "declarative")}, run, run],
         "distillation": [{(DISTILLED, "execution")}],
         "pbb_and_distillation": [both, {(DISTILLED, "declarative"), (DISTILLED, "execution")}],
     }
@@ -123,7 +123,7 @@ def test_what_a_stage_trains_on_enters_its_key_and_later_stages_follow() -> None
 
 def test_grpo_shares_stage_1_and_asks_what_sft_shows() -> None:
     for sft, grpo in (("retroactive", "retroactive_grpo"), ("skip_exposure", "grpo_without_pbb")):
-        shown, asked = (SMALL.changed(curriculum=arm) for arm in (sft, grpo))
+        shown, asked = (SMALL.changed(curriculum=arm, grpo_warmup_steps=0) for arm in (sft, grpo))
         assert StageTask(shown, 0).key == StageTask(asked, 0).key
         assert StageTask(shown, 1).key != StageTask(asked, 1).key
         stage, rewarded = curriculum(shown)[1], curriculum(asked)[1]
@@ -137,13 +137,25 @@ def test_grpo_shares_stage_1_and_asks_what_sft_shows() -> None:
     "change",
     [
         *({"grpo_steps": 7}, {"grpo_completions": 32}, {"grpo_group": 16}, {"grpo_temperature": 1.2}),
-        *({"grpo_learning_rate": 1e-4}, {"grpo_beta": 0.1}, {"grpo_length": 70}, {"grpo_loss": "dr_grpo"}),
+        *({"grpo_learning_rate": 2e-4}, {"grpo_beta": 0.1}, {"grpo_length": 70}, {"grpo_loss": "dr_grpo"}),
     ],
 )
 def test_how_grpo_trains_enters_the_key_of_its_own_stage_alone(change: dict[str, object]) -> None:
-    for arm, moved in (("retroactive", [False, False]), ("retroactive_grpo", [False, True])):
+    for arm, moved in (("retroactive", [False, False]), ("retroactive_grpo", [False, False, True])):
         before, after = SMALL.changed(curriculum=arm), SMALL.changed(curriculum=arm, **change)
-        assert [StageTask(before, i).key != StageTask(after, i).key for i in (0, 1)] == moved
+        assert [StageTask(before, i).key != StageTask(after, i).key for i in range(len(moved))] == moved
+
+
+def test_grpo_follows_on_sft_that_is_evaluated_at_its_end_alone() -> None:
+    warm = SMALL.changed(curriculum="retroactive_grpo", grpo_warmup_steps=500, grpo_steps=8, stage_2_doublings=3)
+    sft = warm.changed(curriculum="retroactive", execution_steps=500)
+    assert [stage.number for stage in curriculum(warm)] == [1, 2, 3]
+    assert StageTask(warm, 0).key == StageTask(sft, 0).key
+    assert StageTask(warm, 1).key != StageTask(sft, 1).key, "other weights are kept of it"
+    assert StageTask(warm, 1).checkpoints() == [500]
+    assert StageTask(warm, 2).checkpoints() == [2, 4, 8]
+    cold = warm.changed(grpo_warmup_steps=0)
+    assert [(stage.number, bool(stage.objective)) for stage in curriculum(cold)] == [(1, False), (2, True)]
 
 
 def test_doubling_checkpoints_are_of_stage_2_and_end_with_it() -> None:

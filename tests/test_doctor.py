@@ -70,7 +70,7 @@ def test_a_small_card() -> None:
     ("preset", "found", "words"),
     [
         ("gpu", facts(CARDS["h100"], disk=5e9), r"it wants about 18 GB of disk, and /runs has 5.0 GB"),
-        ("smoke", facts(Machine(cores=2), disk=1e8), "it wants about 1.0 GB of disk"),
+        ("smoke", facts(Machine(cores=2), disk=1e8), "it wants about 1.1 GB of disk"),
         ("cpu", replace(LAPTOP, memory=4e9), "it wants 8.0 GB of memory, and there are 4.0 GB"),
         ("colab", facts(CARDS["t4"], token=False, wanted="to download"), f"gated, and no token was found: {LLAMA}"),
         ("colab", facts(CARDS["t4"], wanted="to download", offline=True), f"the Hub is switched off: {LLAMA}"),

@@ -132,3 +132,27 @@ def test_it_is_drawn_without_grpo_and_over_a_reference(records: pd.DataFrame, tm
     kept = load_records(folder)
     assert len(kept) == len(select(records))
     pd.testing.assert_frame_equal(table(kept), table(records))
+
+
+def test_grpo_after_some_sft_begins_where_that_ended(records: pd.DataFrame) -> None:
+    rewarded = records["curriculum"].isin(["retroactive_grpo", "grpo_without_pbb"])
+    grpo, later = records[rewarded], records[rewarded & (records["stage"] == 2)]
+    start = grpo[(grpo["stage"] == 1) & (grpo["step"] == 400)]
+    shown = {"tokens": start["tokens"] + 50_000, "questions_trained": start["questions_trained"] + 3000}
+    warm = start.assign(stage=2, step=150, **shown)
+    later = later.assign(stage=3, tokens=later["tokens"] + 50_000, questions_trained=later["questions_trained"] + 3000)
+    begun = grpo[grpo["stage"] < 2]
+    warmed = pd.concat([records[~rewarded], begun, warm, later], ignore_index=True)
+    drawn = line(table(warmed), "retroactive_grpo")
+    assert drawn["stage"].tolist() == [1, 2, *(3 for _ in CHECKPOINTS)]
+    assert drawn["x"].tolist() == [0, 3000, *(3000 + 2000 * share for share in CHECKPOINTS)]
+    assert "GRPO follows on 150 steps of SFT: its lines begin there." in caption(warmed)
+    assert "GRPO follows on" not in caption(records)
+    look = style.ARMS["retroactive_grpo"]
+    (curve,) = [
+        each
+        for each in draw(warmed).axes[0].get_lines()
+        if (each.get_marker(), each.get_color()) == (look.marker, look.color)
+    ]
+    assert curve.get_xdata().tolist() == drawn["x"].tolist()[1:], "what comes before is SFT's"
+    assert set(matched(warmed)["step"]) == {100}, "a quarter of 20,000 is nearest to 3,000 + 2,000"

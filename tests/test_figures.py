@@ -294,6 +294,9 @@ def test_the_comparison_with_the_reference(tmp_path: Path) -> None:
     assert part["Stage 1 only, CoT"] == "not run"
     records = load_records(machine_folder(tmp_path, "cpu", "F02"))
     assert set(records["curriculum"]) == {"proactive"}
+    assert set(compare("cpu", tmp_path, ["F02", "F03"])["figure"]) == {"F02"}
+    with pytest.raises(RecordsError, match="no figures of this machine's"):
+        compare("cpu", tmp_path, ["F03"])
 
 
 def test_experiments_that_differ_in_a_knob_are_not_averaged(records: pd.DataFrame) -> None:

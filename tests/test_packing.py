@@ -105,7 +105,7 @@ def test_what_a_task_takes_of_a_card() -> None:
     assert 3 * GB < scheduling.card_bytes(StageTask(real, 0), H100) < 20 * GB
     by_unsloth, by_peft = (StageTask(real.changed(lora_rank=8, backend=by), 0) for by in ("unsloth", "peft"))
     assert scheduling.card_bytes(by_unsloth, H100) == scheduling.card_bytes(by_peft, H100) + OVERHEAD
-    grpo = StageTask(real.changed(curriculum="retroactive_grpo"), 1)
+    grpo = StageTask(real.changed(curriculum="retroactive_grpo"), 2)
     assert scheduling.card_bytes(grpo, H100) > scheduling.card_bytes(StageTask(real, 0), H100)
     no_model = EvaluationTask(tiny.changed(curriculum="random_generation"), -1, 0)
     assert scheduling.card_bytes(no_model, H100) == 0

@@ -18,6 +18,7 @@ ID, NAME, TITLE = "F06", "F06_retroactive", "Retroactive-PBB's Stage 2 by GRPO a
 CLAIM = "Retroactive-PBB by RL generalises faster and more steadily than by SFT (C8)."
 _SFT, _GRPO, _START = "retroactive", "retroactive_grpo", "no_demonstrations"
 _TRAINED = (_SFT, _GRPO)
+_REWARDED = (_GRPO, "grpo_without_pbb")
 _ARMS = (*_TRAINED, "skip_exposure", "grpo_without_pbb", _START)
 _MODES = ("cot", "direct")
 _AXES = {"x": "questions seen in Stage 2", "tokens": "tokens of Stage 2, trained on or generated"}
@@ -25,12 +26,15 @@ _NEAR = 1.25  # numbers of questions count as equal within this factor
 
 
 def select(records: pd.DataFrame) -> pd.DataFrame:
-    """The rows that this figure is drawn from: the end of Stage 1, and Stage 2; w/ IO programs of the two arms too."""
+    """The rows that this figure is drawn from: the end of Stage 1, and Stage 2; w/ IO programs of the two arms too.
+
+    Stage 2 is numbered 2, and 3 where GRPO follows on some SFT.
+    """
     asked = records["answer_mode"].isin(_MODES) & records["curriculum"].isin(_ARMS)
     learnt = records["curriculum"].isin(_TRAINED) & (records["group"] == "w/ IO")
     rows = records[asked & (learnt | (records["group"] == "w/o IO"))]
     end = rows["step"].where(rows["stage"] == 1).groupby(rows["experiment"]).transform("max")
-    return rows[(rows["stage"] == 2) | ((rows["stage"] == 1) & (rows["step"] == end))]
+    return rows[(rows["stage"] >= 2) | ((rows["stage"] == 1) & (rows["step"] == end))]
 
 
 def _of_stage_2(rows: pd.DataFrame) -> pd.DataFrame:
@@ -104,8 +108,12 @@ def _caption(drawn: pd.DataFrame) -> str:
     text = (
         "Stage 2 asks about w/ IO programs. By SFT it shows their answers; by GRPO the model samples its own, and "
         "right ones are rewarded. Both start from the same weights, at 0: all sources were read, none was run (no "
-        "demonstrations). Controls, hollow: the same Stage 2 where Stage 1 left out the w/o IO sources. "
+        "demonstrations). "
     )
+    if (drawn["stage"] > 2).any():
+        warm = drawn.loc[drawn["arm"].isin(_REWARDED) & (drawn["stage"] == 2), "step"].max()
+        text += f"GRPO follows on {warm:.0f} steps of SFT: its lines begin there. "
+    text += "Controls, hollow: the same Stage 2 where Stage 1 left out the w/o IO sources. "
     if "w/ IO" in set(drawn["group"]):
         text += "Thin dotted: w/ IO programs on inputs that training never showed. "
     return (
@@ -163,6 +171,8 @@ def _panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, column: str) ->
             mine = drawn[drawn["arm"] == arm].sort_values(column)
             if mine.empty:
                 continue
+            if (mine["stage"] > 2).any():  # what comes before GRPO is SFT's
+                mine = mine[mine["stage"] >= 2]
             learnt = mine[mine["group"] == "w/ IO"]
             axes.plot(learnt[column], learnt["estimate"], linestyle=":", linewidth=0.9, **_plain(kind))
             line = mine[mine["group"] == "w/o IO"]

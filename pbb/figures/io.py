@@ -7,7 +7,7 @@ hold figure.png, figure.pdf, table.csv, records.parquet and, written last, manif
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +120,8 @@ def redraw_references(root: Path | str, into: Path | str | None = None) -> list[
 
 
 # ------------------------------------------------------------------------------------- against the reference
-def compare(preset: str, root: Path | str) -> pd.DataFrame:
-    """Each headline value of this machine's figures against the committed reference.
+def compare(preset: str, root: Path | str, figures: Sequence[str] = ()) -> pd.DataFrame:
+    """Each headline value of this machine's figures, or of those named, against the committed reference.
 
     Where the two share seeds, only those are compared, so that the same programs meet. The verdict is
 
@@ -138,6 +138,8 @@ def compare(preset: str, root: Path | str) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     found = False
     for figure_id, module in FIGURES.items():
+        if figures and figure_id not in figures:
+            continue
         sides = []
         for folder in (machine_folder(root, preset, figure_id), reference_folder(root, preset, figure_id)):
             sides.append(module.cells(load_records(folder)) if is_complete(folder) else {})
