@@ -133,25 +133,27 @@ def test_questions_and_tokens_are_counted_as_they_were_asked(group: Group, token
 
 def test_a_stage_by_rewards_is_trained_asked_and_counted(run_store: Path, micro_model: str) -> None:
     e = EXPERIMENT.changed(
-        curriculum="retroactive_grpo", model=micro_model, exposure_steps=2, batch_rows=4, grpo_steps=4,
-        grpo_completions=8, grpo_group=4, checkpoints=1, stage_2_doublings=2, questions=1,
+        curriculum="retroactive_grpo", model=micro_model, exposure_steps=2, batch_rows=4, grpo_warmup_steps=2,
+        grpo_steps=4, grpo_completions=8, grpo_group=4, checkpoints=1, stage_2_doublings=2, questions=1,
     )  # fmt: skip
     for point in runs.points(e):
         for task in (*point.task.needs, point.task):
             task.run()
-    exposure, rewarded = (read_manifest(StageTask(e, index).folder) for index in (0, 1))
-    assert exposure["objective"] == {}
-    assert rewarded["objective"] == dict(curriculum(e)[1].objective)
+    exposure, shown, rewarded = (read_manifest(StageTask(e, index).folder) for index in (0, 1, 2))
+    assert exposure["objective"] == shown["objective"] == {}
+    assert rewarded["objective"] == dict(curriculum(e)[2].objective)
     assert rewarded["objective"]["group_size"] == 4
     assert rewarded["documents"] == {f"{WITH_IO}: execution": 8}, "4 steps of 8 completions, 4 of each question"
-    log = pd.read_csv(StageTask(e, 1).folder / "training_log.csv")
+    log = pd.read_csv(StageTask(e, 2).folder / "training_log.csv")
     assert rewarded["tokens"] == log["tokens_generated"].iloc[-1] + log["tokens_trained"].iloc[-1]
 
     records = runs.run(e, preset="smoke", say=lambda line: None)
     moments = records.drop_duplicates(["stage", "step"]).sort_values("tokens")
     counted = moments[["stage", "step", "tokens", "questions_trained"]].to_numpy().tolist()
-    before, more = 2 * 4 * 128, rewarded["tokens"]
-    assert counted == [[0, 0, 0, 0], [1, 2, before, 0], [2, 2, before + more // 2, 4], [2, 4, before + more, 8]]
+    each, more, seen = 2 * 4 * 128, rewarded["tokens"], shown["documents"][f"{WITH_IO}: execution"]
+    assert seen > 0
+    assert counted[:3] == [[0, 0, 0, 0], [1, 2, each, 0], [2, 2, 2 * each, seen]]
+    assert counted[3:] == [[3, 2, 2 * each + more // 2, seen + 4], [3, 4, 2 * each + more, seen + 8]]
     assert moments["progress"].iloc[-1] == 1
 
 
