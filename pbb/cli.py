@@ -156,7 +156,8 @@ def _run_notebooks(preset: str, seeds: int, until: float, figures: Sequence[str]
     undone = _notebooks_left(preset, seeds)
     left = [name for name in undone if not figures or name.partition("_")[0] in figures]
     if not left:
-        print(f"notebooks: already executed in {paths.build(preset).relative_to(paths.root())}, nothing has changed")
+        folder = paths.build(preset).relative_to(paths.root())
+        print(f"notebooks: nothing to do; what there is was already executed in {folder}, nothing has changed")
         return
 
     from pbb.notebooks import run_notebooks  # takes a while to load

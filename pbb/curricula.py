@@ -316,11 +316,11 @@ def curriculum(experiment: Experiment) -> list[Stage]:
         return Stage(number, label, steps, rate, lambda: _guarded(documents(), e))
 
     def rewarded() -> list[Stage]:
+        steps = e.grpo_warmup_steps
+        warm = [stage(2, "executions", steps, gentle, lambda: executions(WITH_IO))] if steps else []
         # The questions of `executions` in their order, without general documents: those have no answer to reward.
-        warm = [stage(2, "executions", e.grpo_warmup_steps, gentle, lambda: executions(WITH_IO))]
-        warm = warm if e.grpo_warmup_steps else []
-        number = 2 + len(warm)
-        questions = stage(number, "executions, GRPO", e.grpo_steps, e.grpo_learning_rate, lambda: asked(WITH_IO))
+        number, rate = 2 + len(warm), e.grpo_learning_rate
+        questions = stage(number, "executions, GRPO", e.grpo_steps, rate, lambda: asked(WITH_IO))
         settings = {
             "completions": e.grpo_completions,
             "group_size": e.grpo_group,

@@ -11,7 +11,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -105,7 +105,7 @@ class StageTask:
     def checkpoints(self) -> list[int]:
         """Return the steps after which weights are kept: evenly spaced or doubling, the last at the end."""
         e, steps = self.experiment, self.stage.steps
-        if 0 < self.index < len(curriculum(e)) - 1:  # what GRPO follows on
+        if _goes_on(self.index, curriculum(e)):
             return [steps]
         if self.index and e.stage_2_doublings:
             return sorted({max(1, steps // 2**i) for i in range(e.stage_2_doublings)})
@@ -213,6 +213,11 @@ def base_key(experiment: Experiment) -> str:
     return NO_MODEL if experiment.curriculum == NO_MODEL else identity(experiment.model)
 
 
+def _goes_on(index: int, stages: Sequence[Stage]) -> bool:
+    """Whether a stage is the SFT in the middle of an arm that GRPO follows on: it is asked about at its end alone."""
+    return 0 < index < len(stages) - 1
+
+
 @lru_cache(maxsize=1024)
 def _stage_keys(e: Experiment, base: str) -> list[str]:
     def make() -> list[str]:
@@ -222,8 +227,8 @@ def _stage_keys(e: Experiment, base: str) -> list[str]:
         before: list[object] = [base, settings, *([e.backend] if e.backend != "auto" else [])]
         stages = curriculum(e)
         for index, stage in enumerate(stages):
-            # Other weights are kept of a stage that GRPO follows on than of the same stage at an arm's end.
-            key = stage.key(*before, *(["to go on from"] if 0 < index < len(stages) - 1 else []))
+            # Other weights are kept of it than of the same stage at an arm's end.
+            key = stage.key(*before, *(["to go on from"] if _goes_on(index, stages) else []))
             before = [key, *([e.stage_2_doublings] if e.stage_2_doublings else [])]
             keys.append(key[:20])
         return keys

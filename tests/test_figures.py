@@ -297,6 +297,10 @@ def test_the_comparison_with_the_reference(tmp_path: Path) -> None:
     assert set(compare("cpu", tmp_path, ["F02", "F03"])["figure"]) == {"F02"}
     with pytest.raises(RecordsError, match="no figures of this machine's"):
         compare("cpu", tmp_path, ["F03"])
+    save_figure("F01", run(), machine_folder(tmp_path, "cpu", "F01"), {})
+    alone = compare("cpu", tmp_path, ["F01"])
+    assert not (alone["verdict"] == "differs").any()
+    assert render(alone) == "no headline values: there is nothing to compare"
 
 
 def test_experiments_that_differ_in_a_knob_are_not_averaged(records: pd.DataFrame) -> None:

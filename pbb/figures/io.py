@@ -149,7 +149,7 @@ def compare(preset: str, root: Path | str, figures: Sequence[str] = ()) -> pd.Da
             rows.append({"figure": figure_id, "name": name} | _compared(ours.get(name), theirs.get(name)))
     if not found:
         raise RecordsError(f"{Path(root) / preset}: no figures of this machine's; run `make reproduce` first")
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["figure", "name", "verdict"])  # F01 has no value
 
 
 def _compared(ours: pd.DataFrame | None, theirs: pd.DataFrame | None) -> dict[str, Any]:
@@ -197,6 +197,8 @@ def _answers(rows: pd.DataFrame) -> pd.DataFrame:
 
 def render(table: pd.DataFrame) -> str:
     """The comparison as plain text, at most 100 characters wide, ending with a count of the verdicts."""
+    if table.empty:
+        return "no headline values: there is nothing to compare"
     lines = [f"{'w/o IO accuracy':<47}{'this run':>17}{'reference':>17}  verdict"]
     panel = ""
     for row in table.to_dict("records"):
