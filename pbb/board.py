@@ -174,6 +174,8 @@ def render(board: Board) -> str:
 
 def _how(board: Board) -> str:
     compared = int(board.contrasts["difference"].notna().sum())
+    if not compared:
+        return f"Nothing is judged: no figure of preset {board.preset} is here that a claim is about."
     return (
         "A value is the difference, with its 95 % interval (bootstrap clustered by program and seed), of the contrast "
         f"that decided, the worst one; p < {ALPHA} after Holm's correction over all {compared} contrasts of the board."

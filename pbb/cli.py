@@ -258,6 +258,11 @@ def command_claims(options: argparse.Namespace) -> int:
     """Judge every claim from records alone, of the committed references or of this machine's figures: no torch."""
     from pbb.board import boards, render, with_boards
 
+    if options.readme and (options.mine or options.preset != "auto"):
+        print(
+            "--readme writes the committed boards of all presets; valid: without --preset and --mine", file=sys.stderr
+        )
+        return 2
     judged = boards(options.preset, mine=options.mine)
     print("\n\n".join(map(render, judged)))
     if options.readme:

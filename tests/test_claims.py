@@ -413,6 +413,7 @@ def test_to_add_a_claim_is_to_add_an_entry(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_preset_without_records_has_nothing_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (empty,) = boards("smoke")
     assert empty.counts == f"{len(CLAIMS)} not run"
+    assert render(empty).endswith("Nothing is judged: no figure of preset smoke is here that a claim is about.")
     with pytest.raises(RecordsError, match="preset='huge' is not valid; valid: auto, colab, cpu, "):
         boards("huge")
     monkeypatch.setenv("PBB_FIGURES", str(tmp_path))
@@ -453,6 +454,16 @@ def test_one_command_prints_the_board(
     assert max(map(len, printed.splitlines())) <= 100
     for row in committed.claims.to_dict("records"):
         assert re.search(rf"^{row['claim']} +{row['verdict']} \({row['supported']} contrasts", printed, re.MULTILINE)
+
+
+@pytest.mark.parametrize("asked", [["--preset", "gpu"], ["--mine"]])
+def test_the_readme_is_never_left_with_the_board_of_one_preset(
+    asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (ROOT / "README.md").read_bytes()
+    assert cli.main(["claims", "--readme", *asked]) == 2
+    assert "valid: without --preset and --mine" in capsys.readouterr().err
+    assert (ROOT / "README.md").read_bytes() == before
 
 
 def test_tables_of_claims_can_be_looked_at(committed: Board, monkeypatch: pytest.MonkeyPatch) -> None:
