@@ -37,7 +37,8 @@ from pbb.streams import stream
 # pass. Arithmetic alone: a sixth of other domains cost tiny-m a third of its direct answers and taught it none of them.
 BASE_PROGRAMS: tuple[tuple[float, Any], ...] = (
     (0.12, ArithmeticSettings(operations=1)),
-    (0.46, ArithmeticSettings()),
+    (0.28, ArithmeticSettings()),
+    (0.18, ArithmeticSettings(operations=3)),
     (0.14, ArithmeticSettings(statements=2)),
     (0.08, ArithmeticSettings(statements=3)),
     (0.03, ArithmeticSettings(statements=4)),
@@ -73,7 +74,7 @@ class BaseMixture:
     cot: float = 0.35
     declarative: float = 0.08  # the program's text in the prompt, asked for in code or in words
     word_problem: float = 0.25  # of the conversations
-    direct_questions: int = 5
+    direct_questions: int = 10
     cot_questions: int = 2
     documents_per_program: int = 2
     programs: tuple[tuple[float, Any], ...] = BASE_PROGRAMS

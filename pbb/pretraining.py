@@ -42,6 +42,7 @@ from pbb.tokenizer import train_tokenizer
 
 SEED = "base models 1"  # the base data's own stream: experiments use integers
 SHARD = 10_000  # documents
+WEIGHT_DECAY = 0.1
 PASSES = 2  # over the base data: a row is made in about the time that a tiny model takes to learn from it
 
 
@@ -61,8 +62,8 @@ class TinyShape:
 
 TINY = {
     "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=5000),
-    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=11000),
-    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=5000),
+    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=11500),
+    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=5600),
     "tiny-m-ciphers": TinyShape(
         hidden=128, layers=5, heads=4, learning_rate=1.5e-3, steps=1600, batch_rows=6, row_tokens=384, after="tiny-m"
     ),
@@ -191,7 +192,9 @@ def pretrain(name: str, rows: Dataset, tokenizer: PreTrainedTokenizerFast) -> No
     torch.set_num_threads(1)
     set_seed(0)
     model = starting_point(name, tokenizer)
-    optimisation = Optimisation(shape.learning_rate, shape.batch_rows, shape.row_tokens, optimiser="muon")
+    optimisation = Optimisation(
+        shape.learning_rate, shape.batch_rows, shape.row_tokens, weight_decay=WEIGHT_DECAY, optimiser="muon"
+    )
     done = finetune(model, tokenizer, rows, shape.steps, optimisation, seed=0, progress=False)
     install(name, model, tokenizer, {"seconds": round(done.seconds), "precision": done.precision, "log": done.log})
 
