@@ -28,7 +28,7 @@ from pbb.tokenizer import VOCABULARY
 def test_corpus_training_and_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = load_tokenizer("tiny-s")
     tokenizer.save_pretrained(tmp_path / "tokenizer")
-    shape = pretraining.TinyShape(hidden=16, layers=1, heads=2, learning_rate=1e-3, steps=2)
+    shape = pretraining.TinyShape(hidden=16, layers=1, heads=2, learning_rate=1e-3, steps=2, practice_steps=1)
     monkeypatch.setattr(pretraining, "SHARD", 300)
     monkeypatch.setattr(pretraining, "TINY", {"tiny-s": shape})
     monkeypatch.setattr(pretraining, "TINY_FOLDER", tmp_path / "base_models")
@@ -40,11 +40,16 @@ def test_corpus_training_and_installation(tmp_path: Path, monkeypatch: pytest.Mo
     assert pretraining._shard(*what) == shard, "a shard is made once"
     assert {len(ids) for ids in rows["input_ids"]} == {256}
 
-    pretraining.pretrain("tiny-s", rows, tokenizer)
+    practice_rows = pretraining.build_corpus(tmp_path / "practice", tmp_path / "tokenizer", "tiny-s", 1, practice=True)
+    assert practice_rows["input_ids"][:20] != rows["input_ids"][:20]
+
+    pretraining.pretrain("tiny-s", rows, tokenizer, practice_rows)
     folder = tmp_path / "base_models" / "tiny-s"
     manifest = read_manifest(folder)
     assert manifest is not None
     assert manifest["parameters"] == sum(p.numel() for p in pretraining.new_model(shape, tokenizer).parameters())
+    assert [done["steps"] for done in manifest["training"]["rounds"]] == [2, 1]
+    assert manifest["tokens"] == 3 * 8 * 256
     assert set(manifest["in_context_accuracy"]) == {"1 statement"}
     assert len(manifest["in_context_accuracy"]["1 statement"]) == 4
     assert LlamaForCausalLM.from_pretrained(folder).dtype == torch.float16
