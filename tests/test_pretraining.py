@@ -74,7 +74,7 @@ def test_ciphers_start_from_tiny_m_with_new_embeddings_for_the_tokens_that_it_ne
     new, old = started.get_input_embeddings().weight.detach(), before["model.embed_tokens.weight"]
     moved = (new != old).any(dim=1).nonzero().flatten().tolist()
     tokens = tokenizer.convert_ids_to_tokens(moved)
-    assert {"append", "text", "["} <= set(tokens)
+    assert {"append", "["} <= set(tokens)
     assert not set("0123456789") & set(tokens)
     old, new = (torch.nn.functional.normalize(matrix[moved]) for matrix in (old, new))
     assert (old @ old.T).mean() > 0.9, "what was never trained on cannot be told apart"
