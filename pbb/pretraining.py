@@ -43,7 +43,7 @@ from pbb.tokenizer import train_tokenizer
 SEED = "base models 1"  # the base data's own stream: experiments use integers
 SHARD = 10_000  # documents
 WEIGHT_DECAY = 0.1
-PRACTICE_RATE = 0.6  # of the learning rate, in the second round
+PRACTICE_RATE = 0.6  # of the learning rate, in further rounds
 PASSES = 2  # over the base data: a row is made in about the time that a tiny model takes to learn from it
 
 
@@ -58,14 +58,14 @@ class TinyShape:
     steps: int  # of `batch_rows` rows: more, smaller steps learn more from a token
     batch_rows: int = 8
     row_tokens: int = 256
-    practice_steps: int = 0  # of a second round, on `PRACTICE`
+    practice: tuple[int, ...] = ()  # steps of each further round, on `PRACTICE`, at a rate that starts anew
     after: str = ""  # the model whose weights it starts from
 
 
 TINY = {
-    "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=5000, practice_steps=2000),
-    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=11500, practice_steps=4000),
-    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=5600, practice_steps=2800),
+    "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=5000, practice=(2000,)),
+    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=11500, practice=(4000,)),
+    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=5600, practice=(2800, 2500)),
     "tiny-m-ciphers": TinyShape(
         hidden=128, layers=5, heads=4, learning_rate=1.5e-3, steps=1600, batch_rows=6, row_tokens=384, after="tiny-m"
     ),
@@ -137,7 +137,7 @@ def _shard(
 def build_corpus(folder: Path, tokenizer_folder: Path, name: str, workers: int, practice: bool = False) -> Dataset:
     """Return packed base data for `PASSES` passes of `name`, made in shards that are kept under `folder`."""
     shape = TINY[name]
-    steps = shape.practice_steps if practice else shape.steps
+    steps = sum(shape.practice) if practice else shape.steps
     rows_needed, rows, shards = steps * shape.batch_rows // PASSES, 0, []
     what = (folder, tokenizer_folder, name, shape.row_tokens, practice)
     with ProcessPoolExecutor(workers) as pool:
@@ -193,18 +193,18 @@ def in_context_accuracy(
 
 
 def train_round(
-    name: str, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, rows: Dataset, practice: bool = False
+    name: str, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, rows: Dataset, practice: int = 0
 ) -> dict[str, object]:
-    """Train `model` in place for one of its rounds; return what its manifest says of that round.
+    """Train `model` in place for round number `practice`, 0 for the first; return what its manifest says of it.
 
-    It ends rounded to float16, as it would be loaded, so that a second round can also start from committed weights.
+    It ends rounded to float16, as it would be loaded, so that a further round can also start from committed weights.
     """
     shape = TINY[name]
-    rate, steps = (PRACTICE_RATE, shape.practice_steps) if practice else (1.0, shape.steps)
+    rate, steps = (PRACTICE_RATE, shape.practice[practice - 1]) if practice else (1.0, shape.steps)
     optimisation = Optimisation(
         rate * shape.learning_rate, shape.batch_rows, shape.row_tokens, weight_decay=WEIGHT_DECAY, optimiser="muon"
     )
-    done = finetune(model, tokenizer, rows, steps, optimisation, seed=int(practice), progress=False)
+    done = finetune(model, tokenizer, rows, steps, optimisation, seed=practice, progress=False)
     model.half().float()
     return {"steps": steps, "seconds": round(done.seconds), "precision": done.precision, "log": done.log}
 
@@ -212,13 +212,14 @@ def train_round(
 def pretrain(
     name: str, rows: Dataset, tokenizer: PreTrainedTokenizerFast, practice_rows: Dataset | None = None
 ) -> None:
-    """Pretrain `name` in one round or two, measure it, and put it in place under `pbb/base_models/`."""
+    """Pretrain `name` in all its rounds, measure it, and put it in place under `pbb/base_models/`."""
     torch.set_num_threads(1)
     set_seed(0)
     model = starting_point(name, tokenizer)
     rounds = [train_round(name, model, tokenizer, rows)]
     if practice_rows is not None:
-        rounds.append(train_round(name, model, tokenizer, practice_rows, practice=True))
+        further = range(1, 1 + len(TINY[name].practice))
+        rounds += [train_round(name, model, tokenizer, practice_rows, number) for number in further]
     install(name, model, tokenizer, {"rounds": rounds})
 
 
@@ -238,7 +239,7 @@ def install(
             "name": name,
             "parameters": sum(p.numel() for p in model.parameters()),
             "shape": asdict(shape),
-            "tokens": (shape.steps + shape.practice_steps) * shape.batch_rows * shape.row_tokens,
+            "tokens": (shape.steps + sum(shape.practice)) * shape.batch_rows * shape.row_tokens,
             "base_data": {"stream": SEED, "mixture": asdict(mixture_of(name)), "practice": asdict(PRACTICE)},
             "in_context_accuracy": accuracy,
             "training": training,
@@ -303,7 +304,7 @@ def _side_by_side(chosen: Sequence[str], work: Path, tokenizer_folder: Path, wor
     tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizer_folder)
     longest = max(chosen, key=lambda name: TINY[name].steps)
     rows, practice_rows = build_corpus(work / "corpus", tokenizer_folder, longest, workers), None
-    if TINY[longest].practice_steps:
+    if TINY[longest].practice:
         practice_rows = build_corpus(work / "practice", tokenizer_folder, longest, workers, practice=True)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
         futures = {pool.submit(pretrain, name, rows, tokenizer, practice_rows): name for name in reversed(chosen)}

@@ -28,7 +28,7 @@ from pbb.tokenizer import VOCABULARY
 def test_corpus_training_and_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = load_tokenizer("tiny-s")
     tokenizer.save_pretrained(tmp_path / "tokenizer")
-    shape = pretraining.TinyShape(hidden=16, layers=1, heads=2, learning_rate=1e-3, steps=2, practice_steps=1)
+    shape = pretraining.TinyShape(hidden=16, layers=1, heads=2, learning_rate=1e-3, steps=2, practice=(1, 1))
     monkeypatch.setattr(pretraining, "SHARD", 300)
     monkeypatch.setattr(pretraining, "TINY", {"tiny-s": shape})
     monkeypatch.setattr(pretraining, "TINY_FOLDER", tmp_path / "base_models")
@@ -48,8 +48,8 @@ def test_corpus_training_and_installation(tmp_path: Path, monkeypatch: pytest.Mo
     manifest = read_manifest(folder)
     assert manifest is not None
     assert manifest["parameters"] == sum(p.numel() for p in pretraining.new_model(shape, tokenizer).parameters())
-    assert [done["steps"] for done in manifest["training"]["rounds"]] == [2, 1]
-    assert manifest["tokens"] == 3 * 8 * 256
+    assert [done["steps"] for done in manifest["training"]["rounds"]] == [2, 1, 1]
+    assert manifest["tokens"] == 4 * 8 * 256
     assert set(manifest["in_context_accuracy"]) == {"1 statement"}
     assert len(manifest["in_context_accuracy"]["1 statement"]) == 4
     assert LlamaForCausalLM.from_pretrained(folder).dtype == torch.float16
