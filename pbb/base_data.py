@@ -47,8 +47,8 @@ BASE_PROGRAMS: tuple[tuple[float, Any], ...] = (
     (0.06, ArithmeticSettings(arguments=2)),
     (0.03, ArithmeticSettings(statements=2, arguments=2)),
 )
-# The further rounds: single statements above all, asked directly, and enough of the rest that it is not forgotten. Three
-# operations make too many programs to know by heart, as those of two can be.
+# The further rounds: single statements above all, asked directly, and enough of the rest that it is not forgotten.
+# Three operations make too many programs to know by heart, as those of two can be.
 PRACTICE_PROGRAMS: tuple[tuple[float, Any], ...] = (
     (0.05, ArithmeticSettings(operations=1)),
     (0.42, ArithmeticSettings()),
