@@ -63,6 +63,8 @@ DISTILLATION_STEPS = {"cpu": 500, "gpu": 250, "colab": 100, "paper": 250}
 COUNTS = (200, 800, 2400)  # w/ IO programs, in F09: of two statements, since there are about 1,000 of one
 TEMPLATES = (1, 4, 20)  # in F10
 STAGE_2_DOUBLINGS = 6  # evaluations in F06, whose axes are logarithmic
+# Of SFT in F06, where half of them ask as many questions as GRPO and the SFT before it do: it is evaluated there.
+EXECUTION_STEPS = {"cpu": 400}
 # F06 asks for chains of thought alone: direct answers are right by chance, and rewards for chance hide the others.
 RETROACTIVE = {"trained_modes": ("cot",), "asked": ("cot", "recall"), "stage_2_doublings": STAGE_2_DOUBLINGS}
 _ROWS = {
@@ -151,8 +153,13 @@ def scale(preset: str, seed: int) -> list[Experiment]:
 
 def retroactive_rl(preset: str, seed: int) -> list[Experiment]:
     """F06: Retroactive's Stage 2 by SFT and by GRPO, where both start, and the same without the w/o IO sources."""
-    arms = ("no_demonstrations", "retroactive", "retroactive_grpo", "skip_exposure", "grpo_without_pbb")
-    return [Experiment.of(preset, **RETROACTIVE, curriculum=arm, seed=seed) for arm in arms]
+    steps = {"execution_steps": EXECUTION_STEPS[preset]} if preset in EXECUTION_STEPS else {}
+    sft = [
+        Experiment.of(preset, **RETROACTIVE, **steps, curriculum=arm, seed=seed)
+        for arm in ("retroactive", "skip_exposure")
+    ]
+    arms = ("no_demonstrations", "retroactive_grpo", "grpo_without_pbb")
+    return sft + [Experiment.of(preset, **RETROACTIVE, curriculum=arm, seed=seed) for arm in arms]
 
 
 def sample_efficiency(preset: str, seed: int) -> list[Experiment]:
