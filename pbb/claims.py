@@ -261,8 +261,8 @@ CLAIMS: tuple[Claim, ...] = (
                 Side("proactive", where={"with_io_programs": FEWEST}),
             ),
         ),
-        "At equal tokens more programs are each seen less often, here too seldom to be run by name; recited first, they "
-        "are run as well as before.",
+        "At equal tokens more programs are each seen less often, here too seldom to be run by name; recited first, "
+        "they are run as well as before.",
         here="The largest against the smallest, at equal tokens.",
     ),
     Claim(
