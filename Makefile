@@ -34,7 +34,7 @@ setup: $(READY) ## create .venv with the pinned packages | any | 2 min | 2.2 GB
 
 # What the command says that goes on.
 reproduce: export PBB_COMMAND = $(strip make reproduce $(MAKEOVERRIDES))
-reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 105 min | 1 GB
+reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 60 min | 1 GB
 	$(PY) -m pbb reproduce $(strip $(FIGURES) --preset $(PRESET) --seeds $(SEEDS) \
 		$(addprefix --budget-min=,$(BUDGET_MIN)) $(OPTIONS))
 

@@ -37,7 +37,8 @@ from pbb.streams import stream
 # pass. Arithmetic alone: a sixth of other domains cost tiny-m a third of its direct answers and taught it none of them.
 BASE_PROGRAMS: tuple[tuple[float, Any], ...] = (
     (0.12, ArithmeticSettings(operations=1)),
-    (0.46, ArithmeticSettings()),
+    (0.28, ArithmeticSettings()),
+    (0.18, ArithmeticSettings(operations=3)),
     (0.14, ArithmeticSettings(statements=2)),
     (0.08, ArithmeticSettings(statements=3)),
     (0.03, ArithmeticSettings(statements=4)),
@@ -45,6 +46,20 @@ BASE_PROGRAMS: tuple[tuple[float, Any], ...] = (
     (0.03, ArithmeticSettings(statements=3, control=CONTROL)),
     (0.06, ArithmeticSettings(arguments=2)),
     (0.03, ArithmeticSettings(statements=2, arguments=2)),
+)
+# The further rounds: single statements above all, asked directly, and enough of the rest that it is not forgotten.
+# Three operations make too many programs to know by heart, as those of two can be.
+PRACTICE_PROGRAMS: tuple[tuple[float, Any], ...] = (
+    (0.05, ArithmeticSettings(operations=1)),
+    (0.42, ArithmeticSettings()),
+    (0.25, ArithmeticSettings(operations=3)),
+    (0.10, ArithmeticSettings(statements=2)),
+    (0.08, ArithmeticSettings(statements=3)),
+    (0.02, ArithmeticSettings(statements=4)),
+    (0.02, ArithmeticSettings(statements=2, control=CONTROL)),
+    (0.02, ArithmeticSettings(statements=3, control=CONTROL)),
+    (0.02, ArithmeticSettings(arguments=2)),
+    (0.02, ArithmeticSettings(statements=2, arguments=2)),
 )
 # What tiny-m goes on with to become tiny-m-ciphers. Arithmetic stays, so that it is not forgotten.
 CIPHERS = CipherSettings(
@@ -73,12 +88,13 @@ class BaseMixture:
     cot: float = 0.35
     declarative: float = 0.08  # the program's text in the prompt, asked for in code or in words
     word_problem: float = 0.25  # of the conversations
-    direct_questions: int = 5
+    direct_questions: int = 10
     cot_questions: int = 2
     documents_per_program: int = 2
     programs: tuple[tuple[float, Any], ...] = BASE_PROGRAMS
 
 
+PRACTICE = BaseMixture(cot=0.25, programs=PRACTICE_PROGRAMS)
 # Base models that were trained on something else than `BaseMixture`: an answer in one step is beyond a cipher.
 MIXTURES = {"tiny-m-ciphers": BaseMixture(cot=0.7, documents_per_program=4, programs=CIPHER_PROGRAMS)}
 

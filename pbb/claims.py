@@ -261,8 +261,8 @@ CLAIMS: tuple[Claim, ...] = (
                 Side("proactive", where={"with_io_programs": FEWEST}),
             ),
         ),
-        "All sizes get the same number of steps, too few for the largest; and at equal tokens more programs are each "
-        "seen less often.",
+        "At equal tokens more programs are each seen less often, here too seldom to be run by name; recited first, "
+        "they are run as well as before.",
         here="The largest against the smallest, at equal tokens.",
     ),
     Claim(
@@ -283,8 +283,8 @@ CLAIMS: tuple[Claim, ...] = (
             Side("proactive", where={"domain": "composition"}),
             _arms("stage_1_only", domain="composition"),
         ),
-        "Parts are recalled when they are asked for alone. In the trace of a composite half of the outer names are "
-        "copied wrongly, and where both names are right the lines below them are mostly other programs'.",
+        "Parts are recalled when they are asked for alone. In the trace of a composite more than half of the names "
+        "are copied wrongly, and where both names are right the lines below them are mostly other programs'.",
     ),
     Claim(
         "C12",

@@ -62,7 +62,7 @@ class Experiment:
     operators: tuple[str, ...] = OPERATORS
     control: tuple[str, ...] = ()  # of "if", "for", "while"; needs two statements
     arguments: int = 1
-    wrap: int | None = 10
+    wrap: int | None = 10  # every result of + - * is taken modulo this, at once
     largest: int = 9  # number that is added or subtracted; large ones make many programs of one operation
     # sums
     largest_number: int = 999  # that is added: digits that come later are found less often in one pass
@@ -108,10 +108,10 @@ class Experiment:
     # by heart, apart from the source
 
     # budget: a step is batch_rows rows of row_tokens tokens
-    stage_1_steps: int = 3000  # w/ IO documents
+    stage_1_steps: int = 1500  # w/ IO documents
     stage_2_steps: int = 200  # w/o IO sources: too few and they are not known, too many and the skill is forgotten
-    exposure_steps: int = 1800  # Retroactive's Stage 1: the sources of all programs
-    execution_steps: int = 500  # Retroactive's Stage 2: execution documents of w/ IO programs
+    exposure_steps: int = 1000  # Retroactive's Stage 1: the sources of all programs
+    execution_steps: int = 300  # Retroactive's Stage 2: execution documents of w/ IO programs
     learning_rate: float = 1.5e-3
     stage_2_learning_rate: float = 4e-4  # of both second stages: they must add to what was learnt without undoing it
     weight_decay: float = 0.1  # more of it favours knowing a program once over knowing it once a kind of document
@@ -124,8 +124,8 @@ class Experiment:
     lora_rank: int = 0  # 0 trains all weights
     backend: str = "auto"  # of BACKENDS: what fits this machine, or one by name, which must then run here
     # Retroactive's Stage 2 by rewards (GRPO): a step is grpo_completions completions, grpo_group of each question
-    grpo_warmup_steps: int = 150  # steps of SFT before the first of GRPO: too few, and there is nothing to reward
-    grpo_steps: int = 300
+    grpo_warmup_steps: int = 100  # steps of SFT before the first of GRPO: too few, and there is nothing to reward
+    grpo_steps: int = 200
     grpo_completions: int = 64  # more are steadier, and cost as much more
     grpo_group: int = 8  # more find rare right answers, and leave room for fewer questions
     grpo_temperature: float = 1.0  # lower, and the completions of a question are all the same

@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from pbb import paths
-from pbb.base_data import base_documents, mixture_of
+from pbb.base_data import PRACTICE, base_documents, mixture_of
 from pbb.documents import ANSWER_MODES, REPRESENTATIONS, answer, in_context, in_full, parse_answer, question
 from pbb.evaluation import generate
 from pbb.finetuning import Optimisation, encode, finetune, pack
@@ -42,6 +42,8 @@ from pbb.tokenizer import train_tokenizer
 
 SEED = "base models 1"  # the base data's own stream: experiments use integers
 SHARD = 10_000  # documents
+WEIGHT_DECAY = 0.1
+PRACTICE_RATE = 0.6  # of the learning rate, in further rounds
 PASSES = 2  # over the base data: a row is made in about the time that a tiny model takes to learn from it
 
 
@@ -56,13 +58,14 @@ class TinyShape:
     steps: int  # of `batch_rows` rows: more, smaller steps learn more from a token
     batch_rows: int = 8
     row_tokens: int = 256
+    practice: tuple[int, ...] = ()  # steps of each further round, on `PRACTICE`, at a rate that starts anew
     after: str = ""  # the model whose weights it starts from
 
 
 TINY = {
-    "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=5000),
-    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=11000),
-    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=5000),
+    "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=5000, practice=(2000,)),
+    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=11500, practice=(4000,)),
+    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=5600, practice=(2800, 2500)),
     "tiny-m-ciphers": TinyShape(
         hidden=128, layers=5, heads=4, learning_rate=1.5e-3, steps=1600, batch_rows=6, row_tokens=384, after="tiny-m"
     ),
@@ -117,22 +120,26 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     return train_tokenizer(text for document in sample for text in (document.prompt, document.completion))
 
 
-def _shard(index: int, folder: Path, tokenizer_folder: Path, name: str, row_tokens: int) -> Path:
+def _shard(
+    index: int, folder: Path, tokenizer_folder: Path, name: str, row_tokens: int, practice: bool = False
+) -> Path:
     path = folder / f"shard-{index:03d}"
     if not path.exists():
         tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizer_folder)
-        documents = itertools.islice(base_documents(SEED, "corpus", index, mixture=mixture_of(name)), SHARD)
+        key, mixture = ("practice", PRACTICE) if practice else ("corpus", mixture_of(name))
+        documents = itertools.islice(base_documents(SEED, key, index, mixture=mixture), SHARD)
         fitting = [pair for pair in encode(list(documents), tokenizer) if len(pair[0]) <= row_tokens]
         pack(fitting, tokenizer, row_tokens).save_to_disk(path.with_suffix(".partial"))
         path.with_suffix(".partial").rename(path)
     return path
 
 
-def build_corpus(folder: Path, tokenizer_folder: Path, name: str, workers: int) -> Dataset:
+def build_corpus(folder: Path, tokenizer_folder: Path, name: str, workers: int, practice: bool = False) -> Dataset:
     """Return packed base data for `PASSES` passes of `name`, made in shards that are kept under `folder`."""
     shape = TINY[name]
-    rows_needed, rows, shards = shape.steps * shape.batch_rows // PASSES, 0, []
-    what = (folder, tokenizer_folder, name, shape.row_tokens)
+    steps = sum(shape.practice) if practice else shape.steps
+    rows_needed, rows, shards = steps * shape.batch_rows // PASSES, 0, []
+    what = (folder, tokenizer_folder, name, shape.row_tokens, practice)
     with ProcessPoolExecutor(workers) as pool:
         for start in itertools.count(0, workers):
             futures = [pool.submit(_shard, start + i, *what) for i in range(workers)]
@@ -162,7 +169,7 @@ def probes(name: str) -> list[tuple[str, Any]]:
 
 
 def in_context_accuracy(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probes: Sequence[tuple[str, Any]], programs: int = 100
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probes: Sequence[tuple[str, Any]], programs: int = 300
 ) -> dict[str, dict[str, float]]:
     """Return accuracy on fresh programs given in context, by kind of program and by representation and answer mode.
 
@@ -185,15 +192,35 @@ def in_context_accuracy(
     return found
 
 
-def pretrain(name: str, rows: Dataset, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Pretrain `name`, measure it, and put it in place under `pbb/base_models/`."""
+def train_round(
+    name: str, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, rows: Dataset, practice: int = 0
+) -> dict[str, object]:
+    """Train `model` in place for round number `practice`, 0 for the first; return what its manifest says of it.
+
+    It ends rounded to float16, as it would be loaded, so that a further round can also start from committed weights.
+    """
     shape = TINY[name]
+    rate, steps = (PRACTICE_RATE, shape.practice[practice - 1]) if practice else (1.0, shape.steps)
+    optimisation = Optimisation(
+        rate * shape.learning_rate, shape.batch_rows, shape.row_tokens, weight_decay=WEIGHT_DECAY, optimiser="muon"
+    )
+    done = finetune(model, tokenizer, rows, steps, optimisation, seed=practice, progress=False)
+    model.half().float()
+    return {"steps": steps, "seconds": round(done.seconds), "precision": done.precision, "log": done.log}
+
+
+def pretrain(
+    name: str, rows: Dataset, tokenizer: PreTrainedTokenizerFast, practice_rows: Dataset | None = None
+) -> None:
+    """Pretrain `name` in all its rounds, measure it, and put it in place under `pbb/base_models/`."""
     torch.set_num_threads(1)
     set_seed(0)
     model = starting_point(name, tokenizer)
-    optimisation = Optimisation(shape.learning_rate, shape.batch_rows, shape.row_tokens, optimiser="muon")
-    done = finetune(model, tokenizer, rows, shape.steps, optimisation, seed=0, progress=False)
-    install(name, model, tokenizer, {"seconds": round(done.seconds), "precision": done.precision, "log": done.log})
+    rounds = [train_round(name, model, tokenizer, rows)]
+    if practice_rows is not None:
+        further = range(1, 1 + len(TINY[name].practice))
+        rounds += [train_round(name, model, tokenizer, practice_rows, number) for number in further]
+    install(name, model, tokenizer, {"rounds": rounds})
 
 
 def install(
@@ -212,8 +239,8 @@ def install(
             "name": name,
             "parameters": sum(p.numel() for p in model.parameters()),
             "shape": asdict(shape),
-            "tokens": shape.steps * shape.batch_rows * shape.row_tokens,
-            "base_data": {"stream": SEED, "mixture": asdict(mixture_of(name))},
+            "tokens": (shape.steps + sum(shape.practice)) * shape.batch_rows * shape.row_tokens,
+            "base_data": {"stream": SEED, "mixture": asdict(mixture_of(name)), "practice": asdict(PRACTICE)},
             "in_context_accuracy": accuracy,
             "training": training,
             **environment_manifest(),
@@ -265,20 +292,22 @@ def _pretrain_all(chosen: Sequence[str], workers: int) -> None:
         if not (work / "tokenizer").exists():
             print("training the tokenizer")
             build_tokenizer().save_pretrained(work / "tokenizer")
-        longest = max(new, key=lambda name: TINY[name].steps)
-        _side_by_side(new, work / "corpus", work / "tokenizer", longest, workers)
+        _side_by_side(new, work, work / "tokenizer", workers)
     for name in chosen:
         if after := TINY[name].after:
-            _side_by_side([name], work / f"corpus-{name}", TINY_FOLDER / after, name, workers)
+            _side_by_side([name], work / name, TINY_FOLDER / after, workers)
 
 
-def _side_by_side(chosen: Sequence[str], corpus: Path, tokenizer_folder: Path, longest: str, workers: int) -> None:
-    """Train the `chosen` on the base data that the `longest` training of theirs needs."""
+def _side_by_side(chosen: Sequence[str], work: Path, tokenizer_folder: Path, workers: int) -> None:
+    """Train the `chosen` on the same base data: as much as the longest training of theirs needs."""
     print(f"making base data for {', '.join(chosen)}")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizer_folder)
-    rows = build_corpus(corpus, tokenizer_folder, longest, workers)
+    longest = max(chosen, key=lambda name: TINY[name].steps)
+    rows, practice_rows = build_corpus(work / "corpus", tokenizer_folder, longest, workers), None
+    if TINY[longest].practice:
+        practice_rows = build_corpus(work / "practice", tokenizer_folder, longest, workers, practice=True)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(pretrain, name, rows, tokenizer): name for name in reversed(chosen)}
+        futures = {pool.submit(pretrain, name, rows, tokenizer, practice_rows): name for name in reversed(chosen)}
         for future in as_completed(futures):
             future.result()
             print(f"{futures[future]} is trained: {TINY_FOLDER / futures[future]}")

@@ -246,7 +246,7 @@ def permuted_control(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     if (clash := asked[asked.duplicated(QUESTION)]).size:
         raise RecordsError(
             f"permuted_control: two programs are called {clash['program'].iloc[0]!r} under one seed; "
-            "give it the records of one number of statements at a time"
+            "give it the records of one domain and one number of statements at a time"
         )
     asked = asked[asked.groupby(CLUSTER)["input"].transform("size") > 1]
     if asked.empty:

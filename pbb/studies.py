@@ -30,8 +30,8 @@ FEWER_LENGTHS = {"smoke": (1, 2), "colab": (1, 2)}
 # presets with a card hold three statements as they are.
 LONGER: dict[str, dict[int, dict[str, Any]]] = {
     "cpu": {
-        2: {"row_tokens": 192, "batch_rows": 6, "stage_1_steps": 3300},
-        3: {"row_tokens": 256, "batch_rows": 4, "stage_1_steps": 3600},
+        2: {"row_tokens": 192, "batch_rows": 6, "stage_1_steps": 1650},
+        3: {"row_tokens": 256, "batch_rows": 4, "stage_1_steps": 1800},
     },
     "gpu": {2: {"stage_1_steps": 1200}, 3: {"stage_1_steps": 1500}},
     "colab": {2: {"stage_1_steps": 240}},
@@ -41,7 +41,7 @@ LONGER: dict[str, dict[int, dict[str, Any]]] = {
 # since it favours one memory of a number for all ways of asking (LOG.md).
 SUMS: dict[str, dict[str, Any]] = {
     "cpu": {
-        **{"domain": "sums", "with_io_programs": 430, "weight_decay": 0.5, "stage_1_steps": 3600, "asked": ASKED},
+        **{"domain": "sums", "with_io_programs": 430, "weight_decay": 0.5, "stage_1_steps": 2000, "asked": ASKED},
     },
 }
 SIZES = ("tiny-s", "tiny-m", "tiny-l")
@@ -59,10 +59,12 @@ LADDERS = {
 }
 DEMONSTRATIONS = (1, 2, 4, 7, 9)  # of ten inputs that a program has, in F08
 # Of F08: demonstrations of a hundred programs are soon known. With a card 150, 50 and 75 epochs, of one a program.
-DISTILLATION_STEPS = {"cpu": 800, "gpu": 250, "colab": 100, "paper": 250}
+DISTILLATION_STEPS = {"cpu": 500, "gpu": 250, "colab": 100, "paper": 250}
 COUNTS = (200, 800, 2400)  # w/ IO programs, in F09: of two statements, since there are about 1,000 of one
 TEMPLATES = (1, 4, 20)  # in F10
 STAGE_2_DOUBLINGS = 6  # evaluations in F06, whose axes are logarithmic
+# Of SFT in F06, where half of them ask as many questions as GRPO and the SFT before it do: it is evaluated there.
+EXECUTION_STEPS = {"cpu": 400}
 # F06 asks for chains of thought alone: direct answers are right by chance, and rewards for chance hide the others.
 RETROACTIVE = {"trained_modes": ("cot",), "asked": ("cot", "recall"), "stage_2_doublings": STAGE_2_DOUBLINGS}
 _ROWS = {
@@ -81,7 +83,7 @@ CIPHERS: dict[str, dict[str, Any]] = {
     # The tiny models know no letters as numbers; these kinds are what tiny-m-ciphers was made of.
     "cpu": {
         **{"model": "tiny-m-ciphers", "letter_case": "digits", "cipher_kinds": BASE_CIPHERS.kinds},
-        **{"with_io_programs": 300, "without_io_programs": 40, "stage_1_steps": 4000, "stage_2_steps": 150},
+        **{"with_io_programs": 300, "without_io_programs": 40, "stage_1_steps": 2000, "stage_2_steps": 150},
     },
     # 288 tokens in the longest trace with SmolLM2's tokenizer.
     "gpu": {"with_io_programs": 300, "without_io_programs": 40, "row_tokens": 416, "batch_rows": 10},
@@ -151,8 +153,13 @@ def scale(preset: str, seed: int) -> list[Experiment]:
 
 def retroactive_rl(preset: str, seed: int) -> list[Experiment]:
     """F06: Retroactive's Stage 2 by SFT and by GRPO, where both start, and the same without the w/o IO sources."""
-    arms = ("no_demonstrations", "retroactive", "retroactive_grpo", "skip_exposure", "grpo_without_pbb")
-    return [Experiment.of(preset, **RETROACTIVE, curriculum=arm, seed=seed) for arm in arms]
+    steps = {"execution_steps": EXECUTION_STEPS[preset]} if preset in EXECUTION_STEPS else {}
+    sft = [
+        Experiment.of(preset, **RETROACTIVE, **steps, curriculum=arm, seed=seed)
+        for arm in ("retroactive", "skip_exposure")
+    ]
+    arms = ("no_demonstrations", "retroactive_grpo", "grpo_without_pbb")
+    return sft + [Experiment.of(preset, **RETROACTIVE, curriculum=arm, seed=seed) for arm in arms]
 
 
 def sample_efficiency(preset: str, seed: int) -> list[Experiment]:

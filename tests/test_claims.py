@@ -346,6 +346,8 @@ def test_a_planted_reversal_turns_the_verdict_and_no_other(committed: Board, tmp
 
 def test_the_board_holds_every_claim_and_corrects_over_all_of_them(committed: Board) -> None:
     assert committed.claims["claim"].tolist() == [claim.id for claim in CLAIMS]
+    without = committed.contrasts[committed.contrasts["verdict"] == "not run"]
+    assert without.empty, "the committed records hold both sides of every contrast"
     assert (committed.claims["why"] != "").equals(committed.claims["verdict"].isin(["not supported", "contradicted"]))
     alone = verdict("F02", load_records(REFERENCE / "F02_curricula"))
     both = alone.merge(committed.contrasts, on=["claim", "contrast", "where"], suffixes=("", "_board"))

@@ -216,7 +216,8 @@ def _column(axes: Axes, left: float, top: float, title: str, boxes: list[Box], s
 
 def _lines(box: Box) -> tuple[list[str], list[str]]:
     """What was asked (in a text face) and what was told (monospaced), broken to the box's width."""
-    letters = int((_WIDTH - 2 * _PAD) * 72 / (_SIZE * 0.602))
+    # 0.602 em a letter by design; drawn at 200 dots an inch, each is rounded up to ten whole dots, 0.645 em.
+    letters = int((_WIDTH - 2 * _PAD) * 72 / (_SIZE * 0.645))
     asked = [piece for line in box.asked.splitlines() for piece in textwrap.wrap(line, letters)]
     told = []
     for line in box.told.splitlines():
