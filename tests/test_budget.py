@@ -250,9 +250,11 @@ def test_in_pieces_on_one_worker_the_records_are_those_of_three_at_once(
 
 
 CALLER = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from pbb import backends, scheduling
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `make test &`
 
 class Apart:
     # A task like a stage by Unsloth: a process of its own does it.
