@@ -192,13 +192,17 @@ def test_equal_seeds_give_equal_programs_and_neighbours_share_no_stream(domain: 
 
 @every_domain
 def test_a_constant_guess_is_seldom_right(domain: str) -> None:
-    """Under 20 % with the default knobs, whatever one says: the answer that is right for most questions counts."""
+    """Under 15 % with the default knobs, whatever one says: the answer that is right for most questions counts.
+
+    Arithmetic has ten different answers, and comes to 16 %.
+    """
+    limit = 0.17 if domain == "arithmetic" else 0.15
     for seed in (0, 1):
         programs = generate(VARIANTS[domain][0], 200 if domain in ("arithmetic", "composition") else 60, seed)
         asked = [(p, text) for p in programs for text in p.inputs]
         commonest = Counter(p.execution(text).output for p, text in asked).most_common(3)
         for output, _ in commonest:
-            assert sum(accepts(p, text, output) for p, text in asked) < 0.2 * len(asked)
+            assert sum(accepts(p, text, output) for p, text in asked) < limit * len(asked)
 
 
 def test_a_random_string_seldom_obeys_a_grammar() -> None:

@@ -26,7 +26,7 @@ from pbb.streams import stream
 from pbb.views.page import code, page
 
 _BASE_NAMES = frozenset(BASE_NAMES)
-CHANCE_LIMIT = 0.2  # what no constant guess may reach with a domain's default knobs
+CHANCE_LIMIT = 0.17  # what no constant guess may reach with a domain's default knobs
 OFTEN = 20  # programs that an input must be asked of before a guess at its commonest answer is no hindsight
 RANDOM_STRINGS = 100  # drawn for each grammar
 
