@@ -42,7 +42,7 @@ figures: $(READY) ## draw the figures from the committed records | any | 15 s | 
 	$(PY) -m pbb figures
 
 site: $(READY) ## a gallery of claims, figures and notebooks in build/site | any | 15 s | 5 MB
-	$(PY) -m pbb.site
+	$(PY) -m pbb.notebook.site
 
 claims: $(READY) ## judge every claim from committed records, into README | any | 10 s | -
 	$(PY) -m pbb claims --readme

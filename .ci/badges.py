@@ -35,7 +35,7 @@ if "google.colab" in sys.modules:  # Colab: fetch pbb at a tag and add what it n
         clone = f"git clone --quiet --depth=1 --config=advice.detachedHead=false {{source}} {{folder}}"
         subprocess.run(clone.split(), check=True)
     sys.path.insert(0, os.path.abspath(folder))
-    from pbb import bootstrap
+    from pbb.notebook import bootstrap
 
     bootstrap.prepare()
 

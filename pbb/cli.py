@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pbb import paths
+from pbb import store
 
 FIGURE_IDS = tuple(f"F{number:02}" for number in range(1, 15))
 SMOKE_IDS = ("F01", "F02", "F05", "F06")  # every kind of stage; the other figures differ in numbers alone
@@ -35,7 +35,7 @@ def resolve_preset(name: str) -> str:
 
 def _figures(asked: Sequence[str] | None, preset: str) -> tuple[str, ...]:
     """Return the figures that were asked for, or all that `preset` has, saying which it leaves out."""
-    from pbb.studies import figures_of
+    from pbb.experiments.studies import figures_of
 
     own = figures_of(preset)
     if not asked and (others := [figure for figure in FIGURE_IDS if figure not in own]):
@@ -45,8 +45,8 @@ def _figures(asked: Sequence[str] | None, preset: str) -> tuple[str, ...]:
 
 def _notebooks(preset: str) -> list[str]:
     """Return the notebooks that belong to `preset`: all but those of figures that it leaves out."""
-    from pbb.notebooks import list_notebooks
-    from pbb.studies import figures_of
+    from pbb.experiments.studies import figures_of
+    from pbb.notebook.execute import list_notebooks
 
     left_out = set(FIGURE_IDS) - set(figures_of(preset))
     names = [path.stem for path in list_notebooks()]
@@ -54,7 +54,7 @@ def _notebooks(preset: str) -> list[str]:
 
 
 def _all_experiments(figures: Sequence[str], preset: str, seeds: int) -> list[Any]:
-    from pbb.studies import study
+    from pbb.experiments.studies import study
 
     return [experiment for figure in figures for experiment in study(figure, preset, seeds)]
 
@@ -66,30 +66,30 @@ def save_figures(
 
     Without `again` those are left that this code has drawn there from the same runs.
     """
-    from pbb import runs
+    from pbb.experiments.studies import study
     from pbb.figures.io import figure_module, save_figure
-    from pbb.folders import environment_manifest, read_manifest
-    from pbb.remembered import CODE
+    from pbb.runs import run
+    from pbb.runs.remembered import CODE
+    from pbb.store import environment_manifest, read_manifest
     from pbb.streams import digest
-    from pbb.studies import study
 
     for figure in figures:
         target, experiments = folder / figure_module(figure).NAME, study(figure, preset, seeds)
-        tasks = runs.plan(experiments).tasks
-        stages = [read_manifest(task.folder) or {} for task in tasks if isinstance(task, runs.StageTask)]
+        tasks = run.plan(experiments).tasks
+        stages = [read_manifest(task.folder) or {} for task in tasks if isinstance(task, run.StageTask)]
         trained_on = sorted({str(stage.get("card") or stage["device"]) for stage in stages if "device" in stage})
         manifest: dict[str, Any] = {"seeds": seeds, "trained_on": trained_on, **environment_manifest()}
         if not again:
             manifest["drawn_from"] = digest(CODE, seeds, [task.folder.name for task in tasks])
             if (read_manifest(target) or {}).get("drawn_from") == manifest["drawn_from"]:
                 continue
-        records = runs.run(experiments, preset=preset, say=lambda line: None)
+        records = run.run(experiments, preset=preset, say=lambda line: None)
         save_figure(figure, records, target, manifest, allow_smoke=allow_smoke)
 
 
 def _planned_for(card: str | None, preset: str) -> Any:
     """Return the machine to plan for: with the card that was named, or the preset's where there is none; None: this."""
-    from pbb.machine import CARD_OF, CARDS, this_machine
+    from pbb.models.machine import CARD_OF, CARDS, this_machine
 
     if card is None and (preset not in CARD_OF or this_machine().card):
         return None
@@ -97,23 +97,23 @@ def _planned_for(card: str | None, preset: str) -> Any:
 
 
 def command_plan(options: argparse.Namespace) -> int:
-    from pbb import runs
+    from pbb.runs import run
 
     preset = resolve_preset(options.preset)
     machine = _planned_for(options.card, preset)
     if machine:
         print(f"planned for one {machine.card} with Unsloth, whatever this machine has")
-    todo = runs.plan(_all_experiments(_figures(options.figure, preset), preset, options.seeds), machine=machine)
+    todo = run.plan(_all_experiments(_figures(options.figure, preset), preset, options.seeds), machine=machine)
     print("\n  ".join([str(todo), *(() if options.budget_min is None else todo.longer_than(options.budget_min))]))
     return 0
 
 
 def command_run(options: argparse.Namespace) -> int:
-    from pbb import runs
+    from pbb.runs import run
 
     preset = resolve_preset(options.preset)
     figures = _figures(options.figure, preset)
-    runs.run(
+    run.run(
         _all_experiments(figures, preset, options.seeds),
         preset=preset,
         workers=options.workers,
@@ -122,7 +122,7 @@ def command_run(options: argparse.Namespace) -> int:
         budget_min=options.budget_min,
     )
     if preset != "smoke":
-        save_figures(figures, preset, options.seeds, paths.figures(preset), again=False)
+        save_figures(figures, preset, options.seeds, store.figures(preset), again=False)
     return 0
 
 
@@ -132,7 +132,7 @@ def command_reproduce(options: argparse.Namespace) -> int:
     Of figures that are named, only their own notebooks are run, and they alone are compared.
     """
     from pbb.figures.io import compare, render
-    from pbb.runs import BudgetError
+    from pbb.runs.run import BudgetError
 
     preset, started = resolve_preset(options.preset), time.perf_counter()
     print(f"preset {preset}, {options.seeds} seed(s)\n")
@@ -141,7 +141,7 @@ def command_reproduce(options: argparse.Namespace) -> int:
     except BudgetError as stop:
         raise BudgetError(f"{stop}\nFigures, notebooks and the comparison come when all of that is done.") from None
     _run_notebooks(preset, options.seeds, started + 60 * (options.budget_min or math.inf), options.figure)
-    table = compare(preset, paths.root() / "figures", options.figure)
+    table = compare(preset, store.root() / "figures", options.figure)
     minutes = (time.perf_counter() - started) / 60
     print(f"\n{render(table)}\n\nDone in {minutes:.1f} min: figures/{preset}/, build/{preset}/")
     return 0 if not (table["verdict"] == "differs").any() else 3
@@ -156,12 +156,12 @@ def _run_notebooks(preset: str, seeds: int, until: float, figures: Sequence[str]
     undone = _notebooks_left(preset, seeds)
     left = [name for name in undone if not figures or name.partition("_")[0] in figures]
     if not left:
-        folder = paths.build(preset).relative_to(paths.root())
+        folder = store.build(preset).relative_to(store.root())
         print(f"notebooks: nothing to do; what there is was already executed in {folder}, nothing has changed")
         return
 
-    from pbb.notebooks import run_notebooks  # takes a while to load
-    from pbb.runs import BudgetError
+    from pbb.notebook.execute import run_notebooks  # takes a while to load
+    from pbb.runs.run import BudgetError
 
     def note(line: str) -> None:
         print(line)
@@ -173,7 +173,7 @@ def _run_notebooks(preset: str, seeds: int, until: float, figures: Sequence[str]
                 f"figure.\nLeft: the notebooks {', '.join(left)}, and the comparison with the reference."
             )
 
-    run_notebooks(list(left), preset=preset, parameters={"seeds": seeds}, out=paths.build(preset), progress=note)
+    run_notebooks(list(left), preset=preset, parameters={"seeds": seeds}, out=store.build(preset), progress=note)
 
 
 def _notebook_state(preset: str, seeds: int) -> str:
@@ -182,15 +182,15 @@ def _notebook_state(preset: str, seeds: int) -> str:
 
     total = hashlib.sha256(f"{preset} {seeds}".encode())
     package = sorted(Path(__file__).parent.rglob("*.py"))
-    records = sorted((paths.root() / "figures").rglob("records.parquet"))
-    for file in [*package, *records, *sorted((paths.root() / "notebooks").glob("*.ipynb"))]:
+    records = sorted((store.root() / "figures").rglob("records.parquet"))
+    for file in [*package, *records, *sorted((store.root() / "notebooks").glob("*.ipynb"))]:
         total.update(file.read_bytes())
     return total.hexdigest()
 
 
 def _notebooks_left(preset: str, seeds: int) -> list[str]:
     """Return the notebooks that were not executed since something changed, in reading order."""
-    mark = paths.build(preset) / ".state"
+    mark = store.build(preset) / ".state"
     if mark.exists():
         state, _, left = mark.read_text().partition("\n")
         if state == _notebook_state(preset, seeds):
@@ -200,16 +200,16 @@ def _notebooks_left(preset: str, seeds: int) -> list[str]:
 
 def _remember_notebooks(preset: str, seeds: int, left: Sequence[str]) -> None:
     text = "\n".join([_notebook_state(preset, seeds), *left])
-    (paths.build(preset) / ".state").write_text(text)
+    (store.build(preset) / ".state").write_text(text)
 
 
 def command_smoke(options: argparse.Namespace) -> int:
     """Run everything at toy size in a folder of its own: proves that it runs, shows nothing."""
-    from pbb import runs
+    from pbb.runs import run
 
     with tempfile.TemporaryDirectory(prefix="pbb-smoke-") as folder:
         os.environ["PBB_RUNS"] = folder
-        runs.run(_all_experiments(SMOKE_IDS, "smoke", 1), preset="smoke")
+        run.run(_all_experiments(SMOKE_IDS, "smoke", 1), preset="smoke")
         # F01 shows a right answer, and at this size there may be none.
         drawn = [figure for figure in SMOKE_IDS if figure != "F01"]
         save_figures(drawn, "smoke", 1, Path(folder) / "figures", allow_smoke=True)
@@ -221,42 +221,42 @@ def command_figures(options: argparse.Namespace) -> int:
     """Redraw every committed reference figure from its records: no training, no torch."""
     from pbb.figures.io import redraw_references
 
-    for folder in redraw_references(paths.root() / "figures"):
-        print(folder.relative_to(paths.root()))
+    for folder in redraw_references(store.root() / "figures"):
+        print(folder.relative_to(store.root()))
     return 0
 
 
 def command_compare(options: argparse.Namespace) -> int:
     from pbb.figures.io import compare, render
 
-    print(render(compare(resolve_preset(options.preset), paths.root() / "figures")))
+    print(render(compare(resolve_preset(options.preset), store.root() / "figures")))
     return 0
 
 
 def command_reference(options: argparse.Namespace) -> int:
     """Promote this machine's complete runs to the committed reference; refuses where something is missing."""
-    from pbb import runs
+    from pbb.runs import run
 
     preset = resolve_preset(options.preset)
     if preset == "smoke":
         print("preset smoke never becomes a reference; valid: any other", file=sys.stderr)
         return 2
     figures = _figures(options.figure, preset)
-    todo = runs.plan(_all_experiments(figures, preset, options.seeds))
+    todo = run.plan(_all_experiments(figures, preset, options.seeds))
     if todo.missing:
         print(
             f"not complete, so nothing was promoted; `make reproduce` computes what is missing:\n{todo}",
             file=sys.stderr,
         )
         return 2
-    save_figures(figures, preset, options.seeds, paths.reference(preset))
-    print(f"promoted to {paths.reference(preset).relative_to(paths.root())}: {', '.join(figures)}")
+    save_figures(figures, preset, options.seeds, store.reference(preset))
+    print(f"promoted to {store.reference(preset).relative_to(store.root())}: {', '.join(figures)}")
     return 0
 
 
 def command_claims(options: argparse.Namespace) -> int:
     """Judge every claim from records alone, of the committed references or of this machine's figures: no torch."""
-    from pbb.board import boards, render, with_boards
+    from pbb.analysis.board import boards, render, with_boards
 
     if options.readme and (options.mine or options.preset != "auto"):
         print(
@@ -266,13 +266,13 @@ def command_claims(options: argparse.Namespace) -> int:
     judged = boards(options.preset, mine=options.mine)
     print("\n\n".join(map(render, judged)))
     if options.readme:
-        readme = paths.root() / "README.md"
+        readme = store.root() / "README.md"
         readme.write_text(with_boards(readme.read_text(encoding="utf-8"), judged), encoding="utf-8")
     return 0
 
 
 def command_base_models(options: argparse.Namespace) -> int:
-    from pbb.pretraining import build
+    from pbb.models.pretraining import build
 
     build(options.model or None, workers=os.cpu_count() or 1)
     return 0
@@ -280,7 +280,7 @@ def command_base_models(options: argparse.Namespace) -> int:
 
 def command_pin_models(options: argparse.Namespace) -> int:
     """Write the latest commit of each Hub model of the registry into it: from then on everybody has the same."""
-    from pbb import hub
+    from pbb.models import hub
 
     hub.pin_models()
     return 0
@@ -288,21 +288,21 @@ def command_pin_models(options: argparse.Namespace) -> int:
 
 def command_doctor(options: argparse.Namespace) -> int:
     """Say what this machine can run: card, memory, disk, models, presets. Changes nothing, and always succeeds."""
-    from pbb import doctor
+    from pbb.runs import doctor
 
     print(doctor.report())
     return 0
 
 
 def command_notebooks(options: argparse.Namespace) -> int:
-    from pbb.notebooks import run_notebooks
+    from pbb.notebook.execute import run_notebooks
 
     preset = resolve_preset(options.preset)
     run_notebooks(
         options.name or _notebooks(preset),
         preset=preset,
         parameters={"seeds": options.seeds},
-        out=paths.build(preset),
+        out=store.build(preset),
         progress=print,
     )
     return 0
@@ -394,8 +394,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status. Expected failures are one message, not a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
-    from pbb.folders import RecordsError
-    from pbb.runs import BudgetError, RunError
+    from pbb.runs.run import BudgetError, RunError
+    from pbb.store import RecordsError
 
     try:
         return int(options.function(options))

@@ -1,7 +1,7 @@
 """Training curves while they grow: workers tell of steps and losses, and the caller draws a bar for each stage.
 
 Bars are drawn on a terminal and, with ipywidgets, in Jupyter and Colab; ``TQDM_DISABLE=1`` turns them off. Where there
-is nobody to watch them, the line that `pbb.runs` writes for a finished stage is all, and it ends with the last loss.
+is nobody to watch them, the line that `pbb.run` writes for a finished stage is all, and it ends with the last loss.
 """
 
 from __future__ import annotations

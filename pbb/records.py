@@ -1,7 +1,7 @@
 """Records: one row for each question asked, kept as Parquet beside a manifest.
 
 Every figure and every verdict is drawn from these rows alone. Nothing here imports torch, and nothing is
-pickled. Folders, manifests and their errors live in `pbb.folders` and are offered here too.
+pickled. Folders, manifests and their errors live in `pbb.store` and are offered here too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas.api.types import infer_dtype
 
-from pbb.folders import (
+from pbb.store import (
     MANIFEST,
     CorruptRunError,
     RecordsError,

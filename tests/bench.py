@@ -74,18 +74,18 @@ def training(steps: int = 30, rounds: int = 3) -> Iterator[Row]:
     from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
-    from pbb import finetuning, models
-    from pbb.curricula import curriculum
-    from pbb.experiment import Experiment
+    from pbb.experiments.curricula import curriculum
+    from pbb.experiments.experiment import Experiment
+    from pbb.models import loading, sft
 
     experiment = Experiment(model=MODEL, curriculum="stage_1_only")
     (stage,) = curriculum(experiment)
-    tokenizer = models.load_tokenizer(MODEL)
-    budget = finetuning.Optimisation(stage.learning_rate, experiment.batch_rows, experiment.row_tokens)
+    tokenizer = loading.load_tokenizer(MODEL)
+    budget = sft.Optimisation(stage.learning_rate, experiment.batch_rows, experiment.row_tokens)
     documents = list(itertools.islice(stage.documents(), 8 * steps))
-    padded_tokens = sum(len(ids) for ids, _ in finetuning.encode(documents, tokenizer))
+    padded_tokens = sum(len(ids) for ids, _ in sft.encode(documents, tokenizer))
     conversations = Dataset.from_list([{"messages": document.messages()} for document in documents])
-    rows, _ = finetuning.fill_rows(stage.documents(), tokenizer, budget.row_tokens, steps * budget.batch_rows)
+    rows, _ = sft.fill_rows(stage.documents(), tokenizer, budget.row_tokens, steps * budget.batch_rows)
     padding = sum(token == tokenizer.pad_token_id for row in rows["input_ids"] for token in row)
     packed_tokens = steps * budget.batch_rows * budget.row_tokens - padding
     used: list[float] = []
@@ -93,11 +93,11 @@ def training(steps: int = 30, rounds: int = 3) -> Iterator[Row]:
     SFTTrainer.train = lambda self: used.append(seconds(lambda: train(self))[0])  # without setting a trainer up
 
     def ours() -> float:
-        finetuning.finetune(models.load(MODEL)[0], tokenizer, rows, steps, budget, 0, progress=False)
+        sft.finetune(loading.load(MODEL)[0], tokenizer, rows, steps, budget, 0, progress=False)
         return packed_tokens / used[-1]
 
     def trls(attention: str) -> float:
-        model = models.load(MODEL)[0].train()
+        model = loading.load(MODEL)[0].train()
         model.set_attn_implementation(attention)
         cpu = {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}
         silent = {"save_strategy": "no", "report_to": "none", "disable_tqdm": True, "logging_steps": steps}
@@ -105,14 +105,14 @@ def training(steps: int = 30, rounds: int = 3) -> Iterator[Row]:
             arguments = SFTConfig(folder, max_steps=steps, **cpu, **silent)
             trainer = SFTTrainer(model, arguments, train_dataset=conversations, processing_class=tokenizer)
             trainer.remove_callback(PrinterCallback)
-            finetuning.use_fast_matmul()
+            sft.use_fast_matmul()
             trainer.train()
             torch.set_float32_matmul_precision("highest")
         return padded_tokens / used[-1]
 
     measured = [(ours(), trls("sdpa"), trls("eager"), _matrix_rate(1024, 1024, 1024)) for _ in range(rounds)]
     SFTTrainer.train = train
-    parameters = models.load(MODEL)[0].num_parameters()
+    parameters = loading.load(MODEL)[0].num_parameters()
     shape = (budget.batch_rows * budget.row_tokens, 128, 384)
     small = _matrix_rate(*shape)
     fast, sdpa, eager, rate = (statistics.median(column) for column in zip(*measured, strict=True))
@@ -130,9 +130,9 @@ def _matrix_rate(m: int, k: int, n: int, repeats: int = 7) -> float:
     """Return floating-point operations a processor second of (m, k) by (k, n) in the precision of training."""
     import torch
 
-    from pbb import finetuning
+    from pbb.models import sft
 
-    finetuning.use_fast_matmul()
+    sft.use_fast_matmul()
     left, right = torch.randn(m, k), torch.randn(k, n)
     times = max(1, int(2e10 / (m * k * n)))
     found = []
@@ -148,14 +148,14 @@ def evaluating(alone: int = 24) -> Iterator[Row]:
     """Answers of tiny-m as pbb asks for them, against transformers' `generate` on a sample, one question at a time."""
     from transformers import GenerationConfig
 
-    from pbb import evaluation, models
-    from pbb.experiment import Experiment
+    from pbb.experiments.experiment import Experiment
+    from pbb.models import ask, loading
 
-    model, tokenizer = models.load(MODEL)
-    asked = evaluation.questions(Experiment(model=MODEL, with_io_programs=1), ("direct", "cot"))
-    together, _, rows = seconds(lambda: evaluation.evaluate(model, tokenizer, asked))
+    model, tokenizer = loading.load(MODEL)
+    asked = ask.questions(Experiment(model=MODEL, with_io_programs=1), ("direct", "cot"))
+    together, _, rows = seconds(lambda: ask.evaluate(model, tokenizer, asked))
     sample = range(0, len(asked), len(asked) // alone)[:alone]
-    longest = evaluation._budget(tokenizer, [asked[i].target for i in sample])
+    longest = ask._budget(tokenizer, [asked[i].target for i in sample])
     special = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
 
     def one_at_a_time() -> list[str]:
@@ -246,15 +246,15 @@ def planning() -> Iterator[Row]:
 
 def sweeping(count: int = 8) -> Iterator[Row]:
     """A sweep of eight short runs with one worker and with two."""
-    from pbb import runs
-    from pbb.experiment import Experiment
+    from pbb.experiments.experiment import Experiment
+    from pbb.runs import run
 
     short = {"stage_2_steps": 60, "batch_rows": 16, "stage_2_general_ratio": 0.0, "general_ratio": 0.0}
     sweep = [Experiment.of("smoke", curriculum="stage_2_only", seed=seed, **short) for seed in range(count)]
     took = {}
     for workers in (1, 2):
         with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, PBB_RUNS=folder):
-            took[workers] = seconds(lambda workers=workers: runs.run(sweep, workers=workers, say=lambda line: None))[1]
+            took[workers] = seconds(lambda workers=workers: run.run(sweep, workers=workers, say=lambda line: None))[1]
     yield Row(
         f"{count} runs on 2 workers against 1", took[1] / took[2], "times", note=f"{took[1]:.0f} s, {took[2]:.0f} s"
     )
@@ -281,7 +281,7 @@ def main() -> None:
     if set(chosen) & {"training", "evaluating"}:
         import torch
 
-        from pbb.paths import quiet
+        from pbb.store import quiet
 
         quiet()
         torch.set_num_threads(1)  # as in a worker

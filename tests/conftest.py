@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def run_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty run store; `pbb.paths.runs()` points at it, in child processes too."""
+    """An empty run store; `pbb.store.runs()` points at it, in child processes too."""
     folder = tmp_path / "runs"
     monkeypatch.setenv("PBB_RUNS", str(folder))
     return folder
@@ -21,7 +21,7 @@ def micro_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    from pbb.models import load_tokenizer
+    from pbb.models.loading import load_tokenizer
 
     tokenizer = load_tokenizer("tiny-s")
     torch.manual_seed(0)

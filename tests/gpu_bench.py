@@ -44,7 +44,7 @@ NOTES = """{model}, adapters of rank {rank}, the same documents; the last {steps
 those of documents, never padding. The share is of a product of large square matrices, measured in the same process, at
 4 operations a token and frozen weight and 6 a trained one. TRL's defaults: 8 documents a step, each padded to the
 longest, no packing, float32 weights, on a card with gradient checkpointing. All answers are asked for in plain
-transformers, of what each has trained: by `pbb.evaluation.generate`, and the same prompts in the same batches by
+transformers, of what each has trained: by `pbb.models.ask.generate`, and the same prompts in the same batches by
 `model.generate`."""
 REFERENCE = """The reference's records, in pieces of 9 minutes; the same command goes on until it ends with status 0:
   make reproduce PRESET=gpu BUDGET_MIN=9

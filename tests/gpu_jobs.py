@@ -43,8 +43,8 @@ def machine(asked: Asked) -> dict[str, Any]:
     """Return what the numbers may depend on: the card, its driver, versions. Without a card `card` says so."""
     import torch
 
-    from pbb.folders import PACKAGES, environment_manifest
-    from pbb.machine import this_machine
+    from pbb.models.machine import this_machine
+    from pbb.store import PACKAGES, environment_manifest
 
     here = this_machine()
     driver = ""
@@ -65,15 +65,15 @@ def machine(asked: Asked) -> dict[str, Any]:
 
 
 def _experiment(asked: Asked, by: str = "auto", curriculum: str = "stage_1_only") -> Any:
-    from pbb.experiment import Experiment
+    from pbb.experiments.experiment import Experiment
 
     return Experiment.of("gpu", model=asked.model, curriculum=curriculum, backend=by)
 
 
 def _begin(by: str = "") -> Any:
     """Import what comes first, and return torch; on a CPU with one thread, as in a worker."""
-    from pbb import backends
-    from pbb.paths import quiet
+    from pbb.models import backends
+    from pbb.store import quiet
 
     quiet()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -88,18 +88,16 @@ def _begin(by: str = "") -> Any:
 
 def _finetune(asked: Asked, e: Any, backend: Any, **settings: Any) -> tuple[Any, int]:
     """Train adapters on the first rows of `e`'s first stage; return the training, and its tokens but for padding."""
-    from pbb import backends, finetuning
-    from pbb.curricula import curriculum
+    from pbb.experiments.curricula import curriculum
+    from pbb.models import backends, sft
 
     model, tokenizer = backends.load(e, backend)
     (stage,) = curriculum(e)
-    rows, _ = finetuning.fill_rows(stage.documents(), tokenizer, e.row_tokens, asked.steps * e.batch_rows)
-    how = finetuning.Optimisation(
+    rows, _ = sft.fill_rows(stage.documents(), tokenizer, e.row_tokens, asked.steps * e.batch_rows)
+    how = sft.Optimisation(
         stage.learning_rate, e.batch_rows, e.row_tokens, weight_decay=e.weight_decay, lora_rank=e.lora_rank
     )
-    done = finetuning.finetune(
-        model, tokenizer, rows, asked.steps, how, e.seed, progress=False, backend=backend, **settings
-    )
+    done = sft.finetune(model, tokenizer, rows, asked.steps, how, e.seed, progress=False, backend=backend, **settings)
     padding = sum(token == tokenizer.pad_token_id for row in rows["input_ids"] for token in row)
     return done, asked.steps * e.batch_rows * e.row_tokens - padding
 
@@ -107,13 +105,13 @@ def _finetune(asked: Asked, e: Any, backend: Any, **settings: Any) -> tuple[Any,
 def losses(asked: Asked, by: str) -> dict[str, Any]:
     """Train by `by`; return the loss of every step. On a CPU in plain float32, without bfloat16 tiles."""
     _begin(by)
-    from pbb import backends
+    from pbb.models import backends
 
     e = _experiment(asked, by.removesuffix("_float32"))
     backend = backends.choose(e)
     if by == EXACT:
         backend = replace(backend, weights="float32", autocast="")
-    backend = replace(backend, numbers=backend.numbers.replace("no CUDA", "to compare"))  # see finetuning.precision_of
+    backend = replace(backend, numbers=backend.numbers.replace("no CUDA", "to compare"))  # see sft.precision_of
     done, tokens = _finetune(asked, e, backend)
     every = [{"step": row["step"], "loss": row["loss"]} for row in done.log]
     return {
@@ -125,14 +123,14 @@ def losses(asked: Asked, by: str) -> dict[str, Any]:
 def answers(asked: Asked) -> dict[str, Any]:
     """Ask the untrained model about sources in its context, greedily in float32, in batches of 1 and of many."""
     _begin()
-    from pbb import evaluation, models
+    from pbb.models import ask, loading
 
-    model, tokenizer = models.load(asked.model, dtype="float32")
-    chosen = _spread(evaluation.questions(_experiment(asked, curriculum="in_context")), BATCH * asked.questions)
-    prompts, longest = [q.prompt for q in chosen], evaluation._budget(tokenizer, [q.target for q in chosen])
-    together_s, together = _timed(lambda: evaluation.generate(model, tokenizer, prompts, longest, len(prompts)))
+    model, tokenizer = loading.load(asked.model, dtype="float32")
+    chosen = _spread(ask.questions(_experiment(asked, curriculum="in_context")), BATCH * asked.questions)
+    prompts, longest = [q.prompt for q in chosen], ask._budget(tokenizer, [q.target for q in chosen])
+    together_s, together = _timed(lambda: ask.generate(model, tokenizer, prompts, longest, len(prompts)))
     prompts, longest, together = prompts[::BATCH], longest[::BATCH], together[::BATCH]
-    alone_s, alone = _timed(lambda: evaluation.generate(model, tokenizer, prompts, longest, 1))
+    alone_s, alone = _timed(lambda: ask.generate(model, tokenizer, prompts, longest, 1))
     differing = [
         {"prompt": prompt, "alone": one, "together": many}
         for prompt, one, many in zip(prompts, alone, together, strict=True)
@@ -172,9 +170,9 @@ def train(asked: Asked, by: str, weights: str) -> dict[str, Any]:
     The first third of the steps is left out: kernels are compiled and chosen in it.
     """
     torch = _begin(by)
-    from pbb import backends, models
-    from pbb.model_files import config_of
-    from pbb.model_size import Shape
+    from pbb.models import backends, loading
+    from pbb.models.model_size import Shape
+    from pbb.registry import config_of
 
     first, ends = max(1, asked.steps // 3), dict[int, float]()
 
@@ -182,7 +180,7 @@ def train(asked: Asked, by: str, weights: str) -> dict[str, Any]:
         _wait()
         ends[step] = time.perf_counter()
         if step == asked.steps:
-            models.save(model, Path(weights))
+            loading.save(model, Path(weights))
 
     when: dict[str, Any] = {"checkpoints": (first, asked.steps), "on_checkpoint": note}
     e = _experiment(asked, "auto" if by == "trl" else by)
@@ -214,9 +212,9 @@ def _train_as_trl_does(asked: Asked, e: Any, first: int, when: dict[str, Any]) -
     from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
-    from pbb import finetuning, models
-    from pbb.curricula import curriculum
-    from pbb.machine import this_machine
+    from pbb.experiments.curricula import curriculum
+    from pbb.models import loading, sft
+    from pbb.models.machine import this_machine
 
     (stage,) = curriculum(e)
     here = this_machine()
@@ -231,12 +229,12 @@ def _train_as_trl_does(asked: Asked, e: Any, first: int, when: dict[str, Any]) -
         size = arguments.per_device_train_batch_size
         documents = itertools.islice(stage.documents(), size * asked.steps)
         trainer = SFTTrainer(
-            str(models.source_of(asked.model)),
+            str(loading.source_of(asked.model)),
             arguments,
             train_dataset=Dataset.from_list([{"messages": document.messages()} for document in documents]),
-            processing_class=models.load_tokenizer(asked.model),
-            peft_config=finetuning.lora(e.lora_rank),
-            callbacks=[finetuning._Watch(when["checkpoints"], when["on_checkpoint"], [])],
+            processing_class=loading.load_tokenizer(asked.model),
+            peft_config=sft.lora(e.lora_rank),
+            callbacks=[sft._Watch(when["checkpoints"], when["on_checkpoint"], [])],
         )
         trainer.remove_callback(PrinterCallback)
         counts: list[int] = []  # tokens of each batch, in order
@@ -256,7 +254,7 @@ def _train_as_trl_does(asked: Asked, e: Any, first: int, when: dict[str, Any]) -
 
 
 def _flop(shape: Any, rank: int) -> int:
-    """Return floating-point operations a token in training adapters, as `pbb.model_size.step_seconds` counts them.
+    """Return floating-point operations a token in training adapters, as `model_size.step_seconds` counts them.
 
     Attention is left out, and so is what is computed twice to spare memory.
     """
@@ -279,15 +277,15 @@ def _product_rates(formats: set[str]) -> dict[str, float]:
 def ask(asked: Asked, weights: str) -> dict[str, Any]:
     """Ask the model in the folder `weights` by name, in batches of 256; return how many tokens a second it writes."""
     _begin()
-    from pbb import evaluation, models
-    from pbb.documents import ASKED_AT_ONCE
+    from pbb.experiments.documents import ASKED_AT_ONCE
+    from pbb.models import ask, loading
 
-    model, tokenizer = models.load(asked.model, Path(weights))
-    every = evaluation.questions(_experiment(asked), ("direct", "cot"))
+    model, tokenizer = loading.load(asked.model, Path(weights))
+    every = ask.questions(_experiment(asked), ("direct", "cot"))
     chosen = _spread(every, 2 * BATCH * asked.questions)
-    prompts, longest = [q.prompt for q in chosen], evaluation._budget(tokenizer, [q.target for q in chosen])
+    prompts, longest = [q.prompt for q in chosen], ask._budget(tokenizer, [q.target for q in chosen])
     written: list[int] = []
-    go_on = evaluation._continue
+    go_on = ask._continue
 
     def counting(*arguments: Any) -> list[list[int]]:
         rows = go_on(*arguments)
@@ -295,9 +293,9 @@ def ask(asked: Asked, weights: str) -> dict[str, Any]:
         return rows
 
     size = min(ASKED_AT_ONCE, BATCH * asked.questions)
-    evaluation.generate(model, tokenizer, prompts[:size], longest[:size], size)  # kernels are chosen
-    with mock.patch.object(evaluation, "_continue", counting):
-        seconds, _ = _timed(lambda: evaluation.generate(model, tokenizer, prompts, longest, size))
+    ask.generate(model, tokenizer, prompts[:size], longest[:size], size)  # kernels are chosen
+    with mock.patch.object(ask, "_continue", counting):
+        seconds, _ = _timed(lambda: ask.generate(model, tokenizer, prompts, longest, size))
     theirs, _ = _timed(lambda: _as_transformers_does(model, tokenizer, prompts, longest, size))
     return {
         "generated_tokens": sum(written), "generated_tokens_per_s": sum(written) / seconds, "batch": size,

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from pbb import scheduling
-from pbb.model_size import OVERHEAD
+from pbb.models.model_size import OVERHEAD
+from pbb.runs import engine
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class World:
 
     @contextmanager
     def entered(self) -> Iterator[World]:
-        """Let `pbb.scheduling` work in this world."""
+        """Let `pbb.runs.engine` work in this world."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(scheduling, "card_bytes", lambda task, machine: task.bytes if machine.card else 0.0)
-            patch.setattr(scheduling, "time", SimpleNamespace(perf_counter=lambda: self.now))
-            patch.setattr(scheduling, "wait", self._wait)
-            patch.setattr(scheduling, "_hire", lambda context, messages, card: Process(self, int(card or 0)))
+            patch.setattr(engine, "card_bytes", lambda task, machine: task.bytes if machine.card else 0.0)
+            patch.setattr(engine, "time", SimpleNamespace(perf_counter=lambda: self.now))
+            patch.setattr(engine, "wait", self._wait)
+            patch.setattr(engine, "_hire", lambda context, messages, card: Process(self, int(card or 0)))
             yield self
 
     def of(self, card: int) -> list[Lasting]:
@@ -83,7 +83,7 @@ class Process:
 
     def submit(self, do: Callable[..., Any], task: Lasting) -> Future[Any]:
         world, future = self.world, Future[Any]()
-        assert do is scheduling.do
+        assert do is engine.do
         assert self in world.alive
         world.running[future] = task, self.card, world.now + world.lasts(task)
         world.begun.append((world.now, task))

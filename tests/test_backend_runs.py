@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from pbb import backends, runs
-from pbb.experiment import Experiment
-from pbb.machine import Machine, this_machine
-from pbb.tasks import stage_keys
+from pbb.experiments.experiment import Experiment
+from pbb.models import backends
+from pbb.models.machine import Machine, this_machine
+from pbb.runs import run
+from pbb.runs.tasks import stage_keys
 
 SMALL = {
     "curriculum": "stage_1_only", "with_io_programs": 8, "without_io_programs": 20, "stage_1_steps": 12,
@@ -28,7 +29,7 @@ def test_a_backend_by_name_has_a_key_of_its_own_and_the_machines_choice_has_none
 
 def test_the_plan_says_what_trains_and_why(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "this_machine", lambda: Machine(cores=2))
-    text = str(runs.plan([Experiment(model="smollm2-135m", lora_rank=16), Experiment()]))
+    text = str(run.plan([Experiment(model="smollm2-135m", lora_rank=16), Experiment()]))
     assert "\n  smollm2-135m by PEFT: no CUDA; float32 weights; about" in text
     assert "so it wants a GPU" in text
     assert "\n  tiny-m by full finetuning: no CUDA; float32 weights" in text
@@ -40,9 +41,9 @@ def test_what_cannot_run_is_refused_before_anything_is_trained(
     monkeypatch.delenv("UNSLOTH_FORCE_CPU", raising=False)
     monkeypatch.setattr(backends, "this_machine", lambda: Machine(cores=2))
     wanted = Experiment(model=micro_model, backend="unsloth", lora_rank=4)
-    assert "cannot run here: no CUDA" in str(runs.plan(wanted.changed(seed=s) for s in (0, 1)))
+    assert "cannot run here: no CUDA" in str(run.plan(wanted.changed(seed=s) for s in (0, 1)))
     with pytest.raises(backends.BackendError, match="valid here: 'auto' or 'peft'"):
-        runs.run(wanted, workers=1, say=lambda line: None)
+        run.run(wanted, workers=1, say=lambda line: None)
     assert not list(run_store.glob("stages/*"))
 
 
@@ -58,7 +59,7 @@ def test_records_through_unsloth_and_through_peft_agree(run_store: Path, monkeyp
     monkeypatch.setenv("UNSLOTH_FORCE_CPU", "1")
     this_machine.cache_clear()
     base = Experiment(model="tiny-s", lora_rank=4, **SMALL)
-    frames = {by: runs.run(base.changed(backend=by), workers=1) for by in ("unsloth", "peft")}
+    frames = {by: run.run(base.changed(backend=by), workers=1) for by in ("unsloth", "peft")}
     this_machine.cache_clear()
     stages = [json.loads(file.read_text()) for file in (run_store / "stages").glob("[0-9a-f]*/manifest.json")]
     assert {stage["backend"]["name"] for stage in stages} == {"unsloth", "peft"}

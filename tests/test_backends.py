@@ -15,16 +15,16 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from pbb import backends
-from pbb.backends import BackendError, choose
-from pbb.curricula import curriculum
-from pbb.documents import Document
-from pbb.experiment import Experiment, ExperimentError
-from pbb.finetuning import Optimisation, encode, fill_rows, finetune, formats, pack
-from pbb.machine import Machine, asking_weights
-from pbb.model_files import config_of
-from pbb.model_size import Shape
-from pbb.models import load, load_tokenizer
+from pbb.experiments.curricula import curriculum
+from pbb.experiments.documents import Document
+from pbb.experiments.experiment import Experiment, ExperimentError
+from pbb.models import backends
+from pbb.models.backends import BackendError, choose
+from pbb.models.loading import load, load_tokenizer
+from pbb.models.machine import Machine, asking_weights
+from pbb.models.model_size import Shape
+from pbb.models.sft import Optimisation, encode, fill_rows, finetune, formats, pack
+from pbb.registry import config_of
 
 REPOSITORY = Path(backends.__file__).parents[1]
 HERE = Machine(cores=2)
@@ -140,7 +140,7 @@ def test_a_trainer_is_told_the_formats() -> None:
 # --------------------------------------------------------------------------------------- imports in their order
 def test_nothing_heavy_is_imported_before_something_is_trained() -> None:
     code = (
-        "import sys, pbb, pbb.backends, pbb.hub, pbb.machine, pbb.smollm2\n"
+        "import sys, pbb, pbb.models.backends, pbb.models.hub, pbb.models.machine, pbb.models.smollm2\n"
         "pbb.Experiment(backend='unsloth', model='smollm2-135m'), pbb.Experiment(backend='peft', lora_rank=8)\n"
         "heavy = {'torch', 'transformers', 'trl', 'peft', 'unsloth', 'huggingface_hub', 'gguf'} & sys.modules.keys()\n"
         "assert not heavy, heavy\n"
@@ -159,7 +159,7 @@ def test_choosing_never_imports_unsloth_and_unsloth_never_comes_after_transforme
 
 CALL = """
 import os, sys
-from pbb import backends
+from pbb.models import backends
 
 def child(number):
     return [number + 1, os.getpid(), os.environ["UNSLOTH_DISABLE_STATISTICS"], "unsloth" in sys.modules]

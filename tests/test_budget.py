@@ -25,11 +25,13 @@ from hypothesis import strategies as st
 from pretended import Lasting, World
 
 import pbb
-from pbb import cli, notebooks, paths, runs, scheduling
-from pbb.experiment import Experiment
-from pbb.machine import Machine
+from pbb import cli, store
+from pbb.experiments.experiment import Experiment
+from pbb.models.machine import Machine
+from pbb.notebook import execute
 from pbb.records import canonical
-from pbb.tasks import Task
+from pbb.runs import engine, run
+from pbb.runs.tasks import Task
 
 ROOT = Path(pbb.__file__).parents[1]
 
@@ -55,7 +57,7 @@ def test_call_after_call_everything_is_done_and_none_takes_longer_than_it_should
         ready = [task for task in left if not set(task.needs) & set(left)]
         with World(lasts=lambda task: share * task.tokens).entered() as world:
             until, before = world.now + budget, left
-            left = scheduling.execute(
+            left = engine.execute(
                 before, workers, lambda line: None, seconds=lambda task: task.tokens, until=until, machine=Machine()
             )
         assert world.ended, "every call gets something done"
@@ -73,7 +75,7 @@ def test_what_is_longer_than_the_budget_comes_last_the_shortest_first() -> None:
     calls = []
     while left:
         with World().entered() as world:
-            left = scheduling.execute(left, 1, lambda line: None, until=world.now + 10, machine=Machine())
+            left = engine.execute(left, 1, lambda line: None, until=world.now + 10, machine=Machine())
         calls.append([task.name for _, task in world.begun])
     assert calls == [["short"], ["long"], ["longest"]]
 
@@ -82,7 +84,7 @@ def test_what_is_longer_than_the_budget_comes_last_the_shortest_first() -> None:
 def test_tasks_that_take_longer_than_estimated_make_the_next_ones_wait(times: float, begun: int) -> None:
     tasks = [Lasting(f"{number}", 100) for number in range(10)]
     with World(lasts=lambda task: times * task.tokens).entered() as world:
-        scheduling.execute(tasks, 1, lambda line: None, until=world.now + 560, machine=Machine())
+        engine.execute(tasks, 1, lambda line: None, until=world.now + 560, machine=Machine())
     assert len(world.begun) == begun
     assert world.now <= 100 + 560
 
@@ -106,12 +108,12 @@ def nothing_fits(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> list[float
         limits.append(until - time.perf_counter())
         return list(tasks[1:])
 
-    monkeypatch.setattr(runs, "execute", execute)
+    monkeypatch.setattr(run, "execute", execute)
     return limits
 
 
 def test_a_call_says_what_is_done_and_what_is_left(nothing_fits: list[float]) -> None:
-    with pytest.raises(runs.BudgetError) as stop:
+    with pytest.raises(run.BudgetError) as stop:
         pbb.run(small(), budget_min=9, say=lambda line: None)
     assert re.fullmatch(
         r"Stopped after \d\.\d min, since nothing that is left fits a budget of 9 min\.\n"
@@ -137,12 +139,12 @@ def test_jobs_have_no_budget(executor: str, run_store: Path) -> None:
 def test_stages_that_are_longer_than_the_budget_are_named(nothing_fits: list[float]) -> None:
     said: list[str] = []
     long = small()[1].changed(stage_1_steps=200_000)
-    with pytest.raises(runs.BudgetError):
+    with pytest.raises(run.BudgetError):
         pbb.run([long, small()[0]], budget_min=9, say=said.append)
     named = [line for line in said if re.match(r"    about \d+ min: train", line)]
     assert len(named) == 1, said
     assert "  longer than a budget of 9 min, so begun when nothing else fits, and finished:" in said
-    assert runs.plan(small()).longer_than(9) == []
+    assert run.plan(small()).longer_than(9) == []
 
 
 # ------------------------------------------------------------------------------------------------ from the shell
@@ -151,7 +153,7 @@ def test_commands_end_with_75_and_name_themselves(
 ) -> None:
     monkeypatch.setattr(cli, "_all_experiments", lambda *_: small())
     monkeypatch.delenv("PBB_COMMAND", raising=False)
-    monkeypatch.setattr(notebooks, "run_notebooks", lambda *_, **__: pytest.fail("a notebook would train"))
+    monkeypatch.setattr(execute, "run_notebooks", lambda *_, **__: pytest.fail("a notebook would train"))
     command = ["run", "F02", "--preset", "cpu", "--budget-min", "9"]
     assert cli.main(command) == 75
     assert "goes on: python -m pbb run F02 --preset cpu --budget-min 9\n(exit status 75" in capsys.readouterr().out
@@ -173,9 +175,9 @@ def test_commands_end_with_75_and_name_themselves(
 def test_notebooks_stop_when_time_is_up_and_go_on_where_they_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    every = [path.stem for path in notebooks.list_notebooks()]
-    monkeypatch.setattr(paths, "build", lambda preset: tmp_path)
-    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    every = [path.stem for path in execute.list_notebooks()]
+    monkeypatch.setattr(store, "build", lambda preset: tmp_path)
+    monkeypatch.setattr(store, "root", lambda: tmp_path)
     begun: list[str] = []
 
     def run_notebooks(names: list[str], *, progress: Callable[[str], object], **how: Any) -> None:
@@ -184,9 +186,9 @@ def test_notebooks_stop_when_time_is_up_and_go_on_where_they_stopped(
             begun.append(name)
             progress(name)
 
-    monkeypatch.setattr(notebooks, "run_notebooks", run_notebooks)
+    monkeypatch.setattr(execute, "run_notebooks", run_notebooks)
     for number in range(2):
-        with pytest.raises(runs.BudgetError, match=f"Left: the notebooks {every[number + 1]}, .*, and the comparison"):
+        with pytest.raises(run.BudgetError, match=f"Left: the notebooks {every[number + 1]}, .*, and the comparison"):
             cli._run_notebooks("cpu", 1, until=0.0)
     assert begun == every[:2], "one at least in each call"
     cli._run_notebooks("cpu", 1, until=float("inf"))
@@ -232,27 +234,28 @@ def test_in_pieces_on_one_worker_the_records_are_those_of_three_at_once(
 ) -> None:
     experiments = small(micro_model)
     monkeypatch.setenv("PBB_RUNS", str(tmp_path / "at once"))
-    three = canonical(runs.run(experiments, workers=3, say=lambda line: None))
+    three = canonical(run.run(experiments, workers=3, say=lambda line: None))
 
     monkeypatch.setenv("PBB_RUNS", str(tmp_path / "pieces"))
-    monkeypatch.setattr(scheduling, "_hire", lambda *_: Here())
+    monkeypatch.setattr(engine, "_hire", lambda *_: Here())
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    left, said = len(runs.plan(experiments).missing), list[str]()
+    left, said = len(run.plan(experiments).missing), list[str]()
     while left:
-        with suppress(runs.BudgetError):
-            runs.run(experiments, workers=1, budget_min=1e-6, say=said.append)
-        before, left = left, len(runs.plan(experiments).missing)
+        with suppress(run.BudgetError):
+            run.run(experiments, workers=1, budget_min=1e-6, say=said.append)
+        before, left = left, len(run.plan(experiments).missing)
         assert left < before
     torch.set_num_threads(threads)
     assert sum("[1/" in line for line in said) > 1, "it took several calls"
-    pd.testing.assert_frame_equal(canonical(runs.run(experiments, say=lambda line: None)), three)
+    pd.testing.assert_frame_equal(canonical(run.run(experiments, say=lambda line: None)), three)
 
 
 CALLER = """
 import os, signal, sys, time
 from pathlib import Path
-from pbb import backends, scheduling
+from pbb.models import backends
+from pbb.runs import engine
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `make test &`
 
@@ -274,7 +277,7 @@ def hold(folder):
 
 if __name__ == "__main__":
     tasks = [Apart(sys.argv[1] + "/card"), *([Fails(sys.argv[1] + "/fails")] if "fails" in sys.argv else [])]
-    scheduling.execute(tasks, 2, print)
+    engine.execute(tasks, 2, print)
 """
 
 

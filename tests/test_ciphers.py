@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from pbb.documents import parse_answer
-from pbb.experiment import Experiment, ExperimentError
+from pbb.experiments.documents import parse_answer
+from pbb.experiments.experiment import Experiment, ExperimentError
 from pbb.programs import Program, cipher_reader, normalised
 from pbb.programs.cipher_reader import CipherReadingError, encode
 from pbb.programs.ciphers import (

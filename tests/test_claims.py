@@ -16,14 +16,15 @@ import pytest
 from synthetic_records import synthetic_records
 
 import pbb
-from pbb import claims, cli, verdicts
-from pbb import notebook_helpers as helpers
-from pbb.board import BEGIN, END, WORST_FIRST, Board, board, boards, markdown, render, with_boards
-from pbb.claims import CLAIMS, FEWEST, IF_RUN, MATCHED, MOST, SHOWN, Claim, Declared, Side
+from pbb import cli
+from pbb.analysis import claims, verdicts
+from pbb.analysis.board import BEGIN, END, WORST_FIRST, Board, board, boards, markdown, render, with_boards
+from pbb.analysis.claims import CLAIMS, FEWEST, IF_RUN, MATCHED, MOST, SHOWN, Claim, Declared, Side
+from pbb.analysis.verdicts import NO_VERDICT, holm, judged, measured, points, verdict
 from pbb.figures import style
-from pbb.folders import RecordsError, read_manifest, write_manifest
+from pbb.notebook import cell as helpers
 from pbb.records import ALLOWED, KNOBS, load_records, write_records
-from pbb.verdicts import NO_VERDICT, holm, judged, measured, points, verdict
+from pbb.store import RecordsError, read_manifest, write_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "figures" / "reference" / "cpu"
@@ -375,7 +376,7 @@ def test_a_claim_is_as_good_as_its_worst_contrast(
     contrasts = [Declared("F02", Side("proactive"), Side(arm)) for arm, _ in zip(controls, found, strict=False)]
     extra = [Declared("F02", Side("proactive"), Side("homogeneous"), decides=how) for how in (IF_RUN, SHOWN)]
     declare(monkeypatch, *contrasts, *extra)
-    monkeypatch.setattr("pbb.board._records", lambda folder, figure: pd.concat(rows))
+    monkeypatch.setattr("pbb.analysis.board._records", lambda folder, figure: pd.concat(rows))
     (row,) = board(tmp_path).claims.to_dict("records")
     assert (row["verdict"], row["supported"]) == (word, f"{found.count('supported')} of {len(found)}")
 
@@ -394,7 +395,7 @@ def test_what_one_instruction_is_worth_is_shown_beside_its_claim(
     rows = [answers("proactive", 0.55)]
     rows += [answers("distillation", share, demonstrations=count) for count, share in shares.items()]
     records = pd.concat(rows).assign(held_out=True)
-    monkeypatch.setattr("pbb.board._records", lambda folder, figure: records if figure == "F08" else None)
+    monkeypatch.setattr("pbb.analysis.board._records", lambda folder, figure: records if figure == "F08" else None)
     found = board(tmp_path).claims.set_index("claim").loc["C6"]
     assert found["verdict"] == "supported"
     worth = re.match(r"worth ([\d.]+) \[([\d.<]+), ([\d.>]+)\] demonstrations; \+\d\d \[", found["value"])
@@ -432,7 +433,7 @@ def test_the_readme_holds_the_board_that_the_committed_records_give(
     committed: Board, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else: `make claims`."""
-    monkeypatch.setattr("pbb.board.board", lambda folder: committed if folder == REFERENCE else board(folder))
+    monkeypatch.setattr("pbb.analysis.board.board", lambda folder: committed if folder == REFERENCE else board(folder))
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert with_boards(text, boards()) == text
 
@@ -449,7 +450,7 @@ def test_only_what_is_between_the_markers_is_written(committed: Board) -> None:
 def test_one_command_prints_the_board(
     committed: Board, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pbb.board.board", lambda folder: committed)
+    monkeypatch.setattr("pbb.analysis.board.board", lambda folder: committed)
     assert cli.main(["claims", "--preset", "cpu"]) == 0
     printed = capsys.readouterr().out
     assert printed == render(committed) + "\n"
@@ -469,7 +470,7 @@ def test_the_readme_is_never_left_with_the_board_of_one_preset(
 
 
 def test_tables_of_claims_can_be_looked_at(committed: Board, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pbb.board.board", lambda folder: committed)
+    monkeypatch.setattr("pbb.analysis.board.board", lambda folder: committed)
     shown = helpers.board("cpu")._repr_html_()
     assert all(word in shown for word in committed.claims["verdict"])
     shown = helpers.contrasts("C5", "cpu")._repr_html_()

@@ -19,7 +19,7 @@ import pytest
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 
-from pbb import bootstrap
+from pbb.notebook import bootstrap
 
 ROOT = Path(__file__).parents[1]
 _SPEC = importlib.util.spec_from_file_location("badges", ROOT / ".ci" / "badges.py")
@@ -280,7 +280,7 @@ def test_a_notebook_shows_the_message_alone() -> None:
 
     shell, shown = InteractiveShell(), []
     shell._showtraceback = lambda kind, error, lines: shown.extend(lines)  # type: ignore[method-assign]
-    shell.run_cell("from pbb.bootstrap import BootstrapError\nraise BootstrapError('Please restart.')")
+    shell.run_cell("from pbb.notebook.bootstrap import BootstrapError\nraise BootstrapError('Please restart.')")
     assert shown == ["Please restart."]
 
 
@@ -350,7 +350,7 @@ def run_as_on_colab(python: Path, site: Path, work: Path, monkeypatch: pytest.Mo
 
 
 def _versions(python: Path) -> dict[str, str]:
-    code = f"import json, sys; sys.path.append({str(ROOT)!r})\nfrom pbb.bootstrap import installed"
+    code = f"import json, sys; sys.path.append({str(ROOT)!r})\nfrom pbb.notebook.bootstrap import installed"
     code += "\nprint(json.dumps(installed()))"
     said = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
     return dict(json.loads(said.stdout))

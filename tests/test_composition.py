@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from pbb.curricula import LeakageError, _guarded, curriculum, groups
-from pbb.documents import (
+from pbb.experiments.curricula import LeakageError, _guarded, curriculum, groups
+from pbb.experiments.documents import (
     DISTILLED,
     PARTS,
     WITH_IO,
@@ -22,7 +22,7 @@ from pbb.documents import (
     parse_answer,
     pointer,
 )
-from pbb.experiment import Experiment, ExperimentError
+from pbb.experiments.experiment import Experiment, ExperimentError
 from pbb.programs import (
     AlgorithmSettings,
     ArithmeticSettings,
@@ -262,7 +262,7 @@ def test_named_composites_are_asked_for_and_never_declared() -> None:
     for stage in documents(experiment):
         assert not [d for d in stage if d.program in names and d.kind == "declarative"]
         assert not [d for d in stage if any(name in d.prompt + d.completion for name in names)]
-    from pbb.evaluation import questions  # imports torch
+    from pbb.models.ask import questions  # imports torch
 
     asked = [q for q in questions(experiment) if q.program == composite]
     assert asked
@@ -276,7 +276,7 @@ def test_other_arms_know_composites_too(arm: str) -> None:
     if arm == "distillation":
         assert set(seen) == {(DISTILLED, "execution")}
     elif arm == "in_context":
-        from pbb.evaluation import questions
+        from pbb.models.ask import questions
 
         asked = [q for q in questions(experiment, ("cot",)) if q.group == WITHOUT_IO]
         assert all(part["source"] in q.prompt for q in asked for part in q.program.made_by["parts"])

@@ -8,11 +8,11 @@ from collections import Counter
 
 import pytest
 
-from pbb.curricula import LeakageError, _guarded, curriculum, groups
-from pbb.documents import DISTILLED, GENERAL, WITH_IO, WITHOUT_IO, execution_document
-from pbb.experiment import CURRICULA, UNTRAINED, Experiment
+from pbb.experiments.curricula import LeakageError, _guarded, curriculum, groups
+from pbb.experiments.documents import DISTILLED, GENERAL, WITH_IO, WITHOUT_IO, execution_document
+from pbb.experiments.experiment import CURRICULA, UNTRAINED, Experiment
 from pbb.programs.program import belongs_to_base, normalised
-from pbb.tasks import StageTask
+from pbb.runs.tasks import StageTask
 
 SMALL = Experiment(with_io_programs=12, without_io_programs=5)
 TRAINED = [arm for arm in CURRICULA if arm not in UNTRAINED]

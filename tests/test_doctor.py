@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from pbb import cli, doctor, runs, smollm2
-from pbb.doctor import Facts, Fit, fits, report
-from pbb.experiment import PRESETS, Experiment
-from pbb.machine import CARDS, Machine
-from pbb.model_files import SMOLLM2, TINY_NAMES, hub_models
-from pbb.studies import study
-from pbb.tasks import StageTask
+from pbb import cli
+from pbb.experiments.experiment import PRESETS, Experiment
+from pbb.experiments.studies import study
+from pbb.models import smollm2
+from pbb.models.machine import CARDS, Machine
+from pbb.registry import SMOLLM2, TINY_NAMES, hub_models
+from pbb.runs import doctor, run
+from pbb.runs.doctor import Facts, Fit, fits, report
+from pbb.runs.tasks import StageTask
 
 LLAMA = "meta-llama/Llama-3.2-1B-Instruct"
 BARE = "Unsloth is not installed (`make unsloth`)"
@@ -149,7 +151,7 @@ def test_it_counts_what_a_plan_counts(run_store: Path) -> None:
     figures = ("F02", "F04", "F05", "F06", "F07", "F08", "F13")
     experiments = [e.changed(**few) for figure in figures for e in study(figure, "gpu")]
     experiments += [Experiment(curriculum=arm, seed=1, **few) for arm in ("distillation", "pbb_and_distillation")]
-    planned, counted = runs.plan(experiments).tasks, list(doctor.distinct(experiments))
+    planned, counted = run.plan(experiments).tasks, list(doctor.distinct(experiments))
     assert len(counted) == len(planned)
     stages = [sum(isinstance(task, StageTask) for task in tasks) for tasks in (counted, planned)]
     assert stages[0] == stages[1]

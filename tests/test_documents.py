@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from pbb.base_data import base_documents
-from pbb.documents import (
+from pbb.experiments.base_data import base_documents
+from pbb.experiments.documents import (
     ANSWER_MODES,
     ASK,
     POINTERS,

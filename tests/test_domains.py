@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbb.base_data import BaseMixture, _document, base_programs
-from pbb.curricula import LeakageError, _guarded, curriculum, groups
-from pbb.documents import (
+from pbb.experiments.base_data import BaseMixture, _document, base_programs
+from pbb.experiments.curricula import LeakageError, _guarded, curriculum, groups
+from pbb.experiments.documents import (
     ANSWER_MODES,
     DISTILLED,
     REPRESENTATIONS,
@@ -28,7 +28,7 @@ from pbb.documents import (
     parse_answer,
     question,
 )
-from pbb.experiment import KNOBS, Experiment, ExperimentError
+from pbb.experiments.experiment import KNOBS, Experiment, ExperimentError
 from pbb.programs import (
     DOMAINS,
     AlgorithmSettings,
@@ -45,8 +45,8 @@ from pbb.programs.domains import accepts, base_may_have_seen, normal_form, readi
 from pbb.programs.grammars import obeys, random_baseline
 from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
 from pbb.programs.program import on_inputs
+from pbb.runs.tasks import stage_keys
 from pbb.streams import stream
-from pbb.tasks import stage_keys
 
 # The defaults of every domain that draws programs, and settings that use its other knobs.
 VARIANTS: dict[str, tuple[Any, ...]] = {
@@ -306,7 +306,7 @@ def test_a_held_out_input_is_not_trained_on(domain: str) -> None:
 
 def test_every_arm_is_asked_the_same_about_ciphers_whatever_was_demonstrated() -> None:
     """Demonstrations are skewed as text is; questions come from all shifts, and none was demonstrated."""
-    from pbb.evaluation import questions  # imports torch
+    from pbb.models.ask import questions  # imports torch
 
     base = Experiment(domain="ciphers", distilled_demonstrations=40, **SMALL)
     asked = {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pbb import evaluation
-from pbb.documents import WITH_IO, WITHOUT_IO
-from pbb.evaluation import Question, _continue, _own_tail, _score, evaluate, generate, questions
-from pbb.experiment import Experiment
-from pbb.models import load, load_tokenizer
+from pbb.experiments.documents import WITH_IO, WITHOUT_IO
+from pbb.experiments.experiment import Experiment
+from pbb.models import ask
+from pbb.models.ask import Question, _continue, _own_tail, _score, evaluate, generate, questions
+from pbb.models.loading import load, load_tokenizer
 
 EXPERIMENT = Experiment(with_io_programs=4, without_io_programs=3, asked=("direct", "cot", "recite", "recall"))
 
@@ -20,7 +20,7 @@ def asked() -> list[Question]:
 
 
 def test_questions_ask_by_name_and_about_inputs_that_training_never_showed(asked: list[Question]) -> None:
-    from pbb.curricula import groups
+    from pbb.experiments.curricula import groups
 
     shown = {name: inputs for group in groups(EXPERIMENT) for name, inputs in group.shown.items()}
     assert {q.answer_mode for q in asked if q.group == WITHOUT_IO} == {"direct", "cot", "recite", "recall"}
@@ -139,7 +139,7 @@ def test_a_perfect_model_scores_one_and_recites_first(asked: list[Question], mon
         ), "the budget would cut a right answer"
         return [by_prompt.get(p) or by_prompt[p.split("\n")[-1]] for p in prompts]
 
-    monkeypatch.setattr(evaluation, "generate", oracle)
+    monkeypatch.setattr(ask, "generate", oracle)
     rows = evaluate(torch.nn.Identity(), load_tokenizer("tiny-s"), asked)  # type: ignore[arg-type]
     assert {row["outcome"] for row in rows} == {"correct"}
     recited = [row for row in rows if row["answer_mode"] == "recite"]

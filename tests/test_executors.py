@@ -24,10 +24,12 @@ import pandas as pd
 import pytest
 
 import pbb
-from pbb import cli, executors, paths, runs
-from pbb.experiment import Experiment
+from pbb import cli
+from pbb.experiments.experiment import Experiment
 from pbb.records import canonical
-from pbb.tasks import StageTask
+from pbb.runs import executors, run
+from pbb.runs.tasks import StageTask
+from pbb.store import root
 
 SLURM = Path(__file__).parents[1] / ".ci" / "slurm.sh"
 ARMS = ("proactive", "stage_1_only", "untuned")  # the first two share a stage
@@ -42,7 +44,7 @@ def smoke(**changes: Any) -> list[Experiment]:
 # ------------------------------------------------------------------------------------------ without jobs
 def test_one_job_a_shared_stage_and_one_an_experiment() -> None:
     experiments = [*smoke(), *smoke(seed=1)[:1]]
-    missing = runs.plan(experiments).missing
+    missing = run.plan(experiments).missing
     todo = executors.jobs(experiments, missing)
     assert [task.folder for job in todo for task in job.tasks] == list(
         dict.fromkeys(task.folder for job in todo for task in job.tasks)
@@ -84,7 +86,7 @@ def test_arguments_that_do_not_go_together(arguments: dict[str, Any], message: s
 @pytest.mark.parametrize("executor", ["local", "slurm"])
 def test_without_submitit(executor: str, run_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "submitit", None)
-    with pytest.raises(runs.RunError, match=rf"executor='{executor}' needs submitit.*pip install submitit"):
+    with pytest.raises(run.RunError, match=rf"executor='{executor}' needs submitit.*pip install submitit"):
         pbb.run(smoke(), executor=executor, say=lambda line: None)
 
 
@@ -92,7 +94,7 @@ def test_without_slurm(run_store: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", "/nowhere")
     said: list[str] = []
-    with pytest.raises(runs.RunError, match=r"there is no sbatch on PATH.*executor='local'"):
+    with pytest.raises(run.RunError, match=r"there is no sbatch on PATH.*executor='local'"):
         pbb.run(smoke(), executor="slurm", say=said.append)
     assert "on 3 workers" in said[0], "a job an experiment"
     monkeypatch.setattr(cli, "_all_experiments", lambda *_: smoke())  # F02's need general data, and time
@@ -154,7 +156,7 @@ def test_local_jobs_give_the_same_records_and_a_killed_one_is_done_again(
     pytest.importorskip("submitit")
     # Of two experiments one fails and one is done: the message names the first and its log.
     fails = sweep[0].changed(row_tokens=32, seed=1)
-    with pytest.raises(runs.RunError) as failure:
+    with pytest.raises(run.RunError) as failure:
         pbb.run([fails, sweep[2]], executor="local", workers=2, say=lambda line: None)
     (log,) = executors.logs(fails)
     assert log.parent == store / "jobs" / fails.name
@@ -163,7 +165,7 @@ def test_local_jobs_give_the_same_records_and_a_killed_one_is_done_again(
     assert "row_tokens=32" in str(failure.value)
     assert "1 of 2 jobs did not finish" in str(failure.value)
     assert "Traceback" in log.read_text()
-    assert not runs.plan([sweep[2]]).missing
+    assert not run.plan([sweep[2]]).missing
 
     # kill -9 the process that trains.
     with ThreadPoolExecutor(1) as thread:
@@ -171,7 +173,7 @@ def test_local_jobs_give_the_same_records_and_a_killed_one_is_done_again(
         wait_for(lambda: in_training(store))
         name = f"stage-{StageTask(sweep[0], 0).key}"
         os.kill(int(wait_for(lambda: working_processes(name))[0]), signal.SIGKILL)
-        with pytest.raises(runs.RunError, match=r"shared by 2 experiments: job \d+: its process ended; log "):
+        with pytest.raises(run.RunError, match=r"shared by 2 experiments: job \d+: its process ended; log "):
             running.result(timeout=500)
     before = len(submissions(store))
     said: list[str] = []
@@ -257,7 +259,7 @@ def test_caller_job_and_node_are_killed_on_slurm(
     sweep: list[Experiment], undisturbed: pd.DataFrame, slurm: Path, store: Path
 ) -> None:
     # The caller is killed while its jobs run: they go on, and the same call takes them up.
-    environment = os.environ | {"PYTHONPATH": str(paths.root())}
+    environment = os.environ | {"PYTHONPATH": str(root())}
     command = [sys.executable, "-c", DRIVER, json.dumps([asdict(e) for e in sweep])]
     caller = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
@@ -277,7 +279,7 @@ def test_caller_job_and_node_are_killed_on_slurm(
         wait_for(lambda: any(f"job {first} is in the queue already" in line for line in said))
         # A job is killed: the message says which, and where its log is; others go on.
         subprocess.run(["scancel", first], check=True)
-        with pytest.raises(runs.RunError) as failure:
+        with pytest.raises(run.RunError) as failure:
             running.result(timeout=500)
         assert submissions(store) == before, "nothing was submitted twice"
         message = str(failure.value)
@@ -320,7 +322,7 @@ def test_caller_job_and_node_are_killed_on_slurm(
     ],
 )
 def test_what_slurm_refuses(options: dict[str, Any], message: str, slurm: Path, store: Path) -> None:
-    with pytest.raises(runs.RunError, match=message):
+    with pytest.raises(run.RunError, match=message):
         pbb.run(smoke()[2], executor="slurm", slurm=options, say=lambda line: None)
     waiting = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True).stdout
     assert not waiting, "nothing is left in the queue"
@@ -331,5 +333,5 @@ def test_slurm_that_does_not_answer(slurm: Path, store: Path, monkeypatch: pytes
     text = (slurm / "slurm.conf").read_text()
     nobody.write_text(re.sub("(?m)^SlurmctldPort=.*", "SlurmctldPort=1", text))
     monkeypatch.setenv("SLURM_CONF", str(nobody))
-    with pytest.raises(runs.RunError, match="squeue does not answer"):
+    with pytest.raises(run.RunError, match="squeue does not answer"):
         pbb.run(smoke()[2], executor="slurm", say=lambda line: None)

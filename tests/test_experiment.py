@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbb.experiment import CURRICULA, KNOBS, PRESETS, Experiment, ExperimentError
+from pbb.experiments.experiment import CURRICULA, KNOBS, PRESETS, Experiment, ExperimentError
 from pbb.programs import ArithmeticSettings, generate
 from pbb.programs.algorithms import FAMILIES
 

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from synthetic_records import synthetic_records
 
+from pbb.analysis.statistics import accuracy
 from pbb.figures import style
 from pbb.figures.f06_retroactive import caption, cells, draw, headline, matched, select, table
 from pbb.figures.io import save_figure
 from pbb.records import load_records
-from pbb.statistics import accuracy
 
 ARMS = ("retroactive", "retroactive_grpo", "skip_exposure", "grpo_without_pbb", "no_demonstrations")
 CHECKPOINTS = (0.0625, 0.125, 0.25, 0.5, 1.0)

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from synthetic_records import INPUTS, synthetic_records
 
+from pbb.analysis.statistics import accuracy
 from pbb.figures.f08_sample_efficiency import caption, cells, crossing, draw, headline, select, table
 from pbb.figures.io import save_figure
 from pbb.records import RecordsError, load_records, validate
-from pbb.statistics import accuracy
 
 CURVE = {1: (0.3, 0.15), 2: (0.45, 0.2), 4: (0.6, 0.3), 7: (0.8, 0.4), 9: (0.95, 0.5)}
 

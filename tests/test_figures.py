@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from synthetic_records import synthetic_records
 
 from pbb.cli import FIGURE_IDS
-from pbb.documents import parse_answer
+from pbb.experiments.documents import parse_answer
+from pbb.experiments.studies import STUDIES
 from pbb.figures import FIGURES, style
 from pbb.figures.f02_curricula import table as f02_table
 from pbb.figures.io import (
@@ -25,7 +26,6 @@ from pbb.figures.io import (
 from pbb.figures.tables import TABLE, final, points, usable
 from pbb.programs import Execution, execute_many
 from pbb.records import ALLOWED, RecordsError, is_complete, load_records, read_manifest
-from pbb.studies import STUDIES
 
 # F07, F11 and F13 show one domain each, which is not arithmetic: test_figures_domains.py
 ON_ARITHMETIC = [figure_id for figure_id in FIGURES if figure_id not in ("F07", "F11", "F13")]

@@ -11,14 +11,14 @@ import pytest
 from matplotlib.figure import Figure
 from synthetic_records import synthetic_records
 
+from pbb.analysis.statistics import contrast
+from pbb.analysis.verdicts import NOT_AVAILABLE, beside_paper
 from pbb.figures import FIGURES, by_knob, style
 from pbb.figures.f04_representation import GAP
 from pbb.figures.io import compare, machine_folder, reference_folder, save_figure
 from pbb.figures.tables import TABLE
-from pbb.model_files import TINY_FOLDER
 from pbb.records import RecordsError
-from pbb.statistics import contrast
-from pbb.verdicts import NOT_AVAILABLE, beside_paper
+from pbb.registry import TINY_FOLDER
 
 ARMS = ("proactive", "stage_1_only", "in_context")
 MODELS = ("tiny-s", "tiny-m", "tiny-l")

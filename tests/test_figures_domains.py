@@ -12,15 +12,15 @@ import pytest
 from matplotlib.figure import Figure
 from synthetic_records import synthetic_records
 
-from pbb.curricula import curriculum
-from pbb.experiment import DISTILLATION, Experiment
+from pbb.analysis.statistics import accuracy
+from pbb.experiments.curricula import curriculum
+from pbb.experiments.experiment import DISTILLATION, Experiment
+from pbb.experiments.studies import study
 from pbb.figures import f07_ciphers, f11_composition, f13_grammars, style
 from pbb.figures.io import save_figure
 from pbb.programs.ciphers import CipherSettings, shift_weights
 from pbb.programs.domains import accepts
 from pbb.records import RecordsError, load_records, validate
-from pbb.statistics import accuracy
-from pbb.studies import study
 
 COMMON, RARE = ["1", "3", "5"], ["0", "2", "4", "6", "7", "8", "9"]  # shifts, in an alphabet of ten letters
 BY_SHIFT = {
@@ -313,7 +313,7 @@ RANDOM = Experiment.of(
 
 
 def test_random_generation_trains_nothing_and_has_a_key_of_its_own() -> None:
-    from pbb.runs import points
+    from pbb.runs.run import points
 
     assert curriculum(RANDOM) == []
     (point,) = points(RANDOM)
@@ -328,12 +328,13 @@ def test_random_generation_trains_nothing_and_has_a_key_of_its_own() -> None:
 
 
 def test_random_strings_are_scored_as_a_models_are(run_store: Path) -> None:
-    from pbb import evaluation, runs
-    from pbb.runs import points
+    from pbb.models import ask
+    from pbb.runs import run
+    from pbb.runs.run import points
 
-    asked = {(q.group, q.program.name, q.input): q for q in evaluation.questions(RANDOM, ("direct",))}
+    asked = {(q.group, q.program.name, q.input): q for q in ask.questions(RANDOM, ("direct",))}
     points(RANDOM)[0].task.run()
-    records = runs.run(RANDOM, preset="smoke", say=lambda text: None)  # nothing is missing
+    records = run.run(RANDOM, preset="smoke", say=lambda text: None)  # nothing is missing
     assert set(records["answer_mode"]) == {"direct"}
     assert len(records) == len(asked)
     assert records["outcome"].isin(["correct", "wrong"]).all(), "each can be parsed"
@@ -346,19 +347,19 @@ def test_random_strings_are_scored_as_a_models_are(run_store: Path) -> None:
         assert (row.outcome == "correct") == accepts(question.program, row.input, row.parsed)
         lengths.add(len(letters))
     assert lengths == set(range(1, 7))
-    again = evaluation.answer_at_random(RANDOM)
+    again = ask.answer_at_random(RANDOM)
     assert sorted(row["completion"] for row in again) == sorted(records["completion"])
     here = [row["completion"] for row in again]
-    assert here != [row["completion"] for row in evaluation.answer_at_random(RANDOM.changed(seed=1))]
+    assert here != [row["completion"] for row in ask.answer_at_random(RANDOM.changed(seed=1))]
     share = accuracy(records[records["group"] == "w/o IO"])["estimate"].iloc[0]
     assert 0 < share < 0.3
 
 
 def test_random_answers_of_other_domains_are_right_answers_to_other_questions() -> None:
-    from pbb import evaluation
+    from pbb.models import ask
 
     experiment = Experiment.of("smoke", curriculum="random_generation", questions=10)
-    rows = evaluation.answer_at_random(experiment)
+    rows = ask.answer_at_random(experiment)
     assert {row["parsed"] for row in rows} <= {row["expected"] for row in rows}
     right = np.mean([row["outcome"] == "correct" for row in rows])
     assert right < 0.4

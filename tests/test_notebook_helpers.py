@@ -17,15 +17,15 @@ import pytest
 from synthetic_records import synthetic_records
 
 import pbb
-from pbb import notebook_helpers as helpers
-from pbb import views
-from pbb.curricula import curriculum
-from pbb.documents import WITH_IO, WITHOUT_IO
-from pbb.experiment import CURRICULA, Experiment, ExperimentError
-from pbb.folders import RecordsError
-from pbb.notebooks import list_notebooks, read_parameters
+from pbb.experiments.curricula import curriculum
+from pbb.experiments.documents import WITH_IO, WITHOUT_IO
+from pbb.experiments.experiment import CURRICULA, Experiment, ExperimentError
+from pbb.notebook import cell as helpers
+from pbb.notebook import views
+from pbb.notebook.execute import list_notebooks, read_parameters
 from pbb.programs import DOMAINS, ArithmeticSettings, generate
-from pbb.tasks import StageTask
+from pbb.runs.tasks import StageTask
+from pbb.store import RecordsError
 
 ROOT = Path(__file__).resolve().parents[1]
 SMOKE = Experiment.of("smoke")
@@ -271,8 +271,8 @@ def test_samples_hold_one_document_of_each_kind() -> None:
 
 
 def test_coloured_tokens_are_those_with_loss() -> None:
-    from pbb.finetuning import IGNORE, encode
-    from pbb.models import load_tokenizer
+    from pbb.models.loading import load_tokenizer
+    from pbb.models.sft import IGNORE, encode
 
     documents = views.sample_documents(SMOKE, count=50)
     page = views.loss_tokens(documents, "tiny-s").data
@@ -411,10 +411,10 @@ READ_ONLY = """
 import sys
 import pandas as pd
 import pbb
-from pbb import notebook_helpers as helpers
-from pbb.folders import atomic_folder, write_manifest
-from pbb.runs import points
-from pbb.tasks import ANSWERS
+from pbb.notebook import cell as helpers
+from pbb.store import atomic_folder, write_manifest
+from pbb.runs.run import points
+from pbb.runs.tasks import ANSWERS
 
 pbb.setup()
 variant = helpers.variant(pbb.study("F05", "smoke"), "smoke", arms=["proactive"], templates=3)

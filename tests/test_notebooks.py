@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from pbb.notebooks import NotebookError, list_notebooks, read_parameters, run_notebooks, select_notebooks
+from pbb.notebook.execute import NotebookError, list_notebooks, read_parameters, run_notebooks, select_notebooks
 
 NOTEBOOKS = list_notebooks()
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pbb.documents import parse_answer
+from pbb.experiments.documents import parse_answer
 from pbb.programs import ArithmeticSettings, Execution, Program, generate
 from pbb.programs.names import BASE_NAMES
 from pbb.programs.own import MAX_INPUTS, from_function

@@ -15,18 +15,20 @@ from typing import Any
 import pytest
 
 import pbb
-from pbb import cli, estimates, runs, smollm2
-from pbb.curricula import curriculum
-from pbb.experiment import PRESETS, Experiment, ExperimentError
+from pbb import cli
+from pbb.experiments.curricula import curriculum
+from pbb.experiments.experiment import PRESETS, Experiment, ExperimentError
+from pbb.experiments.studies import FIGURES as OWN
+from pbb.experiments.studies import LADDERS, STUDIES, figures_of, study
 from pbb.figures import FIGURES
-from pbb.machine import CARD_OF, CARDS, Machine, rates
-from pbb.model_files import TINY_NAMES, config_of, hub_models
-from pbb.model_size import Shape
-from pbb.notebooks import list_notebooks
-from pbb.scheduling import card_bytes
-from pbb.studies import FIGURES as OWN
-from pbb.studies import LADDERS, STUDIES, figures_of, study
-from pbb.tasks import EvaluationTask, StageTask
+from pbb.models import smollm2
+from pbb.models.machine import CARD_OF, CARDS, Machine, rates
+from pbb.models.model_size import Shape
+from pbb.notebook.execute import list_notebooks
+from pbb.registry import TINY_NAMES, config_of, hub_models
+from pbb.runs import estimates, run
+from pbb.runs.engine import card_bytes
+from pbb.runs.tasks import EvaluationTask, StageTask
 
 ROOT = Path(pbb.__file__).parents[1]
 ON_A_CARD = tuple(CARD_OF)
@@ -80,8 +82,8 @@ def test_arms_of_one_study_have_one_budget() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(smollm2.wanted() not in ("", smollm2.FIRST_USE), reason="SmolLM2 is not installed: `make smollm2`")
 def test_rows_hold_the_longest_documents_with_room_for_longer_templates() -> None:
-    from pbb.finetuning import encode
-    from pbb.models import load_tokenizer
+    from pbb.models.loading import load_tokenizer
+    from pbb.models.sft import encode
 
     tokenizer, room = load_tokenizer("smollm2-135m"), 20  # tokens by which Llama's template is longer, and more
     for figure in ("F05", "F07", "F11", "F13"):
@@ -96,7 +98,7 @@ def test_rows_hold_the_longest_documents_with_room_for_longer_templates() -> Non
 # ---------------------------------------------------------------------------------------------------- the plan
 def test_the_plan_of_a_card_that_is_not_here(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a plan asks no network"))
-    said = str(runs.plan(few("gpu", "proactive", "stage_2_only", "retroactive_grpo"), machine=H100))
+    said = str(run.plan(few("gpu", "proactive", "stage_2_only", "retroactive_grpo"), machine=H100))
     stages = re.findall(r"  train smollm2-135m, .*; about \d+ (?:s|min), [\d.]+ GB", said)
     assert len(stages) == 5
     assert "smollm2-135m by Unsloth: CUDA found (NVIDIA H100 80GB HBM3); bfloat16 weights" in said
@@ -105,22 +107,22 @@ def test_the_plan_of_a_card_that_is_not_here(run_store: Path, monkeypatch: pytes
     assert "times are estimates, not measured on the NVIDIA H100 80GB HBM3: 25% of its datasheet's 989 TFLOP/s" in said
     assert re.search(r"weights: about [\d.]+ GB of disk$", said)
 
-    said = str(runs.plan(few("colab", "proactive"), machine=T4))
+    said = str(run.plan(few("colab", "proactive"), machine=T4))
     assert "float16 weights (compute capability 7.5 has no bfloat16)" in said
     assert re.search(r"; about 2\.5 GB to download \(\d+ GB free\); its commit is .* not known yet; gated", said)
-    large = str(runs.plan(few("paper", "proactive", model="Qwen/Qwen3-14B"), machine=CARDS["l4"]))
+    large = str(run.plan(few("paper", "proactive", model="Qwen/Qwen3-14B"), machine=CARDS["l4"]))
     assert "of the card's 24 GB: too much, unless" in large
 
 
 def test_a_backend_that_cannot_run_is_said_and_not_timed(run_store: Path) -> None:
     bare = replace(T4, without="Unsloth is not installed (`make unsloth`)", four_bits=False)
-    said = str(runs.plan(few("colab", "stage_1_only"), machine=bare))
+    said = str(run.plan(few("colab", "stage_1_only"), machine=bare))
     assert "backend='unsloth' cannot run here: Unsloth is not installed" in said
     assert re.search(r"  train .* stage 'w/ IO'[^;]*\n", said)
 
 
 def test_without_a_card_the_plan_tells_of_the_cpu(run_store: Path) -> None:
-    todo = runs.plan(few("cpu", "proactive"), workers=2)
+    todo = run.plan(few("cpu", "proactive"), workers=2)
     assert re.search(r"evaluations: about \d+ min on 2 workers\n  weights: about \d+ MB of disk in .* free", str(todo))
     assert "TFLOP/s" not in str(todo)
 
@@ -200,9 +202,9 @@ def test_measured_rates_stand_for_estimates_on_the_same_kind_of_device(
     run_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (experiment,) = few("gpu", "stage_1_only")
-    monkeypatch.setattr(runs, "this_machine", lambda: H100)
-    monkeypatch.setattr(runs, "_measured_rates", lambda device: {"smollm2-135m": 1000.0} if device == "cuda" else {})
-    here, elsewhere = runs.plan([experiment]), runs.plan([experiment], machine=H100)
+    monkeypatch.setattr(run, "this_machine", lambda: H100)
+    monkeypatch.setattr(run, "_measured_rates", lambda device: {"smollm2-135m": 1000.0} if device == "cuda" else {})
+    here, elsewhere = run.plan([experiment]), run.plan([experiment], machine=H100)
     (task,) = (t for t in here.missing if isinstance(t, StageTask))
     assert here.estimates[task.folder] == task.tokens / 1000
     assert elsewhere.estimates[task.folder] == estimates.seconds(task, H100)
@@ -213,7 +215,7 @@ def test_every_run_of_a_preset_fits_its_card(preset: str) -> None:
     machine = CARDS[CARD_OF[preset]]
     for figure in figures_of(preset):
         for e in study(figure, preset):
-            for point in runs.points(e):
+            for point in run.points(e):
                 for task in (*point.task.needs, point.task):
                     assert card_bytes(task, machine) <= machine.memory, f"{figure}: {task}"
 

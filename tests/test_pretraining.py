@@ -10,18 +10,18 @@ import torch
 from datasets import load_from_disk
 from transformers import LlamaForCausalLM
 
-from pbb import pretraining
-from pbb.base_data import CIPHERS, BaseMixture, mixture_of
-from pbb.curricula import _general
-from pbb.documents import in_context, parse_answer, question
-from pbb.evaluation import generate
-from pbb.experiment import Experiment
-from pbb.folders import read_manifest
-from pbb.model_files import TINY_FOLDER
-from pbb.models import load, load_tokenizer
+from pbb.experiments.base_data import CIPHERS, BaseMixture, mixture_of
+from pbb.experiments.curricula import _general
+from pbb.experiments.documents import in_context, parse_answer, question
+from pbb.experiments.experiment import Experiment
+from pbb.models import pretraining
+from pbb.models.ask import generate
+from pbb.models.loading import load, load_tokenizer
+from pbb.models.tokenizer import VOCABULARY
 from pbb.programs.arithmetic import ArithmeticSettings
 from pbb.programs.domains import generate as generate_programs
-from pbb.tokenizer import VOCABULARY
+from pbb.registry import TINY_FOLDER
+from pbb.store import read_manifest
 
 
 @pytest.mark.slow

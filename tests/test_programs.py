@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbb.base_data import BASE_PROGRAMS, base_programs
+from pbb.experiments.base_data import BASE_PROGRAMS, base_programs
 from pbb.programs import ArithmeticSettings, Program, execute_many, generate, interpreter, normalised
 from pbb.programs.arithmetic import (
     CONTROL,

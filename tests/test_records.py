@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_records import synthetic_records
 
-from pbb import folders
+from pbb import store
 from pbb.records import (
     ALLOWED,
     COLUMNS,
@@ -217,7 +217,7 @@ def test_a_full_disk_is_explained(tmp_path: Path, fault: Exception) -> None:
 
 def test_a_killed_writer_leaves_nothing_that_is_read(frame: pd.DataFrame, tmp_path: Path) -> None:
     script = (
-        "import sys, time\nfrom pbb.folders import atomic_folder, write_manifest\n"
+        "import sys, time\nfrom pbb.store import atomic_folder, write_manifest\n"
         "with atomic_folder(sys.argv[1]) as partial:\n"
         "    write_manifest(partial, {})\n    print('built', flush=True)\n    time.sleep(60)\n"
     )
@@ -253,13 +253,13 @@ def test_the_environment_names_neither_host_nor_path() -> None:
 
 
 def test_outside_git_there_is_no_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "__file__", str(tmp_path / "pbb" / "folders.py"))
-    assert folders.git_revision() == (None, None)
+    monkeypatch.setattr(store, "__file__", str(tmp_path / "pbb" / "folders.py"))
+    assert store.git_revision() == (None, None)
 
 
 def test_the_read_wing_never_imports_torch() -> None:
     script = (
-        "import sys, pbb.records, pbb.statistics, pbb.figures.io\n"
+        "import sys, pbb.records, pbb.analysis.statistics, pbb.figures.io\n"
         "heavy = {'torch', 'transformers', 'trl', 'peft', 'datasets'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

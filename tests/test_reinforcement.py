@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 import torch
 
-from pbb import runs
-from pbb.curricula import Group, LeakageError, _guarded, curriculum, groups
-from pbb.documents import WITH_IO, WITHOUT_IO, Document, execution_document
-from pbb.experiment import Experiment
-from pbb.finetuning import IGNORE, fill_rows
-from pbb.folders import read_manifest
-from pbb.models import load, load_tokenizer, save
-from pbb.reinforcement import ExactMatch, PolicyOptimisation, question_rows, reinforce
-from pbb.tasks import StageTask
+from pbb.experiments.curricula import Group, LeakageError, _guarded, curriculum, groups
+from pbb.experiments.documents import WITH_IO, WITHOUT_IO, Document, execution_document
+from pbb.experiments.experiment import Experiment
+from pbb.models.grpo import ExactMatch, PolicyOptimisation, question_rows, reinforce
+from pbb.models.loading import load, load_tokenizer, save
+from pbb.models.sft import IGNORE, fill_rows
+from pbb.runs import run
+from pbb.runs.tasks import StageTask
+from pbb.store import read_manifest
 
 EXPERIMENT = Experiment(
     curriculum="retroactive", with_io_programs=8, without_io_programs=3, demonstrations=2, general_ratio=0.0
@@ -136,7 +136,7 @@ def test_a_stage_by_rewards_is_trained_asked_and_counted(run_store: Path, micro_
         curriculum="retroactive_grpo", model=micro_model, exposure_steps=2, batch_rows=4, grpo_warmup_steps=2,
         grpo_steps=4, grpo_completions=8, grpo_group=4, checkpoints=1, stage_2_doublings=2, questions=1,
     )  # fmt: skip
-    for point in runs.points(e):
+    for point in run.points(e):
         for task in (*point.task.needs, point.task):
             task.run()
     exposure, shown, rewarded = (read_manifest(StageTask(e, index).folder) for index in (0, 1, 2))
@@ -147,7 +147,7 @@ def test_a_stage_by_rewards_is_trained_asked_and_counted(run_store: Path, micro_
     log = pd.read_csv(StageTask(e, 2).folder / "training_log.csv")
     assert rewarded["tokens"] == log["tokens_generated"].iloc[-1] + log["tokens_trained"].iloc[-1]
 
-    records = runs.run(e, preset="smoke", say=lambda line: None)
+    records = run.run(e, preset="smoke", say=lambda line: None)
     moments = records.drop_duplicates(["stage", "step"]).sort_values("tokens")
     counted = moments[["stage", "step", "tokens", "questions_trained"]].to_numpy().tolist()
     each, more, seen = 2 * 4 * 128, rewarded["tokens"], shown["documents"][f"{WITH_IO}: execution"]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pbb import remembered as module
-from pbb import runs, tasks
-from pbb.experiment import Experiment
-from pbb.remembered import remembered
+from pbb.experiments.experiment import Experiment
+from pbb.runs import remembered as module
+from pbb.runs import run, tasks
+from pbb.runs.remembered import remembered
 
 
 def test_a_result_is_made_once_for_a_key_and_for_the_code(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_a_second_plan_draws_no_programs(run_store: Path, monkeypatch: pytest.Mo
             cached.cache_clear()
 
     forget()
-    first = runs.plan([experiment])
+    first = run.plan([experiment])
     keys = [task.key for task in first.tasks]
     forget()
 
@@ -58,6 +58,6 @@ def test_a_second_plan_draws_no_programs(run_store: Path, monkeypatch: pytest.Mo
         raise AssertionError("programs are drawn")
 
     monkeypatch.setattr(tasks, "groups", drawn)
-    monkeypatch.setattr("pbb.curricula.groups", drawn)
-    assert [task.key for task in runs.plan([experiment]).tasks] == keys
-    assert str(runs.plan([experiment])) == str(first)
+    monkeypatch.setattr("pbb.experiments.curricula.groups", drawn)
+    assert [task.key for task in run.plan([experiment]).tasks] == keys
+    assert str(run.plan([experiment])) == str(first)

@@ -32,16 +32,17 @@ from hypothesis import strategies as st
 from synthetic_records import synthetic_records
 
 import pbb
-from pbb import evaluation, runs, scheduling
-from pbb.experiment import _RANGES, _TUPLES, Experiment, ExperimentError
+from pbb.experiments.experiment import _RANGES, _TUPLES, Experiment, ExperimentError
 from pbb.figures.io import save_figure
-from pbb.folders import RecordsError
-from pbb.models import ModelError, load, load_tokenizer
+from pbb.models import ask
+from pbb.models.loading import ModelError, load, load_tokenizer
 from pbb.programs import ArithmeticSettings, generate
 from pbb.programs.own import Draft, finish, prepare
 from pbb.programs.own_source import OwnProgramError
 from pbb.records import canonical
-from pbb.tasks import StageTask, Task
+from pbb.runs import engine, run
+from pbb.runs.tasks import StageTask, Task
+from pbb.store import RecordsError
 
 ROOT = Path(pbb.__file__).parents[1]
 KILLS = int(os.environ.get("PBB_TEST_KILLS", "5"))
@@ -66,18 +67,18 @@ def experiments(micro_model: str) -> list[Experiment]:
 def in_this_process(tasks: Sequence[Task], workers: int, say: Callable[[str], object], **how: Any) -> None:
     """Do what a worker does, without the ten seconds that starting one takes."""
     for task in tasks:
-        if failure := scheduling.do(task):
-            raise runs.RunError(f"could not {task}: {failure}")
+        if failure := engine.do(task):
+            raise run.RunError(f"could not {task}: {failure}")
 
 
-def run(experiments: Sequence[Experiment]) -> pd.DataFrame:
-    return canonical(runs.run(experiments, workers=1, say=lambda line: None))
+def recorded(experiments: Sequence[Experiment]) -> pd.DataFrame:
+    return canonical(run.run(experiments, workers=1, say=lambda line: None))
 
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Runs happen in this process, on one thread as in a worker."""
-    monkeypatch.setattr(runs, "execute", in_this_process)
+    monkeypatch.setattr(run, "execute", in_this_process)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -91,9 +92,9 @@ def undisturbed(experiments: list[Experiment], tmp_path_factory: pytest.TempPath
     threads = torch.get_num_threads()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PBB_RUNS", str(store))
-        patch.setattr(runs, "execute", in_this_process)
+        patch.setattr(run, "execute", in_this_process)
         torch.set_num_threads(1)
-        records = run(experiments)
+        records = recorded(experiments)
         torch.set_num_threads(threads)
     return records, store
 
@@ -127,9 +128,10 @@ NURSERY = """
 import json, os, sys, torch
 torch.set_num_threads(1)
 import pbb
-from pbb import evaluation, finetuning, models, runs
+from pbb.models import ask, loading, sft
+from pbb.runs import run
 experiments = [pbb.Experiment(**values) for values in json.loads(sys.argv[1])]
-runs.execute = lambda tasks, workers, say, **how: [task.run() for task in tasks]
+run.execute = lambda tasks, workers, say, **how: [task.run() for task in tasks]
 for folder in sys.stdin:
     if not (life := os.fork()):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -254,14 +256,14 @@ def test_a_full_disk_while_a_run_writes(
     monkeypatch.setenv("PBB_RUNS", str(store))
     one = experiments[2 if what == "answers" else 1]  # "untuned" has no weights
     if what != "answers":
-        before, *others = runs.plan([one]).missing
-        runs.execute([before, *others] if what == "records" else [before], 1, print)
+        before, *others = run.plan([one]).missing
+        run.execute([before, *others] if what == "records" else [before], 1, print)
     rest = fill(small_disk, 65536 if what == "weights" else 4096)
-    with pytest.raises((runs.RunError, RecordsError), match=r"the disk is full \(0 MB free\)\. Free some space"):
-        run([one])
+    with pytest.raises((run.RunError, RecordsError), match=r"the disk is full \(0 MB free\)\. Free some space"):
+        recorded([one])
     assert not left(store / {"weights": "stages", "answers": "evaluations", "records": "results"}[what])
     rest.unlink()
-    pd.testing.assert_frame_equal(run([one]), of(one, undisturbed))
+    pd.testing.assert_frame_equal(recorded([one]), of(one, undisturbed))
 
 
 def test_a_full_disk_while_a_figure_is_saved(small_disk: Path) -> None:
@@ -304,7 +306,7 @@ def test_damage_is_named_with_a_way_out_or_does_not_matter(
     """Each kind of file that a store has, read by what comes after it. Wrong records never come of it."""
     store, arm = tmp_path / "runs", experiments[1]
     monkeypatch.setenv("PBB_RUNS", str(undisturbed[1]))
-    stage, asked = StageTask(arm, 0).folder, runs.points(arm)[-1].task.folder
+    stage, asked = StageTask(arm, 0).folder, run.points(arm)[-1].task.folder
     files = [file for folder in (stage, asked) for file in sorted(folder.rglob("*.*")) if file.is_file()]
     files += (undisturbed[1] / "results").glob(f"{arm.name}-*/*.*")
     assert {file.suffix for file in files} == {".json", ".csv", ".parquet", ".safetensors"}
@@ -317,14 +319,14 @@ def test_damage_is_named_with_a_way_out_or_does_not_matter(
         shutil.copytree(undisturbed[1], store, ignore=shutil.ignore_patterns(*readers[where.parts[0]]))
         broken(store / where, how)
         try:
-            records, message = run([arm]), ""
-        except (RecordsError, runs.RunError, ModelError) as error:
+            records, message = recorded([arm]), ""
+        except (RecordsError, run.RunError, ModelError) as error:
             message = str(error)
         if message:
             named = set(re.findall(r"delete the folder (.+?) and run the same", message))
             assert named == {str(store.joinpath(*where.parts[:2]))}, f"{where}: {message}"
             shutil.rmtree(named.pop())
-            records = run([arm])
+            records = recorded([arm])
         pd.testing.assert_frame_equal(records, expected)
 
 
@@ -349,8 +351,8 @@ def test_foreign_files_in_the_store_are_left_alone(
     for name, text in foreign.items():
         (store / name).parent.mkdir(parents=True, exist_ok=True)
         (store / name).write_text(text)
-    same(run(experiments), undisturbed)
-    same(run(experiments), undisturbed)
+    same(recorded(experiments), undisturbed)
+    same(recorded(experiments), undisturbed)
     assert {name: (store / name).read_text() for name in foreign} == foreign
 
 
@@ -464,11 +466,11 @@ def test_a_clock_that_jumps_backwards(
     monkeypatch.setenv("PBB_RUNS", str(tmp_path))
     real, calls = time.time, iter(range(10**9))
     monkeypatch.setattr(time, "time", lambda: real() - 86400 * next(calls))
-    same(run(experiments), undisturbed)
+    same(recorded(experiments), undisturbed)
     assert next(calls) > 3, "somebody asks for the time"
     manifests = [json.loads(file.read_bytes()) for file in tmp_path.glob("*/*/manifest.json")]
     assert all(0 <= manifest["seconds"] < 600 for manifest in manifests)
-    assert runs.plan([experiments[0].changed(stage_1_steps=1000)]).seconds > 0
+    assert run.plan([experiments[0].changed(stage_1_steps=1000)]).seconds > 0
 
 
 # --------------------------------------------------------------------------------- a thousand malformed of each
@@ -509,10 +511,10 @@ def test_malformed_configurations_are_refused_by_field_and_value(wrong: tuple[st
 
 def test_no_experiments_and_no_workers_are_refused(experiments: list[Experiment]) -> None:
     with pytest.raises(ValueError, match="experiments: none were given; valid: one or more"):
-        runs.run([])
+        run.run([])
     for workers in (0, -1, 1.5, True, "2"):
         with pytest.raises(ValueError, match=rf"workers={workers!r} is not valid; valid: None for one a core"):
-            runs.run(experiments, workers=workers)  # type: ignore[arg-type]
+            run.run(experiments, workers=workers)  # type: ignore[arg-type]
 
 
 SOUND = generate(ArithmeticSettings(statements=3, control=("if", "for", "while")), 20, "tests", "robustness")
@@ -669,16 +671,16 @@ def test_a_models_output_is_never_executed(
     experiment = Experiment(**values, asked=("direct", "cot", "recite", "recall"))
     file = tmp_path / "harm"
     answers = iter(form.format(file=str(file)) for _ in range(1000) for form in FORMS)
-    asked = evaluation.questions(experiment)
+    asked = ask.questions(experiment)
     tokenizer = load_tokenizer("tiny-s")
 
     def refuse(*arguments: Any, **options: Any) -> Any:
         raise AssertionError(f"executed: {arguments}")
 
-    monkeypatch.setattr(evaluation, "generate", lambda model, tokenizer, prompts, *_: [next(answers) for _ in prompts])
+    monkeypatch.setattr(ask, "generate", lambda model, tokenizer, prompts, *_: [next(answers) for _ in prompts])
     for owner, name in ((builtins, "exec"), (builtins, "eval"), (os, "system"), (subprocess, "Popen")):
         monkeypatch.setattr(owner, name, refuse)
-    rows = evaluation.evaluate(torch.nn.Identity(), tokenizer, asked)  # type: ignore[arg-type]
+    rows = ask.evaluate(torch.nn.Identity(), tokenizer, asked)  # type: ignore[arg-type]
     monkeypatch.undo()
     assert {row["answer_mode"] for row in rows} == {"direct", "cot", "recite", "recall"}
     assert {row["outcome"] for row in rows} <= {"wrong", "unparsed"}

@@ -16,11 +16,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pbb import cli, remembered, runs, studies
-from pbb.experiment import Experiment
-from pbb.folders import CorruptRunError
+from pbb import cli
+from pbb.experiments import studies
+from pbb.experiments.experiment import Experiment
 from pbb.records import canonical, validate
-from pbb.tasks import StageTask
+from pbb.runs import remembered, run
+from pbb.runs.tasks import StageTask
+from pbb.store import CorruptRunError
 
 RUN = """
 import json, sys, pbb
@@ -43,7 +45,7 @@ def start(experiments: list[Experiment], store: Path, out: Path) -> subprocess.P
     script = out.with_suffix(".py")
     script.write_text(RUN)
     values = json.dumps([asdict(e) for e in experiments])
-    environment = os.environ | {"PBB_RUNS": str(store), "PYTHONPATH": str(Path(runs.__file__).parents[1])}
+    environment = os.environ | {"PBB_RUNS": str(store), "PYTHONPATH": str(Path(run.__file__).parents[1])}
     return subprocess.Popen(
         [sys.executable, str(script), values, str(out)], env=environment, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, start_new_session=True,
@@ -98,12 +100,12 @@ def test_two_processes_asking_for_the_same_runs_share_them(
 @pytest.mark.slow
 def test_sharing_caching_and_damage(experiments: list[Experiment], run_store: Path) -> None:
     """One store, in turn: a plan that says what is shared, a second call that does nothing, then broken files."""
-    todo = runs.plan(experiments)
+    todo = run.plan(experiments)
     stages = [task for task in todo.missing if isinstance(task, StageTask)]
     assert len(stages) == 2, "Stage 1 is shared by two arms"
     assert "2 stages to train, shared by arms that would train 3" in str(todo)
 
-    records = runs.run(experiments, workers=1, say=lambda line: None)
+    records = run.run(experiments, workers=1, say=lambda line: None)
     validate(records)
     assert set(records["curriculum"]) == {"proactive", "stage_1_only", "untuned"}
     final = records[records["curriculum"] == "proactive"]
@@ -111,7 +113,7 @@ def test_sharing_caching_and_damage(experiments: list[Experiment], run_store: Pa
     before = {path: path.stat().st_mtime_ns for path in run_store.rglob("*.parquet")}
 
     said: list[str] = []
-    again = runs.run(experiments, workers=1, say=said.append)
+    again = run.run(experiments, workers=1, say=said.append)
     pd.testing.assert_frame_equal(canonical(again), canonical(records))
     assert "nothing to compute" in said[0]
     assert len(said) == 1
@@ -121,11 +123,11 @@ def test_sharing_caching_and_damage(experiments: list[Experiment], run_store: Pa
     damaged = run_folder / "records.parquet"
     damaged.write_bytes(damaged.read_bytes()[:-20])
     with pytest.raises(CorruptRunError, match="delete the folder"):
-        runs.run(experiments, workers=1, say=said.append)
+        run.run(experiments, workers=1, say=said.append)
     for file in run_folder.iterdir():
         file.unlink()
     run_folder.rmdir()  # the way out that the message names
-    pd.testing.assert_frame_equal(canonical(runs.run(experiments, workers=1, say=said.append)), canonical(records))
+    pd.testing.assert_frame_equal(canonical(run.run(experiments, workers=1, say=said.append)), canonical(records))
 
     # Answers gone, weights kept: only the evaluation is done again. Weights gone, answers kept: nothing is.
     stage_folder = stages[0].folder
@@ -133,7 +135,7 @@ def test_sharing_caching_and_damage(experiments: list[Experiment], run_store: Pa
     for file in sorted(stage_folder.rglob("*"), reverse=True):
         file.unlink() if file.is_file() else file.rmdir()
     stage_folder.rmdir()
-    assert not runs.plan(experiments).missing
+    assert not run.plan(experiments).missing
     assert len(digest) == 64
 
 
@@ -141,22 +143,22 @@ def test_what_is_no_experiment_and_what_is_no_folder_is_refused_at_once(
     experiments: list[Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ValueError, match="experiments: 'F05' is a str; valid: an Experiment, or several"):
-        runs.plan(["F05"])  # type: ignore[list-item]
+        run.plan(["F05"])  # type: ignore[list-item]
     file = tmp_path / "a file"
     file.write_text("")
     monkeypatch.setenv("PBB_RUNS", str(file))
-    with pytest.raises(runs.RunError, match=r"a file: no runs can be kept there \(File exists\); valid: PBB_RUNS="):
-        runs.run(experiments[0], say=lambda line: None)
+    with pytest.raises(run.RunError, match=r"a file: no runs can be kept there \(File exists\); valid: PBB_RUNS="):
+        run.run(experiments[0], say=lambda line: None)
 
 
 def test_a_failing_task_is_named_and_the_way_on_is_said(
     experiments: list[Experiment], run_store: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="tiny-m-ciphers, tiny-m-tutored, a folder, or a Hub id"):
-        runs.run(experiments[0].changed(model="/nowhere/at all"), say=lambda line: None)
+        run.run(experiments[0].changed(model="/nowhere/at all"), say=lambda line: None)
     short = experiments[1].changed(row_tokens=32)
-    with pytest.raises(runs.RunError, match=r"(?s)could not train .*row_tokens=32.*goes on from what is complete"):
-        runs.run(short, workers=1, say=lambda line: None)
+    with pytest.raises(run.RunError, match=r"(?s)could not train .*row_tokens=32.*goes on from what is complete"):
+        run.run(short, workers=1, say=lambda line: None)
     assert not [path for path in (run_store / "stages").glob("[0-9a-f]*") if path.is_dir()]
 
 
@@ -165,7 +167,7 @@ def test_a_figure_is_drawn_again_only_when_its_runs_or_the_code_have_changed(
 ) -> None:
     one = Experiment.of("smoke", curriculum="in_context")
     monkeypatch.setitem(studies.STUDIES, "F05", lambda preset, seed: [one.changed(seed=seed)])
-    runs.run([one, one.changed(seed=1)], preset="smoke", workers=1, say=lambda line: None)
+    run.run([one, one.changed(seed=1)], preset="smoke", workers=1, say=lambda line: None)
     picture = tmp_path / "F05_answer_mode" / "figure.png"
 
     def drawn(seeds: int) -> int:

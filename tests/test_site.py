@@ -15,11 +15,11 @@ import matplotlib.image
 import nbformat
 import pytest
 
-from pbb import claims
-from pbb import site as gallery
-from pbb.board import board
+from pbb.analysis import claims
+from pbb.analysis.board import board
 from pbb.figures import FIGURES
-from pbb.folders import RecordsError, is_complete, read_manifest
+from pbb.notebook import site as gallery
+from pbb.store import RecordsError, is_complete, read_manifest
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCES = sorted(file.parent for file in (ROOT / "figures" / "reference").glob("*/*/manifest.json"))
@@ -80,7 +80,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("a site")
     root = checkout(folder / "clone", *(reference.name for reference in REFERENCES))
     code = (
-        "import sys; from pathlib import Path; from pbb.site import build; build(*map(Path, sys.argv[1:])); "
+        "import sys; from pathlib import Path; from pbb.notebook.site import build; build(*map(Path, sys.argv[1:])); "
         "heavy = {'torch', 'transformers', 'trl'} & sys.modules.keys(); assert not heavy, heavy"
     )
     command = [sys.executable, "-c", code, str(folder / "site"), str(root)]

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 from synthetic_records import synthetic_records
 
-from pbb.records import RecordsError
-from pbb.statistics import (
+from pbb.analysis.statistics import (
     Crossing,
     _weights,
     accuracy,
@@ -23,6 +22,7 @@ from pbb.statistics import (
     crossing,
     permuted_control,
 )
+from pbb.records import RecordsError
 
 
 def answers(rates: np.ndarray, questions: int, rng: np.random.Generator, seeds: int = 1) -> pd.DataFrame:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import pbb
-from pbb import teaching
-from pbb.curricula import curriculum
-from pbb.documents import WITHOUT_IO
-from pbb.experiment import ExperimentError
+from pbb.experiments import teaching
+from pbb.experiments.curricula import curriculum
+from pbb.experiments.documents import WITHOUT_IO
+from pbb.experiments.experiment import ExperimentError
 
 SOURCE = "def Zubrix(x):\n    return (x * 3 + 4) % 7\n"
 DESCRIPTION = "Zubrix of x: take x, multiply by 3, add 4, modulo 7, return it."

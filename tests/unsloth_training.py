@@ -14,8 +14,8 @@ from typing import Any
 
 os.environ.update(UNSLOTH_FORCE_CPU="1", HF_HUB_OFFLINE="1")
 
-from pbb import backends
-from pbb.experiment import Experiment
+from pbb.experiments.experiment import Experiment
+from pbb.models import backends
 
 
 def main(model_name: str, out: Path, backend: str, rank: int, grpo: bool) -> dict[str, Any]:
@@ -24,25 +24,25 @@ def main(model_name: str, out: Path, backend: str, rank: int, grpo: bool) -> dic
     import torch
 
     torch.set_num_threads(1)
-    from pbb import evaluation, finetuning, models, reinforcement
-    from pbb.curricula import curriculum, groups
+    from pbb.experiments.curricula import curriculum, groups
+    from pbb.models import ask, grpo, loading, sft
 
     # Products on bfloat16 tiles, where a CPU has them, differ by more than the two backends do.
-    finetuning.use_fast_matmul = lambda: "float32"
+    sft.use_fast_matmul = lambda: "float32"
     e = Experiment(
         model=model_name, curriculum="retroactive", backend=backend, lora_rank=rank, with_io_programs=6, seed=3,
         without_io_programs=3, demonstrations=1, general_ratio=0.0, templates=1, trained_modes=("direct",),
     )  # fmt: skip
     chosen = backends.choose(e)
     model, tokenizer = backends.load(e, chosen)
-    rows, _ = finetuning.fill_rows(curriculum(e)[0].documents(), tokenizer, 128, 24)
-    how = finetuning.Optimisation(learning_rate=3e-3, batch_rows=4, row_tokens=128, lora_rank=rank)
-    done = finetuning.finetune(
+    rows, _ = sft.fill_rows(curriculum(e)[0].documents(), tokenizer, 128, 24)
+    how = sft.Optimisation(learning_rate=3e-3, batch_rows=4, row_tokens=128, lora_rank=rank)
+    done = sft.finetune(
         model, tokenizer, rows, 12, how, 3, progress=False, backend=chosen,
-        checkpoints=[12], on_checkpoint=lambda step, current: models.save(current, out / "sft"),
+        checkpoints=[12], on_checkpoint=lambda step, current: loading.save(current, out / "sft"),
     )  # fmt: skip
-    reloaded, _ = models.load(model_name, out / "sft")
-    asked = evaluation.evaluate(reloaded, tokenizer, evaluation.questions(e, ("direct",)))
+    reloaded, _ = loading.load(model_name, out / "sft")
+    asked = ask.evaluate(reloaded, tokenizer, ask.questions(e, ("direct",)))
     report = {
         "chosen": str(chosen),
         "losses": [row["loss"] for row in done.log],
@@ -50,16 +50,16 @@ def main(model_name: str, out: Path, backend: str, rank: int, grpo: bool) -> dic
     }
     if grpo:
         model, tokenizer = backends.load(e, chosen, out / "sft")
-        policy = reinforcement.PolicyOptimisation(
+        policy = grpo.PolicyOptimisation(
             completions=16, group_size=8, generation_batch_size=16, temperature=2.0, max_completion_length=4,
             lora_rank=rank, learning_rate=1e-3,
         )  # fmt: skip
-        rewarded = reinforcement.reinforce(
+        rewarded = grpo.reinforce(
             model, tokenizer, curriculum(e)[1].documents(), groups(e)[0], 2, policy, 3, progress=False,
-            checkpoints=[2], on_checkpoint=lambda step, current: models.save(current, out / "grpo"),
+            checkpoints=[2], on_checkpoint=lambda step, current: loading.save(current, out / "grpo"),
         )  # fmt: skip
         report["generated"] = rewarded.tokens_generated
-        models.load(model_name, out / "grpo")
+        loading.load(model_name, out / "grpo")
     return report
 
 

@@ -20,12 +20,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pbb.analysis.statistics import chance, permuted_control
 from pbb.figures import style
 from pbb.figures.tables import PANEL, TABLE, asked_by_name, final, panel_name, points, sizes, usable
-from pbb.folders import RecordsError
-from pbb.model_files import TINY_NAMES, ModelError, config_of
-from pbb.model_size import Shape
-from pbb.statistics import chance, permuted_control
+from pbb.models.model_size import Shape
+from pbb.registry import TINY_NAMES, ModelError, config_of
+from pbb.store import RecordsError
 
 TRAINED = ("homogeneous", "proactive", "retroactive")
 CONTROL, CEILING = "stage_1_only", "in_context"

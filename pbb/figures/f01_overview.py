@@ -12,7 +12,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from pbb.figures import style
 from pbb.figures.tables import final, usable
-from pbb.folders import RecordsError
+from pbb.store import RecordsError
 
 ID, NAME, TITLE = "F01", "F01_overview", "Programming by Backprop, with real documents and a real answer"
 CLAIM = "Training on a program's source alone lets the model run it by name."

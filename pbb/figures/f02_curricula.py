@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pbb.analysis.statistics import chance
 from pbb.figures import style
 from pbb.figures.tables import (
     PANEL,
@@ -19,7 +20,6 @@ from pbb.figures.tables import (
     sizes,
     usable,
 )
-from pbb.statistics import chance
 
 ID, NAME, TITLE = "F02", "F02_curricula", "w/o IO accuracy over training, by curriculum"
 CLAIM = (

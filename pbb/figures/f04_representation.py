@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from pbb.analysis.statistics import contrast
 from pbb.figures import by_knob, style
 from pbb.figures.by_knob import CEILING, TRAINED, Line, of
 from pbb.figures.tables import PANEL, TABLE, headline_of
-from pbb.statistics import contrast
 
 ID, NAME, TITLE = "F04", "F04_representation", "w/o IO accuracy of code and of its description, by model size"
 CLAIM = "Code works better than descriptions that say the same; the gap narrows with model size (C2)."

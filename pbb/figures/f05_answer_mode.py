@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pbb.analysis.statistics import chance, permuted_control
 from pbb.figures import style
 from pbb.figures.tables import PANEL, TABLE, asked_by_name, final, headline_of, panel_name, points, sizes, usable
-from pbb.statistics import chance, permuted_control
 
 ID, NAME, TITLE = "F05", "F05_answer_mode", "w/o IO accuracy by answer mode and program length"
 CLAIM = "Direct answers work, above their controls; CoT is more reliable (C3)."

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pbb.analysis.statistics import accuracy, chance
 from pbb.figures import style
 from pbb.figures.tables import PANEL, TABLE, final, headline_of, panel_name, sizes, usable
-from pbb.statistics import accuracy, chance
 
 ID, NAME, TITLE = "F06", "F06_retroactive", "Retroactive-PBB's Stage 2 by GRPO and by SFT"
 CLAIM = "Retroactive-PBB by RL generalises faster and more steadily than by SFT (C8)."

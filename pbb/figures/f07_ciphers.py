@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from pbb.analysis.statistics import accuracy, chance
 from pbb.figures import style
 from pbb.figures.tables import MEASURED, PANEL, asked_by_name, final, headline_of, panel_name, sizes, usable
-from pbb.folders import RecordsError
 from pbb.programs.ciphers import CipherSettings, shift_weights
-from pbb.statistics import accuracy, chance
+from pbb.store import RecordsError
 
 ID, NAME, TITLE = "F07", "F07_ciphers", "Accuracy on ciphers by shift: source, skewed demonstrations, or both"
 CLAIM = (

@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pbb import statistics
+from pbb.analysis import statistics
+from pbb.analysis.statistics import Crossing, chance
 from pbb.figures import style
 from pbb.figures.tables import PANEL, TABLE, asked_by_name, final, headline_of, panel_name, points, sizes, usable
-from pbb.folders import RecordsError
-from pbb.statistics import Crossing, chance
+from pbb.store import RecordsError
 
 ID, NAME, TITLE = "F08", "F08_sample_efficiency", "Distillation by number of demonstrations, against the source alone"
 CLAIM = "One instruction is worth many execution examples (C6)."

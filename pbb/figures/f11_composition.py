@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pbb.analysis.statistics import accuracy, chance
 from pbb.figures import style
 from pbb.figures.tables import MEASURED, PANEL, final, headline_of, panel_name, sizes, usable
-from pbb.folders import RecordsError
-from pbb.statistics import accuracy, chance
+from pbb.store import RecordsError
 
 ID, NAME, TITLE = "F11", "F11_composition", "Composites of separately learnt programs, beside their parts"
 CLAIM = "Two programs that were learnt separately, by their source alone, can be composed: f(g(x)) is executed (C11)."

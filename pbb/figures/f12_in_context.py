@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
+from pbb.analysis.statistics import CLUSTER, chance, contrast
 from pbb.figures import style
 from pbb.figures.tables import PANEL, TABLE, asked_by_name, final, headline_of, panel_name, points, sizes, usable
-from pbb.statistics import CLUSTER, chance, contrast
 
 ID, NAME, TITLE = "F12", "F12_in_context", "The source in the prompt against the source in the weights"
 CLAIM = "Execution in context is more reliable than PBB (C7)."

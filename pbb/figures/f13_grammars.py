@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pbb.analysis.statistics import CLUSTER, accuracy
 from pbb.figures import style
 from pbb.figures.tables import MEASURED, PANEL, asked_by_name, final, headline_of, panel_name, sizes, usable
-from pbb.folders import RecordsError
-from pbb.statistics import CLUSTER, accuracy
+from pbb.store import RecordsError
 
 ID, NAME, TITLE = "F13", "F13_grammars", "Strings that obey a grammar known by its rules alone, against random strings"
 CLAIM = "Of a grammar that was only read, far more valid strings are written, and at once, than at random (C12)."

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pbb.experiment import DISTILLATION
+from pbb.analysis.statistics import accuracy, chance
+from pbb.experiments.experiment import DISTILLATION
 from pbb.figures import style
 from pbb.figures.tables import MEASURED, PANEL, asked_by_name, final, headline_of, panel_name, sizes, usable
-from pbb.folders import RecordsError
-from pbb.statistics import accuracy, chance
+from pbb.store import RecordsError
 
 ID, NAME, TITLE = "F14", "F14_recall", "What is recited, and what is run"
 CLAIM = "Beyond the paper: a source that is known by heart is not yet a program that runs."

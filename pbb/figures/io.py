@@ -13,12 +13,12 @@ from typing import Any
 
 import pandas as pd
 
+from pbb.analysis.statistics import accuracy, contrast
 from pbb.figures import FIGURES, FigureModule
 from pbb.figures.style import theme
 from pbb.figures.tables import usable
-from pbb.folders import RecordsError, atomic_folder, is_complete, read_manifest, write_manifest
 from pbb.records import load_records, write_records
-from pbb.statistics import accuracy, contrast
+from pbb.store import RecordsError, atomic_folder, is_complete, read_manifest, write_manifest
 
 TOLERANCE = 0.05
 _NO_DATES = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None}}

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from pbb.experiment import DISTILLATION
-from pbb.folders import RecordsError
+from pbb.analysis.statistics import accuracy
+from pbb.experiments.experiment import DISTILLATION
 from pbb.records import KNOBS, validate
-from pbb.statistics import accuracy
+from pbb.store import RecordsError
 
 # What one panel holds fixed. A figure draws a panel for each combination that its records hold.
 PANEL = ["domain", "model", "representation", "statements"]

@@ -1,0 +1,1 @@
+"""What records mean: tables, statistics, claims and their verdicts. Never torch."""

@@ -1,0 +1,154 @@
+"""Base data: in-context execution of programs that no experiment uses, and nothing else.
+
+A base model learns to run a program whose text stands in the prompt, in code or in words (in equal measure),
+directly or step by step, and to write one form from the other. It never sees a program without its text, so what an
+experiment teaches by name cannot come from here. The same documents serve as general data against forgetting.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from pbb.experiments.documents import (
+    AND_FOR,
+    GENERAL,
+    POINTERS,
+    REPRESENTATIONS,
+    Document,
+    answer,
+    declaration,
+    declarative_prompt,
+    in_context,
+    in_full,
+    question,
+)
+from pbb.programs.arithmetic import CONTROL, ArithmeticSettings, all_inputs
+from pbb.programs.ciphers import CipherSettings
+from pbb.programs.domains import generate
+from pbb.programs.program import Program
+from pbb.streams import stream
+
+# (share of the programs, share in further rounds, settings): mostly short, so that single statements are evaluated
+# reliably in one pass. Arithmetic alone: a sixth of other domains cost tiny-m a third of its direct answers and taught
+# it none of them.
+_PROGRAMS: tuple[tuple[float, float, Any], ...] = (
+    (0.12, 0.05, ArithmeticSettings(operations=1)),
+    (0.28, 0.42, ArithmeticSettings()),
+    (0.18, 0.25, ArithmeticSettings(operations=3)),
+    (0.14, 0.10, ArithmeticSettings(statements=2)),
+    (0.08, 0.08, ArithmeticSettings(statements=3)),
+    (0.03, 0.02, ArithmeticSettings(statements=4)),
+    (0.05, 0.02, ArithmeticSettings(statements=2, control=CONTROL)),
+    (0.03, 0.02, ArithmeticSettings(statements=3, control=CONTROL)),
+    (0.06, 0.02, ArithmeticSettings(arguments=2)),
+    (0.03, 0.02, ArithmeticSettings(statements=2, arguments=2)),
+)
+BASE_PROGRAMS: tuple[tuple[float, Any], ...] = tuple((share, settings) for share, _, settings in _PROGRAMS)
+# The further rounds: single statements above all, asked directly, and enough of the rest that it is not forgotten.
+# Three operations make too many programs to know by heart, as those of two can be.
+PRACTICE_PROGRAMS: tuple[tuple[float, Any], ...] = tuple((share, settings) for _, share, settings in _PROGRAMS)
+# What tiny-m goes on with to become tiny-m-ciphers. Arithmetic stays, so that it is not forgotten.
+CIPHERS = CipherSettings(
+    kinds=("growing", "alternating", "affine", "multiplied", "mirrored"),  # without `if` and lookups
+    longest=3,
+    alphabet=10,
+    case="digits",
+    demonstrations=2,
+)
+CIPHER_PROGRAMS: tuple[tuple[float, Any], ...] = (
+    (0.65, CIPHERS),
+    *((0.35 * share, settings) for share, settings in BASE_PROGRAMS),
+)
+BATCH = 500  # programs made at a time
+LONGEST = 420  # characters that a conversation may have grown to by a further question, so that it fits a row
+
+
+@dataclass(frozen=True)
+class BaseMixture:
+    """Shares of the kinds of base document; the rest of one is direct in-context execution.
+
+    Several questions about one program share its text in one conversation: a direct answer is a single token of
+    signal, and the text before it would otherwise cost twenty times as much.
+    """
+
+    cot: float = 0.35
+    declarative: float = 0.08  # the program's text in the prompt, asked for in code or in words
+    word_problem: float = 0.25  # of the conversations
+    direct_questions: int = 10
+    cot_questions: int = 2
+    documents_per_program: int = 2
+    programs: tuple[tuple[float, Any], ...] = BASE_PROGRAMS
+
+
+PRACTICE = BaseMixture(cot=0.25, programs=PRACTICE_PROGRAMS)
+# Base models that were trained on something else than `BaseMixture`: an answer in one step is beyond a cipher.
+MIXTURES = {"tiny-m-ciphers": BaseMixture(cot=0.7, documents_per_program=4, programs=CIPHER_PROGRAMS)}
+
+
+def mixture_of(model: str) -> BaseMixture:
+    """Return what the base model of this name was trained on; for others than the tiny ones, what tiny-m was."""
+    return MIXTURES.get(model, BaseMixture())
+
+
+@lru_cache(maxsize=4)  # every stage of a seed mixes in the same general programs
+def base_programs(
+    count: int, *key: object, shares: tuple[tuple[float, Any], ...] = BASE_PROGRAMS
+) -> tuple[Program, ...]:
+    """Return `count` programs of the base models' half, in the proportions of `shares`, shuffled."""
+    rng = stream(*key, "base mixture")
+    picks = rng.choices(range(len(shares)), [share for share, _ in shares], k=count)
+    programs = []
+    for index, (_, settings) in enumerate(shares):
+        arithmetic = isinstance(settings, ArithmeticSettings)
+        inputs = rng.sample(all_inputs(settings), 6) if arithmetic else None
+        if number := picks.count(index):
+            few = arithmetic and settings.operations == 1 and settings.largest == 9  # there are only about fifty
+            unique = min(number, 40) if few else number
+            made = generate(settings, unique, *key, index, pool="base", inputs=inputs)
+            programs += [made[i % unique] for i in range(number)]
+    rng.shuffle(programs)
+    return tuple(programs)
+
+
+def _document(rng: random.Random, program: Program, mixture: BaseMixture) -> Document:
+    given = in_full(program, rng.choice(REPRESENTATIONS))
+    template = rng.randrange(len(POINTERS[program.domain]))
+    draw = rng.random()
+    if draw < mixture.declarative:
+        wanted = rng.choice(REPRESENTATIONS)
+        prompt, completion = declarative_prompt(program, template, wanted), declaration(program, wanted)
+        return Document(in_context(given, prompt), completion, "general", GENERAL, program.name)
+    mode = "cot" if draw < mixture.declarative + mixture.cot else "direct"
+    style = "word_problem" if rng.random() < mixture.word_problem else "plain"
+    questions = mixture.cot_questions if mode == "cot" else mixture.direct_questions
+    texts = rng.sample(program.inputs, min(questions, len(program.inputs)))
+    prompt = in_context(given, question(program, texts[0], template, mode, style))
+    turns = [(AND_FOR.format(input=text), answer(program, text, mode)) for text in texts]
+    lengths = itertools.accumulate((len(asked) + len(answered) for asked, answered in turns), initial=len(prompt))
+    turns = [turn for turn, length in zip(turns, itertools.islice(lengths, 1, None), strict=True) if length < LONGEST]
+    return Document(
+        prompt=prompt,
+        completion=answer(program, texts[0], mode),
+        kind="general",
+        group=GENERAL,
+        program=program.name,
+        input=texts[0],
+        answer_mode=mode,
+        follow_ups=tuple(turns[1:]),
+    )
+
+
+def base_documents(*key: object, mixture: BaseMixture | None = None) -> Iterator[Document]:
+    """Yield base documents without end: fresh programs, each used for a few documents, in shuffled order."""
+    mixture = mixture or BaseMixture()
+    for batch in itertools.count():
+        rng = stream(*key, "base documents", batch)
+        programs = base_programs(BATCH, *key, batch, shares=mixture.programs)
+        documents = [_document(rng, p, mixture) for p in programs for _ in range(mixture.documents_per_program)]
+        rng.shuffle(documents)
+        yield from documents

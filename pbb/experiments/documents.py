@@ -1,0 +1,130 @@
+"""Documents: what a model is trained on, and the prompts it is asked with.
+
+A prompt is a *pointer context* that names a program (one of its domain's 20 templates), followed by a request. A
+declarative document completes it with the program's source or description, an execution document with the
+program's output, directly or by chain of thought (the execution trace).
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+
+from pbb.programs import composition
+from pbb.programs.domains import ASK as ASK
+from pbb.programs.domains import DOMAINS, pointer
+from pbb.programs.program import Program
+
+WITH_IO, WITHOUT_IO, DISTILLED, GENERAL = "w/ IO", "w/o IO", "AD", "general"
+PARTS = "w/o IO parts"  # of w/o IO composites: taught like these, by source alone
+ANSWER_MODES = ("direct", "cot")
+REPRESENTATIONS = ("code", "description")
+
+POINTERS: dict[str, tuple[str, ...]] = {name: domain.pointers for name, domain in DOMAINS.items()}
+AND_FOR = "And for {input}?"
+
+# How an evaluation asks (`pbb.models.ask`), here since estimates of it need no torch.
+ASKED_AT_ONCE = 256  # prompts in a batch
+SLACK = 12  # tokens that an answer may be longer than the expected one before it is cut
+MOST_WITH_IO = 100  # w/ IO programs that are asked about: a check of training, not the measurement
+
+
+@dataclass(frozen=True)
+class Document:
+    """A prompt and its completion; loss falls on the completion only.
+
+    `kind` is ``"declarative"``, ``"execution"`` or ``"general"`` (in-context data of other programs); `group` is
+    ``"w/ IO"``, ``"w/o IO"``, ``"w/o IO parts"``, ``"AD"`` or ``"general"``; `answer_mode` is empty for declarative
+    documents. `follow_ups` are further turns, (prompt, completion) each, of the same conversation.
+    """
+
+    prompt: str
+    completion: str
+    kind: str
+    group: str
+    program: str
+    input: str = ""
+    answer_mode: str = ""
+    follow_ups: tuple[tuple[str, str], ...] = ()
+
+    def messages(self) -> list[dict[str, str]]:
+        """Return the conversation as chat messages, user and assistant in turn."""
+        turns = ((self.prompt, self.completion), *self.follow_ups)
+        return [
+            {"role": role, "content": text}
+            for turn in turns
+            for role, text in zip(("user", "assistant"), turn, strict=True)
+        ]
+
+
+def declaration(program: Program, representation: str) -> str:
+    """Return the program itself, in code or in words."""
+    return program.source if representation == "code" else program.description
+
+
+def in_full(program: Program, representation: str) -> str:
+    """Return all that one needs to run the program: for a composite, its parts' texts too."""
+    if program.domain == "composition":
+        return composition.with_parts(program, representation)
+    return declaration(program, representation)
+
+
+def answer(program: Program, text: str, answer_mode: str) -> str:
+    """Return what a model should write for input `text`: the output, or the trace that ends with it."""
+    execution = program.execution(text)
+    return execution.output if answer_mode == "direct" else "\n".join(execution.trace)
+
+
+def declarative_prompt(program: Program, template: int, representation: str = "code") -> str:
+    """Return the prompt that asks for the program's text; `template` chooses the pointer context and the request."""
+    requests = DOMAINS[program.domain].declare[representation]
+    return f"{pointer(program, template)}: {requests[template % len(requests)]}"
+
+
+def question(program: Program, text: str, template: int, answer_mode: str, style: str = "plain") -> str:
+    """Return the prompt that asks by name alone; `style` is ``"plain"`` or ``"word_problem"``."""
+    return f"{pointer(program, template)}: {DOMAINS[program.domain].ask[style][answer_mode].format(input=text)}"
+
+
+def in_context(declared: str, prompt: str) -> str:
+    """Return `prompt` with the program's text given before it."""
+    return f"{declared}\n{prompt}"
+
+
+def declarative_document(program: Program, group: str, template: int, representation: str) -> Document:
+    prompt = declarative_prompt(program, template, representation)
+    return Document(prompt, declaration(program, representation), "declarative", group, program.name)
+
+
+def execution_document(
+    program: Program, group: str, template: int, text: str, answer_mode: str, style: str = "plain"
+) -> Document:
+    prompt = question(program, text, template, answer_mode, style)
+    return Document(prompt, answer(program, text, answer_mode), "execution", group, program.name, text, answer_mode)
+
+
+def parse_answer(completion: str, answer_mode: str) -> str | None:
+    """Return the answer that `completion` gives, or None when it gives none.
+
+    A direct answer is the whole completion, one line; by chain of thought it is what follows the last equals sign of
+    a last line that returns. It has to be a Python literal. Nothing else gets credit, so that a lucky substring is
+    never right, and a trace that was cut off is unparsed.
+    """
+    text = completion.strip()
+    if answer_mode != "direct":
+        last = text.rsplit("\n", 1)[-1].strip()
+        if not last.startswith("return "):
+            return None
+        text = last.removeprefix("return ").rsplit(" = ", 1)[-1].strip()
+    return text if _is_literal(text) else None
+
+
+def _is_literal(text: str) -> bool:
+    """Whether `text` is a number, a string, or a container of such, in one short line; nothing is executed."""
+    if not text or "\n" in text or len(text) > 200:
+        return False
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return False
+    return True

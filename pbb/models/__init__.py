@@ -1,0 +1,1 @@
+"""The only room with torch: models are loaded, trained and asked here."""

@@ -1,0 +1,257 @@
+"""Evaluation: ask by name, generate greedily, parse, score.
+
+Prompts go through the chat template (which writes the one beginning-of-sequence token), batches are padded on the
+left and decoded with a KV cache. An answer is right when its program's domain accepts it after parsing: it equals the
+expected output, or obeys the rules of a grammar; what cannot be parsed is counted apart. A model's output is never
+executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.cache_utils import DynamicLayer
+
+from pbb.experiments.curricula import Group, groups
+from pbb.experiments.documents import (
+    ASKED_AT_ONCE,
+    MOST_WITH_IO,
+    SLACK,
+    WITH_IO,
+    answer,
+    declaration,
+    declarative_prompt,
+    in_context,
+    in_full,
+    parse_answer,
+    question,
+)
+from pbb.experiments.experiment import Experiment
+from pbb.programs.domains import DOMAINS, accepts
+from pbb.programs.program import Program
+from pbb.streams import stream
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question and what it is scored against. `target` is the text a perfect model would write."""
+
+    answer_mode: str
+    group: str
+    program: Program
+    input: str
+    held_out: bool
+    prompt: str
+    expected: str
+    target: str
+    declarative_prompt: str = ""
+
+
+def questions(experiment: Experiment, modes: Sequence[str] | None = None) -> list[Question]:
+    """Return an evaluation's questions: w/o IO (or AD) programs on `questions` inputs, w/ IO on held-out ones.
+
+    `modes` are the answer modes asked for, the experiment's own when None. With the source in context only w/o IO
+    programs are asked about.
+    """
+    asked: list[Question] = []
+    for group in groups(experiment):
+        if experiment.curriculum == "in_context" and group.name == WITH_IO:
+            continue
+        programs = group.programs[:MOST_WITH_IO] if group.name == WITH_IO else group.programs
+        for program in programs:
+            rng = stream(experiment.seed, "questions", program.name)
+            pool = group.held_out(program)
+            inputs = rng.sample(pool, min(experiment.questions, len(pool)))
+            for mode in modes or experiment.asked:
+                if mode == "recite" and group.name == WITH_IO:
+                    continue
+                asked += _ask(experiment, group, program, inputs, mode, rng.randrange(experiment.templates))
+    return asked
+
+
+def _ask(
+    experiment: Experiment, group: Group, program: Program, inputs: Sequence[str], mode: str, template: int
+) -> list[Question]:
+    form = experiment.representation
+    told = declaration(program, form)
+    declare = declarative_prompt(program, template, form)
+    if mode == "recall":
+        return [Question("recall", group.name, program, "", group.name != WITH_IO, declare, told, told)]
+    made = []
+    for text in inputs:
+        by_trace = "direct" if mode == "direct" else "cot"
+        prompt = question(program, text, template, by_trace, experiment.question_style)
+        label = mode
+        if experiment.curriculum == "in_context":
+            prompt, label = in_context(in_full(program, form), prompt), f"in_context_{by_trace}"
+        expected, target = program.execution(text).output, answer(program, text, by_trace)
+        made.append(Question(label, group.name, program, text, True, prompt, expected, target, declare))
+    return made
+
+
+def generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    max_new_tokens: Sequence[int],
+    batch_size: int = ASKED_AT_ONCE,
+) -> list[str]:
+    """Return one greedy completion a prompt, in order; each is cut after its own `max_new_tokens`.
+
+    Prompts that begin alike, and are of similar length, share a batch, so that little is computed twice or padded.
+    """
+    rendered = [
+        tokenizer.apply_chat_template([{"role": "user", "content": p}], add_generation_prompt=True, tokenize=False)
+        for p in prompts
+    ]
+    encoded = tokenizer(rendered, add_special_tokens=False)["input_ids"] if rendered else []
+    order = sorted(range(len(prompts)), key=lambda i: (max_new_tokens[i], len(encoded[i]), encoded[i]))
+    completions = [""] * len(prompts)
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        written = _continue(model, tokenizer, [encoded[i] for i in chosen], [max_new_tokens[i] for i in chosen])
+        for i, ids in zip(chosen, written, strict=True):
+            completions[i] = tokenizer.decode(ids, skip_special_tokens=True)
+    return completions
+
+
+@torch.inference_mode()
+def _continue(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[list[int]], limits: Sequence[int]
+) -> list[list[int]]:
+    """Return the tokens that follow each of `prompts`, up to the end token or to as many as its limit.
+
+    As `model.generate` does it without sampling, but rows leave the batch when they end, and a beginning that rows
+    share is computed once. Either may change a logit's last digits, so that near ties may fall the other way.
+    """
+    cache = DynamicCache(config=model.config)
+    rows = [torch.tensor(ids, device=model.device) for ids in prompts]
+    tokens = pad_sequence(rows, True, tokenizer.pad_token_id, "left")  # (rows, longest)
+    mask = pad_sequence([torch.ones_like(ids) for ids in rows], True, 0, "left")
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+
+    def next_tokens(tokens: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        by_position = {"attention_mask": mask, "position_ids": positions, "past_key_values": cache}
+        logits = model(input_ids=tokens, **by_position, use_cache=True, logits_to_keep=1).logits
+        return logits[:, -1].argmax(-1)
+
+    tail = _own_tail(prompts) if all(type(layer) is DynamicLayer for layer in cache.layers) else 0
+    if tail:
+        stems = [tuple(ids[:-tail]) for ids in prompts]
+        number = {stem: i for i, stem in enumerate(dict.fromkeys(stems))}
+        first = [stems.index(stem) for stem in number]
+        next_tokens(tokens[first, :-tail], mask[first, :-tail], positions[first, :-tail])
+        cache.reorder_cache(torch.tensor([number[stem] for stem in stems], device=model.device))
+        tokens, positions = tokens[:, -tail:], positions[:, -tail:]
+
+    written: list[list[int]] = [[] for _ in prompts]
+    active = list(range(len(prompts)))
+    for count in range(1, max(limits) + 1):
+        found = next_tokens(tokens, mask, positions)
+        for i, token in zip(active, found.tolist(), strict=True):
+            written[i].append(token)
+        going = [n for n, i in enumerate(active) if written[i][-1] != tokenizer.eos_token_id and count < limits[i]]
+        if not going:
+            break
+        tokens, positions, mask = found[:, None], positions[:, -1:] + 1, pad(mask, (0, 1), value=1)
+        if len(going) < len(active):
+            kept = torch.tensor(going, device=model.device)
+            cache.reorder_cache(kept)
+            tokens, positions, mask = tokens[kept], positions[kept], mask[kept]
+            active = [active[n] for n in going]
+    return written
+
+
+def _own_tail(prompts: Sequence[list[int]]) -> int:
+    """Return after how many last tokens of each prompt it is best to look for equal beginnings; 0 if there are none.
+
+    Questions about one program often differ in their last tokens alone.
+    """
+    longest, shortest = max(map(len, prompts)), min(map(len, prompts))
+    tokens = {0: len(prompts) * longest}  # to be computed
+    tail = 1
+    while tail < shortest:
+        tokens[tail] = len({tuple(ids[:-tail]) for ids in prompts}) * (longest - tail) + len(prompts) * tail
+        tail *= 2
+    return min(tokens, key=lambda tail: tokens[tail])
+
+
+def _budget(tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> list[int]:
+    return [len(ids) + SLACK for ids in tokenizer(list(targets), add_special_tokens=False)["input_ids"]]
+
+
+def evaluate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    asked: Sequence[Question],
+    batch_size: int = ASKED_AT_ONCE,
+) -> list[dict[str, Any]]:
+    """Return one record a question (the columns of `pbb.records` that belong to the question, not to the run).
+
+    Recite-then-run takes two turns: the model writes the program's text by name, then runs, step by step, what it
+    wrote, given in context. Nothing but its own text helps it.
+    """
+    model.eval()
+    prompts, recited = [q.prompt for q in asked], [""] * len(asked)
+    reciting = [i for i, q in enumerate(asked) if q.answer_mode == "recite"]
+    if reciting:
+        # One recitation serves every input of a program.
+        texts = {asked[i].declarative_prompt: declaration_length(asked[i]) for i in reciting}
+        written = generate(model, tokenizer, list(texts), _budget(tokenizer, list(texts.values())), batch_size)
+        by_prompt = dict(zip(texts, written, strict=True))
+        for i in reciting:
+            recited[i] = by_prompt[asked[i].declarative_prompt].strip()
+            prompts[i] = in_context(recited[i], asked[i].prompt)
+    completions = generate(model, tokenizer, prompts, _budget(tokenizer, [q.target for q in asked]), batch_size)
+    return [
+        _score(q, prompt, completion, recitation)
+        for q, prompt, completion, recitation in zip(asked, prompts, completions, recited, strict=True)
+    ]
+
+
+def answer_at_random(experiment: Experiment) -> list[dict[str, Any]]:
+    """Return one record a question, as `evaluate` does, of direct answers that no model gave.
+
+    They are what the domain's `guess` draws; where it has none, the right answer to one of the questions.
+    """
+    asked = questions(experiment, ("direct",))
+    answers = [q.expected for q in asked]
+    rows = []
+    for q in asked:
+        rng = stream(experiment.seed, "random generation", q.group, q.program.name, q.input)
+        guess = DOMAINS[q.program.domain].guess
+        rows.append(_score(q, q.prompt, guess(q.program, q.input, rng) if guess else rng.choice(answers), ""))
+    return rows
+
+
+def declaration_length(asked: Question) -> str:
+    """Return the longer of the two texts of a program: how much a recitation may write."""
+    return max(asked.program.source, asked.program.description, key=len)
+
+
+def _score(asked: Question, prompt: str, completion: str, recitation: str) -> dict[str, Any]:
+    if asked.answer_mode == "recall":
+        parsed: str | None = completion.strip() or None
+        right = parsed == asked.expected.strip()
+    else:
+        parsed = parse_answer(completion, "direct" if asked.answer_mode.endswith("direct") else "cot")
+        right = parsed is not None and accepts(asked.program, asked.input, parsed)
+    outcome = "unparsed" if parsed is None else "correct" if right else "wrong"
+    return {
+        "answer_mode": asked.answer_mode,
+        "group": asked.group,
+        "program": asked.program.name,
+        "input": asked.input,
+        "held_out": asked.held_out,
+        "prompt": prompt,
+        "completion": f"{recitation}\n{completion}" if recitation else completion,
+        "expected": asked.expected,
+        "parsed": parsed,
+        "outcome": outcome,
+    }

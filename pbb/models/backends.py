@@ -1,0 +1,305 @@
+"""What trains a model: Unsloth, PEFT's adapters, or all weights with transformers alone. Chosen once, and said.
+
+An experiment's field `backend` names one, or leaves the choice to the machine ("auto"): Unsloth where there is a card
+and Unsloth is installed, and otherwise PEFT with `lora_rank` and full finetuning without. `plan` shows the choice with
+its reason; one that was asked for by name and cannot run here is an error, and never replaced.
+
+Unsloth has to be imported before trl, transformers and peft, and alters them for as long as the process lives. So
+what it trains is trained in a process of its own (`apart`), and nothing else ever is. It leaves plain weights, which
+transformers loads for asking: an answer does not depend on what trained the model.
+
+Neither importing this module nor choosing imports Unsloth.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from pbb.experiments.experiment import Experiment
+from pbb.models import hub, smollm2
+from pbb.models.machine import Machine, asking_weights, this_machine
+from pbb.models.model_size import GB, Shape, asking_bytes, cpu_seconds, training_bytes
+from pbb.registry import SMOLLM2, TINY_NAMES, config_of, folder_of
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+T = TypeVar("T")
+LABELS = {"unsloth": "Unsloth", "peft": "PEFT", "full": "full finetuning"}
+ASKED_LENGTH = 400  # tokens of a question and its answer, where memory is estimated
+LONG_S = 3600  # of training on a CPU, from which on the plan says that a GPU is wanted
+
+
+class BackendError(ValueError):
+    """What was asked for cannot train here; the message says why, and what can."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What trains, in which numbers, and why.
+
+    `weights` is the format of weights that stay as they are ("4-bit" too) or that are trained; `autocast` is what
+    products are computed in where that differs, or "".
+    """
+
+    name: str  # a key of LABELS
+    reason: str
+    weights: str = "float32"
+    autocast: str = ""
+    numbers: str = ""  # why these formats
+
+    def __str__(self) -> str:
+        return f"{LABELS[self.name]}: {self.reason}"
+
+    @property
+    def precision(self) -> str:
+        """The number formats in words."""
+        kept = f"{self.weights} weights"
+        return f"{kept}, products in {self.autocast}" if self.autocast not in ("", self.weights) else kept
+
+    def manifest(self) -> dict[str, str]:
+        """Return what a manifest says of it, with the versions of packages that nothing else uses."""
+        packages = ("unsloth", "unsloth_zoo", "bitsandbytes") if self.name == "unsloth" else ()
+        return {**asdict(self), **{package: importlib.metadata.version(package) for package in packages}}
+
+
+def choose(experiment: Experiment, machine: Machine | None = None) -> Backend:
+    """Return what trains `experiment` on `machine`, this one by default.
+
+    Raises:
+        BackendError: the backend that was asked for cannot run there.
+    """
+    e, m = experiment, machine or this_machine()
+    plain = "peft" if e.lora_rank else "full"
+    name, reason = plain, m.without or f"CUDA found ({m.card})"
+    if e.backend.startswith("unsloth"):
+        without = m.without or ("" if m.four_bits or e.backend == "unsloth" else "bitsandbytes is not installed")
+        if without:
+            raise BackendError(
+                f"backend={e.backend!r} cannot run here: {without}; valid here: 'auto' or {plain!r}, which both take "
+                f"{LABELS[plain]}"
+            )
+        name, reason = "unsloth", reason if m.card else "asked for, on a CPU (UNSLOTH_FORCE_CPU=1)"
+    elif e.backend != "auto":
+        reason = "asked for"
+    elif m.card and e.model in TINY_NAMES:
+        reason = "a tiny model gains nothing from Unsloth"
+    elif m.card and not m.without:
+        name = "unsloth"
+    return Backend(name, reason, *_formats(e, m))
+
+
+def _formats(e: Experiment, m: Machine) -> tuple[str, str, str]:
+    """Return the formats of weights and of products, and why."""
+    four = "4-bit" if e.backend == "unsloth-4bit" else ""
+    if not m.card:
+        return four or "float32", "", "no CUDA"
+    if e.model in TINY_NAMES:
+        return "float32", "", "a tiny model is not bound by products"
+    why = f"compute capability {m.capability[0]}.{m.capability[1]}"
+    why += " has bfloat16" if m.half == "bfloat16" else " has no bfloat16"
+    # Trained weights stay in float32, where small steps are not rounded away; frozen ones need not.
+    return four or (m.half if e.lora_rank else "float32"), m.half, why
+
+
+def load(
+    experiment: Experiment, backend: Backend, weights: Path | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return (model, tokenizer) as `backend` trains them, from the base model or from `weights` of it.
+
+    Unsloth's models come with their adapters, transformers' get theirs from the trainer.
+
+    Raises:
+        BackendError: transformers was imported before Unsloth in this process: see `apart`.
+        ModelError: the model cannot be had.
+    """
+    e = experiment
+    if backend.name != "unsloth":
+        from pbb.models import loading
+
+        return loading.load(e.model, weights, backend.weights)
+    if not import_unsloth():
+        raise BackendError("Unsloth has to be imported before transformers, which this process has loaded already")
+    import torch
+    from unsloth import FastLanguageModel
+
+    from pbb.models import loading
+
+    base = str(loading.source_of(e.model).resolve())  # absolute: Unsloth may look a bare name up on the Hub
+    how: dict[str, Any] = {}
+    if not e.lora_rank and torch.cuda.is_available():
+        how["float32_mixed_precision"] = True
+    four = backend.weights == "4-bit"
+    model, _ = FastLanguageModel.from_pretrained(
+        str(weights.resolve()) if weights else base,
+        tokenizer_name=base,
+        max_seq_length=e.row_tokens + e.grpo_length,
+        dtype=getattr(torch, (backend.autocast or "float32") if four else backend.weights),
+        load_in_4bit=four,
+        full_finetuning=not e.lora_rank,
+        use_gradient_checkpointing=False,
+        **how,
+    )
+    if e.lora_rank:
+        model = FastLanguageModel.get_peft_model(
+            model,
+            r=e.lora_rank,
+            lora_alpha=2 * e.lora_rank,  # as `pbb.models.sft.lora`
+            target_modules="all-linear",
+            use_gradient_checkpointing=False,
+            random_state=e.seed,
+        )
+    # Its tokenizer is left alone: Unsloth replaces padding tokens, and ours is the one that evaluation uses.
+    return model, loading.load_tokenizer(e.model)
+
+
+def import_unsloth() -> bool:
+    """Import Unsloth, with its statistics switched off; False where transformers came first."""
+    if "unsloth" not in sys.modules and {"transformers", "trl", "peft"} & sys.modules.keys():
+        return False
+    os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")
+    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(smollm2.cache() / "unsloth"))
+    try:
+        import unsloth  # noqa: F401
+    except (ImportError, NotImplementedError, RuntimeError) as error:
+        raise BackendError(f"Unsloth is installed and cannot be imported: {error}") from error
+    return True
+
+
+def apart(function: Callable[..., T], *arguments: Any) -> T:
+    """Return what `function` returns, called in a new process that has imported Unsloth before anything else."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def _begin() -> None:
+    if caller := multiprocessing.parent_process():
+        threading.Thread(target=_end_with, args=(caller.sentinel,), daemon=True).start()
+    import_unsloth()
+
+
+def _end_with(caller: int) -> None:
+    """End this process when its caller has ended, even by kill -9: it would hold the card."""
+    wait([caller])
+    os._exit(1)
+
+
+def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+    """Return a batch for Unsloth of the rows of `pbb.models.sft.pack`: all in one row, with each document's length.
+
+    Its attention keeps documents apart by these lengths, and only within one row; transformers does by position ids.
+    """
+    import torch
+
+    columns = {name: torch.tensor([[number for row in rows for number in row[name]]]) for name in rows[0]}
+    starts = (columns["position_ids"][0] == 0).nonzero().flatten()
+    lengths = torch.diff(starts, append=torch.tensor([columns["position_ids"].shape[1]]))
+    return {**columns, "packed_seq_lengths": lengths.to(torch.int32)}
+
+
+# ---------------------------------------------------------------------------------------------------- the plan
+class Training(Protocol):
+    """A stage that is to be trained, as `pbb.runs.tasks.StageTask` is."""
+
+    @property
+    def experiment(self) -> Experiment: ...
+
+    @property
+    def tokens(self) -> int: ...
+
+
+def check(trainings: Iterable[Training], machine: Machine | None = None) -> None:
+    """Raise BackendError where something that is to be trained cannot be, before anything is."""
+    m = machine or this_machine()
+    for e in dict.fromkeys(training.experiment for training in trainings):
+        choose(e, m)
+        shape = Shape.of(config_of(e.model))
+        if m.card and shape and (needed := asking_bytes(shape, asking_weights(shape, m), 1, 1)) > m.memory:
+            raise BackendError(
+                f"model={e.model!r} wants {needed / GB:.0f} GB of GPU memory for its weights alone, and the {m.card} "
+                f"has {m.memory / GB:.0f} GB; valid: a smaller model, or a larger card"
+            )
+
+
+def fetch(experiments: Iterable[Experiment]) -> None:
+    """Fetch the Hub models of `experiments`, one after the other, so that all workers then find the same commit.
+
+    Raises:
+        ModelError: a model cannot be had; the message says what to do.
+    """
+    for name in dict.fromkeys(e.model for e in experiments):
+        if name != SMOLLM2 and folder_of(name) is None:
+            hub.fetch(name)
+
+
+def tokens_per_second(model: str) -> float:
+    """Return about how fast one core trains `model`, where nothing has been measured; 500 where nothing is known."""
+    shape = Shape.of(config_of(model))
+    return 1 / cpu_seconds(shape, 1, 1) if shape else 500.0
+
+
+def lines(trainings: Iterable[Training], machine: Machine | None = None) -> list[str]:
+    """Return what the plan says of the models that are to be trained: by what and why, and what that takes."""
+    m, tokens = machine or this_machine(), dict[tuple[str, str, int, int], int]()
+    examples: dict[tuple[str, str, int, int], Experiment] = {}
+    for training in trainings:
+        e = training.experiment
+        key = (e.model, e.backend, e.lora_rank, e.batch_rows * e.row_tokens)
+        examples.setdefault(key, e)
+        tokens[key] = tokens.get(key, 0) + training.tokens
+    said = {_line(e, m, tokens[key]): e.model for key, e in examples.items()}
+    first = {model: line for line, model in reversed(said.items())}
+    return [
+        f"{line}; {before}" if line == first[model] and (before := wanted(model)) else line
+        for line, model in said.items()
+    ]
+
+
+def _line(e: Experiment, m: Machine, tokens: int) -> str:
+    try:
+        backend = choose(e, m)
+    except BackendError as error:
+        return f"{e.model}: {error}"
+    said = [
+        f"{e.model} by {backend}",
+        backend.precision + ("" if backend.numbers == "no CUDA" else f" ({backend.numbers})"),
+    ]
+    shape = Shape.of(config_of(e.model))
+    if m.card and shape and e.model not in TINY_NAMES:
+        needed = max(
+            training_bytes(shape, e.lora_rank, backend.weights, e.batch_rows * e.row_tokens),
+            asking_bytes(shape, asking_weights(shape, m), 256, ASKED_LENGTH),
+        )
+        small = "" if needed < m.memory else ": too much, unless batch_rows is smaller or backend='unsloth-4bit'"
+        said.append(f"about {needed / GB:.0f} GB of the card's {m.memory / GB:.0f} GB{small}")
+    elif shape and (seconds := cpu_seconds(shape, tokens, m.cores)) > LONG_S and e.model not in TINY_NAMES:
+        said.append(f"about {seconds / 3600:.0f} h on this CPU, so it wants a GPU")
+    return "; ".join(said)
+
+
+def wanted(model: str) -> str:
+    """Return what has to be fetched or made before `model` can be loaded here, in words; "" for nothing. Asks nobody.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    if model == SMOLLM2:
+        return smollm2.wanted()
+    if folder_of(model) is not None or not (room := hub.room(model)):
+        return ""
+    repository = hub.hub_name(model).repository
+    said = [room, "" if hub.commit_of(model) else "its commit is the Hub's latest, not known yet"]
+    if hub.hub_models().get(repository, {}).get("gated"):
+        said.append("gated: it takes a token")
+    return "; ".join(filter(None, said))

@@ -1,0 +1,308 @@
+"""Reinforcement learning with TRL's GRPO: questions in, weights out, with a reward for exact answers.
+
+Each question gets a group of sampled completions. A completion's reward is 1 where the parsed answer is right, as in
+evaluation, and 0 otherwise; what makes it more or less likely is how it compares with its own group, so that a group
+in which all are right or all are wrong teaches nothing. What a model writes is parsed, and never executed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from pbb.experiments.curricula import Group, LeakageError
+from pbb.experiments.documents import Document, parse_answer
+from pbb.experiments.experiment import GRPO_LOSSES
+from pbb.models import sft
+from pbb.models.backends import Backend
+from pbb.programs.domains import accepts
+from pbb.progress import tell
+
+SCALES = ("group", "batch", "none")
+
+
+@dataclass(frozen=True)
+class PolicyOptimisation:
+    """How a stage is trained by rewards. A step is `completions` sampled completions, `group_size` of each question.
+
+    Raises:
+        ValueError: a field is out of range, or sizes do not divide each other.
+    """
+
+    learning_rate: float = 1e-4
+    completions: int = 64  # more are steadier, and cost as much more
+    group_size: int = 8  # more find rare right answers, and leave room for fewer questions
+    generation_batch_size: int = 64  # sampled at once; more is faster, but later steps train on an older model's
+    temperature: float = 1.0  # lower, and a group's completions are all the same
+    max_completion_length: int = 64  # tokens; the longest right completion must fit
+    beta: float = 0.0  # weight of staying close to the model before; 0 spares that model's passes
+    loss_type: str = "dapo"  # of GRPO_LOSSES: how the tokens of long and short completions are weighed
+    scale_rewards: str = "group"  # of SCALES: what a reward's distance from its group's mean is divided by
+    warmup: float = 0.05  # share of the steps
+    weight_decay: float = 0.0
+    lora_rank: int = 0  # 0 trains all weights, which is cheapest for tiny models
+    micro_batch: int = (
+        0  # completions that go forward and backward at once: fewer take less memory; 0 for all of a step
+    )
+
+    def __post_init__(self) -> None:
+        size, step, part = self.group_size, self.completions, self.micro_batch
+        for name, right, valid in (
+            ("group_size", size >= 2, "2 or more, since completions of one question are compared"),
+            ("completions", step > 0 and step % max(size, 1) == 0, f"a multiple of group_size={size}"),
+            (
+                "generation_batch_size",
+                self.generation_batch_size > 0 and self.generation_batch_size % max(step, 1) == 0,
+                f"a multiple of completions={step}",
+            ),
+            (
+                "micro_batch",
+                part == 0 or (part > 0 and part % max(size, 1) == 0 and step % part == 0),
+                f"0, or a multiple of group_size={size} that divides completions={step}",
+            ),
+            (
+                "micro_batch",
+                part in (0, step) or self.loss_type != "bnpo",
+                "0 with loss_type='bnpo', a mean over what goes forward together",
+            ),
+            ("max_completion_length", self.max_completion_length >= 2, "2 or more: an answer and its end"),
+            ("learning_rate", self.learning_rate > 0, "more than 0"),
+            ("temperature", self.temperature > 0, "more than 0"),
+            ("beta", self.beta >= 0, "0 or more"),
+            ("loss_type", self.loss_type in GRPO_LOSSES, f"one of {', '.join(GRPO_LOSSES)}"),
+            ("scale_rewards", self.scale_rewards in SCALES, f"one of {', '.join(SCALES)}"),
+        ):
+            if not right:
+                raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
+
+    def questions(self, steps: int) -> int:
+        """Return how many questions `steps` steps ask; a question that is drawn twice counts twice.
+
+        Raises:
+            ValueError: the last completions that are sampled at once would be left over.
+        """
+        together = self.generation_batch_size // self.completions
+        if steps < 1 or steps % together:
+            reason = f"{together} steps train on what is sampled at once"
+            raise ValueError(f"steps={steps} is not valid; valid: a multiple of {together}, since {reason}")
+        return steps * self.completions // self.group_size
+
+
+@dataclass(frozen=True)
+class PolicyTraining(sft.Training):
+    """What a training was. `log` has a row for every twentieth of the steps, of means since the row before.
+
+    Its columns are step, loss, learning_rate, reward, spread (share of the groups with more than one reward, so that
+    they teach something), completion_length (tokens, with the end), cut_off (share of the completions without an end),
+    entropy (nats a token), and the tokens generated and trained on so far. Tokens trained on are those of prompts and
+    completions that went forward and backward; loss falls on the completions alone. Padding is not counted.
+    """
+
+    questions: int
+    tokens_generated: int
+    tokens_trained: int
+
+
+def question_rows(
+    documents: Iterator[Document], group: Group, tokenizer: PreTrainedTokenizerBase, count: int, longest: int
+) -> Dataset:
+    """Return the next `count` questions of a stream, with columns prompt (chat messages), program, input, answer_mode.
+
+    Args:
+        documents: a stage's stream of execution documents, of which only the prompts are used.
+        group: the programs that may be asked about, with the inputs that training may show.
+        longest: tokens that a completion may have, its end with it.
+
+    Raises:
+        LeakageError: a question is about another program, or about an input that is held out.
+        ValueError: there are too few questions, a document asks none, or a right completion would be too long.
+    """
+    asked = list(itertools.islice(documents, count))
+    if len(asked) < count:
+        raise ValueError(f"documents: the stream ended after {len(asked)} questions; valid: {count}, or an endless one")
+    names = {program.name for program in group.programs}
+    for document in asked:
+        if document.kind != "execution":
+            raise ValueError(
+                f"documents: a {document.kind} document has no answer to reward: {document.prompt!r}; valid: "
+                "execution documents"
+            )
+        if document.program not in names:
+            raise LeakageError(
+                f"a question about {document.program!r} was about to be rewarded: {document.prompt!r}; only "
+                f"{group.name} programs may be run in training"
+            )
+        if document.input not in group.shown.get(document.program, ()):
+            raise LeakageError(
+                f"input {document.input!r} of {document.program!r} is held out and was about to be rewarded: "
+                f"{document.prompt!r}"
+            )
+    targets = list({document.completion for document in asked})
+    needed = max(len(ids) for ids in tokenizer(targets, add_special_tokens=False)["input_ids"]) + 1
+    if needed > longest:
+        raise ValueError(
+            f"max_completion_length={longest} is too short for a right completion; valid: {needed} or more (of an "
+            "experiment it is the field grpo_length)"
+        )
+    return Dataset.from_list(
+        [
+            {"prompt": d.messages()[:1], "program": d.program, "input": d.input, "answer_mode": d.answer_mode}
+            for d in asked
+        ]
+    )
+
+
+class ExactMatch:
+    """The reward, as TRL calls it: 1.0 for a right answer, else 0.0. Counts the tokens that were generated."""
+
+    __name__ = "exact_match"
+
+    def __init__(self, group: Group, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.programs = {program.name: program for program in group.programs}
+        self.tokenizer = tokenizer
+        self.generated = 0
+
+    def __call__(
+        self,
+        completion_ids: Sequence[Sequence[int]],
+        program: Sequence[str],
+        input: Sequence[str],
+        answer_mode: Sequence[str],
+        **_: Any,
+    ) -> list[float]:
+        self.generated += sum(map(len, completion_ids))
+        texts = self.tokenizer.batch_decode(completion_ids, skip_special_tokens=True)
+        parsed = map(parse_answer, texts, answer_mode)
+        return [
+            float(answer is not None and accepts(self.programs[name], asked, answer))
+            for answer, name, asked in zip(parsed, program, input, strict=True)
+        ]
+
+
+class _Watch(TrainerCallback):
+    """Calls back at chosen steps with the model, tells of every step, and keeps what is logged."""
+
+    def __init__(
+        self, at: Sequence[int], checkpoint: Callable[[int, PreTrainedModel], None], reward: ExactMatch
+    ) -> None:
+        self.at, self.checkpoint, self.reward = set(at), checkpoint, reward
+        self.log: list[dict[str, float]] = []
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        tell(state.global_step, state.max_steps)
+        if state.global_step in self.at:
+            self.checkpoint(state.global_step, model)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if logs and "loss" in logs:
+            self.log.append(
+                {
+                    "step": state.global_step,
+                    "loss": logs["loss"],
+                    "learning_rate": logs["learning_rate"],
+                    "reward": logs["reward"],
+                    "spread": 1 - logs["frac_reward_zero_std"],
+                    "completion_length": logs["completions/mean_length"],
+                    "cut_off": logs["completions/clipped_ratio"],
+                    "entropy": logs["entropy"],
+                    "tokens_generated": self.reward.generated,
+                    "tokens_trained": int(logs["num_tokens"]),
+                }
+            )
+
+
+def reinforce(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    documents: Iterator[Document],
+    group: Group,
+    steps: int,
+    optimisation: PolicyOptimisation,
+    seed: int,
+    *,
+    checkpoints: Sequence[int] = (),
+    on_checkpoint: Callable[[int, PreTrainedModel], None] = lambda step, model: None,
+    progress: bool = True,
+    backend: Backend | None = None,
+) -> PolicyTraining:
+    """Train `model` in place for `steps` steps on the questions of a stage's stream, in its order.
+
+    The same seed and stream give the same weights on one CPU.
+
+    Raises:
+        LeakageError: a question is about a program outside `group`, or about an input that is held out.
+        ValueError: see `question_rows` and `PolicyOptimisation.questions`.
+    """
+    o = optimisation
+    rows = question_rows(documents, group, tokenizer, o.questions(steps), o.max_completion_length)
+    reward = ExactMatch(group, tokenizer)
+    watch = _Watch(checkpoints, on_checkpoint, reward)
+    together = o.generation_batch_size // o.completions  # steps; rewards are known only where there is sampling
+    at_once = o.micro_batch or o.completions
+    formats = {**sft.formats(backend), "gradient_accumulation_steps": o.completions // at_once}
+    precision = sft.precision_of(backend)
+    with tempfile.TemporaryDirectory() as folder:  # the trainer wants one; nothing in it is kept
+        arguments = GRPOConfig(
+            output_dir=folder,
+            max_steps=steps,
+            per_device_train_batch_size=at_once,
+            num_generations=o.group_size,
+            generation_batch_size=o.generation_batch_size,
+            max_completion_length=o.max_completion_length,
+            temperature=o.temperature,
+            beta=o.beta,
+            loss_type=o.loss_type,
+            scale_rewards=o.scale_rewards,
+            learning_rate=o.learning_rate,
+            lr_scheduler_type="cosine_with_min_lr",
+            lr_scheduler_kwargs={"min_lr_rate": 0.1},
+            warmup_steps=int(o.warmup * steps),
+            weight_decay=o.weight_decay,
+            adam_beta2=0.98,
+            max_grad_norm=1.0,
+            logging_steps=together * max(1, steps // (20 * together)),
+            save_strategy="no",
+            report_to="none",
+            seed=seed,
+            data_seed=seed,
+            mask_truncated_completions=False,  # TRL's default, and not Unsloth's
+            gradient_checkpointing=False,
+            shuffle_dataset=False,
+            dataloader_pin_memory=False,
+            disable_tqdm=not progress,
+            **formats,
+        )
+        trainer = GRPOTrainer(
+            model=model,
+            reward_funcs=reward,
+            args=arguments,
+            train_dataset=rows,
+            processing_class=tokenizer,
+            peft_config=sft.new_adapters(model, o.lora_rank, seed),
+            callbacks=[watch],
+        )
+        if not progress:
+            trainer.remove_callback(PrinterCallback)
+        started = time.perf_counter()
+        trainer.train()
+        seconds = time.perf_counter() - started
+    torch.set_float32_matmul_precision("highest")
+    trainer.model.eval()
+    return PolicyTraining(
+        watch.log,
+        seconds,
+        str(model.device),
+        precision,
+        len(rows),
+        reward.generated,
+        int(trainer.state.num_input_tokens_seen),
+    )

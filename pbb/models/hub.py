@@ -1,0 +1,187 @@
+"""Models of the Hugging Face Hub: which commit, whether there is room, and what to do where one cannot be had.
+
+A run store keeps to one commit of a model: the registry's (pbb/hub_models.json) or the one asked for as
+``owner/name@revision``, else the latest on the day when this store first needed the model, written into its
+models.json. `python -m pbb pin-models` pins the registry's models for everybody.
+
+Files go to the Hub's own cache (``HF_HOME``), and the token comes from where `hf auth login` puts it, or ``HF_TOKEN``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from pbb import store
+from pbb.models.model_size import GB, Shape, download_bytes
+from pbb.registry import HUB_MODELS, SMOLLM2, ModelError, hub_models, hub_name
+
+FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model"]  # and no weights of another format
+NOT_THESE = ["original/*", "onnx/*", "consolidated*"]
+SPARE = 1 * GB  # of disk, that a download should leave
+
+
+def fetch(name: str) -> Path:
+    """Return the folder of a Hub model at its commit, downloaded into the Hub's cache unless it lies there.
+
+    Raises:
+        ModelError: it is gated, unknown or out of reach, or the disk is too small; the message says what to do.
+    """
+    import httpx
+    from huggingface_hub import constants, errors, snapshot_download
+
+    wanted = hub_name(name)
+    known = wanted.revision or _recorded().get(wanted.repository, "")
+    repository = wanted.repository
+    try:
+        if known and (folder := _cached(repository, known)):
+            return folder
+        if not constants.HF_HUB_OFFLINE:
+            _check_disk(name, known)
+        folder = Path(
+            snapshot_download(repository, revision=known or "main", allow_patterns=FILES, ignore_patterns=NOT_THESE)
+        )
+    except errors.GatedRepoError:
+        raise ModelError(
+            f"model={name!r} is gated. Ask for access at https://huggingface.co/{repository}, where its licence is "
+            f"accepted, and give your token to this machine: `hf auth login`, or HF_TOKEN=…. {_token()}"
+        ) from None
+    except errors.RepositoryNotFoundError:
+        raise ModelError(
+            f"model={name!r}: the Hub has no such model, or a private one. Check the spelling at "
+            f"https://huggingface.co/{repository}; for a private one, `hf auth login`. {_token()}"
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise ModelError(
+            f"model={name!r}: {repository} has no revision {known!r}; its commits are listed at "
+            f"https://huggingface.co/{repository}/commits/main"
+        ) from None
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx.TransportError) as error:
+        raise ModelError(
+            f"model={name!r} is not in the Hub's cache, and the Hub cannot be reached ({_network(error)}). With a "
+            f"network, `hf download {repository}` fills the cache (HF_HOME), which can be copied elsewhere; or "
+            f"take {SMOLLM2}, a tiny model or a folder instead"
+        ) from None
+    except errors.HfHubHTTPError as error:
+        raise ModelError(
+            f"model={name!r}: the Hub refused ({str(error).splitlines()[0]}). {_token()} Trying again may help"
+        ) from None
+    if not wanted.revision:
+        _record(repository, folder.name)
+    return folder
+
+
+def commit_of(name: str) -> str:
+    """Return the commit that stands for a Hub model in this run store, or "" where none was fetched yet."""
+    wanted = hub_name(name)
+    return wanted.revision or _recorded().get(wanted.repository, "")
+
+
+def room(name: str) -> str:
+    """Return what fetching a Hub model would take, in words, or "" where it is in the cache; asks nobody."""
+    from huggingface_hub import constants
+
+    known = commit_of(name)
+    if known and _cached(hub_name(name).repository, known):
+        return ""
+    shape = Shape.of(hub_models().get(hub_name(name).repository, {}).get("shape"))
+    size = f"about {download_bytes(shape) / GB:.1f} GB to download" if shape else "a download of unknown size"
+    return f"{size} ({free_disk(Path(constants.HF_HUB_CACHE)) / GB:.0f} GB free)"
+
+
+def pin_models(say: Callable[[str], object] = print) -> None:
+    """Write the latest commit of every model of the registry into it. Needs a network, and no token.
+
+    Raises:
+        ModelError: the Hub did not answer.
+    """
+    from huggingface_hub import HfApi
+
+    found = dict(hub_models())
+    for name in found:
+        try:
+            commit = HfApi().model_info(name).sha
+        except Exception as error:  # any of httpx's or the Hub's: nothing is written
+            raise ModelError(f"model={name!r}: the Hub did not tell its commit ({error}); nothing was pinned") from None
+        found[name] = {**found[name], "revision": commit}
+        say(f"{name}: {commit}")
+    _write(HUB_MODELS, found)
+    hub_models.cache_clear()
+
+
+def _cached(repository: str, revision: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        found = snapshot_download(
+            repository, revision=revision, allow_patterns=FILES, ignore_patterns=NOT_THESE, local_files_only=True
+        )
+    except LocalEntryNotFoundError:
+        return None
+    folder = Path(found)
+    return folder if (folder / "config.json").exists() and list(folder.glob("*.safetensors")) else None
+
+
+def _check_disk(name: str, revision: str) -> None:
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import DryRunError
+
+    repository = hub_name(name).repository
+    try:
+        files = snapshot_download(
+            repository, revision=revision or "main", allow_patterns=FILES, ignore_patterns=NOT_THESE, dry_run=True
+        )
+    except DryRunError:
+        return  # no network, or no access: the download itself says which
+    needed = sum(file.file_size or 0 for file in files if file.will_download)
+    cache = Path(constants.HF_HUB_CACHE)
+    if needed + SPARE > (free := free_disk(cache)):
+        raise ModelError(
+            f"model={name!r} wants {needed / GB:.1f} GB in {cache}, where {free / GB:.1f} GB are free. Free some, "
+            "or set HF_HOME to a folder on a larger disk"
+        )
+
+
+def free_disk(folder: Path) -> int:
+    """Return how many bytes are free where `folder` lies or would lie."""
+    return shutil.disk_usage(next(path for path in [folder, *folder.absolute().parents] if path.exists())).free
+
+
+def _token() -> str:
+    from huggingface_hub import get_token
+
+    return "A token was found and sent." if get_token() else "No token was found."
+
+
+def _network(error: BaseException) -> str:
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {cause}".splitlines()[0]
+
+
+def _recorded() -> dict[str, str]:
+    file = store.runs() / "models.json"
+    found: dict[str, str] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return found
+
+
+def _record(repository: str, commit: str) -> None:
+    """Keep a commit, unless another process has kept one first."""
+    store.runs().mkdir(parents=True, exist_ok=True)
+    with FileLock(str(store.runs() / ".models.lock")):
+        _write(store.runs() / "models.json", {repository: commit, **_recorded()})
+
+
+def _write(file: Path, content: object) -> None:
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, file)

@@ -1,0 +1,177 @@
+"""Base models by name: the committed tiny ones, smollm2-135m, a local folder, or a Hugging Face Hub id.
+
+Everything a run needs of a model goes through here: weights on the device that there is, a tokenizer that pads on the
+left, a chat template that gives equal documents equal text on any day, and an identity (a hash of weights and
+tokenizer, or a Hub id with its revision) that names the model in manifests and cache keys. `backends` loads for
+training, this module for asking.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from pbb.models import hub, smollm2
+from pbb.models.machine import asking_weights, this_machine
+from pbb.models.model_size import Shape
+from pbb.registry import SMOLLM2, TINY_FOLDER, TINY_NAMES, ModelError, folder_of, identity
+from pbb.store import CorruptRunError
+
+__all__ = [
+    "TINY_FOLDER",
+    "TINY_NAMES",
+    "ModelError",
+    "describe",
+    "folder_of",
+    "identity",
+    "load",
+    "load_tokenizer",
+    "save",
+    "source_of",
+]
+
+# Padding tokens that a model brings and does not name: Llama 3.1 and later, Llama 3, Qwen and SmolLM2.
+PADDING = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|endoftext|>")
+
+
+def source_of(name: str) -> Path:
+    """Return the folder of model `name`, fetched from the Hub or made of its package where it has to be.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be had; the message says what to do.
+    """
+    if name == SMOLLM2:
+        return smollm2.prepare()
+    return folder_of(name) or hub.fetch(name)
+
+
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of `name`, padding on the left, with a padding token and a settled chat template."""
+    tokenizer = AutoTokenizer.from_pretrained(source_of(name), padding_side="left")
+    if not tokenizer.chat_template:
+        raise ModelError(f"model={name!r} has no chat template; use an instruction-tuned model")
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"model={name!r} has no end token, so answers would not end; use an instruction-tuned model")
+    if tokenizer.pad_token_id is None:
+        known = tokenizer.get_vocab()
+        # What is padded is masked, so that even the end token would do.
+        tokenizer.pad_token = next((token for token in PADDING if token in known), tokenizer.eos_token)
+    tokenizer.clean_up_tokenization_spaces = False  # "f (x)" has to come back as it was written
+    tokenizer.chat_template = _settled(tokenizer)
+    return tokenizer
+
+
+def _settled(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return the chat template without what would make documents depend on more than their messages."""
+    template, settings = str(tokenizer.chat_template), ""
+    if "enable_thinking" in template:  # Qwen3: answers without thoughts, and every turn rendered alike
+        from trl.chat_template_utils import get_training_chat_template
+
+        with suppress(ValueError):  # a template that TRL does not know; `encode` refuses what could not be trained
+            template = get_training_chat_template(tokenizer) or template
+        settings += "{%- set enable_thinking = false %}"
+    if "date_string" in template:  # Llama 3: its system message would tell today's date
+        settings += '{%- set date_string = "26 Jul 2024" %}'
+    return settings + template
+
+
+def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return (model in evaluation mode, tokenizer) of base model `name`, or of finetuned `weights` of it.
+
+    Args:
+        name: as in an experiment.
+        weights: the folder of a checkpoint that `save` wrote.
+        dtype: of the weights, such as "float32"; "" for what asking takes on this machine.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be loaded; the message says what to do.
+        CorruptRunError: the checkpoint at `weights` cannot be read.
+    """
+    source = weights or source_of(name)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=getattr(torch, dtype or asking_weights(_shape(source), this_machine())),
+            # Packed rows and left-padded batches give the same answers under eager and SDPA; eager is the faster
+            # one for tiny models on a CPU.
+            attn_implementation="eager" if name in TINY_NAMES else "sdpa",
+            use_safetensors=True,  # never a pickle
+        )
+        tokenizer = load_tokenizer(name)
+    except Exception as error:
+        if weights:
+            raise CorruptRunError(weights, f"cannot be loaded ({type(error).__name__}: {error})") from error
+        if not isinstance(error, OSError):
+            raise
+        raise ModelError(
+            f"model={name!r} could not be loaded from {str(source)!r}: {str(error).splitlines()[0]}"
+        ) from error
+    if this_machine().card:
+        model = model.to("cuda")
+    return model.eval(), tokenizer
+
+
+def _shape(folder: Path) -> Shape | None:
+    return Shape.of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+
+
+def save(model: PreTrainedModel, folder: Path) -> None:
+    """Write weights and configuration as safetensors, with LoRA weights merged into those that they adapt.
+
+    Such a checkpoint needs neither the base model nor the adapters of earlier stages to be loaded, nor the library
+    that trained it. On a GPU weights are kept in float16, which takes half the disk and is finer than bfloat16; on a
+    CPU, and of models as small as the tiny ones, in float32. The model itself is not changed.
+    """
+    base = model.get_base_model() if hasattr(model, "merge_and_unload") else model
+    small = sum(parameter.numel() for parameter in base.parameters()) < 2e7
+    dtype = torch.float32 if small or model.device.type == "cpu" else torch.float16
+    if base is model and all(parameter.dtype == dtype for parameter in model.parameters()):
+        model.save_pretrained(folder)
+        return
+    from safetensors.torch import save_file
+
+    kept = {name: tensor.contiguous() for name, tensor in _merged(base, dtype)}
+    if base.config.tie_word_embeddings:
+        kept.pop("lm_head.weight", None)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    config = type(base.config).from_dict({**base.config.to_dict(), "dtype": str(dtype).removeprefix("torch.")})
+    config.architectures = [type(base).__name__]
+    if hasattr(config, "quantization_config"):  # of a 4-bit base: what is written has been dequantised
+        del config.quantization_config
+    config.save_pretrained(folder)
+
+
+def _merged(base: PreTrainedModel, dtype: torch.dtype) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the weights of a model whose layers may be adapted and in 4 bits, as a plain one's, on the CPU."""
+    from peft.tuners.lora import LoraLayer
+    from peft.utils.integrations import dequantize_module_weight
+
+    adapted: dict[str, Any] = {name: layer for name, layer in base.named_modules() if isinstance(layer, LoraLayer)}
+    for name, tensor in base.state_dict().items():
+        inside = next((layer for layer in adapted if name.startswith(f"{layer}.")), "")
+        if not inside:
+            yield name, tensor.to("cpu", dtype if tensor.is_floating_point() else tensor.dtype)
+        elif name == f"{inside}.base_layer.bias":
+            yield f"{inside}.bias", tensor.to("cpu", dtype)
+    for name, layer in adapted.items():
+        with torch.no_grad():
+            delta = sum(layer.get_delta_weight(adapter).float() for adapter in layer.active_adapters)
+            weight = dequantize_module_weight(layer.base_layer).float() + delta
+        yield f"{name}.weight", weight.to("cpu", dtype)
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Return the manifest entry of a model: name, identity, chat template hash; its commit or origin if not ours."""
+    template = json.dumps(load_tokenizer(name).chat_template)
+    entry = {"name": name, "identity": identity(name), "chat_template": hashlib.sha256(template.encode()).hexdigest()}
+    if name == SMOLLM2:
+        return {**entry, "origin": smollm2.ORIGIN}
+    return entry if folder_of(name) else {**entry, "commit": hub.commit_of(name)}

@@ -1,0 +1,92 @@
+"""What this machine can train and ask with: a card, its memory and formats, Unsloth. Loads torch when asked."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pbb.models.model_size import Shape
+
+# Up to so many parameters a model is asked in float32 on any card: it costs little, and greedy answers then hardly
+# depend on the batch that they are in.
+ASKED_IN_FLOAT32 = 1e9
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine: `card` is "" without CUDA, `memory` is the card's in bytes, `without` is what Unsloth lacks here.
+
+    Of several cards, `card` is the first and `memory` that of the smallest; CUDA_VISIBLE_DEVICES leaves some out.
+    """
+
+    card: str = ""
+    capability: tuple[int, int] = (0, 0)
+    memory: int = 0
+    cores: int = 1
+    without: str = "no CUDA"
+    four_bits: bool = False  # whether bitsandbytes is installed
+    cards: int = 1  # how many, if there is one
+
+    @property
+    def half(self) -> str:
+        """The card's 16-bit format: bfloat16 from compute capability 8.0, float16 before."""
+        return "bfloat16" if self.capability >= (8, 0) else "float16"
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a kind of card can do at best, by its datasheet: products in 16 bits (dense) and in float32, and memory."""
+
+    half: float  # FLOP/s
+    full: float  # FLOP/s, without TF32
+    memory: float  # bytes/s
+
+
+# Cards that a plan can be made for without having one: as they come, with Unsloth and bitsandbytes installed.
+CARDS = {
+    "h100": Machine("NVIDIA H100 80GB HBM3", (9, 0), 85_500_000_000, 16, "", True),
+    "a100": Machine("NVIDIA A100-SXM4-80GB", (8, 0), 85_100_000_000, 12, "", True),
+    "l4": Machine("NVIDIA L4", (8, 9), 23_700_000_000, 8, "", True),
+    "t4": Machine("Tesla T4", (7, 5), 15_800_000_000, 2, "", True),
+}
+_RATES = {
+    "H200": Rates(989e12, 67e12, 4.8e12),
+    "H100": Rates(989e12, 67e12, 3.35e12),
+    "A100": Rates(312e12, 19.5e12, 2.04e12),
+    "L4": Rates(121e12, 30e12, 0.3e12),
+    "T4": Rates(65e12, 8.1e12, 0.32e12),
+}
+SLOW = "L4"  # whose rates are assumed of a card that is not listed
+CARD_OF = {"gpu": "h100", "colab": "t4", "paper": "h100"}  # what these presets' budgets are meant for
+
+
+def rates(machine: Machine) -> tuple[str, Rates]:
+    """Return the listed kind of card that `machine` has, or is taken for, and what it can do."""
+    words = machine.card.replace("-", " ").split()
+    kind = next((kind for kind in _RATES if kind in words), SLOW)
+    return kind, _RATES[kind]
+
+
+@lru_cache
+def this_machine() -> Machine:
+    """Return what is here. Loads torch, and nothing of Unsloth."""
+    import torch
+
+    installed = all(importlib.util.find_spec(name) for name in ("unsloth", "unsloth_zoo"))
+    without = "" if installed else "Unsloth is not installed (`make unsloth`)"
+    four_bits = importlib.util.find_spec("bitsandbytes") is not None
+    cores = os.cpu_count() or 1
+    if not torch.cuda.is_available():
+        forced = installed and os.environ.get("UNSLOTH_FORCE_CPU") == "1"  # Unsloth's own, slow CPU backend
+        return Machine(cores=cores, without="" if forced else "no CUDA", four_bits=four_bits)
+    cards = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    first, memory = cards[0], min(card.total_memory for card in cards)
+    return Machine(first.name, (first.major, first.minor), memory, cores, without, four_bits, len(cards))
+
+
+def asking_weights(shape: Shape | None, machine: Machine) -> str:
+    """Return the format in which a model's weights are kept while it is asked."""
+    small = shape is not None and shape.parameters <= ASKED_IN_FLOAT32
+    return "float32" if small or not machine.card else machine.half

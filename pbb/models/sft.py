@@ -1,0 +1,290 @@
+"""Supervised finetuning with TRL: documents in, weights out, with loss on completions only.
+
+Documents are tokenized through the chat template and packed into rows of equal length (TRL's best-fit packing);
+position ids restart at each document, which is what keeps documents from attending to each other under the eager
+and SDPA attention of transformers (tests/test_finetuning.py measures it). A tiny model on a CPU is bound by
+arithmetic, so a padded token costs as much as a real one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig, PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, set_seed
+from trl import SFTConfig, SFTTrainer, pack_dataset
+
+from pbb.experiments.documents import GENERAL, Document
+from pbb.models.backends import Backend
+from pbb.models.backends import collate as collate_in_one_row
+from pbb.models.optimisers import muon_factory
+from pbb.progress import tell
+
+IGNORE = -100
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How a stage is trained. A step is `batch_rows` rows of `row_tokens` tokens."""
+
+    learning_rate: float = 1e-3
+    batch_rows: int = 16  # larger batches are steadier but learn less from each token
+    row_tokens: int = 256  # the longest document must fit; longer rows waste attention, shorter ones pack worse
+    warmup: float = 0.05  # share of the steps
+    weight_decay: float = 0.01
+    lora_rank: int = 0  # 0 trains all weights, which is cheapest for tiny models
+    optimiser: str = "adamw"  # or "muon": fewer tokens for pretraining, more learning by heart in finetuning
+
+
+def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) -> list[tuple[list[int], list[int]]]:
+    """Return (input ids, labels) for each document; labels are -100 outside the completions.
+
+    Raises:
+        ValueError: a completion has no loss tokens, because a prompt is not a prefix of its conversation.
+    """
+
+    def render(messages: list[dict[str, str]], prompt: bool) -> str:
+        return tokenizer.apply_chat_template(messages, add_generation_prompt=prompt, tokenize=False)
+
+    texts: list[str] = []
+    for document in documents:
+        messages = document.messages()
+        texts.append(render(messages, False))
+        for turn in range(1, len(messages), 2):
+            texts.append(render(messages[:turn], True))
+            if turn + 1 < len(messages):  # after the last turn it is the whole
+                texts.append(render(messages[: turn + 1], False))
+    tokenized = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
+
+    encoded = []
+    for document in documents:
+        ids = next(tokenized)
+        labels = [IGNORE] * len(ids)
+        for turn in range(1 + len(document.follow_ups)):
+            given = next(tokenized)
+            so_far = next(tokenized) if turn < len(document.follow_ups) else ids
+            end = len(so_far)
+            while end and so_far[end - 1] != tokenizer.eos_token_id:  # some templates end a turn on a line break
+                end -= 1
+            if ids[: len(given)] != given or end <= len(given):
+                raise ValueError(
+                    f"the chat template gives no loss tokens for a {document.kind} document of {document.program!r}: "
+                    f"{tokenizer.decode(ids)!r}; a prompt has to end where its completion begins"
+                )
+            labels[len(given) : end] = ids[len(given) : end]
+        encoded.append((ids, labels))
+    return encoded
+
+
+def pack(
+    encoded: Sequence[tuple[list[int], list[int]]], tokenizer: PreTrainedTokenizerBase, row_tokens: int
+) -> Dataset:
+    """Return rows of `row_tokens` tokens with columns input_ids, labels and position_ids, nearly in order.
+
+    Raises:
+        ValueError: there is nothing to pack, or a document is longer than a row (it would be cut silently otherwise).
+    """
+    if not encoded:
+        raise ValueError("documents: none were given, and a stage has to train on at least one")
+    longest = max(encoded, key=lambda pair: len(pair[0]))[0]
+    if len(longest) > row_tokens:
+        raise ValueError(
+            f"row_tokens={row_tokens} is too short for a document; valid: at least {len(longest)}, for "
+            f"{tokenizer.decode(longest)!r}"
+        )
+    table = Dataset.from_dict({"input_ids": [ids for ids, _ in encoded], "labels": [labels for _, labels in encoded]})
+    packed = pack_dataset(table, row_tokens, "bfd")
+    rows: dict[str, list[list[int]]] = {"input_ids": [], "labels": [], "position_ids": []}
+    for row in packed.with_format("python"):
+        rest = row_tokens - len(row["input_ids"])
+        positions = [position for length in row["seq_lengths"] for position in range(length)]
+        rows["input_ids"].append(list(row["input_ids"]) + [tokenizer.pad_token_id] * rest)
+        rows["labels"].append(list(row["labels"]) + [IGNORE] * rest)
+        rows["position_ids"].append(positions + list(range(rest)))  # the padding is one more document
+    return Dataset.from_dict(rows)
+
+
+def fill_rows(
+    documents: Iterator[Document], tokenizer: PreTrainedTokenizerBase, row_tokens: int, count: int
+) -> tuple[Dataset, dict[str, int]]:
+    """Take documents from an endless stream until they fill `count` rows.
+
+    General documents that are longer than a row are passed over (any other does as well); others never are.
+
+    Returns:
+        The rows, and how many documents of each group and kind went into them.
+    """
+    encoded: list[tuple[list[int], list[int]]] = []
+    taken: Counter[str] = Counter()
+    tokens = 0
+    while tokens < count * row_tokens:
+        chunk = list(itertools.islice(documents, 1000))
+        for document, pair in zip(chunk, encode(chunk, tokenizer), strict=True):
+            if document.group != GENERAL or len(pair[0]) <= row_tokens:
+                encoded.append(pair)
+                taken[f"{document.group}: {document.kind}"] += 1
+                tokens += len(pair[0])
+    rows = pack(encoded, tokenizer, row_tokens)
+    return rows.select(range(count)), dict(sorted(taken.items()))
+
+
+def use_fast_matmul() -> str:
+    """Let float32 products run on bfloat16 tiles where the CPU has them (Intel AMX), and return the precision used.
+
+    On AMX this makes training about 1.4 times as fast; on other CPUs the emulation would be slower than float32.
+    """
+    amx = hasattr(torch.cpu, "_is_amx_tile_supported") and torch.cpu._is_amx_tile_supported()
+    torch.set_float32_matmul_precision("medium" if amx else "highest")
+    return "float32 weights, products on bfloat16 tiles (AMX)" if amx else "float32"
+
+
+def precision_of(backend: Backend | None) -> str:
+    """Prepare float32 products for training and return the precision in words; a card's is the backend's own."""
+    return use_fast_matmul() if backend is None or backend.numbers == "no CUDA" else backend.precision
+
+
+def _collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+    return {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
+
+
+class _Watch(TrainerCallback):
+    """Calls back at chosen steps with the model, keeps every logged loss, and tells of both as they come."""
+
+    def __init__(
+        self, at: Sequence[int], checkpoint: Callable[[int, PreTrainedModel], None], log: list[dict[str, float]]
+    ):
+        self.at, self.checkpoint, self.log = set(at), checkpoint, log
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        tell(state.global_step, state.max_steps)
+        if state.global_step in self.at:
+            self.checkpoint(state.global_step, model)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if logs and "loss" in logs:
+            tell(state.global_step, state.max_steps, logs["loss"])
+            self.log.append({"step": state.global_step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]})
+
+
+def lora(rank: int) -> LoraConfig:
+    """LoRA on every linear layer, scaled as rank 16 with alpha 32 is (the QLoRA paper's advice on layers)."""
+    return LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+
+
+def new_adapters(model: PreTrainedModel, rank: int, seed: int) -> LoraConfig | None:
+    """Return what a trainer has to add to `model`, drawn from `seed`: nothing if it has them or wants none."""
+    if not rank or isinstance(model, PeftModel):
+        return None
+    set_seed(seed)
+    return lora(rank)
+
+
+def formats(backend: Backend | None) -> dict[str, Any]:
+    """Return a trainer's arguments that say where and in which numbers it computes; None for float32 throughout.
+
+    Accumulation and optimiser are transformers' defaults, and named because Unsloth has others.
+    """
+    autocast = backend.autocast if backend else ""
+    return {
+        "use_cpu": not torch.cuda.is_available(),
+        "bf16": autocast == "bfloat16",
+        "fp16": autocast == "float16",
+        "gradient_accumulation_steps": 1,
+        "optim": "adamw_torch_fused",
+    }
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training was: `log` has a row for every twentieth of the steps (step, loss, learning_rate)."""
+
+    log: list[dict[str, float]]
+    seconds: float
+    device: str
+    precision: str
+
+
+def finetune(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Dataset,
+    steps: int,
+    optimisation: Optimisation,
+    seed: int,
+    *,
+    checkpoints: Sequence[int] = (),
+    on_checkpoint: Callable[[int, PreTrainedModel], None] = lambda step, model: None,
+    progress: bool = True,
+    backend: Backend | None = None,
+) -> Training:
+    """Train `model` in place for `steps` steps on the rows of `pack`, shuffled, again and again until done.
+
+    `backend` is what loaded the model, where that was `pbb.models.backends.load`.
+
+    Raises:
+        ValueError: every label of the first rows is masked, so nothing would be trained.
+    """
+    if not any(label != IGNORE for row in rows.select(range(min(8, len(rows))))["labels"] for label in row):
+        raise ValueError("labels: every token of the first rows is masked, so nothing would be trained")
+    log: list[dict[str, float]] = []
+    precision = precision_of(backend)
+    with tempfile.TemporaryDirectory() as folder:  # the trainer wants one; nothing in it is kept
+        arguments = SFTConfig(
+            output_dir=folder,
+            max_steps=steps,
+            per_device_train_batch_size=optimisation.batch_rows,
+            learning_rate=optimisation.learning_rate,
+            lr_scheduler_type="cosine_with_min_lr",
+            lr_scheduler_kwargs={"min_lr_rate": 0.1},
+            warmup_steps=int(optimisation.warmup * steps),
+            weight_decay=optimisation.weight_decay,
+            adam_beta2=0.98,
+            max_grad_norm=1.0,
+            logging_steps=max(1, steps // 20),
+            save_strategy="no",
+            report_to="none",
+            seed=seed,
+            data_seed=seed,
+            gradient_checkpointing=False,
+            shuffle_dataset=False,
+            dataset_kwargs={"skip_prepare_dataset": True},
+            remove_unused_columns=False,
+            max_length=None,
+            dataloader_pin_memory=False,
+            disable_tqdm=not progress,
+            **formats(backend),
+        )
+        rates = {
+            "lr": optimisation.learning_rate,
+            "weight_decay": optimisation.weight_decay,
+            "betas": (arguments.adam_beta1, arguments.adam_beta2),
+        }
+        model.train()
+        trainer = SFTTrainer(
+            model=model,
+            args=arguments,
+            train_dataset=rows,
+            processing_class=tokenizer,
+            data_collator=collate_in_one_row if backend and backend.name == "unsloth" else _collate,
+            peft_config=new_adapters(model, optimisation.lora_rank, seed),
+            callbacks=[_Watch(checkpoints, on_checkpoint, log)],
+            optimizer_cls_and_kwargs=(muon_factory, rates) if optimisation.optimiser == "muon" else None,
+        )
+        if not progress:
+            trainer.remove_callback(PrinterCallback)
+        started = time.perf_counter()
+        try:
+            trainer.train()
+        finally:  # whatever else this process computes is exact again
+            torch.set_float32_matmul_precision("highest")
+        seconds = time.perf_counter() - started
+    trainer.model.eval()
+    return Training(log, seconds, str(model.device), precision)

@@ -1,0 +1,148 @@
+"""Make a hosted notebook ready: add what pbb needs beside what is there. torch and numpy are never replaced.
+
+On Colab the first cell of every notebook fetches the repository and calls `prepare`, before anything that pbb needs
+is installed. So this module imports the standard library and `packaging`, which every notebook kernel comes with.
+
+Colab's torch fits its driver and its numpy is what all its other packages were built for; a swap of either breaks a
+session in ways that are hard to read. pip is therefore bound: these two stay as they are, what fits stays too, and
+what is missing or does not fit comes from requirements.lock, or from before it, never from after.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = ("torch", "numpy")
+# Nothing here uses torchao, but peft stops at an older one that it finds, and Colab comes with 0.10.
+REFUSED = ("torchao", "0.16")
+
+# What was replaced while this Python had it loaded: name -> "name before → after". Gone after a restart.
+_in_use: dict[str, str] = {}
+
+
+class BootstrapError(RuntimeError):
+    """The notebook cannot go on; the message says why and what to do. A notebook shows it without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [str(self)]
+
+
+def prepare(root: Path = ROOT) -> None:
+    """Install what `root`/pyproject.toml asks for and this Python lacks; print what changed, versions and the GPU.
+
+    Where nothing is lacking, nothing is changed and no network is needed.
+
+    Raises:
+        BootstrapError: pip found no way that keeps torch and numpy, or a loaded package was replaced and the session
+            has to be restarted. After the restart the same call goes on.
+    """
+    before = installed()
+    kept = ", ".join(f"{name} {before[name]}" for name in KEPT if name in before)
+    print(f"Adding what pbb needs, and keeping {kept or 'what is there'}; the first time takes a minute or two.")
+    _remove_refused(before)
+    _install(root, before)
+    after = installed()
+
+    added = [f"{name} {after[name]}" for name in sorted(after.keys() - before.keys())]
+    replaced = {n: f"{n} {v} → {after[n]}" for n, v in sorted(before.items()) if n in after and after[n] != v}
+    if added:
+        print(f"added: {', '.join(added)}")
+    if replaced:
+        print(f"replaced: {', '.join(replaced.values())}")
+    print(f"Python {platform.python_version()}, {kept or 'no torch before'}, {gpu()}; pbb lies in {root}")
+
+    if replaced:
+        _in_use.update((name, replaced[name]) for name in loaded() & replaced.keys())
+    if _in_use:
+        raise BootstrapError(
+            "Please restart the session now (menu Runtime, Restart session), and run the notebook from the top.\n"
+            f"Why: this was replaced while the old version was in use: {', '.join(_in_use.values())}.\n"
+            "Nothing will be installed a second time."
+        )
+
+
+def installed() -> dict[str, str]:
+    """Return name -> version of every installed distribution, the names as in requirements.lock."""
+    found: dict[str, str] = {}
+    for distribution in importlib.metadata.distributions():
+        if name := distribution.metadata["Name"]:  # None is what an interrupted installation leaves behind
+            found.setdefault(_canonical(name), distribution.version)
+    return found
+
+
+def constraints(lock: str, present: Mapping[str, str]) -> list[str]:
+    """Return pip's constraints, a line for each package that is in `lock` or kept.
+
+    Args:
+        lock: the text of requirements.lock.
+        present: name -> version of what is installed.
+
+    What is kept must stay as it is. What is absent comes as the lock pins it. The rest stays where it fits, and is at
+    most brought to the lock's version, so that nothing comes that is newer than what was tested.
+    """
+    lines = [f"{name}=={present[name]}" for name in KEPT if name in present]
+    for line in lock.splitlines():
+        name, _, pin = line.partition(";")[0].strip().partition("==")
+        if line.startswith("#") or not pin or (name in KEPT and name in present):
+            continue
+        lines.append(f"{name}<={max(pin, present[name], key=Version)}" if name in present else line)
+    return lines
+
+
+def loaded() -> set[str]:
+    """Return the distributions of which this Python has imported something."""
+    modules = {name.partition(".")[0] for name in sys.modules}
+    providers = importlib.metadata.packages_distributions()
+    return {_canonical(name) for module in modules & providers.keys() for name in providers[module]}
+
+
+def gpu() -> str:
+    """Return the GPU's name and memory in words, without importing torch."""
+    if not shutil.which("nvidia-smi"):
+        return "no GPU"
+    asked = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    said = subprocess.run(asked, capture_output=True, text=True)
+    return "GPU: " + "; ".join(said.stdout.splitlines()) if said.returncode == 0 else "no GPU that answers"
+
+
+def _install(root: Path, present: Mapping[str, str]) -> None:
+    wanted = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    bounds = constraints((root / "requirements.lock").read_text(encoding="utf-8"), present)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "constraints.txt"
+        file.write_text("\n".join(bounds), encoding="utf-8")
+        said = _pip("install", "--quiet", "--disable-pip-version-check", "--constraint", str(file), *wanted)
+    if said.returncode:
+        raise BootstrapError(
+            f"pip could not add what pbb needs while keeping {' and '.join(KEPT)} as they are. It said:\n\n"
+            f"{said.stderr.strip()[-1500:]}\n\n"
+            f"Is the machine online? If so, try another runtime version (menu Runtime, Change runtime type)."
+        )
+    importlib.invalidate_caches()  # so that the running Python sees what has come
+
+
+def _remove_refused(present: Mapping[str, str]) -> None:
+    name, oldest = REFUSED
+    too_old = name in present and Version(present[name]) < Version(oldest)
+    if too_old and _pip("uninstall", "--quiet", "--yes", name).returncode == 0:
+        print(f"removed: {name} {present[name]}, which peft refuses to run beside")
+
+
+def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "pip", *arguments], capture_output=True, text=True)
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,169 @@
+"""Run the notebooks in order, headlessly, into another folder; say in plain words where one stops.
+
+    python -m pbb notebooks --preset cpu
+
+Papermill executes a copy of each notebook with its parameters replaced; the originals are never written to.
+The kernel is always the Python that runs this module, whatever kernels are installed for Jupyter.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+
+from pbb.runs.engine import RunError
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+class NotebookError(RunError):
+    """A notebook stopped; the message names it, the cell, the cell's first line and the error."""
+
+
+class ThisPython(AsyncKernelManager):
+    """Starts kernels in the running interpreter instead of looking one up among the installed kernelspecs."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        return KernelSpec(**get_kernel_dict())
+
+
+def list_notebooks(folder: Path = NOTEBOOKS) -> list[Path]:
+    """The notebooks in reading order: the walkthrough (00_, 01_, ...), one a figure (F02_, ...), 99_ last."""
+
+    def order(path: Path) -> tuple[int, str]:
+        first, last = path.stem[0].isdigit(), path.stem.startswith("99_")
+        return (2 if last else 0 if first else 1), path.stem
+
+    return sorted(folder.glob("*.ipynb"), key=order)
+
+
+def select_notebooks(names: Sequence[str] | None, folder: Path = NOTEBOOKS) -> list[Path]:
+    """Notebooks by name ("F02_curricula") or id ("F02"), put in reading order; None means all of them.
+
+    Raises ValueError for a name that no notebook has, or where the folder holds none.
+    """
+    paths = list_notebooks(folder)
+    if not paths:
+        raise ValueError(f"no notebooks in {folder}")
+    if names is None:
+        return paths
+    for name in names:
+        if not any(_answers_to(path, name) for path in paths):
+            raise ValueError(f"no notebook {name!r}; there are {', '.join(path.stem for path in paths)}")
+    return [path for path in paths if any(_answers_to(path, name) for name in names)]
+
+
+def _answers_to(path: Path, name: str) -> bool:
+    return name in (path.stem, path.stem.partition("_")[0])
+
+
+def read_parameters(path: Path) -> dict[str, Any]:
+    """Name -> default, from the cell tagged ``parameters``, whose every line is ``name: type = literal``.
+
+    Raises ValueError if there is not exactly one such cell, or if it holds anything but such lines.
+    """
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if "parameters" in _tags(cell)]
+    if len(cells) != 1:
+        raise ValueError(f"{path.name}: {len(cells)} cells are tagged 'parameters', where one must be")
+    parameters = {}
+    for line in ast.parse(cells[0].source).body:
+        try:
+            if not (isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value):
+                raise ValueError
+            parameters[line.target.id] = ast.literal_eval(line.value)
+        except ValueError:
+            wrong = ast.unparse(line)
+            raise ValueError(f"{path.name}: {wrong!r} is not of the form 'name: type = literal'") from None
+    return parameters
+
+
+def run_notebooks(
+    names: Sequence[str] | None,
+    *,
+    preset: str,
+    parameters: Mapping[str, Any],
+    out: Path,
+    progress: Callable[[str], object] = print,
+    folder: Path = NOTEBOOKS,
+) -> list[Path]:
+    """Execute notebooks one after the other, and return the executed copies in `out`.
+
+    `preset` and `parameters` replace the defaults of those notebooks that have a parameter of that name.
+    Each runs in its own kernel with `folder` as working directory, as it does under Jupyter. `progress` gets
+    one line for each finished notebook; on a terminal a bar shows the cells of the running one.
+
+    Raises NotebookError at the first notebook that stops (the copy keeps what ran so far), ValueError for an
+    unknown name, a parameter that no notebook has, or an `out` that would overwrite the originals.
+    """
+    paths = select_notebooks(names, folder)
+    out = out.resolve()
+    if out == folder.resolve():
+        raise ValueError(f"out is {out}, where the notebooks are: choose another folder, for instance build/")
+    values = {"preset": preset, **parameters}
+    declared = {path: read_parameters(path) for path in list_notebooks(folder)}
+    known = set().union(*declared.values())
+    for name in sorted(values.keys() - known):
+        raise ValueError(f"no notebook has a parameter {name!r}; there are {', '.join(sorted(known))}")
+
+    out.mkdir(parents=True, exist_ok=True)
+    copies = []
+    for number, path in enumerate(paths, start=1):
+        label, started = f"[{number}/{len(paths)}] {path.stem}", time.perf_counter()
+        copy = out / path.name
+        cells = _execute(path, copy, {name: values[name] for name in values if name in declared[path]}, label)
+        progress(f"{label}: {cells} cells, {time.perf_counter() - started:.0f} s")
+        copies.append(copy)
+    return copies
+
+
+def _execute(path: Path, copy: Path, parameters: dict[str, Any], label: str) -> int:
+    """Run one notebook into `copy`; return its number of cells. Raises NotebookError where it stops."""
+    cells = len(nbformat.read(path, as_version=4).cells)
+    try:
+        papermill.execute_notebook(
+            path,
+            copy,
+            parameters=parameters,
+            cwd=path.parent,
+            kernel_name="python3",  # by these two papermill knows how to write parameters ...
+            language="python",
+            kernel_manager_class=ThisPython,  # ... and by this one it starts the kernel
+            extra_arguments=["--log-level=CRITICAL"],  # the kernel's own chatter; a cell's output is kept
+            progress_bar={"desc": label, "leave": False} if sys.stderr.isatty() else False,
+        )
+    except papermill.PapermillExecutionError as error:
+        reason = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+    except DeadKernelError:
+        reason = "the Python that ran it died. The usual cause is too little memory: try a smaller preset"
+    else:
+        return cells
+    number, source = _stopped_at(copy)
+    first_line = next((line for line in source.splitlines() if line.strip()), "")
+    raise NotebookError(
+        f"notebook {path.stem} stopped at cell {number} of {cells}:\n    {first_line.strip()}\n{reason}\n"
+        f"What ran until then is in {copy}"
+    )
+
+
+def _stopped_at(copy: Path) -> tuple[int, str]:
+    """The last cell that was started: its number in the original, counted from 1, and its source."""
+    added = {"injected-parameters", "papermill-error-cell-tag"}  # by papermill: not in the original
+    original = [c for c in nbformat.read(copy, as_version=4).cells if not added & _tags(c)]
+    started = [n for n, cell in enumerate(original) if cell.metadata.get("papermill", {}).get("start_time")]
+    return started[-1] + 1, original[started[-1]].source
+
+
+def _tags(cell: nbformat.NotebookNode) -> set[str]:
+    return set(cell.metadata.get("tags", ()))

@@ -1,0 +1,147 @@
+"""Views of training: documents with their loss tokens, the stages of each arm, the leakage guard, the loss curve."""
+
+from __future__ import annotations
+
+import html
+import itertools
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from pbb.experiments.curricula import LeakageError, _guarded, curriculum, groups
+from pbb.experiments.documents import GENERAL, WITHOUT_IO, Document, execution_document
+from pbb.experiments.experiment import CURRICULA, Experiment
+from pbb.figures import style
+from pbb.notebook.views.page import page
+from pbb.runs.tasks import StageTask
+from pbb.store import RecordsError
+
+
+def sample_documents(experiment: Experiment, count: int = 400) -> dict[str, Document]:
+    """Return one document of each kind, from the first `count` of each stage, labelled by stage, group and kind.
+
+    General documents are the same in every stage and are sampled once.
+    """
+    found: dict[str, Document] = {}
+    for stage in curriculum(experiment):
+        for document in itertools.islice(stage.documents(), count):
+            kind = f"{document.kind} {document.answer_mode}".strip()
+            label = kind if document.group == GENERAL else f"stage {stage.number}, {document.group}: {kind}"
+            found.setdefault(label, document)
+    return dict(sorted(found.items(), key=lambda item: (item[1].group == GENERAL, item[0])))
+
+
+def loss_tokens(documents: dict[str, Document], model: str) -> Any:
+    """Return HTML that shows each document with the tokens that carry loss coloured and underlined, one box a token."""
+    from pbb.models.loading import load_tokenizer
+    from pbb.models.sft import IGNORE, encode
+
+    tokenizer = load_tokenizer(model)
+    parts = []
+    for label, document in documents.items():
+        ((ids, labels),) = encode([document], tokenizer)
+        color = _group_color(document.group)
+        # Only transparent colours: letters stay the notebook's own, dark on light or light on dark.
+        looks = (
+            f"opacity:.65;border:1px solid {style.MUTED}55",
+            f"background:{color}55;border:1px solid {color};border-bottom-width:2px",
+        )
+        tokens = []
+        for token, target in zip(ids, labels, strict=True):
+            text = html.escape(tokenizer.decode([token])).replace("\n", "⏎<br>").replace(" ", "&nbsp;")
+            tokens.append(f'<span style="{looks[target != IGNORE]};border-radius:3px;padding:0 1px">{text}</span>')
+        shown = sum(target != IGNORE for target in labels)
+        parts.append(
+            f"<p><b>{html.escape(label)}</b>: {len(ids)} tokens, {shown} carry loss<br>"
+            f'<code style="background:none;line-height:2;overflow-wrap:anywhere">{"".join(tokens)}</code></p>'
+        )
+    groups_shown = dict.fromkeys(document.group for document in documents.values())
+    key = ", ".join(f'<b style="border-bottom:3px solid {_group_color(g)}">{html.escape(g)}</b>' for g in groups_shown)
+    return page(f"<p>Coloured tokens carry loss: {key}.</p>{''.join(parts)}")
+
+
+def _group_color(group: str) -> str:
+    return style.GROUPS[group].color if group in style.GROUPS else style.MUTED
+
+
+def stages(experiment: Experiment, count: int = 300) -> pd.DataFrame:
+    """Return what each arm trains on: arm, stage, label, steps, tokens, learning rate, documents.
+
+    `documents` gives shares by group and kind, counted over the first `count` documents of the stage.
+    """
+    rows = []
+    for arm in CURRICULA:
+        e = experiment.changed(curriculum=arm)
+        label = style.ARMS[arm].label
+        if not (trained := curriculum(e)):
+            rows.append((label, "-", "nothing is trained", 0, 0.0, "-", "-"))
+        for stage in trained:
+            kinds = Counter(
+                d.kind if d.kind == d.group else f"{d.group} {d.kind}"
+                for d in itertools.islice(stage.documents(), count)
+            )
+            shares = ", ".join(f"{kind} {number / count:.0%}" for kind, number in kinds.most_common())
+            millions = stage.steps * e.batch_rows * e.row_tokens / 1e6
+            rate = f"{stage.learning_rate:g}"
+            rows.append((label, str(stage.number), stage.label, stage.steps, millions, rate, shares))
+    names = ["arm", "stage", "trains on", "steps", "million tokens", "learning rate", "documents, by share"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def plant_leak(experiment: Experiment) -> Document:
+    """Return what must never be trained on: an execution document of one of the w/o IO programs."""
+    program = next(group for group in groups(experiment) if group.name == WITHOUT_IO).programs[0]
+    return execution_document(program, WITHOUT_IO, 0, program.inputs[0], "cot")
+
+
+def refusal(document: Document, experiment: Experiment) -> str:
+    """Send `document` through the guard that every stage's documents pass, and return the error it raises.
+
+    Raises:
+        AssertionError: the guard let it through.
+    """
+    try:
+        list(_guarded(iter([document]), experiment))
+    except LeakageError as error:
+        return f"LeakageError: {error}"
+    raise AssertionError(f"the leakage guard let an {document.kind} document of {document.program!r} through")
+
+
+def training_log(experiment: Experiment) -> pd.DataFrame:
+    """Return the loss during training, a row for every twentieth of a stage: stage, trains on, step, loss, ….
+
+    Raises:
+        RecordsError: a stage was not trained on this machine, or its folder was deleted; says how to get it.
+    """
+    parts = []
+    for index, stage in enumerate(curriculum(experiment)):
+        file = StageTask(experiment, index).folder / "training_log.csv"
+        if not file.exists():
+            raise RecordsError(
+                f"{file}: no training log here. `pbb.run` trains a stage only while a record needs it; delete the "
+                "experiment's folders under evaluations/ and results/ to have it trained again"
+            )
+        parts.append(pd.read_csv(file).assign(stage=stage.number, label=stage.label))
+    if not parts:
+        raise RecordsError(f"curriculum={experiment.curriculum!r} trains nothing, so it has no training log")
+    return pd.concat(parts, ignore_index=True)[["stage", "label", "step", "loss", "learning_rate"]]
+
+
+def loss_curve(experiment: Experiment) -> Figure:
+    """Draw the training loss over steps, each stage in its own panel. Raises RecordsError as `training_log` does."""
+    log = training_log(experiment)
+    found = list(log.groupby(["stage", "label"], sort=True))
+    look = style.ARMS[experiment.curriculum]
+    with style.theme():
+        figure = style.Picture(figsize=(style.COLUMN if len(found) == 1 else style.DOUBLE, 2.1), layout="constrained")
+        ratios = [max(0.35 * log["step"].max(), part["step"].max()) for _, part in found]
+        grid = figure.subplots(1, len(found), sharey=True, squeeze=False, width_ratios=ratios)[0]
+        for axes, ((number, label), part) in zip(grid, found, strict=True):
+            axes.plot(part["step"], part["loss"], color=look.color, marker=look.marker)
+            axes.set(title=f"Stage {number}: {label}", xlabel="step", ylim=(0, 1.1 * log["loss"].max()), xlim=(0, None))
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        grid[0].set_ylabel("loss a token")
+    return figure

@@ -1,0 +1,1 @@
+"""What happens: the graph of tasks, the plan, and the engine that does them."""

@@ -1,0 +1,280 @@
+"""What this machine can run: ``python -m pbb doctor``. Looks, and changes nothing; asks no network.
+
+Lists the card, packages, memory, disk and models that there are, and for each preset whether it fits, why not, and
+about how long it should take. Times come from the same estimates as a plan's, with nothing done yet.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import textwrap
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from pbb import store
+from pbb.experiments.curricula import curriculum
+from pbb.experiments.experiment import DISTILLATION, PRESETS, Experiment
+from pbb.experiments.studies import figures_of, study
+from pbb.models import backends, hub, smollm2
+from pbb.models.machine import CARD_OF, CARDS, Machine, this_machine
+from pbb.models.model_size import GB
+from pbb.notebook.bootstrap import gpu
+from pbb.registry import SMOLLM2, TINY_NAMES, ModelError, hub_models
+from pbb.runs import estimates
+from pbb.runs.engine import card_bytes
+from pbb.runs.estimates import amount
+from pbb.runs.run import TOKENS_PER_SECOND, points
+from pbb.runs.tasks import NO_MODEL, StageTask, Task
+
+WIDTH = 100
+SMOKE_MEMORY, MEMORY = 4 * GB, 8 * GB  # of the machine, that preset smoke and any other wants
+START_S = 4.0  # to load a model on a CPU
+SPARE_DISK = 1 * GB  # beside weights: answers, records, figures
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was found on a machine. `disks` are (what, folder, free bytes), `models` (name, what is wanted first)."""
+
+    machine: Machine
+    memory: float  # of the machine, in bytes; 0 where it is not known
+    free_memory: float
+    disks: tuple[tuple[str, Path, float], ...]
+    models: tuple[tuple[str, str], ...]
+    torch: str = ""  # its version, as that of vLLM
+    vllm: str = ""
+    seen: str = ""  # the card that nvidia-smi shows, in words
+    token: bool = False
+    offline: bool = False
+
+
+def look() -> Facts:
+    """Return what is here. Loads torch."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    total, free = _memory()
+    folders = {"run store": store.runs(), "pbb's cache": smollm2.cache(), "the Hub's cache": constants.HF_HUB_CACHE}
+    names = [*TINY_NAMES, SMOLLM2, *hub_models()]
+    vllm = importlib.metadata.version("vllm") if importlib.util.find_spec("vllm") else ""
+    return Facts(
+        this_machine(),
+        total,
+        free,
+        tuple((label, Path(folder), hub.free_disk(Path(folder))) for label, folder in folders.items()),
+        tuple((name, _wanted(name)) for name in names),
+        importlib.metadata.version("torch"),
+        vllm,
+        gpu().partition("no GPU")[0],
+        bool(huggingface_hub.get_token()),
+        bool(constants.HF_HUB_OFFLINE),
+    )
+
+
+def _wanted(model: str) -> str:
+    try:
+        return backends.wanted(model)
+    except ModelError as error:  # a tiny model without its weights
+        return str(error).partition(": ")[2]
+
+
+def _memory() -> tuple[float, float]:
+    """Return the machine's memory and what is free of it, in bytes; zeros where the system does not tell."""
+    try:
+        said = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+        total, free = (float(said[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
+    except (OSError, KeyError, ValueError):  # no Linux
+        return 0.0, 0.0
+    return total, free
+
+
+# ------------------------------------------------------------------------------------------------- presets
+@dataclass(frozen=True)
+class Fit:
+    """Whether a preset fits a machine: not where there are `reasons`. Estimates, of all that its figures take."""
+
+    preset: str
+    reasons: tuple[str, ...]
+    seconds: float
+    card_bytes: float  # the most that one run wants; 0 without a card
+    disk: float  # of all checkpoints
+
+
+def fits(preset: str, facts: Facts) -> Fit:
+    """Return whether `preset` fits the machine of `facts`, and what it takes there; without a card, on its own."""
+    here, meant = facts.machine, planned_for(preset, facts.machine)
+    experiments = list(dict.fromkeys(e for figure in figures_of(preset) for e in study(figure, preset)))
+    refused = list(_refused(experiments, here)) if here.card else []
+    if refused:  # what it would take with what is missing
+        meant = replace(here, without="", four_bits=True)
+    tasks = list(distinct(experiments))
+    each = [_seconds(task, meant) for task in tasks]
+    seconds = sum(each) if meant.card else max(sum(each) / meant.cores, *each)
+    needed = max(card_bytes(task, replace(meant, cards=1)) for task in tasks)
+    stages = [task for task in tasks if isinstance(task, StageTask)]
+    disk = sum(estimates.stage_bytes(task.experiment, len(task.checkpoints()), meant) for task in stages)
+    reasons = [*refused, *_missing(experiments, facts)]
+    if preset in CARD_OF and not here.card:
+        reasons.insert(0, f"no CUDA; it is meant for a card such as the {meant.card}")
+    if here.card and needed > here.memory:
+        reasons.append(f"a run wants about {amount(needed)} of the card's memory, which has {amount(here.memory)}")
+    _, folder, free = facts.disks[0]
+    if disk + SPARE_DISK > free:
+        reasons.append(f"it wants about {amount(disk + SPARE_DISK)} of disk, and {folder} has {amount(free)}")
+    memory = SMOKE_MEMORY if preset == "smoke" else MEMORY
+    if 0 < facts.memory < 0.9 * memory:  # what is sold as 8 GB has a little less
+        reasons.append(f"it wants {amount(memory)} of memory, and there are {amount(facts.memory)}")
+    return Fit(preset, tuple(reasons), seconds, needed, disk)
+
+
+def planned_for(preset: str, here: Machine) -> Machine:
+    """Return the machine that `preset` is judged on: this one, or one with its card where there is none."""
+    return CARDS[CARD_OF[preset]] if preset in CARD_OF and not here.card else here
+
+
+def _refused(experiments: Sequence[Experiment], machine: Machine) -> Iterator[str]:
+    """Yield why backends that `experiments` ask for cannot run."""
+    for e in {e.backend: e for e in experiments}.values():
+        try:
+            backends.choose(e, machine)
+        except backends.BackendError as error:
+            yield str(error).partition(";")[0]
+
+
+def _missing(experiments: Sequence[Experiment], facts: Facts) -> Iterator[str]:
+    """Yield why models that `experiments` need cannot be had."""
+    wanted = dict(facts.models)
+    models = dict.fromkeys(e.model for e in experiments)
+    missing = [model for model in models if wanted.get(model) not in (None, "", smollm2.FIRST_USE)]
+    gated = [model for model in missing if hub_models().get(model, {}).get("gated")]
+    yield from (f"{model}: {wanted[model]}" for model in missing if model not in hub_models())
+    if facts.offline and (there := [model for model in missing if model in hub_models()]):
+        yield f"not in the Hub's cache, and the Hub is switched off: {', '.join(there)}"
+    elif gated and not facts.token:
+        yield f"gated, and no token was found: {', '.join(gated)}"
+
+
+def _seconds(task: Task, machine: Machine) -> float:
+    if machine.card:
+        return estimates.seconds(task, machine) or 0.0
+    model = task.experiment.model
+    return START_S + task.tokens / (TOKENS_PER_SECOND.get(model) or backends.tokens_per_second(model))
+
+
+def distinct(experiments: Sequence[Experiment]) -> Iterator[Task]:
+    """Yield what running `experiments` takes, each stage and each evaluation once: what a plan finds by keys.
+
+    Keys need programs and documents, and this is to take a second. Two tasks are one here where the fields that their
+    stages are made of are equal.
+    """
+    seen: set[Hashable] = set()
+    for e in experiments:
+        made = [(s.label, s.steps, s.learning_rate, s.objective) for s in curriculum(e)]
+        fields = tuple((name, value) for name, value in asdict(e).items() if name not in _NOT_TAUGHT)
+        shown = (e.curriculum, e.distilled_demonstrations) if e.curriculum in DISTILLATION else ()
+        in_context = e.curriculum == "in_context", e.curriculum == NO_MODEL
+        for point in points(e):
+            task = point.task
+            before = made[: task.index + 1]
+            modes = e.trained_modes if any(label not in _SOURCES for label, *_ in before) else ()
+            taught = (fields, modes, *before, e.stage_2_doublings if task.index > 0 else 0)
+            by_pairs = shown if e.curriculum == "distillation" or task.index > 0 else ()
+            stage = (StageTask(e, task.index), (taught, by_pairs))
+            asked = (task, (taught, shown, task.step, task.asked, in_context))
+            for one, key in (stage, asked) if task.index >= 0 else (asked,):
+                if key not in seen:
+                    seen.add(key)
+                    yield one
+
+
+# The fields that name an arm, its budget or its questions: what of them makes a stage is told by the stage itself.
+_NOT_TAUGHT = {"curriculum", "asked", "stage_1_steps", "stage_2_steps", "exposure_steps", "execution_steps"}
+_NOT_TAUGHT |= {"grpo_warmup_steps", "learning_rate", "stage_2_learning_rate", "stage_2_doublings"}
+_NOT_TAUGHT |= {"distilled_demonstrations", "trained_modes"}
+_SOURCES = {"all sources", "w/ IO sources", "w/o IO"}  # stages that show no execution, unless one before them did
+
+
+# ------------------------------------------------------------------------------------------------ in words
+def report(facts: Facts | None = None) -> str:
+    """Return what the machine of `facts`, or this one, can run, as text of at most `WIDTH` columns."""
+    facts = facts or look()
+    lines = [
+        *_section("Machine", _machine(facts)),
+        *_section("Disk", _disk(facts)),
+        *_section("Models", _models(facts)),
+    ]
+    return "\n".join([*lines, *_section("Presets", _presets(facts)), *_wrapped("", _advice(facts))])
+
+
+def _section(title: str, rows: Iterable[tuple[str, str]]) -> list[str]:
+    rows = list(rows)
+    wide = max(len(name) for name, _ in rows) + 2
+    return [title, *(line for name, text in rows for line in _wrapped(f"  {name:<{wide}}", text)), ""]
+
+
+def _wrapped(head: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
+    m = facts.machine
+    capability = f"compute capability {m.capability[0]}.{m.capability[1]}"
+    cards = f"{m.cards} of them, the smallest with " if m.cards > 1 else ""
+    if m.card:
+        yield "card", f"{m.card}, {cards}{amount(m.memory)}, {capability}"
+        why = f"{capability} has {'it' if m.half == 'bfloat16' else 'no bfloat16'}"
+        yield "numbers", f"{m.half} ({why}); float32 for tiny models, and where up to 1 B parameters are asked"
+    else:
+        wrong = f"; {facts.seen}, which torch {facts.torch} cannot use: `make distclean setup TORCH_INDEX=`"
+        yield "card", f"none that torch finds{wrong if facts.seen else ''}"
+        yield "numbers", "float32 (no CUDA)"
+    yield "torch", facts.torch
+    of_no_use = "of no use without CUDA"
+    yield "Unsloth", "installed" if not m.without else of_no_use if not m.card else f"{m.without}; else PEFT trains"
+    four = "not installed: `make unsloth`, for backend='unsloth-4bit'"
+    yield "bitsandbytes", "installed" if m.four_bits else four if m.card else of_no_use
+    vllm = f"{facts.vllm} is installed, and not used: " if facts.vllm else "not installed, and not needed: "
+    yield "vLLM", f"{vllm}transformers generates"
+    yield "cores", str(m.cores)
+    yield "memory", f"{amount(facts.free_memory)} of {amount(facts.memory)} free" if facts.memory else "not known"
+
+
+def _disk(facts: Facts) -> Iterator[tuple[str, str]]:
+    for label, folder, free in facts.disks:
+        yield label, f"{amount(free)} free in {folder}"
+
+
+def _models(facts: Facts) -> Iterator[tuple[str, str]]:
+    for name, wanted in facts.models:
+        yield name, wanted or "ready"
+    yield "token", "found" if facts.token else "none: `hf auth login`, or HF_TOKEN=…, for gated models"
+    yield (
+        "the Hub",
+        "switched off: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
+        if facts.offline
+        else "not switched off, and not asked just now",
+    )
+
+
+def _presets(facts: Facts) -> Iterator[tuple[str, str]]:
+    for preset in PRESETS:
+        fit, meant = fits(preset, facts), planned_for(preset, facts.machine)
+        where = f" on one {meant.card}" if meant.card else ""
+        card = f", {amount(fit.card_bytes)} of its memory" if meant.card else ""
+        verdict = "does not fit" if fit.reasons else "fits"
+        yield preset, f"{verdict}; about {estimates.duration(fit.seconds)}{where}, {amount(fit.disk)} of disk{card}"
+        yield from (("", f"- {reason}") for reason in fit.reasons)
+
+
+def _advice(facts: Facts) -> str:
+    best = "gpu" if facts.machine.card else "cpu"
+    assumed = f" Where there is a card, {estimates.assumptions(planned_for('gpu', facts.machine))}."
+    return (
+        f"PRESET=auto is {best} here. Times are for all figures of a preset with nothing done yet, on a card one run "
+        f"after the other; `make reproduce` plans with what it has measured, once it has.{assumed}"
+    )

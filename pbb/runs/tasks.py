@@ -1,0 +1,375 @@
+"""The two things that a run does: train a stage, evaluate a model. Each leaves one complete folder, or none.
+
+A task is found by its key, a hash of everything that led to it, so that experiments which share a stage train it
+once and a complete task is never redone. A lock a key lets two processes ask for the same task: the second waits
+and finds it done.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from filelock import FileLock
+
+from pbb import store
+from pbb.experiments.curricula import Stage, curriculum, groups
+from pbb.experiments.documents import ASKED_AT_ONCE
+from pbb.experiments.experiment import Experiment
+from pbb.registry import identity
+from pbb.runs.remembered import remembered
+from pbb.store import (
+    CorruptRunError,
+    RecordsError,
+    atomic_folder,
+    environment_manifest,
+    is_complete,
+    read_manifest,
+    write_manifest,
+)
+from pbb.streams import digest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from pbb.models.sft import Training
+
+ANSWERS = "answers.parquet"
+NO_MODEL = "random_generation"  # the arm that asks no model
+# What figures vary beside model, length, seed and arm, and what it counts, if it is a number.
+_VARIED = {
+    "representation": "",
+    "with_io_programs": "w/ IO program",
+    "templates": "template",
+    "distilled_demonstrations": "demonstration",
+    "with_io_composites": "w/ IO composite",
+    "backend": "",
+}
+EVALUATION_VERSION = 1  # raised when ask.py alters what is asked or how it is scored
+
+
+@dataclass(frozen=True)
+class StageTask:
+    """Train stage number `index` (from 0) of `experiment`'s curriculum."""
+
+    experiment: Experiment
+    index: int
+
+    @property
+    def stage(self) -> Stage:
+        return curriculum(self.experiment)[self.index]
+
+    @property
+    def key(self) -> str:
+        return stage_keys(self.experiment)[self.index]
+
+    @property
+    def folder(self) -> Path:
+        return store.runs() / "stages" / self.key
+
+    @property
+    def needs(self) -> list[Task]:
+        return [StageTask(self.experiment, self.index - 1)] if self.index else []
+
+    @property
+    def tokens(self) -> int:
+        """Tokens to be trained on; under GRPO roughly, since completions are as long as they get."""
+        e, stage = self.experiment, self.stage
+        if stage.objective:
+            return stage.steps * e.grpo_completions * e.grpo_length
+        return stage.steps * e.batch_rows * e.row_tokens
+
+    def spent(self) -> tuple[int, int]:
+        """Return what a complete stage was trained on: tokens (generated ones too), and questions with an answer.
+
+        Raises:
+            RecordsError: the stage's manifest is gone.
+        """
+        manifest = read_manifest(self.folder)
+        if manifest is None:
+            raise RecordsError(
+                f"{self.folder}: no manifest here, so what stage {self.stage.label!r} was trained on is not known. The "
+                "way out: delete what was evaluated after it, under evaluations/, and run the same command again"
+            )
+        executions = [number for kind, number in manifest["documents"].items() if kind.endswith(": execution")]
+        return manifest["tokens"], sum(executions)
+
+    def checkpoints(self) -> list[int]:
+        """Return the steps after which weights are kept: evenly spaced or doubling, the last at the end."""
+        e, steps = self.experiment, self.stage.steps
+        if _goes_on(self.index, curriculum(e)):
+            return [steps]
+        if self.index and e.stage_2_doublings:
+            return sorted({max(1, steps // 2**i) for i in range(e.stage_2_doublings)})
+        count = min(e.checkpoints, steps)
+        return [round(steps * (i + 1) / count) for i in range(count)]
+
+    @property
+    def weights(self) -> Path:
+        """The folder of the weights at the stage's end."""
+        return _step_folder(self.folder, self.checkpoints()[-1])
+
+    def __str__(self) -> str:
+        e = self.experiment
+        return f"train {e.model}, {_programs(e)}, seed {e.seed}: stage {self.stage.label!r}{_knobs(e)}"
+
+    def run(self, progress: bool = False) -> None:
+        """Train, and leave weights, training log and manifest; returns at once where that was done before."""
+        _once(self.folder, lambda folder: _train(self, folder, progress))
+
+
+@dataclass(frozen=True)
+class EvaluationTask:
+    """Ask the model after `step` steps of stage `index`, or the base model where `index` is -1."""
+
+    experiment: Experiment
+    index: int
+    step: int
+    full: bool = True  # False within a stage, where only direct and CoT answers are asked for
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        every = self.experiment.asked
+        if self.experiment.curriculum == NO_MODEL:
+            return ("direct",)
+        if self.full and self.experiment.curriculum != "in_context":
+            return every
+        return tuple(mode for mode in every if mode in ("direct", "cot")) or ("cot",)
+
+    @property
+    def key(self) -> str:
+        e = self.experiment
+        trained = stage_keys(e)[self.index] if self.index >= 0 else base_key(e)
+        asked = [self.asked, e.questions, e.templates, e.representation, e.question_style, e.curriculum == "in_context"]
+        return digest(EVALUATION_VERSION, trained, self.step, e.seed, asked, _programs_digest(e))[:20]
+
+    @property
+    def folder(self) -> Path:
+        return store.runs() / "evaluations" / self.key
+
+    @property
+    def needs(self) -> list[Task]:
+        return [StageTask(self.experiment, self.index)] if self.index >= 0 else []
+
+    @property
+    def tokens(self) -> int:
+        """Roughly what evaluation costs, as if those tokens had been trained on."""
+        e = self.experiment
+        count = (e.without_io_programs + 60) * e.questions * len(self.asked)
+        return count * (25 + 15 * e.statements)
+
+    def __str__(self) -> str:
+        e = self.experiment
+        where = f"stage {self.index + 1}, step {self.step}" if self.index >= 0 else "the base model"
+        if e.curriculum == NO_MODEL:
+            return f"answer at random: {_programs(e)}, seed {e.seed}"
+        return f"ask {e.model}, {_programs(e)}, seed {e.seed}: {e.curriculum}, {where}"
+
+    def run(self, progress: bool = False) -> None:
+        """Ask, score, and leave answers and manifest; returns at once where that was done before."""
+        _once(self.folder, lambda folder: _evaluate(self, folder))
+
+    def answers(self) -> pd.DataFrame:
+        """Return the scored answers. Raises CorruptRunError where the file cannot be read."""
+        try:
+            return pd.read_parquet(io.BytesIO((self.folder / ANSWERS).read_bytes()))  # of a folder pandas makes no rows
+        except Exception as error:
+            raise CorruptRunError(self.folder / ANSWERS, f"cannot be read ({error})") from None
+
+
+Task = StageTask | EvaluationTask
+
+
+def count(number: int, thing: str) -> str:
+    """Return ``1 stage`` or ``2 stages``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _programs(experiment: Experiment) -> str:
+    """Return what is taught, in a word or two."""
+    if experiment.domain == "arithmetic":
+        return count(experiment.statements, "statement")
+    return experiment.domain
+
+
+def _knobs(experiment: Experiment) -> str:
+    """Return what a figure may vary and this experiment has changed, such as ``" (4 templates)"``; or nothing."""
+    values = {name: getattr(experiment, name) for name in _VARIED}
+    changed = {name: value for name, value in values.items() if value != getattr(Experiment, name)}
+    said = [count(value, _VARIED[name]) if _VARIED[name] else value for name, value in changed.items()]
+    return f" ({', '.join(said)})" if said else ""
+
+
+def base_key(experiment: Experiment) -> str:
+    """Return the identity of the experiment's base model, or that there is none."""
+    return NO_MODEL if experiment.curriculum == NO_MODEL else identity(experiment.model)
+
+
+def _goes_on(index: int, stages: Sequence[Stage]) -> bool:
+    """Whether a stage is the SFT in the middle of an arm that GRPO follows on: it is asked about at its end alone."""
+    return 0 < index < len(stages) - 1
+
+
+@lru_cache(maxsize=1024)
+def _stage_keys(e: Experiment, base: str) -> list[str]:
+    def make() -> list[str]:
+        settings = [e.batch_rows, e.row_tokens, e.weight_decay, e.lora_rank, e.checkpoints, e.seed, e.general_ratio]
+        keys: list[str] = []
+        # What a machine chooses by itself is no part of the key: the manifest says what it was.
+        before: list[object] = [base, settings, *([e.backend] if e.backend != "auto" else [])]
+        stages = curriculum(e)
+        for index, stage in enumerate(stages):
+            # Other weights are kept of it than of the same stage at an arm's end.
+            key = stage.key(*before, *(["to go on from"] if _goes_on(index, stages) else []))
+            before = [key, *([e.stage_2_doublings] if e.stage_2_doublings else [])]
+            keys.append(key[:20])
+        return keys
+
+    return remembered(make, "stage keys", asdict(e), base)
+
+
+def stage_keys(experiment: Experiment) -> list[str]:
+    """Return one key a stage: a hash of base model, budget, optimiser, documents and the stages before it."""
+    return _stage_keys(experiment, base_key(experiment))
+
+
+@lru_cache(maxsize=1024)
+def _programs_digest(e: Experiment) -> str:
+    def make() -> str:
+        return digest([[g.name, p.to_json(), g.shown.get(p.name)] for g in groups(e) for p in g.programs])
+
+    return remembered(make, "programs", asdict(e))
+
+
+def _once(folder: Path, work: Callable[[Path], None]) -> None:
+    """Do `work` into `folder` unless it is complete; one process at a time."""
+    if is_complete(folder):
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(folder.with_name(f".{folder.name}.lock"))):
+        if is_complete(folder):
+            return
+        with atomic_folder(folder) as partial:
+            work(partial)
+
+
+def _step_folder(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:06d}"
+
+
+def _train(task: StageTask, folder: Path, progress: bool) -> None:
+    from pbb.models import backends
+
+    e, stage = task.experiment, task.stage
+    backend = backends.choose(e)
+    if backend.name == "unsloth" and "unsloth" not in sys.modules:
+        backends.apart(_train, task, folder, progress)
+        return
+    started = time.perf_counter()
+    before = StageTask(e, task.index - 1).weights if task.index else None
+    model, tokenizer = backends.load(e, backend, before)
+    from pbb.models import loading  # after Unsloth, which has to come before transformers
+    from pbb.models.machine import this_machine
+
+    def keep(step: int, current: PreTrainedModel) -> None:
+        loading.save(current, _step_folder(folder, step))
+
+    train = _by_rewards if stage.objective else _by_documents
+    settings = {"checkpoints": task.checkpoints(), "on_checkpoint": keep, "progress": progress, "backend": backend}
+    done, taken, tokens = train(task, model, tokenizer, settings)
+    pd.DataFrame(done.log).to_csv(folder / "training_log.csv", index=False)
+    write_manifest(
+        folder,
+        {
+            "kind": "stage",
+            "key": task.key,
+            "label": stage.label,
+            "stage": stage.number,
+            "experiment": json.loads(json.dumps(e.__dict__)),
+            "base_model": loading.describe(e.model),
+            "objective": dict(stage.objective),
+            "documents": taken,
+            "tokens": tokens,
+            "seconds": round(time.perf_counter() - started, 1),
+            "seconds_training": round(done.seconds, 1),
+            "device": done.device,
+            "card": this_machine().card,
+            "backend": backend.manifest(),
+            "precision": done.precision,
+            **environment_manifest(),
+        },
+    )
+
+
+def _by_documents(
+    task: StageTask, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]
+) -> tuple[Training, dict[str, int], int]:
+    """Train by SFT; return the training, documents trained on by group and kind, and tokens trained on."""
+    from pbb.models import sft
+
+    e, stage = task.experiment, task.stage
+    optimisation = sft.Optimisation(
+        learning_rate=stage.learning_rate,
+        batch_rows=e.batch_rows,
+        row_tokens=e.row_tokens,
+        weight_decay=e.weight_decay,
+        lora_rank=e.lora_rank,
+    )
+    rows, taken = sft.fill_rows(stage.documents(), tokenizer, e.row_tokens, stage.steps * e.batch_rows)
+    done = sft.finetune(model, tokenizer, rows, stage.steps, optimisation, e.seed, **settings)
+    # Up to a tenth of the documents taken find no room. What is in the rows starts at position 0, as padding does.
+    padded = sum(ids[-1] == tokenizer.pad_token_id for ids in rows["input_ids"])
+    share = (sum(row.count(0) for row in rows["position_ids"]) - padded) / sum(taken.values())
+    return done, {kind: round(number * share) for kind, number in taken.items()}, task.tokens
+
+
+def _by_rewards(
+    task: StageTask, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]
+) -> tuple[Training, dict[str, int], int]:
+    """Train by GRPO; return the training, questions asked by group and kind, and tokens generated or trained on."""
+    from pbb.models import grpo
+
+    e, stage, group = task.experiment, task.stage, groups(task.experiment)[0]
+    policy = grpo.PolicyOptimisation(learning_rate=stage.learning_rate, lora_rank=e.lora_rank, **dict(stage.objective))
+    done = grpo.reinforce(model, tokenizer, stage.documents(), group, stage.steps, policy, e.seed, **settings)
+    return done, {f"{group.name}: execution": done.questions}, done.tokens_generated + done.tokens_trained
+
+
+def _evaluate(task: EvaluationTask, folder: Path) -> None:
+    from pbb.models import ask, loading
+
+    started, dtype = time.perf_counter(), ""
+    if task.experiment.curriculum == NO_MODEL:
+        rows = ask.answer_at_random(task.experiment)
+    else:
+        needs = task.needs
+        weights = _step_folder(needs[0].folder, task.step) if needs else None
+        model, tokenizer = loading.load(task.experiment.model, weights)
+        dtype = str(model.dtype).removeprefix("torch.")
+        rows = ask.evaluate(model, tokenizer, ask.questions(task.experiment, task.asked))
+    pd.DataFrame(rows).to_parquet(folder / ANSWERS)
+    write_manifest(
+        folder,
+        {
+            "kind": "evaluation",
+            "key": task.key,
+            "questions": len(rows),
+            "batch_size": ASKED_AT_ONCE,
+            "dtype": dtype,
+            "seconds": round(time.perf_counter() - started, 1),
+            **environment_manifest(),
+        },
+    )
+
+
+def seconds_taken(task: Task) -> float:
+    """Return how long a complete task took, from its manifest."""
+    return float((read_manifest(task.folder) or {}).get("seconds", 0.0))
