@@ -14,14 +14,14 @@ from typing import Any
 
 _EXPORTS = {
     "Experiment": "pbb.experiments.experiment",
-    "PRESETS": "pbb.experiments.experiment",
+    "PRESETS": "pbb.experiments.presets",
     "Program": "pbb.programs",
-    "ArithmeticSettings": "pbb.programs",
+    "Arithmetic": "pbb.programs",
     "accuracy": "pbb.analysis.statistics",
     "contrast": "pbb.analysis.statistics",
     "permuted_control": "pbb.analysis.statistics",
     "curriculum": "pbb.experiments.curricula",
-    "groups": "pbb.experiments.curricula",
+    "groups": "pbb.experiments.groups",
     "plan": "pbb.runs.run",
     "run": "pbb.runs.run",
     "study": "pbb.experiments.studies",

@@ -69,7 +69,7 @@ def save_figures(
     from pbb.experiments.studies import study
     from pbb.figures.io import figure_module, save_figure
     from pbb.runs import run
-    from pbb.runs.remembered import CODE
+    from pbb.runs.keys import code_of
     from pbb.store import environment_manifest, read_manifest
     from pbb.streams import digest
 
@@ -80,7 +80,9 @@ def save_figures(
         trained_on = sorted({str(stage.get("card") or stage["device"]) for stage in stages if "device" in stage})
         manifest: dict[str, Any] = {"seeds": seeds, "trained_on": trained_on, **environment_manifest()}
         if not again:
-            manifest["drawn_from"] = digest(CODE, seeds, [task.folder.name for task in tasks])
+            manifest["drawn_from"] = digest(
+                code_of("figures"), code_of("analysis"), seeds, [task.folder.name for task in tasks]
+            )
             if (read_manifest(target) or {}).get("drawn_from") == manifest["drawn_from"]:
                 continue
         records = run.run(experiments, preset=preset, say=lambda line: None)

@@ -184,23 +184,23 @@ def evaluating(alone: int = 24) -> Iterator[Row]:
 def generating(alone: int = 50) -> Iterator[Row]:
     """Programs with executed outputs and traces, together, and arithmetic ones each in a fresh process."""
     from pbb.programs import (
-        AlgorithmSettings,
-        ArithmeticSettings,
-        CipherSettings,
-        CompositionSettings,
-        GrammarSettings,
+        Algorithms,
+        Arithmetic,
+        Ciphers,
+        Composition,
+        Grammars,
         execute_many,
         generate,
     )
 
     kinds: list[tuple[str, Any, int]] = [
-        ("arithmetic, 1 statement", ArithmeticSettings(), 800),
-        ("arithmetic, 3 operations", ArithmeticSettings(operations=3), 4000),
-        ("arithmetic, 3 statements", ArithmeticSettings(statements=3), 2000),
-        ("algorithms", AlgorithmSettings(), 150),
-        ("ciphers", CipherSettings(), 200),
-        ("grammars", GrammarSettings(), 200),
-        ("composition", CompositionSettings(), 200),
+        ("arithmetic, 1 statement", Arithmetic(), 800),
+        ("arithmetic, 3 operations", Arithmetic(operations=3), 4000),
+        ("arithmetic, 3 statements", Arithmetic(statements=3), 2000),
+        ("algorithms", Algorithms(), 150),
+        ("ciphers", Ciphers(), 200),
+        ("grammars", Grammars(), 200),
+        ("composition", Composition(), 200),
     ]
     together, sample = 0.0, []
     for name, knobs, count in kinds:

@@ -19,7 +19,7 @@ import reference_numbers
 import reference_words
 
 from pbb.programs import Program, normalised
-from pbb.programs.algorithms import ASK, FAMILIES, POINTERS, AlgorithmSettings, as_text, generate, statements
+from pbb.programs.algorithms import ASK, FAMILIES, POINTERS, Algorithms, as_text, generate, statements
 from pbb.programs.algorithms.family import SIZES, TECHNIQUES, Family, number_lists, numbers, words
 from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
 from pbb.programs.program import belongs_to_base
@@ -27,8 +27,8 @@ from pbb.programs.tracing_worker import BUILTINS
 from pbb.streams import stream
 
 REFERENCES = reference_lists.REFERENCES | reference_numbers.REFERENCES | reference_words.REFERENCES
-SHORT = AlgorithmSettings()
-LONGER = AlgorithmSettings(sizes=("medium", "long"))
+SHORT = Algorithms()
+LONGER = Algorithms(sizes=("medium", "long"))
 BY_NAME = {family.name: family for family in FAMILIES}
 every_family = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
@@ -193,7 +193,7 @@ def test_results_are_no_bools_and_every_edge_is_an_input(family: Family) -> None
     function = plain_python(source, "Blorp")
     for point in arguments(family, choice, 20):
         assert type(function(*copy.deepcopy(point))) in (int, str, list, dict)
-    (program,) = generate(AlgorithmSettings(sizes=SIZES, families=(family.name,)), 1, "edges")
+    (program,) = generate(Algorithms(sizes=SIZES, families=(family.name,)), 1, "edges")
     assert list(program.inputs[: len(family.edges)]) == list(map(as_text, family.edges))
     assert len(set(program.inputs)) == len(program.inputs) == 12
 
@@ -283,9 +283,9 @@ def test_sources_can_be_left_out_and_sizes_families_and_inputs_chosen() -> None:
     taken = frozenset(normalised(p.source) for p in first)
     assert not taken & {normalised(p.source) for p in generate(SHORT, 200, 0, without=taken)}
     assert {family_of(p).size for p in generate(LONGER, 20, 0)} <= {"medium", "long"}
-    chosen = generate(AlgorithmSettings(families=("gray code",), inputs=20), 5, 0, inputs=["3", "11"])
+    chosen = generate(Algorithms(families=("gray code",), inputs=20), 5, 0, inputs=["3", "11"])
     assert all(family_of(p).name == "gray code" and p.inputs == ("3", "11") == p.inputs for p in chosen)
-    assert {len(p.inputs) for p in generate(AlgorithmSettings(inputs=20), 10, 0)} <= set(range(12, 21))
+    assert {len(p.inputs) for p in generate(Algorithms(inputs=20), 10, 0)} <= set(range(12, 21))
     on_words = generate(SHORT, 10, 0, inputs=["'abba'", "'cab'"])
     assert {type(values(p.inputs[0])[0]) for p in on_words} == {str}
 
@@ -297,7 +297,7 @@ def test_json_round_trip(programs: list[Program]) -> None:
 
 def test_generate_says_what_is_wrong() -> None:
     with pytest.raises(ValueError, match=r"count=200: .* allows for only about \d+ different programs .*ask for fewer"):
-        generate(AlgorithmSettings(families=("gray code",)), 200, 0)
+        generate(Algorithms(families=("gray code",)), 200, 0)
     with pytest.raises(ValueError, match="pool='exam' is not valid; valid: 'experiment', 'base'"):
         generate(SHORT, 1, 0, pool="exam")
     for wrong, message in (
@@ -308,7 +308,7 @@ def test_generate_says_what_is_wrong() -> None:
         ({"inputs": 3}, "inputs=3 is not valid; valid: 8 to 40"),
     ):
         with pytest.raises(ValueError, match=message):
-            AlgorithmSettings(**wrong)
+            Algorithms(**wrong)
 
 
 def test_pointers_and_questions() -> None:

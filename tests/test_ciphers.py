@@ -25,7 +25,7 @@ from pbb.programs.ciphers import (
     KINDS,
     NATURAL_WEIGHTS,
     POINTERS,
-    CipherSettings,
+    Ciphers,
     _fine,
     accepts,
     candidates,
@@ -39,15 +39,15 @@ from pbb.programs.program import belongs_to_base
 from pbb.streams import stream
 
 SETTINGS = (
-    CipherSettings(),
-    CipherSettings(alphabet=13, case="upper", longest=3, distribution="natural", demonstrations=7),
-    CipherSettings(alphabet=6, longest=2, demonstrations=3),
-    CipherSettings(shortest=3, longest=9, case="upper"),
-    CipherSettings(alphabet=10, case="digits", longest=3),
-    CipherSettings(alphabet=7, case="digits", distribution="natural", demonstrations=5),
+    Ciphers(),
+    Ciphers(alphabet=13, case="upper", longest=3, distribution="natural", demonstrations=7),
+    Ciphers(alphabet=6, longest=2, demonstrations=3),
+    Ciphers(shortest=3, longest=9, case="upper"),
+    Ciphers(alphabet=10, case="digits", longest=3),
+    Ciphers(alphabet=7, case="digits", distribution="natural", demonstrations=5),
 )
 Text = str | list[int]
-Group = tuple[CipherSettings, list[Program]]
+Group = tuple[Ciphers, list[Program]]
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def values(text: str) -> tuple[Text, int]:
     return word, shift
 
 
-def like(knobs: CipherSettings, word: str) -> Text:
+def like(knobs: Ciphers, word: str) -> Text:
     """`word` as the texts of `knobs` are."""
     return list(map(int, word)) if knobs.digits else word
 
@@ -80,7 +80,7 @@ def joined(text: Text) -> str:
     return "".join(map(str, text))
 
 
-def on_words(knobs: CipherSettings, program: Program) -> Callable[[str, int], str]:
+def on_words(knobs: Ciphers, program: Program) -> Callable[[str, int], str]:
     """`program` as a function of strings, digits as characters."""
     function = plain_python(program)
     return lambda word, shift: joined(function(like(knobs, word), shift))
@@ -194,7 +194,7 @@ def test_none_is_a_caesar_cipher(groups: list[Group]) -> None:
 
 def test_no_guess_pays() -> None:
     """With the default knobs: neither one constant, nor copying the text, nor Caesar's cipher."""
-    programs = generate(CipherSettings(), 300, "tests", "chance")
+    programs = generate(Ciphers(), 300, "tests", "chance")
     outputs = [execution.output for program in programs for execution in program.executions]
     inputs = [values(text) for program in programs for text in program.inputs]
     constant = Counter(outputs).most_common(1)[0][1] / len(outputs)
@@ -220,14 +220,14 @@ def test_names_and_sources_are_unique(groups: list[Group]) -> None:
 
 def test_there_are_hundreds_of_programs_of_every_kind() -> None:
     for kind in KINDS:
-        drawn = itertools.islice(candidates(CipherSettings(kinds=(kind,)), "tests"), 800)
+        drawn = itertools.islice(candidates(Ciphers(kinds=(kind,)), "tests"), 800)
         assert len({normalised(source) for _, source, _ in drawn}) > 200, kind
-    digits = CipherSettings(case="digits", alphabet=10, kinds=tuple(set(KINDS) - {"keyed", "blocks"}))
+    digits = Ciphers(case="digits", alphabet=10, kinds=tuple(set(KINDS) - {"keyed", "blocks"}))
     assert len({normalised(source) for _, source, _ in itertools.islice(candidates(digits, "tests"), 3000)}) > 900
 
 
 def test_pools_are_disjoint_by_name_and_by_normalised_source() -> None:
-    knobs = CipherSettings(alphabet=8)
+    knobs = Ciphers(alphabet=8)
     base, taught = (generate(knobs, 80, "tests", pool=pool) for pool in ("base", "experiment"))
     assert {program.name for program in base} <= set(BASE_NAMES)
     sources = [{normalised(program.source) for program in programs} for programs in (base, taught)]
@@ -243,14 +243,14 @@ def test_json_round_trip(groups: list[Group]) -> None:
 
 FRESH = """
 import hashlib, sys
-from pbb.programs.ciphers import CipherSettings, generate
-text = "".join(program.to_json() for program in generate(CipherSettings(), 20, 7, "fresh"))
+from pbb.programs.ciphers import Ciphers, generate
+text = "".join(program.to_json() for program in generate(Ciphers(), 20, 7, "fresh"))
 print(hashlib.sha256(text.encode()).hexdigest())
 """
 
 
 def test_equal_keys_give_equal_programs_in_any_process() -> None:
-    text = "".join(program.to_json() for program in generate(CipherSettings(), 20, 7, "fresh"))
+    text = "".join(program.to_json() for program in generate(Ciphers(), 20, 7, "fresh"))
     for hash_seed in ("0", "1"):
         environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
         output = subprocess.run([sys.executable, "-c", FRESH], env=environment, capture_output=True, check=True).stdout
@@ -258,12 +258,12 @@ def test_equal_keys_give_equal_programs_in_any_process() -> None:
 
 
 def test_more_programs_begin_with_the_same_ones() -> None:
-    few, many = (generate(CipherSettings(), count, 3) for count in (5, 90))
+    few, many = (generate(Ciphers(), count, 3) for count in (5, 90))
     assert [(normalised(p.source), p.inputs) for p in few] == [(normalised(p.source), p.inputs) for p in many[:5]]
 
 
 def test_neighbouring_seeds_share_no_stream() -> None:
-    sequences = [[s for _, s, _ in itertools.islice(candidates(CipherSettings(), seed), 600)] for seed in (0, 1)]
+    sequences = [[s for _, s, _ in itertools.islice(candidates(Ciphers(), seed), 600)] for seed in (0, 1)]
     first, second = ({tuple(s[i : i + 3]) for i in range(len(s) - 2)} for s in sequences)
     assert not first & second
 
@@ -274,7 +274,7 @@ def test_neighbouring_seeds_share_no_stream() -> None:
 def test_demonstrated_shifts_follow_the_documented_weights() -> None:
     for distribution, shares in (("natural", NATURAL_WEIGHTS), ("uniform", dict.fromkeys(range(26), 1 / 26))):
         rng = stream("tests", "shifts", distribution)
-        batches = [sample_inputs(CipherSettings(longest=6), distribution, 20, rng) for _ in range(500)]
+        batches = [sample_inputs(Ciphers(longest=6), distribution, 20, rng) for _ in range(500)]
         drawn = Counter(values(text)[1] for batch in batches for text in batch)
         for shift, share in shares.items():
             assert drawn[shift] / 10_000 == pytest.approx(share, abs=0.015), (distribution, shift)
@@ -284,7 +284,7 @@ def test_demonstrated_shifts_follow_the_documented_weights() -> None:
 
 @pytest.mark.parametrize("size", range(6, 27))
 def test_weights_are_probabilities_in_every_alphabet(size: int) -> None:
-    knobs = CipherSettings(alphabet=size)
+    knobs = Ciphers(alphabet=size)
     for distribution in ("uniform", "natural"):
         weights = shift_weights(knobs, distribution)
         assert len(weights) == size
@@ -299,7 +299,7 @@ def test_evaluation_covers_every_shift_once_and_is_never_demonstrated() -> None:
     for index in range(50):
         made = {
             (distribution, count): program_inputs(
-                CipherSettings(distribution=distribution, demonstrations=count), "tests", index
+                Ciphers(distribution=distribution, demonstrations=count), "tests", index
             )
             for distribution in ("uniform", "natural")
             for count in (5, 100)
@@ -311,8 +311,8 @@ def test_evaluation_covers_every_shift_once_and_is_never_demonstrated() -> None:
 
 
 def test_programs_do_not_depend_on_how_shifts_are_demonstrated() -> None:
-    skewed = CipherSettings(distribution="natural", demonstrations=40)
-    pairs = zip(generate(CipherSettings(), 40, 1), generate(skewed, 40, 1), strict=True)
+    skewed = Ciphers(distribution="natural", demonstrations=40)
+    pairs = zip(generate(Ciphers(), 40, 1), generate(skewed, 40, 1), strict=True)
     for one, other in pairs:
         assert (one.name, one.source, one.description) == (other.name, other.source, other.description)
         assert one.inputs[10:] == other.inputs[40:]
@@ -329,8 +329,8 @@ def test_texts_are_as_long_as_the_knobs_say_and_have_vowels() -> None:
 
 
 def test_more_inputs_than_there_are_is_refused() -> None:
-    few = CipherSettings(alphabet=6, longest=2)
-    with pytest.raises(ValueError, match=r"count=500: CipherSettings\(.*only about 2\d\d different inputs"):
+    few = Ciphers(alphabet=6, longest=2)
+    with pytest.raises(ValueError, match=r"count=500: Ciphers\(.*only about 2\d\d different inputs"):
         sample_inputs(few, "uniform", 500, stream(0))
     with pytest.raises(ValueError, match="distribution='even' is not valid; valid: one of"):
         sample_inputs(few, "even", 5, stream(0))
@@ -338,14 +338,14 @@ def test_more_inputs_than_there_are_is_refused() -> None:
 
 def test_an_experiment_takes_an_alphabet_of_digits() -> None:
     digits = Experiment.of("cpu", domain="ciphers", letter_case="digits", alphabet=10)
-    assert digits.program_settings() == CipherSettings(case="digits", alphabet=10, demonstrations=7)
+    assert digits.program_settings() == Ciphers(case="digits", alphabet=10, demonstrations=7)
     with pytest.raises(ExperimentError, match=r"alphabet=26 is not valid; valid: 6 to 10 \(of digits\)"):
         Experiment.of("cpu", domain="ciphers", letter_case="digits")
 
 
 @pytest.mark.parametrize("case", ["upper", "digits"])
 def test_a_cipher_that_a_guess_gets_right_is_too_easy(case: str) -> None:
-    knobs = CipherSettings(case=case, alphabet=10)
+    knobs = Ciphers(case=case, alphabet=10)
     start = "def NAME(text, shift):\n    return "
     caesar = "''.join(chr((ord(c) - 65 + shift + 4) % 10 + 65) for c in text)"
     if knobs.digits:
@@ -356,14 +356,14 @@ def test_a_cipher_that_a_guess_gets_right_is_too_easy(case: str) -> None:
 
 
 def test_inputs_can_be_chosen_and_sources_left_out() -> None:
-    first = generate(CipherSettings(), 10, 0, inputs=["'cab', 3", "'zoo', 40"])
+    first = generate(Ciphers(), 10, 0, inputs=["'cab', 3", "'zoo', 40"])
     assert all(program.inputs == ("'cab', 3", "'zoo', 40") for program in first)
     taken = frozenset(normalised(program.source) for program in first)
-    second = generate(CipherSettings(), 10, 0, without=taken)
+    second = generate(Ciphers(), 10, 0, without=taken)
     assert not taken & {normalised(program.source) for program in second}
     assert accepts(first[0], "'cab', 3", first[0].executions[0].output)
     assert not accepts(first[0], "'cab', 3", "'cab'")
-    (digits,) = generate(CipherSettings(case="digits", alphabet=10), 1, 0, inputs=["[3, 1, 4], 5", "[0], 40"])
+    (digits,) = generate(Ciphers(case="digits", alphabet=10), 1, 0, inputs=["[3, 1, 4], 5", "[0], 40"])
     assert accepts(digits, "[3, 1, 4], 5", repr(plain_python(digits)([3, 1, 4], 5)))
 
 
@@ -383,22 +383,22 @@ def test_inputs_can_be_chosen_and_sources_left_out() -> None:
 )
 def test_invalid_settings_name_the_field_the_value_and_what_is_valid(knobs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        CipherSettings(**knobs)
+        Ciphers(**knobs)
 
 
 def test_what_cannot_be_generated_is_refused() -> None:
     with pytest.raises(ValueError, match="pool='bse' is not valid; valid: 'experiment', 'base'"):
-        generate(CipherSettings(), 1, 0, pool="bse")
+        generate(Ciphers(), 1, 0, pool="bse")
     with pytest.raises(
         ValueError, match=r"inputs: \"'CAB', 3\" is not valid; valid: a text of the letters abc.*'abc', 3"
     ):
-        generate(CipherSettings(), 1, 0, inputs=["'CAB', 3"])
+        generate(Ciphers(), 1, 0, inputs=["'CAB', 3"])
     with pytest.raises(
         ValueError, match=r"inputs: '\[7\], 3' is not valid; valid: a text of the digits 0123456 .*3, 1, 4"
     ):
-        generate(CipherSettings(case="digits", alphabet=7), 1, 0, inputs=["[1, 2], 3", "[7], 3"])
-    with pytest.raises(ValueError, match=r"count=50: CipherSettings\(.*allows for only about \d+ different programs"):
-        generate(CipherSettings(kinds=("affine",), alphabet=6), 50, 0)
+        generate(Ciphers(case="digits", alphabet=7), 1, 0, inputs=["[1, 2], 3", "[7], 3"])
+    with pytest.raises(ValueError, match=r"count=50: Ciphers\(.*allows for only about \d+ different programs"):
+        generate(Ciphers(kinds=("affine",), alphabet=6), 50, 0)
 
 
 def test_templates() -> None:

@@ -24,10 +24,10 @@ from pbb.experiments.documents import (
 )
 from pbb.experiments.experiment import Experiment, ExperimentError
 from pbb.programs import (
-    AlgorithmSettings,
-    ArithmeticSettings,
-    CipherSettings,
-    CompositionSettings,
+    Algorithms,
+    Arithmetic,
+    Ciphers,
+    Composition,
     Program,
     compose,
     composition_reader,
@@ -38,9 +38,9 @@ from pbb.programs.composition_reader import CompositeReadingError
 from pbb.programs.domains import base_may_have_seen, normal_form, reading_agrees
 
 NUMBERS, TEXTS, MIXED = (
-    (ArithmeticSettings(), ArithmeticSettings(arguments=2)),
-    (CipherSettings(longest=3),),
-    (AlgorithmSettings(), ArithmeticSettings(), CipherSettings(longest=2)),
+    (Arithmetic(), Arithmetic(arguments=2)),
+    (Ciphers(longest=3),),
+    (Algorithms(), Arithmetic(), Ciphers(longest=2)),
 )
 SMALL = Experiment(domain="composition", with_io_programs=14, without_io_programs=6)
 QUIET = {"general_ratio": 0.0, "stage_2_general_ratio": 0.0}
@@ -50,7 +50,7 @@ QUIET = {"general_ratio": 0.0, "stage_2_general_ratio": 0.0}
 def every() -> list[Program]:
     made: list[Program] = []
     for depth, parts in itertools.product((2, 3), (NUMBERS, TEXTS, MIXED)):
-        made += generate(CompositionSettings(parts=parts, depth=depth), 20, "tests", depth)
+        made += generate(Composition(parts=parts, depth=depth), 20, "tests", depth)
     return made
 
 
@@ -118,7 +118,7 @@ def test_a_composite_names_its_parts_and_no_more(every: list[Program]) -> None:
 
 
 def test_no_two_composites_of_a_domain_do_the_same_and_none_is_trivial() -> None:
-    programs = generate(CompositionSettings(), 100, "tests")
+    programs = generate(Composition(), 100, "tests")
     assert len({normal_form(p) for p in programs}) == 100
     names = [name for p in programs for name in (p.name, *part_names(p))]
     assert max(Counter(p.name for p in programs).values()) == 1
@@ -127,15 +127,15 @@ def test_no_two_composites_of_a_domain_do_the_same_and_none_is_trivial() -> None
     for program in programs:
         outputs = Counter(execution.output for execution in program.executions)
         assert outputs.most_common(1)[0][1] <= 3
-    again = generate(CompositionSettings(), 40, "tests", without=frozenset(map(normal_form, programs)))
+    again = generate(Composition(), 40, "tests", without=frozenset(map(normal_form, programs)))
     assert not {normal_form(p) for p in again} & {normal_form(p) for p in programs}
-    base = generate(CompositionSettings(), 40, "tests", pool="base")
+    base = generate(Composition(), 40, "tests", pool="base")
     assert all(map(base_may_have_seen, base))
 
 
 def test_a_guess_is_seldom_right() -> None:
     for depth, seed in itertools.product((2, 3), range(3)):
-        programs = generate(CompositionSettings(depth=depth), 100, seed)
+        programs = generate(Composition(depth=depth), 100, seed)
         outputs = Counter(execution.output for p in programs for execution in p.executions)
         assert outputs.most_common(1)[0][1] < 0.17 * outputs.total()
 
@@ -143,7 +143,7 @@ def test_a_guess_is_seldom_right() -> None:
 # ------------------------------------------------------------------------------------------------ one's own
 @pytest.fixture(scope="module")
 def parts() -> list[Program]:
-    return [*generate(ArithmeticSettings(), 4, "parts"), *generate(CipherSettings(), 2, "cipher parts")]
+    return [*generate(Arithmetic(), 4, "parts"), *generate(Ciphers(), 2, "cipher parts")]
 
 
 def test_any_programs_that_fit_can_be_composed(parts: list[Program]) -> None:
@@ -185,24 +185,24 @@ def test_a_part_that_fails_on_what_it_is_handed_is_told(parts: list[Program]) ->
     [
         ({"depth": 1}, "depth=1 is not valid; valid: 2 or 3"),
         ({"composites": "hidden"}, "composites='hidden' is not valid; valid: 'declared', 'named'"),
-        ({"parts": ()}, r"parts=\(\) is not valid; valid: a tuple of one or more of ArithmeticSettings, "),
-        ({"parts": (CompositionSettings(),)}, "parts=.* is not valid"),
+        ({"parts": ()}, r"parts=\(\) is not valid; valid: a tuple of one or more of Arithmetic, "),
+        ({"parts": (Composition(),)}, "parts=.* is not valid"),
     ],
 )
 def test_invalid_settings_are_refused(knobs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        CompositionSettings(**knobs)
+        Composition(**knobs)
 
 
 def test_asking_for_too_many_fails_clearly() -> None:
-    few = CompositionSettings(parts=(ArithmeticSettings(), CipherSettings()), depth=2)
+    few = Composition(parts=(Arithmetic(), Ciphers()), depth=2)
     with pytest.raises(ValueError, match="pool='bse' is not valid"):
         generate(few, 3, 0, pool="bse")
-    one_each = generate(ArithmeticSettings(), 2, 0)
+    one_each = generate(Arithmetic(), 2, 0)
     from pbb.programs.composition import composites
 
     with pytest.raises(ValueError, match=r"count=9: 2 parts and .* allow for only about [0-2] different composites"):
-        composites(CompositionSettings(), one_each, 9, 0, names=["Blorp"] * 9)
+        composites(Composition(), one_each, 9, 0, names=["Blorp"] * 9)
 
 
 @pytest.mark.parametrize(

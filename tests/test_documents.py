@@ -24,13 +24,13 @@ from pbb.experiments.documents import (
     pointer,
     question,
 )
-from pbb.programs import ArithmeticSettings, Program, generate
+from pbb.programs import Arithmetic, Program, generate
 
 
 @pytest.fixture(scope="module")
 def programs() -> list[Program]:
-    knobs = ArithmeticSettings(statements=3, control=("if", "for", "while"), low=-3, high=6, wrap=None)
-    return [*generate(ArithmeticSettings(), 20, "documents"), *generate(knobs, 20, "documents", 3)]
+    knobs = Arithmetic(statements=3, control=("if", "for", "while"), low=-3, high=6, wrap=None)
+    return [*generate(Arithmetic(), 20, "documents"), *generate(knobs, 20, "documents", 3)]
 
 
 @pytest.mark.parametrize("domain", POINTERS)

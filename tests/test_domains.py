@@ -31,13 +31,13 @@ from pbb.experiments.documents import (
 from pbb.experiments.experiment import KNOBS, Experiment, ExperimentError
 from pbb.programs import (
     DOMAINS,
-    AlgorithmSettings,
-    ArithmeticSettings,
-    CipherSettings,
-    CompositionSettings,
-    GrammarSettings,
+    Algorithms,
+    Arithmetic,
+    Ciphers,
+    Composition,
+    Grammars,
     Program,
-    SumSettings,
+    Sums,
     generate,
 )
 from pbb.programs.ciphers import NATURAL_WEIGHTS
@@ -51,26 +51,26 @@ from pbb.streams import stream
 # The defaults of every domain that draws programs, and settings that use its other knobs.
 VARIANTS: dict[str, tuple[Any, ...]] = {
     "arithmetic": (
-        ArithmeticSettings(),
-        ArithmeticSettings(statements=3, control=("if", "for", "while"), arguments=2, high=4),
-        ArithmeticSettings(statements=2, wrap=None, low=-5, high=5),
+        Arithmetic(),
+        Arithmetic(statements=3, control=("if", "for", "while"), arguments=2, high=4),
+        Arithmetic(statements=2, wrap=None, low=-5, high=5),
     ),
-    "sums": (SumSettings(), SumSettings(largest=99)),
+    "sums": (Sums(), Sums(largest=99)),
     "algorithms": (
-        AlgorithmSettings(),
-        AlgorithmSettings(sizes=("medium", "long"), inputs=16),
-        AlgorithmSettings(sizes=("short", "medium", "long")),
+        Algorithms(),
+        Algorithms(sizes=("medium", "long"), inputs=16),
+        Algorithms(sizes=("short", "medium", "long")),
     ),
     "ciphers": (
-        CipherSettings(),
-        CipherSettings(alphabet=8, longest=6, case="upper"),
-        CipherSettings(distribution="natural", demonstrations=20),
+        Ciphers(),
+        Ciphers(alphabet=8, longest=6, case="upper"),
+        Ciphers(distribution="natural", demonstrations=20),
     ),
-    "grammars": (GrammarSettings(), GrammarSettings(nonterminals=2, terminals=5, alternatives=4, longest=6, inputs=6)),
+    "grammars": (Grammars(), Grammars(nonterminals=2, terminals=5, alternatives=4, longest=6, inputs=6)),
     "composition": (
-        CompositionSettings(),
-        CompositionSettings(parts=(AlgorithmSettings(), CipherSettings(longest=2)), depth=3),
-        CompositionSettings(composites="named"),
+        Composition(),
+        Composition(parts=(Algorithms(), Ciphers(longest=2)), depth=3),
+        Composition(composites="named"),
     ),
 }
 DRAWN = tuple(VARIANTS)
@@ -207,7 +207,7 @@ def test_a_constant_guess_is_seldom_right(domain: str) -> None:
 
 def test_a_random_string_seldom_obeys_a_grammar() -> None:
     rng = stream("tests", "random strings")
-    shares = [random_baseline(program, rng, 100) for program in generate(GrammarSettings(), 40, 0)]
+    shares = [random_baseline(program, rng, 100) for program in generate(Grammars(), 40, 0)]
     assert 0 < sum(shares) / len(shares) < 0.15
 
 
@@ -384,7 +384,7 @@ def test_no_drawn_program_is_ones_own_under_another_name() -> None:
 
 
 def test_a_set_of_own_programs_is_a_domain(mine: Program) -> None:
-    drawn = generate(ArithmeticSettings(), 11, "own")
+    drawn = generate(Arithmetic(), 11, "own")
     given = [mine, *(Program(**{**p.__dict__, "domain": "own"}) for p in drawn)]
     experiment = Experiment(domain="own", own_programs=tuple(p.to_json() for p in given), **SMALL)
     with_io, without_io = groups(experiment)

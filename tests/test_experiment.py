@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbb.experiments.experiment import CURRICULA, KNOBS, PRESETS, Experiment, ExperimentError
-from pbb.programs import ArithmeticSettings, generate
+from pbb.programs import Arithmetic, generate
 from pbb.programs.algorithms import FAMILIES
 
-OWN = generate(ArithmeticSettings(), 1, "tests")[0].to_json()
+OWN = generate(Arithmetic(), 1, "tests")[0].to_json()
 
 
 @pytest.mark.parametrize(

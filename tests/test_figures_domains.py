@@ -18,7 +18,7 @@ from pbb.experiments.experiment import DISTILLATION, Experiment
 from pbb.experiments.studies import study
 from pbb.figures import f07_ciphers, f11_composition, f13_grammars, style
 from pbb.figures.io import save_figure
-from pbb.programs.ciphers import CipherSettings, shift_weights
+from pbb.programs.ciphers import Ciphers, shift_weights
 from pbb.programs.domains import accepts
 from pbb.records import RecordsError, load_records, validate
 
@@ -191,7 +191,7 @@ def test_the_demonstrated_shares_are_the_documented_ones(alphabet: int, common: 
     last = records["input"].str.replace(", 9", f", {alphabet - 1}")
     drawn = f07_ciphers.table(records.assign(input=last))
     shares = drawn[drawn["arm"] == "demonstrated"].sort_values("x")["estimate"]
-    assert shares.tolist() == shift_weights(CipherSettings(alphabet=alphabet), "natural")
+    assert shares.tolist() == shift_weights(Ciphers(alphabet=alphabet), "natural")
     assert [place for place, share in enumerate(shares) if share > 0.1] == common
     assert shares.sum() == pytest.approx(1)
 

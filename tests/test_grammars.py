@@ -40,7 +40,7 @@ from pbb.programs.grammars import (
     ASK,
     DECLARE,
     POINTERS,
-    GrammarSettings,
+    Grammars,
     accepts,
     generate,
     normal_form,
@@ -53,11 +53,11 @@ from pbb.programs.program import belongs_to_base
 from pbb.streams import stream
 
 SETTINGS = (
-    GrammarSettings(),
-    GrammarSettings(nonterminals=2, terminals=3, longest=6, inputs=6),
-    GrammarSettings(nonterminals=4, terminals=5, symbols=4, longest=7),
+    Grammars(),
+    Grammars(nonterminals=2, terminals=3, longest=6, inputs=6),
+    Grammars(nonterminals=4, terminals=5, symbols=4, longest=7),
 )
-Group = tuple[GrammarSettings, list[Program]]
+Group = tuple[Grammars, list[Program]]
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +233,7 @@ def test_random_strings_are_seldom_right_but_not_never(groups: list[Group]) -> N
 
 
 def test_random_guesses_begin_as_asked_with_letters_of_the_grammar() -> None:
-    (program,) = generate(GrammarSettings(), 1, "tests")
+    (program,) = generate(Grammars(), 1, "tests")
     letters, lengths = set(letters_of(read_source(program.source))), set()
     rng = stream("tests", "guesses")
     for text in program.inputs * 30:
@@ -246,7 +246,7 @@ def test_random_guesses_begin_as_asked_with_letters_of_the_grammar() -> None:
 
 def test_no_constant_guess_pays() -> None:
     """With the default knobs, for every string at once: how many questions it would answer rightly."""
-    programs = generate(GrammarSettings(), 100, "tests", "chance")
+    programs = generate(Grammars(), 100, "tests", "chance")
     right: Counter[str] = Counter()
     asked = 0
     for program in programs:
@@ -264,7 +264,7 @@ def test_no_constant_guess_pays() -> None:
 
 def nested() -> Program:
     """A grammar of one rule, too small for any settings, with the limit of the default ones."""
-    (program,) = generate(GrammarSettings(), 1, "tests")
+    (program,) = generate(Grammars(), 1, "tests")
     return dataclasses.replace(program, source='// Blorp\ns: "a" s "b" | "a" "b"')
 
 
@@ -353,7 +353,7 @@ def test_names_and_normal_forms_are_unique(groups: list[Group]) -> None:
 
 
 def test_pools_are_disjoint_by_name_and_by_normal_form() -> None:
-    knobs = GrammarSettings(nonterminals=2, terminals=3, longest=6, inputs=6)
+    knobs = Grammars(nonterminals=2, terminals=3, longest=6, inputs=6)
     base, taught = (generate(knobs, 20, "tests", pool=pool) for pool in ("base", "experiment"))
     assert {program.name for program in base} <= set(BASE_NAMES)
     assert all(belongs_to_base(normal_form(program)) for program in base)
@@ -369,14 +369,14 @@ def test_json_round_trip(groups: list[Group]) -> None:
 
 FRESH = """
 import hashlib, sys
-from pbb.programs.grammars import GrammarSettings, generate
-text = "".join(program.to_json() for program in generate(GrammarSettings(), 8, 7, "fresh"))
+from pbb.programs.grammars import Grammars, generate
+text = "".join(program.to_json() for program in generate(Grammars(), 8, 7, "fresh"))
 print(hashlib.sha256(text.encode()).hexdigest())
 """
 
 
 def test_equal_keys_give_equal_programs_in_any_process() -> None:
-    text = "".join(program.to_json() for program in generate(GrammarSettings(), 8, 7, "fresh"))
+    text = "".join(program.to_json() for program in generate(Grammars(), 8, 7, "fresh"))
     for hash_seed in ("0", "1"):
         environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
         output = subprocess.run([sys.executable, "-c", FRESH], env=environment, capture_output=True, check=True).stdout
@@ -384,13 +384,13 @@ def test_equal_keys_give_equal_programs_in_any_process() -> None:
 
 
 def test_more_programs_begin_with_the_same_ones_and_neighbouring_seeds_share_none() -> None:
-    few, many, other = (generate(GrammarSettings(), count, seed) for count, seed in ((4, 3), (20, 3), (20, 4)))
+    few, many, other = (generate(Grammars(), count, seed) for count, seed in ((4, 3), (20, 3), (20, 4)))
     assert [(normal_form(p), p.inputs) for p in few] == [(normal_form(p), p.inputs) for p in many[:4]]
     assert not {normal_form(p) for p in many} & {normal_form(p) for p in other}
 
 
 def test_inputs_can_be_chosen_and_grammars_left_out() -> None:
-    knobs = GrammarSettings(nonterminals=2, terminals=3)
+    knobs = Grammars(nonterminals=2, terminals=3)
     first = generate(knobs, 5, 0, inputs=["''", "'a'"])
     assert all(program.inputs == ("''", "'a'") for program in first)
     taken = frozenset(map(normal_form, first))
@@ -411,19 +411,19 @@ def test_inputs_can_be_chosen_and_grammars_left_out() -> None:
 )
 def test_invalid_settings_name_the_field_the_value_and_what_is_valid(knobs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        GrammarSettings(**knobs)
+        Grammars(**knobs)
 
 
 def test_what_cannot_be_generated_is_refused() -> None:
     with pytest.raises(ValueError, match="pool='bse' is not valid; valid: 'experiment', 'base'"):
-        generate(GrammarSettings(), 1, 0, pool="bse")
+        generate(Grammars(), 1, 0, pool="bse")
     for text in ("'z'", "'ab'", "'a b c'", "4"):
         with pytest.raises(
             ValueError, match=rf"inputs: {re.escape(repr(text))} is not valid; valid: up to 2 of the let"
         ):
-            generate(GrammarSettings(), 1, 0, inputs=[text])
-    tiny = GrammarSettings(nonterminals=2, terminals=3, symbols=2, longest=4, inputs=6)
-    with pytest.raises(ValueError, match=r"count=50: GrammarSettings\(.*allows for only about \d+ different grammars"):
+            generate(Grammars(), 1, 0, inputs=[text])
+    tiny = Grammars(nonterminals=2, terminals=3, symbols=2, longest=4, inputs=6)
+    with pytest.raises(ValueError, match=r"count=50: Grammars\(.*allows for only about \d+ different grammars"):
         generate(tiny, 50, 0)
 
 

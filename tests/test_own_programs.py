@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pbb.experiments.documents import parse_answer
-from pbb.programs import ArithmeticSettings, Execution, Program, generate
+from pbb.programs import Arithmetic, Execution, Program, generate
 from pbb.programs.names import BASE_NAMES
 from pbb.programs.own import MAX_INPUTS, from_function
 from pbb.programs.own_source import MAX_SOURCE, OwnProgramError
@@ -62,7 +62,7 @@ def test_source_text_gives_the_same_as_the_function() -> None:
 
 
 def test_it_runs_as_generated_programs_do() -> None:
-    settings = ArithmeticSettings(statements=3, control=("if", "for", "while"), arguments=2, high=3)
+    settings = Arithmetic(statements=3, control=("if", "for", "while"), arguments=2, high=3)
     for program in generate(settings, 5, "tests", "own"):
         own = from_function(program.source, list(program.inputs), program.description)
         assert (own.name, own.source, own.inputs) == (program.name, program.source, program.inputs)
@@ -293,8 +293,8 @@ NAMES = [
     ("'Blorp' has a name that is already taught", {"fn_or_source": source("return x"), "taught": "Blorp"}),
     ("name that is already taught", {"fn_or_source": source("return x"), "taught": ["Snurg", "Blorp"]}),
     ("name that is already taught", {"fn_or_source": source("return x"), "name": "Snurg", "taught": {"Snurg"}}),
-    ("name that is already taught", {"fn_or_source": source("return x"), "taught": generate(ArithmeticSettings(), 1, 0),
-                                     "name": generate(ArithmeticSettings(), 1, 0)[0].name}),
+    ("name that is already taught", {"fn_or_source": source("return x"), "taught": generate(Arithmetic(), 1, 0),
+                                     "name": generate(Arithmetic(), 1, 0)[0].name}),
     *objects("program 'sum' is called like a part of Python", "def sum(x):\n    return x"),
 ]  # fmt: skip
 WORDS = [

@@ -18,7 +18,7 @@ from pbb.models import pretraining
 from pbb.models.ask import generate
 from pbb.models.loading import load, load_tokenizer
 from pbb.models.tokenizer import VOCABULARY
-from pbb.programs.arithmetic import ArithmeticSettings
+from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.domains import generate as generate_programs
 from pbb.registry import TINY_FOLDER
 from pbb.store import read_manifest
@@ -32,7 +32,7 @@ def test_corpus_training_and_installation(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(pretraining, "SHARD", 300)
     monkeypatch.setattr(pretraining, "TINY", {"tiny-s": shape})
     monkeypatch.setattr(pretraining, "TINY_FOLDER", tmp_path / "base_models")
-    monkeypatch.setattr(pretraining, "PROBES", (("1 statement", ArithmeticSettings()),))
+    monkeypatch.setattr(pretraining, "PROBES", (("1 statement", Arithmetic()),))
 
     what = (0, tmp_path / "corpus", tmp_path / "tokenizer", "tiny-s", shape.row_tokens)
     shard = pretraining._shard(*what)
@@ -95,7 +95,7 @@ def test_committed_weights_are_what_their_manifest_says(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "settings", "tokens"),
-    [("tiny-m", ArithmeticSettings(), 60), ("tiny-m-ciphers", CIPHERS, 300)],
+    [("tiny-m", Arithmetic(), 60), ("tiny-m-ciphers", CIPHERS, 300)],
 )
 def test_committed_models_run_programs_given_in_context(name: str, settings: object, tokens: int) -> None:
     """What the README says of them, measured again on a few fresh programs (a tolerance for 40 of them)."""

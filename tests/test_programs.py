@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pbb.experiments.base_data import BASE_PROGRAMS, base_programs
-from pbb.programs import ArithmeticSettings, Program, execute_many, generate, interpreter, normalised
+from pbb.programs import Arithmetic, Program, execute_many, generate, interpreter, normalised
 from pbb.programs.arithmetic import (
     CONTROL,
     OPERATORS,
@@ -38,14 +38,14 @@ from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES, experiment_names
 from pbb.programs.program import belongs_to_base
 from pbb.streams import digest, stream
 
-Group = tuple[ArithmeticSettings, list[Program]]
+Group = tuple[Arithmetic, list[Program]]
 
 
-def random_settings(rng: random.Random) -> ArithmeticSettings:
+def random_settings(rng: random.Random) -> Arithmetic:
     """Settings that allow for plenty of programs, and together use every knob."""
     arguments = rng.choice((1, 1, 2))
     low = rng.choice((0, 0, 2, -4, -20))
-    return ArithmeticSettings(
+    return Arithmetic(
         statements=rng.choice((1, 2, 3, 4, 5)),
         operations=rng.choice((2, 2, 3, 4)),
         operators=OPERATORS if rng.random() < 0.5 else tuple(rng.sample(OPERATORS, 6)),
@@ -175,7 +175,7 @@ def test_candidates_are_drawn_from_the_streams_of_their_numbers() -> None:
 
 
 def test_two_argument_programs_return_something_of_both() -> None:
-    knobs = ArithmeticSettings(arguments=2, high=4)
+    knobs = Arithmetic(arguments=2, high=4)
     for _, source, description in itertools.islice(candidates(knobs, "tests", "both"), 1000):
         assert re.search(r"return .*\by\b", source), source
         assert not re.search(r"(//|%) [xy]\b", source), source
@@ -201,14 +201,14 @@ def test_pools_are_disjoint_by_name_and_by_normalised_source(groups: list[Group]
     assert len(base_sources) > 500
     assert not base_sources & {normalised(program.source) for program in every(groups)}
     # Single operations are the base models' own, whatever their hash: no experiment can draw one of them.
-    singles = {normal for normal, _, _ in itertools.islice(candidates(ArithmeticSettings(operations=1), 0), 2000)}
+    singles = {normal for normal, _, _ in itertools.islice(candidates(Arithmetic(operations=1), 0), 2000)}
     for wrap in (None, *range(2, 14)):
-        drawn = itertools.islice(candidates(ArithmeticSettings(wrap=wrap), 0), 1000)
+        drawn = itertools.islice(candidates(Arithmetic(wrap=wrap), 0), 1000)
         assert not singles & {normal for normal, _, _ in drawn if not belongs_to_base(normal)}
 
 
 def test_experiments_own_half_of_the_sources() -> None:
-    normals = {normal for normal, _, _ in itertools.islice(candidates(ArithmeticSettings(statements=3), 0), 2000)}
+    normals = {normal for normal, _, _ in itertools.islice(candidates(Arithmetic(statements=3), 0), 2000)}
     assert 0.45 < sum(map(belongs_to_base, normals)) / len(normals) < 0.55
 
 
@@ -220,7 +220,7 @@ def test_json_round_trip(groups: list[Group]) -> None:
 
 
 def test_an_unknown_input_is_named() -> None:
-    (program,) = generate(ArithmeticSettings(), 1, "tests")
+    (program,) = generate(Arithmetic(), 1, "tests")
     assert program.execution("3") is program.executions[3]
     with pytest.raises(KeyError, match="has no input '11'"):
         program.execution("11")
@@ -228,22 +228,22 @@ def test_an_unknown_input_is_named() -> None:
 
 def test_programs_never_change() -> None:
     """Committed records and base models depend on these very texts: if this test fails, all of them are void."""
-    long = ArithmeticSettings(statements=3, control=("if", "for", "while"), arguments=2, high=4)
-    texts = [program.to_json() for knobs in (ArithmeticSettings(), long) for program in generate(knobs, 20, 0)]
+    long = Arithmetic(statements=3, control=("if", "for", "while"), arguments=2, high=4)
+    texts = [program.to_json() for knobs in (Arithmetic(), long) for program in generate(knobs, 20, 0)]
     assert digest("".join(texts)) == "8464d3511f48accd22d05a5a37636a290b5abe74c35df8450341e12dd48d57fd"
 
 
 FRESH = """
 import hashlib, sys
-from pbb.programs import ArithmeticSettings, generate
-settings = ArithmeticSettings(statements=3, control=("if", "for", "while"), arguments=2, high=4)
+from pbb.programs import Arithmetic, generate
+settings = Arithmetic(statements=3, control=("if", "for", "while"), arguments=2, high=4)
 text = "".join(program.to_json() for program in generate(settings, 15, 7, "fresh"))
 print(hashlib.sha256(text.encode()).hexdigest())
 """
 
 
 def test_equal_keys_give_equal_programs_in_any_process() -> None:
-    here = ArithmeticSettings(statements=3, control=("if", "for", "while"), arguments=2, high=4)
+    here = Arithmetic(statements=3, control=("if", "for", "while"), arguments=2, high=4)
     text = "".join(program.to_json() for program in generate(here, 15, 7, "fresh"))
     for hash_seed in ("0", "1"):
         environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -252,7 +252,7 @@ def test_equal_keys_give_equal_programs_in_any_process() -> None:
 
 
 def test_more_programs_begin_with_the_same_ones() -> None:
-    few, many = (generate(ArithmeticSettings(statements=2), count, 3) for count in (5, 120))
+    few, many = (generate(Arithmetic(statements=2), count, 3) for count in (5, 120))
     assert [normalised(p.source) for p in few] == [normalised(p.source) for p in many[:5]]
 
 
@@ -261,12 +261,12 @@ def test_neighbouring_seeds_share_no_stream(seed: int) -> None:
     """Single programs may coincide; no three in a row do, wherever in the two sequences they stand."""
     sequences = []
     for key in (seed, seed + 1):
-        drawn = candidates(ArithmeticSettings(), key, "experiment")
+        drawn = candidates(Arithmetic(), key, "experiment")
         sequences.append([normal for normal, _, _ in itertools.islice(drawn, 1000)])
     first, second = ({tuple(s[i : i + 3]) for i in range(len(s) - 2)} for s in sequences)
     assert not first & second
-    assert [p.name for p in generate(ArithmeticSettings(), 8, seed)] != [
-        p.name for p in generate(ArithmeticSettings(), 8, seed + 1)
+    assert [p.name for p in generate(Arithmetic(), 8, seed)] != [
+        p.name for p in generate(Arithmetic(), 8, seed + 1)
     ]
 
 
@@ -289,14 +289,14 @@ def test_neighbouring_seeds_share_no_stream(seed: int) -> None:
 )
 def test_invalid_settings_name_the_field_the_value_and_what_is_valid(knobs: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        ArithmeticSettings(**knobs)
+        Arithmetic(**knobs)
 
 
 def test_unknown_knobs_and_pools_are_refused() -> None:
     with pytest.raises(TypeError, match="statments"):
-        ArithmeticSettings(statments=2)  # type: ignore[call-arg]
+        Arithmetic(statments=2)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="pool='bse' is not valid; valid: 'experiment', 'base'"):
-        generate(ArithmeticSettings(), 1, 0, pool="bse")
+        generate(Arithmetic(), 1, 0, pool="bse")
 
 
 @pytest.mark.parametrize(
@@ -309,8 +309,8 @@ def test_unknown_knobs_and_pools_are_refused() -> None:
 )
 def test_asking_for_too_many_fails_clearly_and_soon(knobs: dict[str, Any], count: int) -> None:
     start = time.process_time()
-    with pytest.raises(ValueError, match=rf"count={count}: ArithmeticSettings\(.*allows for only about \d+ different"):
-        generate(ArithmeticSettings(**knobs), count, 0)
+    with pytest.raises(ValueError, match=rf"count={count}: Arithmetic\(.*allows for only about \d+ different"):
+        generate(Arithmetic(**knobs), count, 0)
     assert time.process_time() - start < 10
 
 
@@ -324,21 +324,21 @@ def test_a_larger_number_of_names_goes_on_from_a_smaller_one() -> None:
 
 def test_asking_for_more_than_there_are_names_fails_at_once() -> None:
     with pytest.raises(ValueError, match=rf"count=100000: there are names for 0 to {len(EXPERIMENT_NAMES)} programs"):
-        generate(ArithmeticSettings(statements=3), 100_000, 0)
+        generate(Arithmetic(statements=3), 100_000, 0)
 
 
 def test_programs_that_run_too_long_are_left_out_and_wrong_inputs_are_told() -> None:
-    knobs = ArithmeticSettings(statements=2, control=("while",), low=-4000, high=-3990)
+    knobs = Arithmetic(statements=2, control=("while",), low=-4000, high=-3990)
     assert all("while" not in program.source for program in generate(knobs, 10, 0))
     with pytest.raises(ValueError, match="inputs: '4, 5' is not valid; valid: 1 whole numbers, such as '0'"):
-        generate(ArithmeticSettings(), 3, 0, inputs=["4, 5"])
+        generate(Arithmetic(), 3, 0, inputs=["4, 5"])
 
 
 def test_sources_can_be_left_out_and_inputs_chosen() -> None:
-    first = generate(ArithmeticSettings(), 10, 0, inputs=["3", "11"])
+    first = generate(Arithmetic(), 10, 0, inputs=["3", "11"])
     assert all(program.inputs == ("3", "11") and len(program.executions) == 2 for program in first)
     taken = frozenset(normalised(program.source) for program in first)
-    second = generate(ArithmeticSettings(), 10, 0, without=taken)
+    second = generate(Arithmetic(), 10, 0, without=taken)
     assert not taken & {normalised(program.source) for program in second}
 
 
@@ -465,7 +465,7 @@ def test_interpreter_tells_a_wrong_description_from_a_right_one(groups: list[Gro
 
 
 def test_stored_outputs_come_from_the_source_alone() -> None:
-    (program,) = generate(ArithmeticSettings(), 1, "tests")
+    (program,) = generate(Arithmetic(), 1, "tests")
     changed = program.source.replace("return ", "return 1 + ")
     ((first, *_),) = execute_many([(program.name, changed, program.inputs)])
     assert first != program.executions[0]

@@ -36,7 +36,7 @@ from pbb.experiments.experiment import _RANGES, _TUPLES, Experiment, ExperimentE
 from pbb.figures.io import save_figure
 from pbb.models import ask
 from pbb.models.loading import ModelError, load, load_tokenizer
-from pbb.programs import ArithmeticSettings, generate
+from pbb.programs import Arithmetic, generate
 from pbb.programs.own import Draft, finish, prepare
 from pbb.programs.own_source import OwnProgramError
 from pbb.records import canonical
@@ -517,7 +517,7 @@ def test_no_experiments_and_no_workers_are_refused(experiments: list[Experiment]
             run.run(experiments, workers=workers)  # type: ignore[arg-type]
 
 
-SOUND = generate(ArithmeticSettings(statements=3, control=("if", "for", "while")), 20, "tests", "robustness")
+SOUND = generate(Arithmetic(statements=3, control=("if", "for", "while")), 20, "tests", "robustness")
 # What cannot stand in a function that is to be taught, wherever it stands; {n} is some number.
 STATEMENTS = (
     *("import os", "from math import pi", "class A: pass", "yield {n}", "global g{n}", "await x", "def inner(): pass"),

@@ -34,7 +34,7 @@ from pbb.analysis.verdicts import (
     measured,
     points,
 )
-from pbb.experiments.experiment import PRESETS
+from pbb.experiments.presets import PRESETS
 from pbb.figures import style
 from pbb.figures.f08_sample_efficiency import crossing
 from pbb.figures.tables import PANEL

@@ -27,8 +27,8 @@ from pbb.experiments.documents import (
     in_full,
     question,
 )
-from pbb.programs.arithmetic import CONTROL, ArithmeticSettings, all_inputs
-from pbb.programs.ciphers import CipherSettings
+from pbb.programs.arithmetic import CONTROL, Arithmetic, all_inputs
+from pbb.programs.ciphers import Ciphers
 from pbb.programs.domains import generate
 from pbb.programs.program import Program
 from pbb.streams import stream
@@ -37,23 +37,23 @@ from pbb.streams import stream
 # reliably in one pass. Arithmetic alone: a sixth of other domains cost tiny-m a third of its direct answers and taught
 # it none of them.
 _PROGRAMS: tuple[tuple[float, float, Any], ...] = (
-    (0.12, 0.05, ArithmeticSettings(operations=1)),
-    (0.28, 0.42, ArithmeticSettings()),
-    (0.18, 0.25, ArithmeticSettings(operations=3)),
-    (0.14, 0.10, ArithmeticSettings(statements=2)),
-    (0.08, 0.08, ArithmeticSettings(statements=3)),
-    (0.03, 0.02, ArithmeticSettings(statements=4)),
-    (0.05, 0.02, ArithmeticSettings(statements=2, control=CONTROL)),
-    (0.03, 0.02, ArithmeticSettings(statements=3, control=CONTROL)),
-    (0.06, 0.02, ArithmeticSettings(arguments=2)),
-    (0.03, 0.02, ArithmeticSettings(statements=2, arguments=2)),
+    (0.12, 0.05, Arithmetic(operations=1)),
+    (0.28, 0.42, Arithmetic()),
+    (0.18, 0.25, Arithmetic(operations=3)),
+    (0.14, 0.10, Arithmetic(statements=2)),
+    (0.08, 0.08, Arithmetic(statements=3)),
+    (0.03, 0.02, Arithmetic(statements=4)),
+    (0.05, 0.02, Arithmetic(statements=2, control=CONTROL)),
+    (0.03, 0.02, Arithmetic(statements=3, control=CONTROL)),
+    (0.06, 0.02, Arithmetic(arguments=2)),
+    (0.03, 0.02, Arithmetic(statements=2, arguments=2)),
 )
 BASE_PROGRAMS: tuple[tuple[float, Any], ...] = tuple((share, settings) for share, _, settings in _PROGRAMS)
 # The further rounds: single statements above all, asked directly, and enough of the rest that it is not forgotten.
 # Three operations make too many programs to know by heart, as those of two can be.
 PRACTICE_PROGRAMS: tuple[tuple[float, Any], ...] = tuple((share, settings) for _, share, settings in _PROGRAMS)
 # What tiny-m goes on with to become tiny-m-ciphers. Arithmetic stays, so that it is not forgotten.
-CIPHERS = CipherSettings(
+CIPHERS = Ciphers(
     kinds=("growing", "alternating", "affine", "multiplied", "mirrored"),  # without `if` and lookups
     longest=3,
     alphabet=10,
@@ -104,7 +104,7 @@ def base_programs(
     picks = rng.choices(range(len(shares)), [share for share, _ in shares], k=count)
     programs = []
     for index, (_, settings) in enumerate(shares):
-        arithmetic = isinstance(settings, ArithmeticSettings)
+        arithmetic = isinstance(settings, Arithmetic)
         inputs = rng.sample(all_inputs(settings), 6) if arithmetic else None
         if number := picks.count(index):
             few = arithmetic and settings.operations == 1 and settings.largest == 9  # there are only about fifty

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from pbb.programs import composition
 from pbb.programs.domains import ASK as ASK
 from pbb.programs.domains import DOMAINS, pointer
 from pbb.programs.program import Program
@@ -64,9 +63,7 @@ def declaration(program: Program, representation: str) -> str:
 
 def in_full(program: Program, representation: str) -> str:
     """Return all that one needs to run the program: for a composite, its parts' texts too."""
-    if program.domain == "composition":
-        return composition.with_parts(program, representation)
-    return declaration(program, representation)
+    return (DOMAINS[program.domain].in_full or declaration)(program, representation)
 
 
 def answer(program: Program, text: str, answer_mode: str) -> str:

@@ -1,205 +1,150 @@
-"""Experiment: a frozen description of one run, made of literals only. Its hash names the run.
+"""Experiment: a frozen description of one arm and one seed, in groups that check themselves.
 
-`PRESETS` holds what differs between machines: models, sizes, budgets. ``Experiment.of("cpu", curriculum="proactive")``
-takes a preset's values and changes some; a plain ``Experiment(...)`` is the cpu preset's own.
+The defaults are preset cpu's. ``Experiment.of("cpu", arm="proactive", templates=1)`` takes a preset's recipe
+(`pbb.experiments.presets`) and changes some fields by their names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+import re
+from dataclasses import asdict, fields, is_dataclass, replace
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal
 
-from pbb.experiments.documents import ANSWER_MODES, ASK, REPRESENTATIONS
-from pbb.programs.arithmetic import OPERATORS
-from pbb.programs.ciphers import DISTRIBUTIONS, CipherSettings
-from pbb.programs.composition import PARTS
-from pbb.programs.domains import DOMAINS
+from pbb.arms import ARMS, IN_CONTEXT
+from pbb.programs.arithmetic import Arithmetic
+from pbb.programs.domains import DOMAINS, POINTERS, domain_of, with_demonstrations
 from pbb.programs.names import BASE_NAMES
 from pbb.programs.program import Program
+from pbb.programs.settings import Between, ExperimentError, SomeOf, Words, group, refuse, unknown
 from pbb.streams import digest
 
-CURRICULA = (
-    "random_generation",
-    "untuned",
-    "in_context",
-    "stage_1_only",
-    "stage_2_only",
-    "no_demonstrations",
-    "homogeneous",
-    "proactive",
-    "retroactive",
-    "retroactive_grpo",
-    "skip_exposure",
-    "grpo_without_pbb",
-    "distillation",
-    "pbb_and_distillation",
-)
-UNTRAINED = ("random_generation", "untuned", "in_context")  # the first asks no model at all
-DISTILLATION = ("distillation", "pbb_and_distillation")  # arms that show demonstrations of the programs asked about
-BACKENDS = ("auto", "unsloth", "unsloth-4bit", "peft", "full")  # what trains: see `pbb.models.backends`
-GRPO_LOSSES = ("dapo", "grpo", "bnpo", "dr_grpo")
-ASKED = ("direct", "cot", "recite", "recall")  # how the model can be asked; in_context asks its own two
+ANSWER_MODES = ("direct", "cot")
+ASKED = ("direct", "cot", "recite", "recall")  # how a model can be asked; the arm in_context asks the first two
+UNTRAINED = tuple(name for name, arm in ARMS.items() if not arm.stages)
+Steps = Annotated[int, Between(1, 10**6)]
+Rate = Annotated[float, Between(1e-7, 1.0)]
+Share = Annotated[float, Between(0.0, 0.95)]
 
 
-class ExperimentError(ValueError):
-    """A field of an experiment is unknown, invalid or contradicts another; the message says what is valid."""
+@group
+class Split:
+    """How many programs of each group, and what training may show of them."""
+
+    with_io_programs: Annotated[int, Between(1, 4000)] = 800  # more teach the skill better, and take longer to learn
+    without_io_programs: Annotated[int, Between(1, 2000)] = 100  # what is measured: more narrow the intervals
+    demonstrations: Annotated[int, Between(1, 200)] = 7  # inputs of a w/ IO program that training may show
+    distilled_demonstrations: Annotated[int, Between(0, 200)] = 0  # of an AD program; 0: as many as of a w/ IO program
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """One arm, one seed. Every field is a literal; the comment says what it trades against what."""
+@group
+class Documents:
+    """How documents are written."""
 
-    curriculum: str = "proactive"  # the arm: one of CURRICULA
-    model: str = "tiny-m"  # a tiny model, smollm2-135m, a folder, or a Hub id
-    seed: int = 0  # draws programs, documents and their order
+    representation: Literal["code", "description"] = "code"  # what declarative documents hold
+    templates: Annotated[int, Between(1, len(POINTERS))] = 20  # pointer contexts: fewer tie knowledge to its prompt
+    question_style: Literal["plain", "word_problem"] = "plain"
+    trained_modes: Annotated[tuple[str, ...], SomeOf(ANSWER_MODES)] = ANSWER_MODES  # how execution documents answer
+    executions: Annotated[int, Between(1, 50)] = 1  # execution documents a declarative one: more are learnt by heart
 
-    # programs; a knob of another domain has to stay at its default
-    domain: str = "arithmetic"  # of pbb.programs.domains.DOMAINS
-    # arithmetic
-    statements: int = 1  # longer programs are recalled as well, and run less often
-    operations: int = 2  # in a one-statement program; up to as many in each statement of a longer one
-    operators: tuple[str, ...] = OPERATORS
-    control: tuple[str, ...] = ()  # of "if", "for", "while"; needs two statements
-    arguments: int = 1
-    wrap: int | None = 10  # every result of + - * is taken modulo this, at once
-    largest: int = 9  # number that is added or subtracted; large ones make many programs of one operation
-    # sums
-    largest_number: int = 999  # that is added: digits that come later are found less often in one pass
-    # algorithms
-    sizes: tuple[str, ...] = ("short",)  # of "short", "medium", "long": longer programs are run less often
-    families: tuple[str, ...] = ()  # names of families; () for all of these sizes
-    inputs: int = 12  # of each program
-    # ciphers
-    cipher_kinds: tuple[str, ...] = ()  # () for all
-    shortest_text: int = 1
-    longest_text: int = 4  # a chain of thought grows by two or three lines a letter
-    alphabet: int = 26  # letters, and shifts: the fewer, the less there is to learn
-    letter_case: str = "lower"  # or "upper", "digits": an alphabet of digits is what a tiny model can compute with
-    shifts: str = "uniform"  # or "natural": how demonstrations of w/ IO programs are spread over shifts
-    distilled_shifts: str = "uniform"  # the same for demonstrations of AD programs
-    # grammars
-    nonterminals: int = 3  # rules: more of them are harder to recall
-    terminals: int = 4  # letters of one grammar
-    alternatives: int = 3  # of each rule
-    symbols: int = 3  # the most in one alternative
-    longest_string: int = 8  # letters of an answer
-    beginnings: int = 8  # inputs of each grammar
-    # composition: parts take the knobs of their own domains
-    part_domains: tuple[str, ...] = ("arithmetic",)
-    depth: int = 2  # 2 for f(g(x)), 3 for f(g(h(x)))
-    parts: str = "w/ IO"  # or "w/o IO": how the parts of the w/o IO composites are taught
-    composites: str = "declared"  # by a source of one line; or "named": asked for as f(g(x)), never declared
-    with_io_composites: int = 0  # composites of w/ IO parts that are shown run: without any, none is seen put together
-    # the reader's own programs, as Program.to_json() gives them: w/o IO beside those drawn; domain "own" has no others
-    own_programs: tuple[str, ...] = ()
 
-    with_io_programs: int = 800  # more of them teach the skill better, and take longer to learn
-    without_io_programs: int = 100  # what is measured: more of them narrow the intervals
-    demonstrations: int = 7  # inputs of a w/ IO program that training may show; the rest are held out
-    distilled_demonstrations: int = 0  # the same of an AD program; 0 for as many as of a w/ IO program
+@group
+class Budget:
+    """What a stage may spend: a step is `batch_rows` rows of `row_tokens` tokens."""
 
-    # documents
-    representation: str = "code"  # or "description": what declarative documents hold
-    templates: int = 20  # pointer contexts, 1 to 20: fewer, and knowledge stays tied to its prompt
-    question_style: str = "plain"  # or "word_problem"
-    trained_modes: tuple[str, ...] = ANSWER_MODES  # how execution documents answer
-    executions: int = 1  # execution documents of a w/ IO program for each declarative one: more, and they are learnt
-    # by heart, apart from the source
+    steps: Steps
+    rate: Rate  # the learning rate's peak
+    general: Share = 0.03  # share of general documents (in-context executions of other programs), against forgetting
 
-    # budget: a step is batch_rows rows of row_tokens tokens
-    stage_1_steps: int = 1500  # w/ IO documents
-    stage_2_steps: int = 200  # w/o IO sources: too few and they are not known, too many and the skill is forgotten
-    exposure_steps: int = 1000  # Retroactive's Stage 1: the sources of all programs
-    execution_steps: int = 300  # Retroactive's Stage 2: execution documents of w/ IO programs
-    learning_rate: float = 1.5e-3
-    stage_2_learning_rate: float = 4e-4  # of both second stages: they must add to what was learnt without undoing it
-    weight_decay: float = 0.1  # more of it favours knowing a program once over knowing it once a kind of document
-    general_ratio: float = 0.03  # share of in-context base data in Stage 1 (and in one-stage curricula)
-    stage_2_general_ratio: float = 0.1  # the same in Stage 2, against forgetting
-    stage_2_replay_ratio: float = 0.0  # share of w/ IO documents in a Proactive Stage 2 (the paper has none)
-    distillation_ratio: float = 0.5  # share of demonstrations of the AD programs in Stage 2 of pbb_and_distillation
-    batch_rows: int = 8  # smaller steps learn more from a token, and take longer
-    row_tokens: int = 128
-    lora_rank: int = 0  # 0 trains all weights
-    backend: str = "auto"  # of BACKENDS: what fits this machine, or one by name, which must then run here
-    # Retroactive's Stage 2 by rewards (GRPO): a step is grpo_completions completions, grpo_group of each question
-    grpo_warmup_steps: int = 100  # steps of SFT before the first of GRPO: too few, and there is nothing to reward
-    grpo_steps: int = 200
-    grpo_completions: int = 64  # more are steadier, and cost as much more
-    grpo_group: int = 8  # more find rare right answers, and leave room for fewer questions
-    grpo_temperature: float = 1.0  # lower, and the completions of a question are all the same
-    grpo_learning_rate: float = 1e-4  # higher, and what was known is lost
-    grpo_beta: float = 0.0  # weight of staying close to the model before; 0 spares that model's passes
-    grpo_length: int = 64  # tokens that a completion may have
-    grpo_loss: str = "dapo"  # of GRPO_LOSSES: how the tokens of long and short completions are weighed
 
-    # evaluation
-    asked: tuple[str, ...] = ("direct", "cot", "recall")  # of ASKED
-    questions: int = 5  # inputs asked of each program
-    checkpoints: int = 3  # evaluations within each stage, the last at its end
-    stage_2_doublings: int = 0  # if not 0: that many evaluations within Stage 2, each after twice the steps of the last
+@group
+class Training:
+    """What the stages train with. A stage reads its own budget and what all stages share."""
+
+    stage_1: Budget = Budget(1500, 1.5e-3)  # w/ IO documents; also demonstrations of AD programs
+    stage_2: Budget = Budget(200, 4e-4, 0.1)  # w/o IO sources: too few steps and they are not known, too many and the
+    # skill is forgotten; a low rate, since it has to add without undoing
+    exposure: Budget = Budget(1000, 1.5e-3)  # Retroactive's Stage 1: the sources of all programs
+    execution: Budget = Budget(300, 4e-4)  # Retroactive's Stage 2: execution documents of w/ IO programs
+    replay: Share = 0.0  # share of w/ IO documents in a Proactive Stage 2; the paper has none
+    distillation_ratio: Share = 0.5  # share of demonstrations of AD programs in Stage 2 of pbb_and_distillation
+    weight_decay: Annotated[float, Between(0.0, 1.0)] = 0.1  # more favours one memory for all kinds of document
+    batch_rows: Annotated[int, Between(1, 4096)] = 8  # smaller steps learn more from a token, and take longer
+    row_tokens: Annotated[int, Between(32, 4096)] = 128
+    lora_rank: Annotated[int, Between(0, 256)] = 0  # 0 trains all weights
+    # What fits this machine, or one by name, which must then run here: see `pbb.models.backends`.
+    backend: Literal["auto", "unsloth", "unsloth-4bit", "peft", "full"] = "auto"
 
     def __post_init__(self) -> None:
-        for name in _TUPLES:
-            value = getattr(self, name)
-            if not isinstance(value, (list, tuple)) or not all(isinstance(part, str) for part in value):
-                self._refuse(name, "a tuple of words, such as ('cot',)")
-            object.__setattr__(self, name, tuple(value))
-        self._one_of("curriculum", CURRICULA)
-        self._one_of("domain", tuple(DOMAINS))
-        self._one_of("representation", REPRESENTATIONS)
-        self._one_of("question_style", tuple(ASK))
-        self._one_of("parts", ("w/ IO", "w/o IO"))
-        self._one_of("distilled_shifts", DISTRIBUTIONS)
-        self._one_of("grpo_loss", GRPO_LOSSES)
-        self._one_of("backend", BACKENDS)
-        self._some_of("part_domains", tuple(name for name in DOMAINS if DOMAINS[name].settings in PARTS))
-        self._some_of("trained_modes", ANSWER_MODES)
-        self._some_of("asked", ASKED)
-        for name, low, high in _RANGES:
-            value = getattr(self, name)
-            whole = isinstance(low, int)
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int if whole else (int, float))
-                or not low <= value <= high
-            ):
-                self._refuse(name, f"a{' whole' if whole else ''} number from {low} to {high}")
-        if self.wrap is not None and (isinstance(self.wrap, bool) or not isinstance(self.wrap, int)):
-            self._refuse("wrap", "None, or a whole number of 2 or more")
-        if self.grpo_completions % self.grpo_group:
-            self._refuse("grpo_completions", f"a multiple of grpo_group={self.grpo_group}")
         if self.lora_rank and self.backend == "full":
-            self._refuse("backend", f"'auto', 'unsloth', 'unsloth-4bit' or 'peft' with lora_rank={self.lora_rank}")
+            refuse(self, "backend", f"'auto', 'unsloth', 'unsloth-4bit' or 'peft' with lora_rank={self.lora_rank}")
         if not self.lora_rank and self.backend in ("peft", "unsloth-4bit"):
-            self._refuse("backend", "'auto', 'unsloth' or 'full' with lora_rank=0; adapters need lora_rank=1 or more")
-        if self.control and self.statements < 2:
-            self._refuse("control", "() with statements=1; if, for and while need statements=2 or more")
-        others = self.stage_2_general_ratio + self.stage_2_replay_ratio
-        if others > 0.95:
-            self._refuse(
-                "stage_2_replay_ratio", f"at most {0.95 - self.stage_2_general_ratio:.2f} beside stage_2_general_ratio"
-            )
-        if self.curriculum == "pbb_and_distillation" and others + self.distillation_ratio > 0.95:
-            self._refuse("distillation_ratio", f"at most {0.95 - others:.2f} beside the other shares of Stage 2")
-        if not isinstance(self.model, str) or not self.model.strip():
-            self._refuse("model", "a tiny model's name, 'smollm2-135m', a folder, or a Hub id")
-        self._check_domain()
-        try:
-            self.program_settings()
-        except ValueError as error:
-            raise ExperimentError(self._in_our_words(str(error))) from None
-        if self.domain == "arithmetic" and self.demonstrations >= (inputs := 10**self.arguments):
-            self._refuse("demonstrations", f"1 to {inputs - 1}: at least one of the {inputs} inputs has to be held out")
+            refuse(self, "backend", "'auto', 'unsloth' or 'full' with lora_rank=0; adapters need lora_rank=1 or more")
+        if self.stage_2.general + self.replay > 0.95:
+            refuse(self, "replay", f"at most {0.95 - self.stage_2.general:.2f} beside stage_2_general")
 
-    def _check_domain(self) -> None:
-        """Refuse what does not go with the experiment's domain."""
-        default = {f.name: f.default for f in fields(Experiment)}
-        for domain, knobs in KNOBS.items():
-            for name in knobs if domain not in self._domains() else ():
-                if getattr(self, name) != default[name]:
-                    self._refuse(name, f"{default[name]!r} with domain={self.domain!r}; it is a knob of {domain!r}")
+
+@group
+class Grpo:
+    """Retroactive's Stage 2 by rewards: a step is `completions` completions, `group_size` of each question."""
+
+    warmup_steps: Annotated[int, Between(0, 10**6)] = 100  # of SFT before: too few, and there is nothing to reward
+    steps: Steps = 200
+    rate: Rate = 1e-4  # higher, and what was known is lost
+    completions: Annotated[int, Between(2, 4096)] = 64  # more are steadier, and cost as much more
+    group_size: Annotated[int, Between(2, 512)] = 8  # more find rare right answers, and leave room for fewer questions
+    temperature: Annotated[float, Between(0.01, 10.0)] = 1.0  # lower, and a question's completions are all the same
+    beta: Annotated[float, Between(0.0, 10.0)] = 0.0  # weight of staying close to the model before
+    length: Annotated[int, Between(2, 4096)] = 64  # tokens that a completion may have
+    loss: Literal["dapo", "grpo", "bnpo", "dr_grpo"] = "dapo"  # how tokens of long and short completions are weighed
+
+    def __post_init__(self) -> None:
+        if self.completions % self.group_size:
+            refuse(self, "completions", f"a multiple of group_size={self.group_size}")
+
+
+@group
+class Ask:
+    """What is asked of the model, and when."""
+
+    asked: Annotated[tuple[str, ...], SomeOf(ASKED)] = ("direct", "cot", "recall")
+    questions: Annotated[int, Between(1, 200)] = 5  # inputs asked of each program
+    checkpoints: Annotated[int, Between(1, 50)] = 3  # evaluations within each stage, the last at its end
+    stage_2_doublings: Annotated[int, Between(0, 20)] = 0  # if not 0: so many in Stage 2, each after twice the steps
+
+
+@group
+class Experiment:
+    """One arm, one seed."""
+
+    arm: str = "proactive"
+    model: str = "tiny-m"  # a tiny model, smollm2-135m, a folder, a GGUF file, or a Hub id
+    seed: Annotated[int, Between(0, 2**31 - 1)] = 0  # draws programs, documents and their order
+    programs: Any = Arithmetic()  # the settings of one domain
+    own_programs: Words = ()  # the reader's, as Program.to_json() gives them: w/o IO, beside those that are drawn
+    split: Split = Split()
+    documents: Documents = Documents()
+    training: Training = Training()
+    grpo: Grpo = Grpo()
+    ask: Ask = Ask()
+
+    def __post_init__(self) -> None:
+        if self.arm not in ARMS:
+            refuse(self, "arm", f"one of {', '.join(ARMS)}")
+        if not self.model.strip():
+            refuse(self, "model", "a tiny model's name, 'smollm2-135m', a folder, a GGUF file, or a Hub id")
+        domain, split = DOMAINS[domain_of(self.programs)], self.split
+        if domain.input_count and split.demonstrations >= (inputs := domain.input_count(self.programs)):
+            refuse(split, "demonstrations", f"1 to {inputs - 1}: one of the {inputs} inputs has to be held out")
+        if domain.check:
+            domain.check(self.programs, ARMS[self.arm].stages, self.ask.asked)
+        others = self.training.stage_2.general + self.training.replay
+        if "source_and_pairs" in ARMS[self.arm].stages and others + self.training.distillation_ratio > 0.95:
+            refuse(self.training, "distillation_ratio", f"at most {0.95 - others:.2f} beside the other shares")
+        self._check_own()
+
+    def _check_own(self) -> None:
+        domain, wanted = DOMAINS[self.domain], self.split.with_io_programs + self.split.without_io_programs
         try:
             own = self.own()
         except (KeyError, TypeError, ValueError) as error:
@@ -207,279 +152,96 @@ class Experiment:
         names = [program.name for program in own]
         if taken := [name for name in names if names.count(name) > 1 or name in BASE_NAMES]:
             raise ExperimentError(f"own_programs: the name {taken[0]!r} is given twice or base models know it already")
-        if mute := [p.name for p in own if not p.description and self.representation == "description"]:
+        if mute := [p.name for p in own if not p.description and self.documents.representation == "description"]:
             raise ExperimentError(f"own_programs: {mute[0]!r} has no description; valid: representation='code'")
-        if self.domain == "own" and len(self.own_programs) < self.with_io_programs + self.without_io_programs:
-            wanted = f"with_io_programs + without_io_programs = {self.with_io_programs + self.without_io_programs}"
-            raise ExperimentError(f"own_programs holds {len(self.own_programs)} programs; valid: {wanted} or more")
-        if self.domain == "composition" and self.own_programs:
-            raise ExperimentError("own_programs are not valid with domain='composition'; valid: ()")
-        if self.composites == "named":
-            if {"recall", "recite"} & set(self.asked):
-                self._refuse("asked", "'direct' and 'cot' with composites='named': they have no source to recite")
-            if self.parts == "w/ IO" and self.curriculum in _SOURCES_OF_THEIR_OWN:
-                self._refuse(
-                    "curriculum", "one without a stage of w/o IO sources, since composites='named' and parts='w/ IO'"
-                )
-        if self.parts == "w/o IO" and self.curriculum == "pbb_and_distillation":
-            self._refuse("parts", "'w/ IO' with pbb_and_distillation: who shows a composite run shows its parts run")
+        if domain.generate is None and len(own) < wanted:
+            raise ExperimentError(f"own_programs holds {len(own)} programs; valid: {wanted} or more, as the split says")
+        if domain.generate and domain.draw and own:
+            raise ExperimentError(f"own_programs are not valid with domain={self.domain!r}; valid: ()")
 
-    def _in_our_words(self, message: str) -> str:
-        """Return a message of a domain's settings with the name of the field that set the knob it is about."""
-        used = {setting: name for domain in self._domains() for name, setting in KNOBS.get(domain, {}).items()}
-        setting, equals, rest = message.partition("=")
-        return used.get(setting, setting) + equals + rest
+    @property
+    def domain(self) -> str:
+        """The name of the programs' domain, a key of `pbb.programs.domains.DOMAINS`."""
+        return domain_of(self.programs)
 
-    def _domains(self) -> tuple[str, ...]:
-        return (self.domain, *(self.part_domains if self.domain == "composition" else ()))
+    @property
+    def settings(self) -> Any:
+        """The programs' settings; where these hold demonstrations, as many as the split says."""
+        return with_demonstrations(self.programs, self.split.demonstrations)
 
-    def _refuse(self, name: str, valid: str) -> None:
-        raise ExperimentError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
-
-    def _one_of(self, name: str, valid: tuple[str, ...]) -> None:
-        if getattr(self, name) not in valid:
-            self._refuse(name, f"one of {', '.join(valid)}")
-
-    def _some_of(self, name: str, valid: tuple[str, ...]) -> None:
-        values = getattr(self, name)
-        if not values or not set(values) <= set(valid) or len(set(values)) < len(values):
-            self._refuse(name, f"some of {', '.join(valid)}, each once")
-
-    def program_settings(self, domain: str = "") -> Any:
-        """Return the settings of this experiment's programs, or of its parts from `domain`; None for domain "own"."""
-        domain = domain or self.domain
-        values = {setting: getattr(self, name) for name, setting in KNOBS.get(domain, {}).items() if setting}
-        if domain == "ciphers":
-            values["demonstrations"] = self.demonstrations
-        if domain == "composition":
-            values["parts"] = tuple(map(self.program_settings, self.part_domains))
-        settings = DOMAINS[domain].settings
-        return settings(**values) if settings else None
-
-    def distilled_settings(self) -> CipherSettings:
-        """Return the settings that AD ciphers have: `program_settings` but for their demonstrations."""
-        demonstrations = self.distilled_demonstrations or self.demonstrations
-        settings: CipherSettings = self.program_settings("ciphers")
-        return replace(settings, distribution=self.distilled_shifts, demonstrations=demonstrations)
+    @property
+    def in_context(self) -> bool:
+        """Whether questions come with the source in the prompt."""
+        return self.arm == IN_CONTEXT
 
     def own(self) -> tuple[Program, ...]:
         """Return the reader's own programs."""
         return tuple(map(Program.from_json, self.own_programs))
 
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields in values that JSON can write, the domain's name among them."""
+        return {**asdict(self), "programs": {"domain": self.domain, **asdict(self.programs)}}
+
     @property
     def name(self) -> str:
-        """The hash that names this experiment's run: 12 hex characters.
+        """The hash that names this experiment's records: 12 hex characters."""
+        return digest(self.to_json())[:12]
 
-        Fields that came after the first runs are left out while they are at their default, so that names stay.
-        """
-        values = asdict(self)
-        added = {f.name: f.default for f in fields(self) if f.name in _ADDED and values[f.name] == f.default}
-        return digest({name: value for name, value in values.items() if name not in added})[:12]
+    def value(self, name: str, default: Any = None) -> Any:
+        """Return the value of the field of this flat name, as `changed` knows it; `default` where there is none."""
+        found: Any = self
+        for part in (name,) if name in _names(self) else _paths(self).get(name, ()):
+            found = getattr(found, part)
+        return default if found is self else found
 
     def changed(self, **changes: Any) -> Experiment:
-        """Return a copy with some fields changed; unknown ones raise and name the nearest field."""
-        check_fields(changes)
-        return replace(self, **changes)
+        """Return a copy with some fields changed, whatever group they are in.
+
+        A name is a field's (``templates=1``, ``programs=Sums()``), or a group's and a field's where that says which one
+        is meant (``stage_1_steps=200``, ``grpo_rate=1e-4``).
+
+        Raises:
+            ExperimentError: a field does not exist (the message names the nearest), or its value is not valid.
+        """
+        whole = {name: value for name, value in changes.items() if name in _names(self)}
+        parts = {name: whole.get(name, getattr(self, name)) for name in _names(self)}
+        paths = _paths(SimpleNamespace(**parts))
+        for name, value in changes.items():
+            if name not in whole:
+                if name not in paths:
+                    raise unknown("Experiment", name, {*parts, *paths})
+                part, *rest = paths[name]
+                try:
+                    parts[part] = _replaced(parts[part], tuple(rest), value)
+                except ExperimentError as error:  # which knows the field by its name in its group
+                    raise ExperimentError(re.sub(rf"^{rest[-1]}=", f"{name}=", str(error))) from None
+        return Experiment(**parts)
 
     @classmethod
     def of(cls, preset: str, **changes: Any) -> Experiment:
-        """Return the experiment of `preset` with some fields changed."""
-        check_fields(changes)
-        return cls(**{**preset_values(preset), **changes})
+        """Return the experiment of `preset` with some fields changed, as `changed` does."""
+        from pbb.experiments.presets import recipe  # a recipe is made of experiments
+
+        return recipe(preset).base.changed(**changes)
 
 
-# Which fields belong to which domain, and the knob of the domain's settings that each one sets ("" for none).
-KNOBS: dict[str, dict[str, str]] = {
-    "arithmetic": {
-        **{name: name for name in ("statements", "operations", "operators", "control", "arguments")},
-        **{name: name for name in ("wrap", "largest")},
-    },
-    "sums": {"largest_number": "largest"},
-    "algorithms": {name: name for name in ("sizes", "families", "inputs")},
-    "ciphers": {
-        "cipher_kinds": "kinds",
-        "shortest_text": "shortest",
-        "longest_text": "longest",
-        "alphabet": "alphabet",
-        "letter_case": "case",
-        "shifts": "distribution",
-        "distilled_shifts": "",
-    },
-    "grammars": {
-        **{name: name for name in ("nonterminals", "terminals", "alternatives", "symbols")},
-        "longest_string": "longest",
-        "beginnings": "inputs",
-    },
-    "composition": {
-        "part_domains": "",
-        "depth": "depth",
-        "parts": "",
-        "composites": "composites",
-        "with_io_composites": "",
-    },
-}
-_ADDED = {name for domain, knobs in KNOBS.items() if domain != "arithmetic" for name in knobs}
-_ADDED |= {"own_programs", "distilled_demonstrations", "distillation_ratio", "operations", "largest"}
-_ADDED |= {f"grpo_{name}" for name in ("steps", "completions", "group", "temperature", "learning_rate")}
-_ADDED |= {"grpo_beta", "grpo_length", "grpo_loss", "grpo_warmup_steps", "stage_2_doublings", "backend"}
-_TUPLES = (
-    *("operators", "control", "trained_modes", "asked"),
-    *("sizes", "families", "cipher_kinds", "part_domains", "own_programs"),
-)
-_SOURCES_OF_THEIR_OWN = ("stage_2_only", "homogeneous", "proactive", "pbb_and_distillation")
-_RANGES: tuple[tuple[str, float, float], ...] = (
-    ("seed", 0, 2**31 - 1),
-    ("statements", 1, 8),
-    ("operations", 1, 4),
-    ("arguments", 1, 2),
-    ("largest", 9, 999),
-    ("largest_number", 10, 999),
-    ("with_io_programs", 1, 4000),
-    ("without_io_programs", 1, 2000),
-    ("demonstrations", 1, 200),
-    ("distilled_demonstrations", 0, 200),
-    ("inputs", 8, 40),
-    ("shortest_text", 1, 12),
-    ("longest_text", 2, 12),
-    ("alphabet", 6, 26),
-    ("nonterminals", 2, 5),
-    ("terminals", 3, 6),
-    ("alternatives", 2, 4),
-    ("symbols", 2, 4),
-    ("longest_string", 4, 10),
-    ("beginnings", 6, 16),
-    ("depth", 2, 3),
-    ("with_io_composites", 0, 2000),
-    ("templates", 1, 20),
-    ("executions", 1, 50),
-    ("stage_1_steps", 1, 10**6),
-    ("stage_2_steps", 1, 10**6),
-    ("exposure_steps", 1, 10**6),
-    ("execution_steps", 1, 10**6),
-    ("learning_rate", 1e-7, 1.0),
-    ("stage_2_learning_rate", 1e-7, 1.0),
-    ("weight_decay", 0.0, 1.0),
-    ("general_ratio", 0.0, 0.95),
-    ("stage_2_general_ratio", 0.0, 0.95),
-    ("stage_2_replay_ratio", 0.0, 0.95),
-    ("distillation_ratio", 0.0, 0.95),
-    ("batch_rows", 1, 4096),
-    ("row_tokens", 32, 4096),
-    ("lora_rank", 0, 256),
-    ("grpo_warmup_steps", 0, 10**6),
-    ("grpo_steps", 1, 10**6),
-    ("grpo_completions", 2, 4096),
-    ("grpo_group", 2, 512),
-    ("grpo_temperature", 0.01, 10.0),
-    ("grpo_learning_rate", 1e-7, 1.0),
-    ("grpo_beta", 0.0, 10.0),
-    ("grpo_length", 2, 4096),
-    ("questions", 1, 100),
-    ("checkpoints", 1, 50),
-    ("stage_2_doublings", 0, 20),
-)
+def _names(settings: Any) -> list[str]:
+    return [field.name for field in fields(settings)]
 
 
-def check_fields(changes: Mapping[str, Any]) -> None:
-    """Raise ExperimentError for a field that no experiment has, naming the nearest."""
-    import difflib
-
-    known = [f.name for f in fields(Experiment)]
-    for name in changes:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise ExperimentError(f"no experiment has a field {name!r}; {hint}fields: {', '.join(known)}")
-
-
-# What presets with a pretrained model and adapters share; a completion of 96 tokens holds a trace of two statements.
-# Such a model knows what a chain of thought is, so that GRPO needs no answer shown before.
-_ADAPTED: dict[str, Any] = {"lora_rank": 32, "row_tokens": 256, "weight_decay": 0.01, "grpo_length": 96}
-_ADAPTED |= {"grpo_warmup_steps": 0, "grpo_steps": 150}
-# What a preset changes in the defaults above. A preset's figures are never mixed with another's.
-PRESETS: dict[str, dict[str, Any]] = {
-    # Proves that everything runs; far too small to show anything, and never becomes a figure.
-    "smoke": {
-        "model": "tiny-s",
-        "with_io_programs": 12,
-        "without_io_programs": 6,
-        "stage_1_steps": 4,
-        "stage_2_steps": 2,
-        "exposure_steps": 2,
-        "execution_steps": 2,
-        "grpo_warmup_steps": 1,
-        "grpo_steps": 2,
-        "grpo_completions": 8,
-        "grpo_group": 4,
-        "batch_rows": 4,
-        "row_tokens": 256,
-        "questions": 2,
-        "checkpoints": 1,
-    },
-    # Two cores and 8 GB. Chosen on seeds and programs that no reference run uses (figures/README.md).
-    "cpu": {},
-    # The three below are for a card. Their budgets are reasoned, and not tuned: none has been run on one yet.
-    # - Adapters of rank 32 on every linear layer: more trained numbers than completion tokens in what is to be known,
-    #   from where on LoRA is said to learn as much as full finetuning (Schulman et al., "LoRA Without Regret", 2025).
-    # - Rates near that study's rule for LoRA and Llamas, 5e-4 (2000 / width)^0.78: 1.3e-3 at 576, 4.9e-4 at 2048,
-    #   2.9e-4 at 4096. Stage 2 has about a third of it, as at preset cpu. Weight decay as is usual for adapters.
-    # - Rows of 256 tokens: the longest document of one, two, three statements has 99, 144, 187 with SmolLM2's
-    #   tokenizer, and the largest other template (Llama's) adds about 15. Longer documents have rows of
-    #   their own in `pbb.experiments.studies`.
-    # - Steps in epochs, since texts are two to three times longer in these vocabularies than in the tiny models': a
-    #   document has 64 tokens (source) or 68 (execution) on average, so that Stage 1 is about 106,000 tokens an epoch
-    #   with 800 w/ IO programs, exposure 58,000, executions 54,000, Stage 2 6,400.
-    "gpu": _ADAPTED
-    | {
-        "model": "smollm2-135m",
-        "learning_rate": 1e-3,
-        "stage_2_learning_rate": 3e-4,
-        "grpo_learning_rate": 1e-4,
-        "batch_rows": 16,  # 4,096 tokens: fewer leave a large card waiting, more learn less from each
-        "stage_1_steps": 1000,  # 39 epochs
-        "stage_2_steps": 120,  # 70 epochs, as many as at preset cpu; so for the two below
-        "exposure_steps": 600,  # 43 epochs
-        "execution_steps": 250,  # 19 epochs
-    },
-    # An hour of a T4 has room for a tenth of these tokens. A model eight times as large should need fewer epochs, and
-    # fewer programs narrow nothing but the intervals. 16-bit weights (float16 on a T4) take 2.5 GB of its 16.
-    "colab": _ADAPTED
-    | {
-        "model": "meta-llama/Llama-3.2-1B-Instruct",
-        "backend": "unsloth",
-        "with_io_programs": 300,
-        "without_io_programs": 60,
-        "learning_rate": 4e-4,
-        "stage_2_learning_rate": 1.5e-4,
-        "grpo_learning_rate": 5e-5,
-        "batch_rows": 8,
-        "stage_1_steps": 200,  # 10 epochs
-        "stage_2_steps": 40,  # 19 epochs
-        "exposure_steps": 120,  # 11 epochs
-        "execution_steps": 60,  # 6 epochs
-        "checkpoints": 1,  # 2.5 GB of disk each
-    },
-    # The paper's open models on 80 GB. Rows a step as many as leave room for the largest, Qwen3-14B in bfloat16.
-    "paper": _ADAPTED
-    | {
-        "model": "meta-llama/Llama-3.1-8B-Instruct",
-        "learning_rate": 3e-4,
-        "stage_2_learning_rate": 1e-4,
-        "grpo_learning_rate": 5e-5,
-        "batch_rows": 8,
-        "stage_1_steps": 1000,  # 19 epochs
-        "stage_2_steps": 150,  # 43 epochs
-        "exposure_steps": 500,  # 18 epochs
-        "execution_steps": 250,  # 9 epochs
-        "checkpoints": 1,  # 16 GB of disk each
-        "grpo_completions": 24,  # all go forward together: 64 would want 180 GB
-        "grpo_steps": 300,
-    },
-}
+def _paths(experiment: Any) -> dict[str, tuple[str, ...]]:
+    """Return where the field of each flat name is: ``grpo_`` stands before GRPO's, a budget's name before its own."""
+    found: dict[str, tuple[str, ...]] = {}
+    for part in ("split", "documents", "training", "ask", "programs", "grpo"):
+        settings = getattr(experiment, part)
+        for name in _names(settings) if is_dataclass(settings) else ():
+            value = getattr(settings, name)
+            if isinstance(value, Budget):
+                found |= {f"{name}_{inner}": (part, name, inner) for inner in _names(value)}
+            found.setdefault(f"{part}_{name}" if part == "grpo" else name, (part, name))
+    return found
 
 
-def preset_values(preset: str) -> dict[str, Any]:
-    """Return what `preset` changes; raises ExperimentError naming the presets there are."""
-    if preset not in PRESETS:
-        raise ExperimentError(f"preset={preset!r} is not valid; valid: {', '.join(PRESETS)}")
-    return PRESETS[preset]
+def _replaced(settings: Any, path: tuple[str, ...], value: Any) -> Any:
+    first, *rest = path
+    return replace(settings, **{first: _replaced(getattr(settings, first), tuple(rest), value) if rest else value})

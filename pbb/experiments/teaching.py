@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from pbb.experiments.curricula import groups
-from pbb.experiments.experiment import Experiment, preset_values
+from pbb.experiments.experiment import Experiment
+from pbb.experiments.groups import groups
 from pbb.programs.program import Program
 
 TUTORED = "tiny-m-tutored"
@@ -21,7 +21,7 @@ TUTOR_SEED = 1_000_000  # of the programs in its Stage 1: no study uses it
 
 def tutoring() -> Experiment:
     """Return the experiment whose one stage made `TUTORED` of tiny-m."""
-    return Experiment(curriculum="stage_1_only", model="tiny-m", seed=TUTOR_SEED, asked=("cot", "recall"))
+    return Experiment.of("cpu", arm="stage_1_only", model="tiny-m", seed=TUTOR_SEED, asked=("cot", "recall"))
 
 
 def lesson(programs: Program | Sequence[Program], preset: str = "cpu", **changes: Any) -> list[Experiment]:
@@ -32,10 +32,10 @@ def lesson(programs: Program | Sequence[Program], preset: str = "cpu", **changes
     """
     given = [programs] if isinstance(programs, Program) else list(programs)
     texts = tuple(program.to_json() for program in given)
-    values = {"model": TUTORED, "seed": TUTOR_SEED, **changes, "own_programs": texts}
-    if preset == "smoke":
-        values = {**preset_values("smoke"), **values, "model": changes.get("model", "tiny-s")}
-    before, after = [Experiment(**values | {"curriculum": arm}) for arm in ("untuned", "stage_2_only")]
+    model = "tiny-s" if preset == "smoke" else TUTORED
+    values = {"model": model, "seed": TUTOR_SEED, **changes, "own_programs": texts}
+    kept = "smoke" if preset == "smoke" else "cpu"  # what the tutored model was made with
+    before, after = [Experiment.of(kept, **values, arm=arm) for arm in ("untuned", "stage_2_only")]
     groups(after)  # raises where a program is taught already
     return [before, after]
 

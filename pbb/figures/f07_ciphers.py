@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from pbb.analysis.statistics import accuracy, chance
 from pbb.figures import style
 from pbb.figures.tables import MEASURED, PANEL, asked_by_name, final, headline_of, panel_name, sizes, usable
-from pbb.programs.ciphers import CipherSettings, shift_weights
+from pbb.programs.ciphers import Ciphers, shift_weights
 from pbb.store import RecordsError
 
 ID, NAME, TITLE = "F07", "F07_ciphers", "Accuracy on ciphers by shift: source, skewed demonstrations, or both"
@@ -67,7 +67,7 @@ def _with_shifts(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _skew(panel: pd.DataFrame) -> list[float]:
     """Return the share of each shift among naturally skewed demonstrations. The alphabet is as large as its shifts."""
-    return shift_weights(CipherSettings(alphabet=max(_FEWEST_LETTERS, int(panel["x"].max()) + 1)), "natural")
+    return shift_weights(Ciphers(alphabet=max(_FEWEST_LETTERS, int(panel["x"].max()) + 1)), "natural")
 
 
 def cells(records: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pbb.analysis.statistics import accuracy, chance
-from pbb.experiments.experiment import DISTILLATION
+from pbb.arms import ARMS
 from pbb.figures import style
 from pbb.figures.tables import MEASURED, PANEL, asked_by_name, final, headline_of, panel_name, sizes, usable
 from pbb.store import RecordsError
@@ -38,7 +38,7 @@ _HEIGHT, _WIDEST = 0.135, 0.78  # inches a row, and a bar's share of it
 def select(records: pd.DataFrame) -> pd.DataFrame:
     """The rows that this figure is drawn from: answers at the end, of experiments that were asked for sources too."""
     rows = final(asked_by_name(records, [*_MODES, "recall"]))
-    rows = rows[~rows["curriculum"].isin(["in_context", *DISTILLATION])]
+    rows = rows[~rows["curriculum"].isin(["in_context", *(key for key, arm in ARMS.items() if arm.measured == "AD")])]
     asked = rows.loc[rows["answer_mode"] == "recall", "experiment"]
     return rows[rows["experiment"].isin(asked)].reset_index(drop=True)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pbb.analysis.statistics import accuracy
-from pbb.experiments.experiment import DISTILLATION
+from pbb.arms import ARMS
 from pbb.records import KNOBS, validate
 from pbb.store import RecordsError
 
@@ -60,7 +60,9 @@ def usable(records: pd.DataFrame, *, allow_smoke: bool = False) -> pd.DataFrame:
 
 def asked_by_name(records: pd.DataFrame, modes: Iterable[str]) -> pd.DataFrame:
     """Questions about programs whose execution was never shown; or, for distillation, held-out inputs."""
-    group = np.where(records["curriculum"].isin(DISTILLATION), "AD", "w/o IO")
+    group = np.where(
+        records["curriculum"].map({key: arm.measured == "AD" for key, arm in ARMS.items()}), "AD", "w/o IO"
+    )
     return records[(records["group"] == group) & records["answer_mode"].isin(list(modes))]
 
 

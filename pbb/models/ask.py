@@ -18,7 +18,6 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.cache_utils import DynamicLayer
 
-from pbb.experiments.curricula import Group, groups
 from pbb.experiments.documents import (
     ASKED_AT_ONCE,
     MOST_WITH_IO,
@@ -33,6 +32,7 @@ from pbb.experiments.documents import (
     question,
 )
 from pbb.experiments.experiment import Experiment
+from pbb.experiments.groups import Group, groups
 from pbb.programs.domains import DOMAINS, accepts
 from pbb.programs.program import Program
 from pbb.streams import stream
@@ -61,24 +61,24 @@ def questions(experiment: Experiment, modes: Sequence[str] | None = None) -> lis
     """
     asked: list[Question] = []
     for group in groups(experiment):
-        if experiment.curriculum == "in_context" and group.name == WITH_IO:
+        if experiment.in_context and group.name == WITH_IO:
             continue
         programs = group.programs[:MOST_WITH_IO] if group.name == WITH_IO else group.programs
         for program in programs:
             rng = stream(experiment.seed, "questions", program.name)
             pool = group.held_out(program)
-            inputs = rng.sample(pool, min(experiment.questions, len(pool)))
-            for mode in modes or experiment.asked:
+            inputs = rng.sample(pool, min(experiment.ask.questions, len(pool)))
+            for mode in modes or experiment.ask.asked:
                 if mode == "recite" and group.name == WITH_IO:
                     continue
-                asked += _ask(experiment, group, program, inputs, mode, rng.randrange(experiment.templates))
+                asked += _ask(experiment, group, program, inputs, mode, rng.randrange(experiment.documents.templates))
     return asked
 
 
 def _ask(
     experiment: Experiment, group: Group, program: Program, inputs: Sequence[str], mode: str, template: int
 ) -> list[Question]:
-    form = experiment.representation
+    form = experiment.documents.representation
     told = declaration(program, form)
     declare = declarative_prompt(program, template, form)
     if mode == "recall":
@@ -86,9 +86,9 @@ def _ask(
     made = []
     for text in inputs:
         by_trace = "direct" if mode == "direct" else "cot"
-        prompt = question(program, text, template, by_trace, experiment.question_style)
+        prompt = question(program, text, template, by_trace, experiment.documents.question_style)
         label = mode
-        if experiment.curriculum == "in_context":
+        if experiment.in_context:
             prompt, label = in_context(in_full(program, form), prompt), f"in_context_{by_trace}"
         expected, target = program.execution(text).output, answer(program, text, by_trace)
         made.append(Question(label, group.name, program, text, True, prompt, expected, target, declare))

@@ -81,17 +81,19 @@ def choose(experiment: Experiment, machine: Machine | None = None) -> Backend:
         BackendError: the backend that was asked for cannot run there.
     """
     e, m = experiment, machine or this_machine()
-    plain = "peft" if e.lora_rank else "full"
+    plain = "peft" if e.training.lora_rank else "full"
     name, reason = plain, m.without or f"CUDA found ({m.card})"
-    if e.backend.startswith("unsloth"):
-        without = m.without or ("" if m.four_bits or e.backend == "unsloth" else "bitsandbytes is not installed")
+    if e.training.backend.startswith("unsloth"):
+        without = m.without or (
+            "" if m.four_bits or e.training.backend == "unsloth" else "bitsandbytes is not installed"
+        )
         if without:
             raise BackendError(
-                f"backend={e.backend!r} cannot run here: {without}; valid here: 'auto' or {plain!r}, which both take "
-                f"{LABELS[plain]}"
+                f"backend={e.training.backend!r} cannot run here: {without}; valid here: 'auto' or {plain!r}, which "
+                f"both take {LABELS[plain]}"
             )
         name, reason = "unsloth", reason if m.card else "asked for, on a CPU (UNSLOTH_FORCE_CPU=1)"
-    elif e.backend != "auto":
+    elif e.training.backend != "auto":
         reason = "asked for"
     elif m.card and e.model in TINY_NAMES:
         reason = "a tiny model gains nothing from Unsloth"
@@ -102,7 +104,7 @@ def choose(experiment: Experiment, machine: Machine | None = None) -> Backend:
 
 def _formats(e: Experiment, m: Machine) -> tuple[str, str, str]:
     """Return the formats of weights and of products, and why."""
-    four = "4-bit" if e.backend == "unsloth-4bit" else ""
+    four = "4-bit" if e.training.backend == "unsloth-4bit" else ""
     if not m.card:
         return four or "float32", "", "no CUDA"
     if e.model in TINY_NAMES:
@@ -110,7 +112,7 @@ def _formats(e: Experiment, m: Machine) -> tuple[str, str, str]:
     why = f"compute capability {m.capability[0]}.{m.capability[1]}"
     why += " has bfloat16" if m.half == "bfloat16" else " has no bfloat16"
     # Trained weights stay in float32, where small steps are not rounded away; frozen ones need not.
-    return four or (m.half if e.lora_rank else "float32"), m.half, why
+    return four or (m.half if e.training.lora_rank else "float32"), m.half, why
 
 
 def load(
@@ -138,24 +140,24 @@ def load(
 
     base = str(loading.source_of(e.model).resolve())  # absolute: Unsloth may look a bare name up on the Hub
     how: dict[str, Any] = {}
-    if not e.lora_rank and torch.cuda.is_available():
+    if not e.training.lora_rank and torch.cuda.is_available():
         how["float32_mixed_precision"] = True
     four = backend.weights == "4-bit"
     model, _ = FastLanguageModel.from_pretrained(
         str(weights.resolve()) if weights else base,
         tokenizer_name=base,
-        max_seq_length=e.row_tokens + e.grpo_length,
+        max_seq_length=e.training.row_tokens + e.grpo.length,
         dtype=getattr(torch, (backend.autocast or "float32") if four else backend.weights),
         load_in_4bit=four,
-        full_finetuning=not e.lora_rank,
+        full_finetuning=not e.training.lora_rank,
         use_gradient_checkpointing=False,
         **how,
     )
-    if e.lora_rank:
+    if e.training.lora_rank:
         model = FastLanguageModel.get_peft_model(
             model,
-            r=e.lora_rank,
-            lora_alpha=2 * e.lora_rank,  # as `pbb.models.sft.lora`
+            r=e.training.lora_rank,
+            lora_alpha=2 * e.training.lora_rank,  # as `pbb.models.sft.lora`
             target_modules="all-linear",
             use_gradient_checkpointing=False,
             random_state=e.seed,
@@ -255,7 +257,7 @@ def lines(trainings: Iterable[Training], machine: Machine | None = None) -> list
     examples: dict[tuple[str, str, int, int], Experiment] = {}
     for training in trainings:
         e = training.experiment
-        key = (e.model, e.backend, e.lora_rank, e.batch_rows * e.row_tokens)
+        key = (e.model, e.training.backend, e.training.lora_rank, e.training.batch_rows * e.training.row_tokens)
         examples.setdefault(key, e)
         tokens[key] = tokens.get(key, 0) + training.tokens
     said = {_line(e, m, tokens[key]): e.model for key, e in examples.items()}
@@ -278,7 +280,7 @@ def _line(e: Experiment, m: Machine, tokens: int) -> str:
     shape = Shape.of(config_of(e.model))
     if m.card and shape and e.model not in TINY_NAMES:
         needed = max(
-            training_bytes(shape, e.lora_rank, backend.weights, e.batch_rows * e.row_tokens),
+            training_bytes(shape, e.training.lora_rank, backend.weights, e.training.batch_rows * e.training.row_tokens),
             asking_bytes(shape, asking_weights(shape, m), 256, ASKED_LENGTH),
         )
         small = "" if needed < m.memory else ": too much, unless batch_rows is smaller or backend='unsloth-4bit'"

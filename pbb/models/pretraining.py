@@ -33,7 +33,7 @@ from pbb.models.ask import generate
 from pbb.models.loading import TINY_FOLDER, describe, load
 from pbb.models.sft import Optimisation, encode, finetune, pack
 from pbb.models.tokenizer import train_tokenizer
-from pbb.programs.arithmetic import CONTROL, ArithmeticSettings
+from pbb.programs.arithmetic import CONTROL, Arithmetic
 from pbb.programs.domains import DOMAINS, accepts
 from pbb.programs.domains import generate as generate_programs
 from pbb.runs.tasks import EvaluationTask, StageTask
@@ -152,19 +152,19 @@ def build_corpus(folder: Path, tokenizer_folder: Path, name: str, workers: int, 
 
 # -------------------------------------------------------------------------------------------------- how good?
 PROBES: tuple[tuple[str, Any], ...] = (
-    ("1 statement", ArithmeticSettings()),
-    ("2 statements", ArithmeticSettings(statements=2)),
-    ("3 statements", ArithmeticSettings(statements=3)),
-    ("3 statements with if, for, while", ArithmeticSettings(statements=3, control=CONTROL)),
-    ("2 statements, two arguments", ArithmeticSettings(statements=2, arguments=2)),
-    ("1 large number added", ArithmeticSettings(operations=1, operators=("+", "-"), largest=999, wrap=None)),
+    ("1 statement", Arithmetic()),
+    ("2 statements", Arithmetic(statements=2)),
+    ("3 statements", Arithmetic(statements=3)),
+    ("3 statements with if, for, while", Arithmetic(statements=3, control=CONTROL)),
+    ("2 statements, two arguments", Arithmetic(statements=2, arguments=2)),
+    ("1 large number added", Arithmetic(operations=1, operators=("+", "-"), largest=999, wrap=None)),
 )
 
 
 def probes(name: str) -> list[tuple[str, Any]]:
     """Return what the model `name` is measured on: `PROBES`, and the other domains that it was trained on."""
     domains = {domain.settings: label for label, domain in DOMAINS.items()}
-    others = [settings for _, settings in mixture_of(name).programs if not isinstance(settings, ArithmeticSettings)]
+    others = [settings for _, settings in mixture_of(name).programs if not isinstance(settings, Arithmetic)]
     return [*PROBES, *((domains[type(settings)], settings) for settings in others)]
 
 

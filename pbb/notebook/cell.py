@@ -21,12 +21,14 @@ from packaging.requirements import Requirement
 from pbb import store
 from pbb.analysis import claims, verdicts
 from pbb.cli import resolve_preset
-from pbb.experiments.curricula import curriculum, groups
+from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import answer, declaration, declarative_prompt, in_context, question
-from pbb.experiments.experiment import _RANGES, _TUPLES, Experiment, ExperimentError, check_fields
+from pbb.experiments.experiment import Experiment
+from pbb.experiments.groups import groups
 from pbb.figures.io import figure_module
 from pbb.figures.tables import PANEL, usable
 from pbb.notebook.views import loss_tokens, sample_documents, show
+from pbb.programs.settings import ExperimentError
 from pbb.records import load_records
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError, environment_manifest, is_complete, quiet
@@ -50,7 +52,6 @@ __all__ = [
     "variant",
     "verdict",
 ]
-_ZERO_IS_A_VALUE = {name for name, low, _ in _RANGES if low == 0}
 
 
 # -------------------------------------------------------------------------------------------------- set-up
@@ -121,7 +122,7 @@ class Variant:
         return ", ".join(f"{name}={_briefly(value)}" for name, _, value in self.changes) or "this run"
 
     def __str__(self) -> str:
-        arms = ", ".join(dict.fromkeys(e.curriculum for e in self.experiments))
+        arms = ", ".join(dict.fromkeys(e.arm for e in self.experiments))
         seeds = len({e.seed for e in self.experiments})
         lines = [f"preset {self.base}, {seeds} seed{'s' if seeds > 1 else ''}: {arms}"]
         lines += [f"changed: {name}={value!r} (the preset has {before!r})" for name, before, value in self.changes]
@@ -146,26 +147,25 @@ def variant(study: Sequence[Experiment], preset: str, *, arms: Sequence[str] = (
     Raises:
         ExperimentError: an arm is not in the study, or a field or value is not valid; the message says what is.
     """
-    known = list(dict.fromkeys(e.curriculum for e in study))
+    known = list(dict.fromkeys(e.arm for e in study))
     if unknown := [arm for arm in arms if arm not in known]:
         raise ExperimentError(f"arms={unknown[0]!r} is not valid here; valid: {', '.join(known)}")
-    kept = [e for e in study if not arms or e.curriculum in arms]
-    check_fields(changes)
-    wanted = {name: value for name, value in changes.items() if not _empty(name, value)}
-    every = itertools.product(*(_values(name, value) for name, value in wanted.items()))
+    kept = [e for e in study if not arms or e.arm in arms]
+    wanted = {name: value for name, value in changes.items() if not _empty(kept[0], name, value)}
+    every = itertools.product(*(_values(kept[0], name, value) for name, value in wanted.items()))
     changes_each = [dict(zip(wanted, values, strict=True)) for values in every]
     made = tuple(dict.fromkeys(e.changed(**values) for values in changes_each for e in kept))
     changed = []
     for name in wanted:
-        before, after = ({getattr(e, name) for e in experiments} for experiments in (kept, made))
+        before, after = ({e.value(name) for e in experiments} for experiments in (kept, made))
         if before != after:
             changed.append((name, _one_or_all(before), _one_or_all(after)))
     return Variant(made, "custom" if changed and preset != "smoke" else preset, preset, tuple(changed))
 
 
-def _values(name: str, value: Any) -> Sequence[Any]:
+def _values(experiment: Experiment, name: str, value: Any) -> Sequence[Any]:
     """Return what a field is to be: several values from a list, unless the field is a list itself."""
-    return value if isinstance(value, (list, tuple)) and name not in _TUPLES else [value]
+    return value if isinstance(value, (list, tuple)) and not isinstance(experiment.value(name), tuple) else [value]
 
 
 def _one_or_all(values: set[Any]) -> Any:
@@ -179,10 +179,16 @@ def _briefly(value: Any) -> str:
     return ", ".join(map(str, value if len(value) < 3 else (value[0], "…", value[-1])))
 
 
-def _empty(name: str, value: Any) -> bool:
+def _empty(experiment: Experiment, name: str, value: Any) -> bool:
     if value is None or isinstance(value, (str, tuple, list)):
         return not value
-    return value == -1 if name in _ZERO_IS_A_VALUE else value == 0
+    if value not in (0, -1):
+        return False
+    try:
+        experiment.changed(**{name: value})
+    except ExperimentError:
+        return True
+    return False
 
 
 # ------------------------------------------------------------------------------------------------- figures
@@ -357,9 +363,9 @@ def ask(experiment: Experiment, program: str = "", text: str = "", mode: str = "
         raise ValueError(f"text={text!r} is not an input of {chosen.name}; valid: {', '.join(chosen.inputs[:12])}")
     if mode not in ("cot", "direct"):
         raise ValueError(f"mode={mode!r} is not valid; valid: 'cot', 'direct'")
-    prompt = question(chosen, text, template, mode, experiment.question_style)
-    told = declaration(chosen, experiment.representation)
-    if experiment.curriculum == "in_context":
+    prompt = question(chosen, text, template, mode, experiment.documents.question_style)
+    told = declaration(chosen, experiment.documents.representation)
+    if experiment.in_context:
         prompt = in_context(told, prompt)
 
     from pbb.models import ask, loading
@@ -377,7 +383,7 @@ def ask(experiment: Experiment, program: str = "", text: str = "", mode: str = "
         prompt=prompt,
         expected=chosen.execution(text).output,
         target=answer(chosen, text, mode),
-        declarative_prompt=declarative_prompt(chosen, template, experiment.representation),
+        declarative_prompt=declarative_prompt(chosen, template, experiment.documents.representation),
     )
     (row,) = ask.evaluate(model, tokenizer, [asked])
     return Answer(prompt, row["completion"], row["expected"], row["outcome"], group, chosen.source)

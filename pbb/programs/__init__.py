@@ -1,26 +1,26 @@
 """Programs: what is taught, in code and in plain language, with verified outputs and traces."""
 
-from pbb.programs.algorithms import AlgorithmSettings
-from pbb.programs.arithmetic import ArithmeticSettings
-from pbb.programs.ciphers import CipherSettings
-from pbb.programs.composition import CompositionSettings, compose
+from pbb.programs.algorithms import Algorithms
+from pbb.programs.arithmetic import Arithmetic
+from pbb.programs.ciphers import Ciphers
+from pbb.programs.composition import Composition, compose
 from pbb.programs.domains import DOMAINS, generate
 from pbb.programs.execution import Execution, ExecutionError, execute_many
-from pbb.programs.grammars import GrammarSettings
+from pbb.programs.grammars import Grammars
 from pbb.programs.program import Program, normalised
-from pbb.programs.sums import SumSettings
+from pbb.programs.sums import Sums
 
 __all__ = [
     "DOMAINS",
-    "AlgorithmSettings",
-    "ArithmeticSettings",
-    "CipherSettings",
-    "CompositionSettings",
+    "Algorithms",
+    "Arithmetic",
+    "Ciphers",
+    "Composition",
     "Execution",
     "ExecutionError",
-    "GrammarSettings",
+    "Grammars",
     "Program",
-    "SumSettings",
+    "Sums",
     "compose",
     "execute_many",
     "generate",

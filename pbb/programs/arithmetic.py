@@ -17,11 +17,13 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from typing import Annotated
 
 from pbb.programs.execution import Execution, ExecutionError
 from pbb.programs.names import BASE_NAMES, experiment_names
 from pbb.programs.program import Program, belongs_to_base, run_sources
+from pbb.programs.settings import Between, SomeOf, group, refuse
 from pbb.streams import stream
 
 OPERATORS = ("+", "-", "*", "//", "%", "abs", "min", "max")
@@ -53,37 +55,25 @@ PATIENCE = 10_000  # draws without one new program after which there seem to be 
 MOST_COMMON_OUTPUT = 0.4  # a program whose commonest output covers more of its inputs than this is left out
 
 
-@dataclass(frozen=True)
-class ArithmeticSettings:
-    """Knobs of the domain. Unknown or contradictory values raise ValueError and say what would be valid."""
+@group
+class Arithmetic:
+    """Random Arithmetic: what its programs are made of."""
 
-    statements: int = 1  # 1 to 8; the last one returns
-    operations: int = 2  # operations in a one-statement program; longer ones have 1 to this many a statement
-    operators: tuple[str, ...] = OPERATORS
-    control: tuple[str, ...] = ()  # of "if", "for", "while": allowed in programs of two statements or more
-    arguments: int = 1  # 1 (x) or 2 (x, y)
-    low: int = 0  # inputs range from low to high
-    high: int = 9
-    wrap: int | None = 10  # every result of + - * is taken modulo this at once; None lets them grow
-    largest: int = 9  # the largest number that is added or subtracted: large ones make many one-operation programs
+    statements: Annotated[int, Between(1, 8)] = 1  # the last one returns; longer programs are run less often
+    operations: Annotated[int, Between(1, 4)] = 2  # in a one-statement program; longer ones have 1 to this many each
+    operators: Annotated[tuple[str, ...], SomeOf(OPERATORS)] = OPERATORS
+    control: Annotated[tuple[str, ...], SomeOf(CONTROL, least=0)] = ()  # needs two statements
+    arguments: Annotated[int, Between(1, 2)] = 1  # (x), or (x, y)
+    low: Annotated[int, Between(-999, 999)] = 0  # inputs are the whole numbers from low to high
+    high: Annotated[int, Between(-999, 999)] = 9
+    wrap: Annotated[int, Between(2, 10**6)] | None = 10  # every result of + - * is taken modulo this; None: it grows
+    largest: Annotated[int, Between(9, 999)] = 9  # number added or subtracted; large ones make many short programs
 
     def __post_init__(self) -> None:
-        def check(name: str, fine: bool, valid: str) -> None:
-            if not fine:
-                raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
-
-        check("statements", self.statements in range(1, 9), "1 to 8")
-        check("operations", self.operations in range(1, 5), "1 to 4")
-        check("operators", bool(self.operators) and set(self.operators) <= set(OPERATORS), f"some of {OPERATORS}")
-        check("control", set(self.control) <= set(CONTROL), f"none or some of {CONTROL}")
-        check("arguments", self.arguments in (1, 2), "1 or 2")
-        check("high", self.low <= self.high, f"at least low={self.low}")
-        check("wrap", self.wrap is None or self.wrap >= 2, "None, or 2 or more")
-        check("largest", self.largest in range(9, 1000), "9 to 999")
-
-    @classmethod
-    def known(cls) -> tuple[str, ...]:
-        return tuple(f.name for f in fields(cls))
+        if self.high < self.low:
+            refuse(self, "high", f"at least low={self.low}")
+        if self.control and self.statements < 2:
+            refuse(self, "control", "() with statements=1; if, for and while need statements=2 or more")
 
 
 @functools.cache
@@ -156,7 +146,7 @@ def _choices(operators: tuple[str, ...], family: str, by_variable: bool) -> tupl
     return tuple(found) or operators
 
 
-def _chain(rng: random.Random, settings: ArithmeticSettings, start: str, count: int, must_use: str = "") -> Chain:
+def _chain(rng: random.Random, settings: Arithmetic, start: str, count: int, must_use: str = "") -> Chain:
     operations: list[tuple[str, str]] = []
     family = ""
     for index in range(count):
@@ -172,7 +162,7 @@ def _chain(rng: random.Random, settings: ArithmeticSettings, start: str, count: 
     return Chain(start, tuple(operations))
 
 
-def _statements(rng: random.Random, settings: ArithmeticSettings) -> list[Statement]:
+def _statements(rng: random.Random, settings: Arithmetic) -> list[Statement]:
     variables = ["x", "y"][: settings.arguments]
     statements = []
     for _ in range(settings.statements - 1):
@@ -212,7 +202,7 @@ def render_description(name: str, statements: Sequence[Statement], arguments: in
     return f"{name} of {' and '.join('xy'[:arguments])}: {'; '.join(s.english() for s in statements)}."
 
 
-def all_inputs(settings: ArithmeticSettings) -> list[str]:
+def all_inputs(settings: Arithmetic) -> list[str]:
     """Return every input of the range, as argument lists: at most 400, evenly thinned."""
     values = range(settings.low, settings.high + 1)
     grid = [", ".join(map(str, point)) for point in itertools.product(values, repeat=settings.arguments)]
@@ -234,7 +224,7 @@ def _streams(*key: object) -> Iterator[random.Random]:
         yield random.Random(int(hashlib.sha256(f"{start},{index}]".encode()).hexdigest(), 16))
 
 
-def _candidates(settings: ArithmeticSettings, *key: object) -> Iterator[tuple[str, str, list[Statement]]]:
+def _candidates(settings: Arithmetic, *key: object) -> Iterator[tuple[str, str, list[Statement]]]:
     """Yield endless (normalised source, source, statements); most are seen again and again."""
     normals: dict[str, str] = {}
     for rng in _streams(*key, "arithmetic"):
@@ -245,7 +235,7 @@ def _candidates(settings: ArithmeticSettings, *key: object) -> Iterator[tuple[st
         yield normals[source], source, statements
 
 
-def candidates(settings: ArithmeticSettings, *key: object) -> Iterator[tuple[str, str, str]]:
+def candidates(settings: Arithmetic, *key: object) -> Iterator[tuple[str, str, str]]:
     """Yield endless (normalised source, source, description), both with the name ``NAME`` left open."""
     for normal, source, statements in _candidates(settings, *key):
         yield normal, source, render_description("NAME", statements, settings.arguments)
@@ -260,7 +250,7 @@ def _run(
 
 
 def generate(
-    settings: ArithmeticSettings,
+    settings: Arithmetic,
     count: int,
     *key: object,
     pool: str = "experiment",

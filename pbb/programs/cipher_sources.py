@@ -12,40 +12,37 @@ import math
 import random
 import string
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
+from pbb.programs.settings import Between, Words, group, refuse
 from pbb.streams import stream
 
 DISTRIBUTIONS = ("uniform", "natural")
 ALPHABETS = {"lower": string.ascii_lowercase, "upper": string.ascii_uppercase, "digits": string.digits}
 
 
-@dataclass(frozen=True)
-class CipherSettings:
-    """Knobs of the domain. Unknown or contradictory values raise ValueError and say what would be valid."""
+@group
+class Ciphers:
+    """Ciphers: what their alphabets, texts and shifts are."""
 
-    kinds: tuple[str, ...] = ()  # of KINDS; () for all
-    shortest: int = 1  # letters of a text
-    longest: int = 4  # a trace grows by two or three lines a letter
-    alphabet: int = 26  # letters that there are, and shifts: the fewer, the less there is to learn
-    case: str = "lower"  # or "upper": the tiny models' tokenizer never joins capitals, so each letter is one token; or
-    # "digits": a text is a list such as [3, 1, 4], and its "vowels" are the even digits
-    distribution: str = "uniform"  # of the demonstrations' shifts; or "natural"
-    demonstrations: int = 10  # inputs of a program that training may show; they stand before the evaluation's
+    kinds: Words = ()  # of KINDS; () for all
+    shortest: Annotated[int, Between(1, 12)] = 1  # letters of a text
+    longest: Annotated[int, Between(2, 12)] = 4  # a trace grows by two or three lines a letter
+    alphabet: Annotated[int, Between(6, 26)] = 26  # letters, and shifts: the fewer, the less there is to learn
+    # "upper": the tiny models' tokenizer never joins capitals, so each letter is one token. "digits": a text is a list
+    # such as [3, 1, 4], and its "vowels" are the even digits.
+    case: Literal["lower", "upper", "digits"] = "lower"
+    distribution: Literal["uniform", "natural"] = "uniform"  # of the shifts that demonstrations of w/ IO programs show
+    distilled_distribution: Literal["uniform", "natural"] = "uniform"  # the same of AD programs
+    demonstrations: Annotated[int, Between(1, 200)] = 10  # inputs that training may show; an experiment's Split says
 
     def __post_init__(self) -> None:
-        def check(name: str, fine: bool, valid: str) -> None:
-            if not fine:
-                raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
-
-        check("kinds", set(self.kinds) <= set(KINDS), f"(), or some of {KINDS}")
-        check("shortest", self.shortest in range(1, 13), "1 to 12")
-        check("longest", self.longest in range(max(2, self.shortest), 13), f"{max(2, self.shortest)} to 12")
-        check("case", self.case in ALPHABETS, ", ".join(map(repr, ALPHABETS)))
-        most = len(ALPHABETS[self.case])
-        check("alphabet", self.alphabet in range(6, most + 1), f"6 to {most}{' (of digits)' * self.digits}")
-        check("distribution", self.distribution in DISTRIBUTIONS, f"one of {DISTRIBUTIONS}")
-        check("demonstrations", self.demonstrations in range(1, 201), "1 to 200")
+        if not set(self.kinds) <= set(KINDS):
+            refuse(self, "kinds", f"(), or some of {', '.join(KINDS)}")
+        if self.longest < self.shortest:
+            refuse(self, "longest", f"{self.shortest} to 12")
+        if self.alphabet > (most := len(ALPHABETS[self.case])):
+            refuse(self, "alphabet", f"6 to {most}{' (of digits)' * self.digits}")
 
     @property
     def digits(self) -> bool:
@@ -64,39 +61,39 @@ class CipherSettings:
 Texts = tuple[str, str]  # a source, or a part of it, and the same in words
 
 
-def _number(settings: CipherSettings) -> str:
+def _number(settings: Ciphers) -> str:
     """Return the expression for the number of the letter `c`, from 0."""
     return "c" if settings.digits else f"ord(c) - {ord(settings.letters[0])}"
 
 
-def _forward(settings: CipherSettings, amount: str = "shift", number: str = "", indent: int = 4) -> str:
+def _forward(settings: Ciphers, amount: str = "shift", number: str = "", indent: int = 4) -> str:
     """Return what writes the letter `amount` after ``c``, or after the letter of this `number`."""
     return _write(settings, f"{number or _number(settings)} + {amount}", indent)
 
 
-def _write(settings: CipherSettings, number: str, indent: int = 4) -> str:
+def _write(settings: Ciphers, number: str, indent: int = 4) -> str:
     """Return what writes the letter of this `number`: one statement, or with digits two, `indent` deep."""
     if settings.digits:
         return f"c = ({number}) % {settings.alphabet}\n{' ' * indent}out.append(c)"
     return f"out.append(chr(({number}) % {settings.alphabet} + {ord(settings.letters[0])}))"
 
 
-def _letter(settings: CipherSettings) -> str:
+def _letter(settings: Ciphers) -> str:
     return "digit" if settings.digits else "letter"
 
 
-def _ring(settings: CipherSettings) -> str:
+def _ring(settings: Ciphers) -> str:
     return f"{settings.letters[0]} to {settings.letters[-1]} in a ring"
 
 
-def _start(rng: random.Random, settings: CipherSettings) -> Texts:
+def _start(rng: random.Random, settings: Ciphers) -> Texts:
     amount, size = rng.randint(1, settings.alphabet - 1), settings.alphabet
     if settings.digits and rng.random() < 0.5:  # ten digits alone would make too few programs
         return f"shift = ({amount} - shift) % {size}", f"{_ring(settings)}: set shift to {amount} minus shift"
     return f"shift = (shift + {amount}) % {size}", f"{_ring(settings)}: add {amount} to shift"
 
 
-def _growth(rng: random.Random, settings: CipherSettings) -> Texts:
+def _growth(rng: random.Random, settings: Ciphers) -> Texts:
     """Steps both ways; the source keeps the shift below the alphabet's size, so that a trace has small numbers."""
     amount, size = rng.randint(1, min(9, (settings.alphabet - 1) // 2)), settings.alphabet
     if rng.random() < 0.5:
@@ -104,12 +101,12 @@ def _growth(rng: random.Random, settings: CipherSettings) -> Texts:
     return f"shift = (shift - {amount}) % {size}", f"subtract {amount} from shift"
 
 
-def _factors(settings: CipherSettings) -> list[int]:
+def _factors(settings: Ciphers) -> list[int]:
     """Return the factors that keep different numbers different, modulo the alphabet's size."""
     return [factor for factor in range(2, settings.alphabet) if math.gcd(factor, settings.alphabet) == 1]
 
 
-def _growing(rng: random.Random, settings: CipherSettings) -> Texts:
+def _growing(rng: random.Random, settings: Ciphers) -> Texts:
     (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
     return (
         f"{start}\nfor c in text:\n    {grow}\n    {_forward(settings)}",
@@ -117,7 +114,7 @@ def _growing(rng: random.Random, settings: CipherSettings) -> Texts:
     )
 
 
-def _alternating(rng: random.Random, settings: CipherSettings) -> Texts:
+def _alternating(rng: random.Random, settings: Ciphers) -> Texts:
     start, start_words = _start(rng, settings)
     period, total = rng.randint(1, 3), rng.randrange(settings.alphabet)
     turn, words = f"shift = ({total} - shift) % {settings.alphabet}", f"set shift to {total} minus shift"
@@ -134,7 +131,7 @@ def _alternating(rng: random.Random, settings: CipherSettings) -> Texts:
     )
 
 
-def _blocks(rng: random.Random, settings: CipherSettings) -> Texts:
+def _blocks(rng: random.Random, settings: Ciphers) -> Texts:
     (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
     size = rng.randint(2, max(2, min(4, settings.longest - 1)))  # of one block the growth would never be seen
     return (
@@ -145,7 +142,7 @@ def _blocks(rng: random.Random, settings: CipherSettings) -> Texts:
     )
 
 
-def _keyed(rng: random.Random, settings: CipherSettings) -> Texts:
+def _keyed(rng: random.Random, settings: Ciphers) -> Texts:
     word = "".join(rng.sample(settings.letters, rng.randint(3, 4)))
     key = word + "".join(letter for letter in settings.letters if letter not in word)
     if settings.digits:
@@ -156,7 +153,7 @@ def _keyed(rng: random.Random, settings: CipherSettings) -> Texts:
     return source, f"{key} in a ring: for each {_letter(settings)}: move it forward by shift"
 
 
-def _affine(rng: random.Random, settings: CipherSettings) -> Texts:
+def _affine(rng: random.Random, settings: Ciphers) -> Texts:
     start, start_words = _start(rng, settings)
     factor = rng.choice(_factors(settings))
     number = f"c * {factor}" if settings.digits else f"({_number(settings)}) * {factor}"
@@ -166,7 +163,7 @@ def _affine(rng: random.Random, settings: CipherSettings) -> Texts:
     )
 
 
-def _vowels(rng: random.Random, settings: CipherSettings) -> Texts:
+def _vowels(rng: random.Random, settings: Ciphers) -> Texts:
     start, start_words = _start(rng, settings)
     which, test = rng.choice((("a vowel", f"in {settings.vowels!r}"), ("a consonant", f"not in {settings.vowels!r}")))
     if settings.digits:
@@ -182,7 +179,7 @@ def _vowels(rng: random.Random, settings: CipherSettings) -> Texts:
     )
 
 
-def _multiplied(rng: random.Random, settings: CipherSettings) -> Texts:
+def _multiplied(rng: random.Random, settings: Ciphers) -> Texts:
     start, start_words = _start(rng, settings)
     factor, amount, size = rng.choice(_factors(settings)[:3]), rng.randrange(1, settings.alphabet), settings.alphabet
     return (
@@ -192,7 +189,7 @@ def _multiplied(rng: random.Random, settings: CipherSettings) -> Texts:
     )
 
 
-def _mirrored(rng: random.Random, settings: CipherSettings) -> Texts:
+def _mirrored(rng: random.Random, settings: Ciphers) -> Texts:
     (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
     number = "shift - c" if settings.digits else f"shift - ord(c) + {ord(settings.letters[0])}"
     return (
@@ -201,7 +198,7 @@ def _mirrored(rng: random.Random, settings: CipherSettings) -> Texts:
     )
 
 
-_DRAW: dict[str, Callable[[random.Random, CipherSettings], Texts]] = {
+_DRAW: dict[str, Callable[[random.Random, Ciphers], Texts]] = {
     "growing": _growing,  # the shift grows from letter to letter
     "alternating": _alternating,  # the direction turns with a period
     "blocks": _blocks,  # blocks are reversed, and the shift grows from block to block
@@ -214,7 +211,7 @@ _DRAW: dict[str, Callable[[random.Random, CipherSettings], Texts]] = {
 KINDS = tuple(_DRAW)
 
 
-def candidates(settings: CipherSettings, *key: object) -> Iterator[tuple[str, str, str]]:
+def candidates(settings: Ciphers, *key: object) -> Iterator[tuple[str, str, str]]:
     """Yield endless (kind, source, description), the texts with the name ``NAME``."""
     for index in itertools.count():
         rng = stream(*key, "ciphers", index)

@@ -16,11 +16,11 @@ import random
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from pbb.programs.cipher_sources import DISTRIBUTIONS as DISTRIBUTIONS
 from pbb.programs.cipher_sources import KINDS as KINDS
-from pbb.programs.cipher_sources import CipherSettings as CipherSettings
+from pbb.programs.cipher_sources import Ciphers as Ciphers
 from pbb.programs.cipher_sources import candidates as candidates
 from pbb.programs.execution import Execution, ExecutionError
 from pbb.programs.names import BASE_NAMES, experiment_names
@@ -70,7 +70,7 @@ def accepts(program: Program, input_text: str, parsed_answer: str) -> bool:
     return parsed_answer == program.execution(input_text).output
 
 
-def shift_weights(settings: CipherSettings, distribution: str) -> list[float]:
+def shift_weights(settings: Ciphers, distribution: str) -> list[float]:
     """Return the probability of each shift, from 0 to one less than the alphabet's size; they sum to 1.
 
     Raises:
@@ -88,7 +88,7 @@ def shift_weights(settings: CipherSettings, distribution: str) -> list[float]:
     return [weights.get(shift, rest) for shift in range(size)]
 
 
-def _text(settings: CipherSettings, rng: random.Random) -> str:
+def _text(settings: Ciphers, rng: random.Random) -> str:
     """Return a text as Python writes it: ``'cab'``, or ``[3, 1, 4]`` of digits."""
     consonants = [letter for letter in settings.letters if letter not in settings.vowels]
     length, share = rng.randint(settings.shortest, settings.longest), 0.5 if settings.digits else VOWEL_SHARE
@@ -97,7 +97,7 @@ def _text(settings: CipherSettings, rng: random.Random) -> str:
 
 
 def sample_inputs(
-    settings: CipherSettings, distribution: str, count: int, rng: random.Random, without: Collection[str] = ()
+    settings: Ciphers, distribution: str, count: int, rng: random.Random, without: Collection[str] = ()
 ) -> list[str]:
     """Return `count` different inputs such as ``"'cab', 13"``, their shifts drawn from `distribution`.
 
@@ -116,7 +116,7 @@ def sample_inputs(
     raise ValueError(f"count={count}: {settings} allows for only about {len(drawn)} different inputs; ask for fewer")
 
 
-def program_inputs(settings: CipherSettings, *key: object) -> tuple[str, ...]:
+def program_inputs(settings: Ciphers, *key: object) -> tuple[str, ...]:
     """Return a program's inputs: first the demonstrations, then the evaluation's, one for each shift.
 
     The evaluation's are the same whatever the demonstrations are, and none is among them.
@@ -125,6 +125,12 @@ def program_inputs(settings: CipherSettings, *key: object) -> tuple[str, ...]:
     evaluated = [f"{_text(settings, rng)}, {shift}" for shift in range(settings.alphabet)]
     rng = stream(*key, "demonstrations")
     return (*sample_inputs(settings, settings.distribution, settings.demonstrations, rng, evaluated), *evaluated)
+
+
+def demonstrated_inputs(settings: Ciphers, distilled: bool, *key: object) -> tuple[str, ...]:
+    """Return `program_inputs` with shifts as those of AD programs are, if `distilled`, or of w/ IO programs."""
+    distribution = settings.distilled_distribution if distilled else settings.distribution
+    return program_inputs(replace(settings, distribution=distribution), *key)
 
 
 def _too_easy(executions: Sequence[Execution], inputs: Sequence[str], letters: str) -> bool:
@@ -141,7 +147,7 @@ def _too_easy(executions: Sequence[Execution], inputs: Sequence[str], letters: s
     return guesses.most_common(1)[0][1] > EASIEST_GUESS * len(inputs)
 
 
-def _fine(settings: CipherSettings, drawn: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def _fine(settings: Ciphers, drawn: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     """Return those of `drawn` (kind, normalised source, source, description) that are not too easy."""
     probes = sample_inputs(settings, "uniform", PROBES, stream("cipher probes"))
     results = run_sources([("NAME", entry[2], probes) for entry in drawn], trace=False)
@@ -152,7 +158,7 @@ def _fine(settings: CipherSettings, drawn: Sequence[tuple[str, ...]]) -> list[tu
     ]
 
 
-def _check(settings: CipherSettings, inputs: Sequence[str]) -> None:
+def _check(settings: Ciphers, inputs: Sequence[str]) -> None:
     one, letters = f"[{settings.letters}]", settings.letters
     texts, such = (rf"\[{one}(, {one})*\]", "[3, 1, 4]") if settings.digits else (f"'{one}+'", f"'{letters[:3]}'")
     for text in inputs:
@@ -162,7 +168,7 @@ def _check(settings: CipherSettings, inputs: Sequence[str]) -> None:
 
 
 def generate(
-    settings: CipherSettings,
+    settings: Ciphers,
     count: int,
     *key: object,
     pool: str = "experiment",

@@ -19,22 +19,26 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from functools import lru_cache
+from typing import Annotated, Any, Literal
+
+import pydantic
 
 from pbb.programs import algorithms, arithmetic, ciphers
-from pbb.programs.algorithms import AlgorithmSettings
-from pbb.programs.arithmetic import ArithmeticSettings
-from pbb.programs.ciphers import CipherSettings
+from pbb.programs.algorithms import Algorithms
+from pbb.programs.arithmetic import Arithmetic
+from pbb.programs.ciphers import Ciphers
 from pbb.programs.execution import Execution, ExecutionError
 from pbb.programs.names import BASE_NAMES, experiment_names
 from pbb.programs.program import Program, belongs_to_base, normalised, run_sources
+from pbb.programs.settings import Between, ExperimentError, group, refuse
 from pbb.streams import stream
 
 # Whose programs can be parts: settings, and what draws programs from them.
 PARTS: dict[type, Callable[..., list[Program]]] = {
-    ArithmeticSettings: arithmetic.generate,
-    AlgorithmSettings: algorithms.generate,
-    CipherSettings: ciphers.generate,
+    Arithmetic: arithmetic.generate,
+    Algorithms: algorithms.generate,
+    Ciphers: ciphers.generate,
 }
 PATIENCE = 40  # rounds of drawing without one new composite after which there seem to be no more
 MOST_COMMON_OUTPUT = 0.3  # stricter than for parts: what comes of two has fewer different outputs
@@ -43,22 +47,22 @@ LONGEST_OUTPUT = 12  # characters
 LONGEST_TRACE = 60  # lines
 
 
-@dataclass(frozen=True)
-class CompositionSettings:
-    """Knobs of the domain. Unknown values raise ValueError and say what would be valid."""
+@group
+class Composition:
+    """Composition: of what parts, how deep, and what of it training shows."""
 
-    parts: tuple[Any, ...] = (ArithmeticSettings(),)  # the settings of each domain that parts are drawn from
-    depth: int = 2  # 2 for f(g(x)), 3 for f(g(h(x)))
-    composites: str = "declared"  # a name and a source of one line; or "named": asked for as f(g(x)), never declared
+    parts: Annotated[tuple[Any, ...], pydantic.Field(strict=False)] = (Arithmetic(),)  # settings of the parts' domains
+    depth: Annotated[int, Between(2, 3)] = 2  # 2 for f(g(x)), 3 for f(g(h(x)))
+    # "declared": a name and a source of one line; "named": asked for as f(g(x)), never declared
+    composites: Literal["declared", "named"] = "declared"
+    taught_parts: Literal["w/ IO", "w/o IO"] = "w/ IO"  # how the parts of the w/o IO composites are taught
+    with_io_composites: Annotated[int, Between(0, 2000)] = (
+        0  # of w/ IO parts, shown run: else none is seen put together
+    )
 
     def __post_init__(self) -> None:
         if not self.parts or any(type(part) not in PARTS for part in self.parts):
-            valid = ", ".join(settings.__name__ for settings in PARTS)
-            raise ValueError(f"parts={self.parts!r} is not valid; valid: a tuple of one or more of {valid}")
-        if self.depth not in (2, 3):
-            raise ValueError(f"depth={self.depth!r} is not valid; valid: 2 or 3")
-        if self.composites not in ("declared", "named"):
-            raise ValueError(f"composites={self.composites!r} is not valid; valid: 'declared', 'named'")
+            refuse(self, "parts", f"a tuple of one or more of {', '.join(s.__name__ for s in PARTS)}")
 
 
 @dataclass(frozen=True)
@@ -269,7 +273,7 @@ def compose(name: str, parts: Sequence[Program], inputs: Sequence[str] | None = 
 
 
 def draw_parts(
-    settings: CompositionSettings, count: int, *key: object, names: Sequence[str], pool: str = "experiment"
+    settings: Composition, count: int, *key: object, names: Sequence[str], pool: str = "experiment"
 ) -> list[Program]:
     """Return `count` programs, from each of ``settings.parts`` in turn, called by `names`.
 
@@ -310,7 +314,7 @@ def _chain(rng: random.Random, by_signature: Mapping[Signature, Sequence[int]], 
 
 
 def composites(
-    settings: CompositionSettings,
+    settings: Composition,
     parts: Sequence[Program],
     count: int,
     *key: object,
@@ -360,7 +364,7 @@ def composites(
 
 
 def generate(
-    settings: CompositionSettings,
+    settings: Composition,
     count: int,
     *key: object,
     pool: str = "experiment",
@@ -380,3 +384,39 @@ def generate(
         names = stream("names", *key).sample(BASE_NAMES, number + count)
     parts = draw_parts(settings, number, *key, names=names, pool=pool)
     return composites(settings, parts, count, *key, names=names[number:], pool=pool, without=without, inputs=inputs)
+
+
+def check(settings: Composition, stages: Sequence[str], asked: Sequence[str]) -> None:
+    """Raise ExperimentError where these settings do not go with an arm's stages and ways of asking."""
+    if settings.composites == "named":
+        if {"recall", "recite"} & set(asked):
+            raise ExperimentError(
+                f"asked={tuple(asked)!r} is not valid; valid: 'direct' and 'cot' with composites='named': they have no "
+                "source to recite"
+            )
+        declaring = {"without_io", "without_io_alone", "mixture", "source_and_pairs"}
+        if settings.taught_parts == "w/ IO" and declaring & set(stages):
+            raise ExperimentError(
+                "composites='named' and taught_parts='w/ IO' leave nothing for a stage of w/o IO sources; valid: an "
+                "arm without one, or taught_parts='w/o IO'"
+            )
+    if settings.taught_parts == "w/o IO" and "source_and_pairs" in stages:
+        refuse(settings, "taught_parts", "'w/ IO' with pbb_and_distillation: a composite's run shows its parts run")
+
+
+@lru_cache(maxsize=16)
+def draw(
+    settings: Composition, with_io: int, without_io: int, seed: int, own: tuple[Program, ...] = ()
+) -> tuple[tuple[Program, ...], ...]:
+    """Return (w/ IO parts and composites, w/o IO parts, w/o IO composites) of an experiment; `own` stays empty."""
+    key = (seed, "composition")
+    secret = max(without_io, FEWEST_PARTS) if settings.taught_parts == "w/o IO" else 0
+    taught = settings.with_io_composites
+    names = experiment_names(with_io + secret + taught + without_io, *key)
+    parts = draw_parts(settings, secret + with_io, *key, names=names)
+    names = names[secret + with_io :]
+    hidden, shown = parts[:secret], parts[secret:]
+    examples = composites(settings, shown, taught, *key, "taught", names=names)
+    without = frozenset(map(normal_form, examples))
+    made = composites(settings, hidden or shown, without_io, *key, names=names[taught:], without=without)
+    return (*shown, *examples), tuple(hidden), tuple(made)

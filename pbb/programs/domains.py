@@ -1,15 +1,15 @@
 """The domains: for each one its settings, what draws its programs, and how documents point at them and ask.
 
-A domain is added by one module and one entry here. Experiments, documents, curricula and evaluation know domains by
-this table alone.
+A domain is added by one module and one row of `DOMAINS`. All other rooms know domains by this table alone.
 """
 
 from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any
 
 from pbb.programs import (
@@ -26,6 +26,8 @@ from pbb.programs import (
 )
 from pbb.programs.names import BASE_NAMES
 from pbb.programs.program import Program, belongs_to_base, normalised
+from pbb.programs.settings import ExperimentError, group
+from pbb.streams import stream
 
 POINTERS: tuple[str, ...] = (
     "Consider the function {name}",
@@ -93,8 +95,17 @@ class Domain:
     """One domain of programs.
 
     Attributes:
-        settings: the dataclass of its knobs; None where programs are given, not drawn.
-        generate: draws programs, as `pbb.programs.arithmetic.generate` does.
+        settings: the group of its knobs.
+        generate: draws programs, as `pbb.programs.arithmetic.generate` does; None where programs are given, not drawn.
+        modules: whose code makes its programs, beside what all domains share: part of a stage's key.
+        draw: makes an experiment's programs, as `draw` below does, where that is more than to draw them.
+        check: raises ExperimentError where settings do not go with an arm's stages and ways of asking.
+        input_count: how many inputs a program has, where settings say that.
+        in_words: what is taught, where the domain's name is not enough.
+        declared: whether documents tell a program's text.
+        in_full: all that one needs to run a program, where that is more than its own text.
+        own_inputs: makes a program's inputs from settings and a key, demonstrations first, where these are drawn for
+            themselves and never asked about: from (settings, whether for an AD program, *key).
         pointers: 20 templates that point at a program by ``{name}`` or by ``{problem}``.
         ask: style -> answer mode -> the request, with ``{input}``.
         declare: representation -> requests for the program's text, which the templates take in turn.
@@ -103,8 +114,16 @@ class Domain:
         normal_form: equal for programs that do the same under other names, so that its hash says whose they are.
     """
 
-    settings: type | None = None
-    generate: Callable[..., list[Program]] | None = None
+    settings: type
+    generate: Callable[..., list[Program]] | None
+    modules: tuple[str, ...]
+    draw: Callable[..., tuple[tuple[Program, ...], ...]] | None = None
+    check: Callable[[Any, Sequence[str], Sequence[str]], None] | None = None
+    input_count: Callable[[Any], int] | None = None
+    in_words: Callable[[Any], str] | None = None
+    declared: Callable[[Program], bool] = lambda program: True
+    in_full: Callable[[Program, str], str] | None = None
+    own_inputs: Callable[..., tuple[str, ...]] | None = None
     pointers: tuple[str, ...] = POINTERS
     ask: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: ASK)
     declare: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DECLARE)
@@ -113,30 +132,47 @@ class Domain:
     normal_form: Callable[[Program], str] = _normalised
 
 
+@group
+class Own:
+    """The reader's own programs and no others: an experiment's `own_programs`."""
+
+
+def _draw_own(
+    settings: Own, with_io: int, without_io: int, seed: int, own: tuple[Program, ...]
+) -> tuple[tuple[Program, ...], ...]:
+    """Return (w/ IO programs, (), w/o IO programs), all of them the reader's own."""
+    made = stream(seed, "own").sample(own, with_io + without_io)
+    return tuple(made[without_io:]), (), tuple(made[:without_io])
+
+
 DOMAINS: dict[str, Domain] = {
     "arithmetic": Domain(
-        settings=arithmetic.ArithmeticSettings,
-        generate=arithmetic.generate,
+        arithmetic.Arithmetic,
+        arithmetic.generate,
+        ("arithmetic",),
+        input_count=lambda settings: len(arithmetic.all_inputs(settings)),
+        in_words=lambda settings: f"{settings.statements} statement{'s' * (settings.statements > 1)}",
     ),
-    "sums": Domain(
-        settings=sums.SumSettings,
-        generate=sums.generate,
-    ),
+    "sums": Domain(sums.Sums, sums.generate, ("sums", "arithmetic")),
     "algorithms": Domain(
-        settings=algorithms.AlgorithmSettings,
-        generate=algorithms.generate,
+        algorithms.Algorithms,
+        algorithms.generate,
+        ("algorithms",),
         pointers=algorithms.POINTERS,
         ask=algorithms.ASK,
     ),
     "ciphers": Domain(
-        settings=ciphers.CipherSettings,
-        generate=ciphers.generate,
+        ciphers.Ciphers,
+        ciphers.generate,
+        ("ciphers", "cipher_sources"),
+        own_inputs=ciphers.demonstrated_inputs,
         pointers=ciphers.POINTERS,
         ask=ciphers.ASK,
     ),
     "grammars": Domain(
-        settings=grammars.GrammarSettings,
-        generate=grammars.generate,
+        grammars.Grammars,
+        grammars.generate,
+        ("grammars", "grammar_rules"),
         pointers=grammars.POINTERS,
         ask=grammars.ASK,
         declare=grammars.DECLARE,
@@ -144,14 +180,53 @@ DOMAINS: dict[str, Domain] = {
         guess=grammars.random_guess,
         normal_form=grammars.normal_form,
     ),
-    "own": Domain(),
+    "own": Domain(Own, None, ("own", "own_source"), draw=_draw_own),
     "composition": Domain(
-        settings=composition.CompositionSettings,
-        generate=composition.generate,
+        composition.Composition,
+        composition.generate,
+        ("composition", "arithmetic", "ciphers", "cipher_sources", "algorithms"),
+        draw=composition.draw,
+        check=composition.check,
+        declared=lambda program: program.problem == program.name,
+        in_full=composition.with_parts,
         pointers=tuple(template.replace("{name}", "{problem}") for template in POINTERS),
         normal_form=composition.normal_form,
     ),
 }
+
+
+def with_demonstrations(settings: Any, count: int) -> Any:
+    """Return settings, and those of parts, that say how many demonstrations a program has: `count`."""
+    names = {field.name for field in fields(settings)}
+    if "parts" in names:
+        settings = replace(settings, parts=tuple(with_demonstrations(part, count) for part in settings.parts))
+    return replace(settings, demonstrations=count) if "demonstrations" in names else settings
+
+
+def domain_of(settings: object) -> str:
+    """Return the name of the domain whose settings these are. Raises ExperimentError where there is none."""
+    for name, domain in DOMAINS.items():
+        if type(settings) is domain.settings:
+            return name
+    valid = ", ".join(domain.settings.__name__ for domain in DOMAINS.values())
+    raise ExperimentError(f"programs={settings!r} is not valid; valid: settings of a domain, one of {valid}")
+
+
+@lru_cache(maxsize=64)  # arms of one seed ask for the same programs
+def draw(
+    settings: Any, with_io: int, without_io: int, seed: int, own: tuple[Program, ...] = ()
+) -> tuple[tuple[Program, ...], ...]:
+    """Return an experiment's programs: (w/ IO programs, w/o IO parts of composites, w/o IO programs).
+
+    The reader's `own` programs are w/o IO. The drawn w/o IO programs come first in their stream, so that they do not
+    move with the number of w/ IO programs.
+    """
+    name = domain_of(settings)
+    if special := DOMAINS[name].draw:
+        return special(settings, with_io, without_io, seed, own)
+    taken = frozenset(map(normal_form, own))  # else a w/ IO program could be the reader's own under another name
+    drawn = tuple(generate(settings, with_io + without_io, seed, name, without=taken))
+    return drawn[without_io:], (), (*drawn[:without_io], *own)
 
 
 def generate(settings: object, count: int, *key: object, **options: Any) -> list[Program]:
@@ -165,7 +240,7 @@ def generate(settings: object, count: int, *key: object, **options: Any) -> list
     for domain in DOMAINS.values():
         if domain.generate and domain.settings is type(settings):
             return domain.generate(settings, count, *key, **options)
-    raise ValueError(f"settings={settings!r} are of no domain; valid: those of {', '.join(DOMAINS)}")
+    raise ValueError(f"settings={settings!r} are of no domain that draws programs; valid: {', '.join(DOMAINS)}")
 
 
 def pointer(program: Program, template: int) -> str:

@@ -16,7 +16,8 @@ import functools
 import random
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from typing import Annotated
 
 from lark import Lark
 from lark.exceptions import UnexpectedInput
@@ -38,6 +39,7 @@ from pbb.programs.grammar_rules import (
 )
 from pbb.programs.names import BASE_NAMES, experiment_names
 from pbb.programs.program import Program, belongs_to_base
+from pbb.programs.settings import Between, group, refuse
 from pbb.streams import stream
 
 POINTERS: tuple[str, ...] = (
@@ -87,28 +89,20 @@ HIGHEST_CHANCE = 0.15  # a grammar that random strings obey more often than this
 EASIEST_GUESS = 0.4  # a grammar is left out when one string is right for a larger share of its inputs
 
 
-@dataclass(frozen=True)
-class GrammarSettings:
-    """Knobs of the domain. Unknown or contradictory values raise ValueError and say what would be valid."""
+@group
+class Grammars:
+    """Grammars: how large their rules and strings are."""
 
-    nonterminals: int = 3  # rules: more of them make longer documents
-    terminals: int = 4  # letters of one grammar; each draws its own
-    alternatives: int = 3  # of each rule: with fewer, a language has few strings
-    symbols: int = 3  # the most in one alternative
-    longest: int = 8  # letters of a string; longer answers are not accepted
-    inputs: int = 8  # beginnings that are asked for
+    nonterminals: Annotated[int, Between(2, 5)] = 3  # rules: more of them are harder to recall
+    terminals: Annotated[int, Between(3, 6)] = 4  # letters of one grammar; each draws its own
+    alternatives: Annotated[int, Between(2, 4)] = 3  # of each rule: with fewer, a language has few strings
+    symbols: Annotated[int, Between(2, 4)] = 3  # the most in one alternative
+    longest: Annotated[int, Between(4, 10)] = 8  # letters of a string; longer answers are not accepted
+    inputs: Annotated[int, Between(6, 16)] = 8  # beginnings that are asked for
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("nonterminals", 2, 5),
-            ("terminals", 3, 6),
-            ("alternatives", 2, 4),
-            ("symbols", 2, 4),
-            ("longest", 4, 10),
-            ("inputs", 6, min(16, self.terminals**2)),  # there are only so many ways to begin
-        ):
-            if getattr(self, name) not in range(low, high + 1):
-                raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {low} to {high}")
+        if self.inputs > self.terminals**2:  # there are only so many ways to begin
+            refuse(self, "inputs", f"6 to {self.terminals**2} with terminals={self.terminals}")
 
 
 # --- right answers -------------------------------------------------------------------------------------------------
@@ -184,7 +178,7 @@ def _chance(strings: set[str], beginning: str, letters: int, longest: int) -> fl
 
 
 def _executions(
-    rules: Rules, settings: GrammarSettings, rng: random.Random, inputs: Sequence[str] | None
+    rules: Rules, settings: Grammars, rng: random.Random, inputs: Sequence[str] | None
 ) -> dict[str, Execution]:
     """Return an execution for each input, none if the language is too poor, too rich or too easily guessed."""
     language = Language(rules)
@@ -215,7 +209,7 @@ def _executions(
 
 
 def generate(
-    settings: GrammarSettings,
+    settings: Grammars,
     count: int,
     *key: object,
     pool: str = "experiment",

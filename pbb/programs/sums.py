@@ -8,26 +8,24 @@ digits of an answer mostly repeat its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
+from typing import Annotated
 
 from pbb.programs import arithmetic
-from pbb.programs.arithmetic import ArithmeticSettings
+from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.program import Program
+from pbb.programs.settings import Between, group
 
 
-@dataclass(frozen=True)
-class SumSettings:
-    """The knob of a sum. Raises ValueError for a value that is not valid."""
+@group
+class Sums:
+    """Programs that add one number."""
 
-    largest: int = 999  # number that is added: about half as many programs are left to experiments
-
-    def __post_init__(self) -> None:
-        if self.largest not in range(10, 1000):
-            raise ValueError(f"largest={self.largest!r} is not valid; valid: 10 to 999")
+    largest: Annotated[int, Between(10, 999)] = 999  # number that is added: digits that come later are found less often
 
 
 def generate(
-    settings: SumSettings,
+    settings: Sums,
     count: int,
     *key: object,
     pool: str = "experiment",
@@ -39,7 +37,7 @@ def generate(
     Raises:
         ValueError: the settings do not allow for so many different programs, or an input does not suit them.
     """
-    single = ArithmeticSettings(operations=1, operators=("+",), wrap=None, largest=settings.largest)
+    single = Arithmetic(operations=1, operators=("+",), wrap=None, largest=settings.largest)
     try:
         drawn = arithmetic.generate(single, count, *key, pool=pool, without=without, inputs=inputs)
     except ValueError as error:

@@ -14,8 +14,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pbb import store
+from pbb.arms import ARMS
 from pbb.experiments.curricula import curriculum
-from pbb.experiments.experiment import DISTILLATION, PRESETS, Experiment
+from pbb.experiments.experiment import Experiment
+from pbb.experiments.presets import PRESETS
 from pbb.experiments.studies import figures_of, study
 from pbb.models import backends, hub, smollm2
 from pbb.models.machine import CARD_OF, CARDS, Machine, this_machine
@@ -136,7 +138,7 @@ def planned_for(preset: str, here: Machine) -> Machine:
 
 def _refused(experiments: Sequence[Experiment], machine: Machine) -> Iterator[str]:
     """Yield why backends that `experiments` ask for cannot run."""
-    for e in {e.backend: e for e in experiments}.values():
+    for e in {e.training.backend: e for e in experiments}.values():
         try:
             backends.choose(e, machine)
         except backends.BackendError as error:
@@ -173,14 +175,14 @@ def distinct(experiments: Sequence[Experiment]) -> Iterator[Task]:
     for e in experiments:
         made = [(s.label, s.steps, s.learning_rate, s.objective) for s in curriculum(e)]
         fields = tuple((name, value) for name, value in asdict(e).items() if name not in _NOT_TAUGHT)
-        shown = (e.curriculum, e.distilled_demonstrations) if e.curriculum in DISTILLATION else ()
-        in_context = e.curriculum == "in_context", e.curriculum == NO_MODEL
+        shown = (e.arm, e.split.distilled_demonstrations) if ARMS[e.arm].measured == "AD" else ()
+        in_context = e.in_context, e.arm == NO_MODEL
         for point in points(e):
             task = point.task
             before = made[: task.index + 1]
-            modes = e.trained_modes if any(label not in _SOURCES for label, *_ in before) else ()
-            taught = (fields, modes, *before, e.stage_2_doublings if task.index > 0 else 0)
-            by_pairs = shown if e.curriculum == "distillation" or task.index > 0 else ()
+            modes = e.documents.trained_modes if any(label not in _SOURCES for label, *_ in before) else ()
+            taught = (fields, modes, *before, e.ask.stage_2_doublings if task.index > 0 else 0)
+            by_pairs = shown if e.arm == "distillation" or task.index > 0 else ()
             stage = (StageTask(e, task.index), (taught, by_pairs))
             asked = (task, (taught, shown, task.step, task.asked, in_context))
             for one, key in (stage, asked) if task.index >= 0 else (asked,):

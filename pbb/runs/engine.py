@@ -111,7 +111,7 @@ def _give_memory_back() -> None:
 # ------------------------------------------------------------------------------------------------ on a card
 def card_bytes(task: Task, machine: Machine) -> float:
     """Return about how many bytes of a card a task wants; infinitely many where its model's shape is not known."""
-    if not machine.card or task.experiment.curriculum == NO_MODEL:
+    if not machine.card or task.experiment.arm == NO_MODEL:
         return 0.0
     e = task.experiment
     shape = Shape.of(config_of(e.model))
@@ -119,11 +119,11 @@ def card_bytes(task: Task, machine: Machine) -> float:
         return math.inf
     if isinstance(task, EvaluationTask):
         return asking_bytes(shape, asking_weights(shape, machine), ASKED_AT_ONCE, backends.ASKED_LENGTH)
-    backend, tokens = backends.choose(e, machine), e.batch_rows * e.row_tokens
+    backend, tokens = backends.choose(e, machine), e.training.batch_rows * e.training.row_tokens
     if task.stage.objective:
-        tokens = e.grpo_completions * (e.row_tokens + e.grpo_length)
+        tokens = e.grpo.completions * (e.training.row_tokens + e.grpo.length)
     beside = OVERHEAD if backend.name == "unsloth" else 0.0  # its process is a second one beside the worker
-    return training_bytes(shape, e.lora_rank, backend.weights, tokens) + beside
+    return training_bytes(shape, e.training.lora_rank, backend.weights, tokens) + beside
 
 
 def room(machine: Machine) -> list[float]:

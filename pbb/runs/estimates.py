@@ -43,36 +43,36 @@ def train_seconds(e: Experiment, steps: int, rewarded: bool, machine: Machine) -
     except backends.BackendError:  # the plan says why
         return None
     _, card = rates(machine)
-    each, tokens = 0.0, e.batch_rows * e.row_tokens
+    each, tokens = 0.0, e.training.batch_rows * e.training.row_tokens
     if rewarded:
-        tokens = e.grpo_completions * (PROMPT + e.grpo_length)
-        each = asking_seconds(shape, backend.weights, e.grpo_completions, PROMPT, e.grpo_length, card.half, card.memory)
-    each += step_seconds(shape, e.lora_rank, tokens, card.half if backend.autocast else card.full)
+        tokens = e.grpo.completions * (PROMPT + e.grpo.length)
+        each = asking_seconds(shape, backend.weights, e.grpo.completions, PROMPT, e.grpo.length, card.half, card.memory)
+    each += step_seconds(shape, e.training.lora_rank, tokens, card.half if backend.autocast else card.full)
     return START_S[backend.name] + 2 * shape.parameters / READ + steps * each
 
 
 def ask_seconds(e: Experiment, modes: Sequence[str], machine: Machine) -> float | None:
     """Return about how long it takes to put an evaluation's questions; None where that is not known."""
-    if e.curriculum == NO_MODEL:
+    if e.arm == NO_MODEL:
         return 0.0
     shape = Shape.of(config_of(e.model)) if machine.card else None
     if shape is None:
         return None
     weights, (_, card) = asking_weights(shape, machine), rates(machine)
-    source, description, trace = (ARITHMETIC.get(e.statements) if e.domain == "arithmetic" else None) or TEXTS.get(
-        e.domain, LONGEST
-    )
-    told = source if e.representation == "code" else description
-    trained = 0 if e.curriculum in ("in_context", "distillation") else min(e.with_io_programs, MOST_WITH_IO)
-    questions = (e.without_io_programs + trained) * e.questions
+    source, description, trace = (
+        ARITHMETIC.get(e.programs.statements) if e.domain == "arithmetic" else None
+    ) or TEXTS.get(e.domain, LONGEST)
+    told = source if e.documents.representation == "code" else description
+    trained = 0 if e.arm in ("in_context", "distillation") else min(e.split.with_io_programs, MOST_WITH_IO)
+    questions = (e.split.without_io_programs + trained) * e.ask.questions
     total = START_S["full"] + 4 * shape.parameters / READ
     for mode in modes:
         # (prompts, tokens of an answer): recite-then-run writes each w/o IO program's source and then its traces.
         rounds = {
             "direct": [(questions, 2)],
             "cot": [(questions, trace)],
-            "recall": [(e.without_io_programs + trained, told)],
-            "recite": [(e.without_io_programs, told), (e.without_io_programs * e.questions, trace)],
+            "recall": [(e.split.without_io_programs + trained, told)],
+            "recite": [(e.split.without_io_programs, told), (e.split.without_io_programs * e.ask.questions, trace)],
         }[mode]
         for prompts, new in rounds:
             at_once = min(prompts, ASKED_AT_ONCE)

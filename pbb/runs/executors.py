@@ -58,7 +58,7 @@ def jobs(experiments: Sequence[Experiment], missing: Sequence[Task]) -> list[Job
             else:
                 own.append(task)
         if own:
-            found.append(Job(e.name, f"experiment {e.name} ({e.curriculum}, {e.model}, seed {e.seed})", tuple(own)))
+            found.append(Job(e.name, f"experiment {e.name} ({e.arm}, {e.model}, seed {e.seed})", tuple(own)))
     return found
 
 

@@ -6,12 +6,11 @@ train it once; whatever is complete is never redone; after a kill the same call 
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,18 @@ from typing import Any
 import pandas as pd
 
 from pbb import store
-from pbb.experiments.curricula import curriculum, groups
-from pbb.experiments.experiment import DISTILLATION, Experiment
+from pbb.arms import ARMS
+from pbb.experiments.curricula import curriculum
+from pbb.experiments.experiment import Experiment
+from pbb.experiments.groups import groups
 from pbb.models import backends
 from pbb.models.hub import free_disk
 from pbb.models.machine import Machine, this_machine
 from pbb.records import KNOBS, SCHEMA_VERSION, load_records, save_records
 from pbb.runs import estimates
 from pbb.runs.engine import RunError, card_bytes, execute
-from pbb.runs.tasks import EvaluationTask, StageTask, Task, base_key, count, seconds_taken, stage_keys
+from pbb.runs.keys import base_key, stage_keys
+from pbb.runs.tasks import EvaluationTask, StageTask, Task, count, seconds_taken
 from pbb.store import environment_manifest, is_complete, read_manifest
 from pbb.streams import digest
 
@@ -334,16 +336,16 @@ def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
     for point, (tokens, questions) in zip(where, trained_on, strict=True):
         frame = point.task.answers().assign(stage=point.stage, step=point.step)
         frames.append(frame.assign(tokens=tokens, questions_trained=questions, progress=tokens / total))
-    names = ("model", "domain", "curriculum", "representation", "seed", *KNOBS)
-    described = {name: getattr(experiment, name) for name in names}
-    if experiment.curriculum in DISTILLATION and experiment.distilled_demonstrations:
-        described["demonstrations"] = experiment.distilled_demonstrations
+    described = {name: experiment.value(name, 1) for name in ("model", "representation", "seed", *KNOBS)}
+    described |= {"domain": experiment.domain, "curriculum": experiment.arm}
+    if ARMS[experiment.arm].measured == "AD" and experiment.split.distilled_demonstrations:
+        described["demonstrations"] = experiment.split.distilled_demonstrations
     frame = pd.concat(frames, ignore_index=True).assign(experiment=experiment.name, preset=preset, **described)
     programs = [p.to_json() for group in groups(experiment) for p in group.programs]
     manifest = {
         "kind": "run",
         "preset": preset,
-        "experiment": json.loads(json.dumps(asdict(experiment))),
+        "experiment": experiment.to_json(),
         "name": experiment.name,
         "base_model": base_key(experiment),
         "stages": stage_keys(experiment),

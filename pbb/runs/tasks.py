@@ -8,12 +8,10 @@ and finds it done.
 from __future__ import annotations
 
 import io
-import json
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +19,13 @@ import pandas as pd
 from filelock import FileLock
 
 from pbb import store
-from pbb.experiments.curricula import Stage, curriculum, groups
+from pbb.arms import IN_CONTEXT, NO_MODEL
+from pbb.experiments.curricula import Stage, curriculum
 from pbb.experiments.documents import ASKED_AT_ONCE
 from pbb.experiments.experiment import Experiment
-from pbb.registry import identity
-from pbb.runs.remembered import remembered
+from pbb.experiments.groups import groups
+from pbb.programs.domains import DOMAINS
+from pbb.runs.keys import evaluation_key, kept_steps, stage_keys
 from pbb.store import (
     CorruptRunError,
     RecordsError,
@@ -35,7 +35,6 @@ from pbb.store import (
     read_manifest,
     write_manifest,
 )
-from pbb.streams import digest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from pbb.models.sft import Training
 
 ANSWERS = "answers.parquet"
-NO_MODEL = "random_generation"  # the arm that asks no model
 # What figures vary beside model, length, seed and arm, and what it counts, if it is a number.
 _VARIED = {
     "representation": "",
@@ -53,7 +51,6 @@ _VARIED = {
     "with_io_composites": "w/ IO composite",
     "backend": "",
 }
-EVALUATION_VERSION = 1  # raised when ask.py alters what is asked or how it is scored
 
 
 @dataclass(frozen=True)
@@ -84,8 +81,8 @@ class StageTask:
         """Tokens to be trained on; under GRPO roughly, since completions are as long as they get."""
         e, stage = self.experiment, self.stage
         if stage.objective:
-            return stage.steps * e.grpo_completions * e.grpo_length
-        return stage.steps * e.batch_rows * e.row_tokens
+            return stage.steps * e.grpo.completions * e.grpo.length
+        return stage.steps * e.training.batch_rows * e.training.row_tokens
 
     def spent(self) -> tuple[int, int]:
         """Return what a complete stage was trained on: tokens (generated ones too), and questions with an answer.
@@ -103,14 +100,8 @@ class StageTask:
         return manifest["tokens"], sum(executions)
 
     def checkpoints(self) -> list[int]:
-        """Return the steps after which weights are kept: evenly spaced or doubling, the last at the end."""
-        e, steps = self.experiment, self.stage.steps
-        if _goes_on(self.index, curriculum(e)):
-            return [steps]
-        if self.index and e.stage_2_doublings:
-            return sorted({max(1, steps // 2**i) for i in range(e.stage_2_doublings)})
-        count = min(e.checkpoints, steps)
-        return [round(steps * (i + 1) / count) for i in range(count)]
+        """Return the steps after which weights are kept."""
+        return kept_steps(self.experiment, self.index)
 
     @property
     def weights(self) -> Path:
@@ -137,19 +128,16 @@ class EvaluationTask:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        every = self.experiment.asked
-        if self.experiment.curriculum == NO_MODEL:
+        every = self.experiment.ask.asked
+        if self.experiment.arm == NO_MODEL:
             return ("direct",)
-        if self.full and self.experiment.curriculum != "in_context":
+        if self.full and self.experiment.arm != IN_CONTEXT:
             return every
         return tuple(mode for mode in every if mode in ("direct", "cot")) or ("cot",)
 
     @property
     def key(self) -> str:
-        e = self.experiment
-        trained = stage_keys(e)[self.index] if self.index >= 0 else base_key(e)
-        asked = [self.asked, e.questions, e.templates, e.representation, e.question_style, e.curriculum == "in_context"]
-        return digest(EVALUATION_VERSION, trained, self.step, e.seed, asked, _programs_digest(e))[:20]
+        return evaluation_key(self.experiment, self.index, self.step, self.asked)
 
     @property
     def folder(self) -> Path:
@@ -163,15 +151,15 @@ class EvaluationTask:
     def tokens(self) -> int:
         """Roughly what evaluation costs, as if those tokens had been trained on."""
         e = self.experiment
-        count = (e.without_io_programs + 60) * e.questions * len(self.asked)
-        return count * (25 + 15 * e.statements)
+        count = (e.split.without_io_programs + 60) * e.ask.questions * len(self.asked)
+        return count * (25 + 15 * e.value("statements", 1))
 
     def __str__(self) -> str:
         e = self.experiment
         where = f"stage {self.index + 1}, step {self.step}" if self.index >= 0 else "the base model"
-        if e.curriculum == NO_MODEL:
+        if e.arm == NO_MODEL:
             return f"answer at random: {_programs(e)}, seed {e.seed}"
-        return f"ask {e.model}, {_programs(e)}, seed {e.seed}: {e.curriculum}, {where}"
+        return f"ask {e.model}, {_programs(e)}, seed {e.seed}: {e.arm}, {where}"
 
     def run(self, progress: bool = False) -> None:
         """Ask, score, and leave answers and manifest; returns at once where that was done before."""
@@ -195,58 +183,16 @@ def count(number: int, thing: str) -> str:
 
 def _programs(experiment: Experiment) -> str:
     """Return what is taught, in a word or two."""
-    if experiment.domain == "arithmetic":
-        return count(experiment.statements, "statement")
-    return experiment.domain
+    in_words = DOMAINS[experiment.domain].in_words
+    return in_words(experiment.programs) if in_words else experiment.domain
 
 
 def _knobs(experiment: Experiment) -> str:
     """Return what a figure may vary and this experiment has changed, such as ``" (4 templates)"``; or nothing."""
-    values = {name: getattr(experiment, name) for name in _VARIED}
-    changed = {name: value for name, value in values.items() if value != getattr(Experiment, name)}
+    usual, values = Experiment(), {name: experiment.value(name) for name in _VARIED}
+    changed = {name: value for name, value in values.items() if value and value != usual.value(name)}
     said = [count(value, _VARIED[name]) if _VARIED[name] else value for name, value in changed.items()]
     return f" ({', '.join(said)})" if said else ""
-
-
-def base_key(experiment: Experiment) -> str:
-    """Return the identity of the experiment's base model, or that there is none."""
-    return NO_MODEL if experiment.curriculum == NO_MODEL else identity(experiment.model)
-
-
-def _goes_on(index: int, stages: Sequence[Stage]) -> bool:
-    """Whether a stage is the SFT in the middle of an arm that GRPO follows on: it is asked about at its end alone."""
-    return 0 < index < len(stages) - 1
-
-
-@lru_cache(maxsize=1024)
-def _stage_keys(e: Experiment, base: str) -> list[str]:
-    def make() -> list[str]:
-        settings = [e.batch_rows, e.row_tokens, e.weight_decay, e.lora_rank, e.checkpoints, e.seed, e.general_ratio]
-        keys: list[str] = []
-        # What a machine chooses by itself is no part of the key: the manifest says what it was.
-        before: list[object] = [base, settings, *([e.backend] if e.backend != "auto" else [])]
-        stages = curriculum(e)
-        for index, stage in enumerate(stages):
-            # Other weights are kept of it than of the same stage at an arm's end.
-            key = stage.key(*before, *(["to go on from"] if _goes_on(index, stages) else []))
-            before = [key, *([e.stage_2_doublings] if e.stage_2_doublings else [])]
-            keys.append(key[:20])
-        return keys
-
-    return remembered(make, "stage keys", asdict(e), base)
-
-
-def stage_keys(experiment: Experiment) -> list[str]:
-    """Return one key a stage: a hash of base model, budget, optimiser, documents and the stages before it."""
-    return _stage_keys(experiment, base_key(experiment))
-
-
-@lru_cache(maxsize=1024)
-def _programs_digest(e: Experiment) -> str:
-    def make() -> str:
-        return digest([[g.name, p.to_json(), g.shown.get(p.name)] for g in groups(e) for p in g.programs])
-
-    return remembered(make, "programs", asdict(e))
 
 
 def _once(folder: Path, work: Callable[[Path], None]) -> None:
@@ -293,7 +239,7 @@ def _train(task: StageTask, folder: Path, progress: bool) -> None:
             "key": task.key,
             "label": stage.label,
             "stage": stage.number,
-            "experiment": json.loads(json.dumps(e.__dict__)),
+            "experiment": e.to_json(),
             "base_model": loading.describe(e.model),
             "objective": dict(stage.objective),
             "documents": taken,
@@ -318,12 +264,14 @@ def _by_documents(
     e, stage = task.experiment, task.stage
     optimisation = sft.Optimisation(
         learning_rate=stage.learning_rate,
-        batch_rows=e.batch_rows,
-        row_tokens=e.row_tokens,
-        weight_decay=e.weight_decay,
-        lora_rank=e.lora_rank,
+        batch_rows=e.training.batch_rows,
+        row_tokens=e.training.row_tokens,
+        weight_decay=e.training.weight_decay,
+        lora_rank=e.training.lora_rank,
     )
-    rows, taken = sft.fill_rows(stage.documents(), tokenizer, e.row_tokens, stage.steps * e.batch_rows)
+    rows, taken = sft.fill_rows(
+        stage.documents(), tokenizer, e.training.row_tokens, stage.steps * e.training.batch_rows
+    )
     done = sft.finetune(model, tokenizer, rows, stage.steps, optimisation, e.seed, **settings)
     # Up to a tenth of the documents taken find no room. What is in the rows starts at position 0, as padding does.
     padded = sum(ids[-1] == tokenizer.pad_token_id for ids in rows["input_ids"])
@@ -338,7 +286,9 @@ def _by_rewards(
     from pbb.models import grpo
 
     e, stage, group = task.experiment, task.stage, groups(task.experiment)[0]
-    policy = grpo.PolicyOptimisation(learning_rate=stage.learning_rate, lora_rank=e.lora_rank, **dict(stage.objective))
+    policy = grpo.PolicyOptimisation(
+        learning_rate=stage.learning_rate, lora_rank=e.training.lora_rank, **dict(stage.objective)
+    )
     done = grpo.reinforce(model, tokenizer, stage.documents(), group, stage.steps, policy, e.seed, **settings)
     return done, {f"{group.name}: execution": done.questions}, done.tokens_generated + done.tokens_trained
 
@@ -347,7 +297,7 @@ def _evaluate(task: EvaluationTask, folder: Path) -> None:
     from pbb.models import ask, loading
 
     started, dtype = time.perf_counter(), ""
-    if task.experiment.curriculum == NO_MODEL:
+    if task.experiment.arm == NO_MODEL:
         rows = ask.answer_at_random(task.experiment)
     else:
         needs = task.needs

@@ -18,7 +18,7 @@ from pbb.experiments.documents import WITH_IO, WITHOUT_IO
 from pbb.experiments.experiment import Experiment
 from pbb.figures import style
 from pbb.notebook.views.page import code, page
-from pbb.programs import DOMAINS, ArithmeticSettings, Program, generate, grammars
+from pbb.programs import DOMAINS, Arithmetic, Program, generate, grammars
 from pbb.programs.domains import accepts, base_may_have_seen, normal_form, reading_agrees
 from pbb.programs.names import BASE_NAMES
 from pbb.programs.program import belongs_to_base
@@ -33,7 +33,7 @@ RANDOM_STRINGS = 100  # drawn for each grammar
 
 def of_each_domain(experiment: Experiment, count: int = 100, longest: int = 3) -> list[Program]:
     """Return `count` programs of each domain with its default knobs, arithmetic for each length up to `longest`."""
-    kinds: list[Any] = [ArithmeticSettings(statements=n) for n in range(1, longest + 1)]
+    kinds: list[Any] = [Arithmetic(statements=n) for n in range(1, longest + 1)]
     kinds += [d.settings() for name, d in DOMAINS.items() if d.settings and name != "arithmetic"]
     return [p for i, knobs in enumerate(kinds) for p in generate(knobs, count, experiment.seed, "of each domain", i)]
 

@@ -11,9 +11,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pbb.experiments.curricula import LeakageError, _guarded, curriculum, groups
+from pbb.arms import ARMS
+from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import GENERAL, WITHOUT_IO, Document, execution_document
-from pbb.experiments.experiment import CURRICULA, Experiment
+from pbb.experiments.experiment import Experiment
+from pbb.experiments.groups import groups
+from pbb.experiments.leakage import LeakageError, guarded
 from pbb.figures import style
 from pbb.notebook.views.page import page
 from pbb.runs.tasks import StageTask
@@ -73,7 +76,7 @@ def stages(experiment: Experiment, count: int = 300) -> pd.DataFrame:
     `documents` gives shares by group and kind, counted over the first `count` documents of the stage.
     """
     rows = []
-    for arm in CURRICULA:
+    for arm in ARMS:
         e = experiment.changed(curriculum=arm)
         label = style.ARMS[arm].label
         if not (trained := curriculum(e)):
@@ -84,7 +87,7 @@ def stages(experiment: Experiment, count: int = 300) -> pd.DataFrame:
                 for d in itertools.islice(stage.documents(), count)
             )
             shares = ", ".join(f"{kind} {number / count:.0%}" for kind, number in kinds.most_common())
-            millions = stage.steps * e.batch_rows * e.row_tokens / 1e6
+            millions = stage.steps * e.training.batch_rows * e.training.row_tokens / 1e6
             rate = f"{stage.learning_rate:g}"
             rows.append((label, str(stage.number), stage.label, stage.steps, millions, rate, shares))
     names = ["arm", "stage", "trains on", "steps", "million tokens", "learning rate", "documents, by share"]
@@ -104,7 +107,7 @@ def refusal(document: Document, experiment: Experiment) -> str:
         AssertionError: the guard let it through.
     """
     try:
-        list(_guarded(iter([document]), experiment))
+        list(guarded(iter([document]), groups(experiment)))
     except LeakageError as error:
         return f"LeakageError: {error}"
     raise AssertionError(f"the leakage guard let an {document.kind} document of {document.program!r} through")
@@ -126,7 +129,7 @@ def training_log(experiment: Experiment) -> pd.DataFrame:
             )
         parts.append(pd.read_csv(file).assign(stage=stage.number, label=stage.label))
     if not parts:
-        raise RecordsError(f"curriculum={experiment.curriculum!r} trains nothing, so it has no training log")
+        raise RecordsError(f"curriculum={experiment.arm!r} trains nothing, so it has no training log")
     return pd.concat(parts, ignore_index=True)[["stage", "label", "step", "loss", "learning_rate"]]
 
 
@@ -134,7 +137,7 @@ def loss_curve(experiment: Experiment) -> Figure:
     """Draw the training loss over steps, each stage in its own panel. Raises RecordsError as `training_log` does."""
     log = training_log(experiment)
     found = list(log.groupby(["stage", "label"], sort=True))
-    look = style.ARMS[experiment.curriculum]
+    look = style.ARMS[experiment.arm]
     with style.theme():
         figure = style.Picture(figsize=(style.COLUMN if len(found) == 1 else style.DOUBLE, 2.1), layout="constrained")
         ratios = [max(0.35 * log["step"].max(), part["step"].max()) for _, part in found]

@@ -13,13 +13,14 @@ import itertools
 import pkgutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict
+from typing import Annotated, Any, NamedTuple
 
 from pbb.programs.algorithms.family import SIZES, Family
 from pbb.programs.execution import Execution, ExecutionError
 from pbb.programs.names import BASE_NAMES, experiment_names
 from pbb.programs.program import Program, belongs_to_base, normalised, run_sources
+from pbb.programs.settings import Between, SomeOf, Words, group, refuse
 from pbb.streams import stream
 
 FAMILIES: tuple[Family, ...] = tuple(
@@ -62,23 +63,20 @@ MOST_COMMON_OUTPUT = 0.4  # a program whose commonest output covers more of its 
 LONGEST_OUTPUT = 30  # characters
 
 
-@dataclass(frozen=True)
-class AlgorithmSettings:
-    """Knobs of the domain. Unknown values raise ValueError and say what would be valid."""
+@group
+class Algorithms:
+    """Algorithms: which families, and how many inputs."""
 
-    sizes: tuple[str, ...] = ("short",)  # of "short", "medium", "long"; tiny models do best with short programs alone
-    families: tuple[str, ...] = ()  # names of families; () for all of these sizes
-    inputs: int = 12  # inputs of a program, edge cases among them; fewer where there are not so many different ones
+    sizes: Annotated[tuple[str, ...], SomeOf(SIZES)] = ("short",)  # tiny models do best with short programs alone
+    families: Words = ()  # names of families; () for all of these sizes
+    inputs: Annotated[int, Between(8, 40)] = (
+        12  # of a program, edge cases among them; fewer where there are not so many
+    )
 
     def __post_init__(self) -> None:
-        def check(name: str, fine: bool, valid: str) -> None:
-            if not fine:
-                raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
-
-        check("sizes", bool(self.sizes) and set(self.sizes) <= set(SIZES), f"some of {SIZES}")
         known = tuple(family.name for family in FAMILIES if family.size in self.sizes)
-        check("families", set(self.families) <= set(known), f"(), or some of {known}")
-        check("inputs", self.inputs in range(8, 41), "8 to 40")
+        if not set(self.families) <= set(known):
+            refuse(self, "families", f"(), or some of {', '.join(known)}")
 
 
 class _Entry(NamedTuple):
@@ -98,7 +96,7 @@ def _entries(family: Family) -> tuple[_Entry, ...]:
     return tuple(_Entry(family, choice, normalised(source), source, *texts) for choice, source, *texts in rendered)
 
 
-def _in_order(settings: AlgorithmSettings, pool: str, *key: object) -> list[_Entry]:
+def _in_order(settings: Algorithms, pool: str, *key: object) -> list[_Entry]:
     """Return the programs that belong to `pool`, shuffled, the families taking turns as long as they last."""
     rng = stream(*key, "algorithms", pool)
     by_family = []
@@ -166,7 +164,7 @@ def _with_inputs(entries: Sequence[_Entry], count: int, *key: object) -> list[tu
 
 
 def generate(
-    settings: AlgorithmSettings,
+    settings: Algorithms,
     count: int,
     *key: object,
     pool: str = "experiment",

@@ -1,0 +1,151 @@
+"""Keys: a stage's weights, or an evaluation's answers, are found by a hash of everything that made them.
+
+That is: the experiment's groups that are read, the stage's own description and budget, the base model's identity, the
+code that makes the data and trains (`code`), and the stage before. Never a sample of text: knowing a key draws no
+program. Whoever changes a template, an operator or the loss gets new weights; a comment or a docstring changes none.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from dataclasses import asdict
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+from pbb import registry
+from pbb.arms import ARMS, NO_MODEL
+from pbb.experiments.base_data import mixture_of
+from pbb.experiments.curricula import Stage, curriculum
+from pbb.experiments.experiment import Experiment
+from pbb.experiments.sources import DECLARE, EXECUTE, Epochs, Mix, Source
+from pbb.programs.domains import DOMAINS, domain_of
+from pbb.streams import digest
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+# Whose code makes documents and questions of every domain, whose trains, and whose asks.
+WRITES = (
+    *("streams", "programs/program", "programs/execution", "programs/tracing_worker", "programs/names"),
+    *("programs/domains", "experiments/documents", "experiments/groups", "experiments/sources"),
+)
+TRAINS = ("experiments/base_data", "models/loading", "models/backends", "models/sft", "models/optimisers")
+REWARDS = ("models/grpo",)
+ASKS = ("models/loading", "models/ask")
+# Tables of rows: each domain's own row counts as data (`_domain`), so that a new row makes nothing stale.
+_TABLES = {"DOMAINS"}
+
+
+@cache
+def code_of(module: str) -> str:
+    """Return the hash of a module's syntax tree, or of a package's, without comments, docstrings and line numbers."""
+    path = _PACKAGE / module
+    files = sorted(path.glob("*.py")) if path.is_dir() else [path.with_suffix(".py")]
+    total = hashlib.sha256()
+    for file in files:
+        tree = ast.parse(file.read_bytes())
+        tree.body = [node for node in tree.body if not _assigns_to_table(node)]
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node, clean=False):
+                node.body = node.body[1:]
+        total.update(f"{file.name}\n{ast.dump(tree)}\n".encode())
+    return total.hexdigest()
+
+
+def _assigns_to_table(node: ast.stmt) -> bool:
+    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id in _TABLES
+
+
+@cache
+def code(modules: tuple[str, ...], domains: frozenset[str]) -> str:
+    """Return hashes of the code of modules and domains, and the texts with which documents point and ask."""
+    found = []
+    for name in sorted(domains):
+        domain = DOMAINS[name]
+        texts = [domain.pointers, {k: dict(v) for k, v in domain.ask.items()}, dict(domain.declare)]
+        found.append([name, texts, [code_of(f"programs/{module}") for module in domain.modules]])
+    return digest([code_of(module) for module in modules], found)
+
+
+def _taught(e: Experiment) -> list[Any]:
+    """Return what says which programs there are and which of their inputs training may show."""
+    return [e.seed, [e.domain, asdict(e.settings), e.own_programs], asdict(e.split)]
+
+
+def _written(e: Experiment, source: Source) -> dict[str, Any]:
+    """Return the fields of `Documents` that the documents of `source` are written by."""
+    if isinstance(source, Mix):
+        parts_of = (source.main, *(other for _, other in source.others))
+        return {name: value for part in parts_of for name, value in _written(e, part).items()}
+    fields = {
+        DECLARE: ("representation", "templates"),
+        EXECUTE: ("templates", "question_style", "trained_modes", "executions"),
+    }
+    parts = source.parts if isinstance(source, Epochs) else ()
+    return {name: getattr(e.documents, name) for how, _ in parts for name in fields[how]}
+
+
+def _domains(e: Experiment) -> frozenset[str]:
+    parts = getattr(e.programs, "parts", ())
+    return frozenset({e.domain, *map(domain_of, parts), *(["own"] if e.own_programs else [])})
+
+
+def goes_on(index: int, stages: list[Stage]) -> bool:
+    """Whether a stage is the SFT in the middle of an arm that GRPO follows on: it is asked about at its end alone."""
+    return 0 < index < len(stages) - 1
+
+
+def kept_steps(e: Experiment, index: int) -> list[int]:
+    """Return the steps of a stage after which weights are kept: evenly spaced or doubling, the last at its end."""
+    stages = curriculum(e)
+    steps = stages[index].steps
+    if goes_on(index, stages):
+        return [steps]
+    if index and e.ask.stage_2_doublings:
+        return sorted({max(1, steps // 2**i) for i in range(e.ask.stage_2_doublings)})
+    count = min(e.ask.checkpoints, steps)
+    return [round(steps * (i + 1) / count) for i in range(count)]
+
+
+def base_key(e: Experiment) -> str:
+    """Return the identity of the experiment's base model, or that there is none."""
+    return NO_MODEL if e.arm == NO_MODEL else registry.identity(e.model)
+
+
+def stage_keys(e: Experiment) -> list[str]:
+    """Return one key a stage, each of 20 hex characters."""
+    return list(_stage_keys(e, base_key(e)))
+
+
+@lru_cache(maxsize=4096)
+def _stage_keys(e: Experiment, base: str) -> tuple[str, ...]:
+    general = {domain_of(settings) for _, settings in mixture_of(e.model).programs}
+    shared: list[Any] = [e.training.weight_decay, e.training.batch_rows, e.training.row_tokens, e.training.lora_rank]
+    # What a machine chooses by itself is no part of the key: the manifest says what it was.
+    shared += [e.training.backend, mixture_digest(e.model)]
+    keys: list[str] = []
+    before: list[Any] = [base]
+    for index, stage in enumerate(curriculum(e)):
+        modules = (*WRITES, *TRAINS, *(REWARDS if stage.objective else ()))
+        made_by = code(modules, _domains(e) | general)
+        before = [
+            digest(*before, stage.reads(), kept_steps(e, index), shared, _taught(e), asdict(e.documents), made_by)
+        ]
+        keys.append(before[0][:20])
+    return tuple(keys)
+
+
+@cache
+def mixture_digest(model: str) -> str:
+    """Return the hash of the general documents' mixture."""
+    mixture = asdict(mixture_of(model))
+    return digest(mixture)
+
+
+def evaluation_key(e: Experiment, index: int, step: int, asked: tuple[str, ...]) -> str:
+    """Return the key of the answers after `step` steps of stage `index`, or of the base model where that is -1."""
+    trained = stage_keys(e)[index] if index >= 0 else base_key(e)
+    how = [e.documents.representation, e.documents.templates, e.documents.question_style, e.in_context]
+    arm = [ARMS[e.arm].measured, ARMS[e.arm].stages == ("demonstrations",)]  # which groups are asked about
+    read = [_taught(e), how, arm, asked, e.ask.questions]
+    return digest(trained, step, read, code((*WRITES, *ASKS), _domains(e)))[:20]
