@@ -26,7 +26,9 @@ TINY_NAMES = (
 SMOLLM2 = "smollm2-135m"  # see `pbb.models.smollm2`
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"  # of the file that it comes from
 HUB_MODELS = Path(__file__).parent / "hub_models.json"
-_IDENTITY_FILES = ("*.safetensors", "tokenizer.json", "config.json", "chat_template.jinja")
+# Of a model's folder: weights, and whatever says how text becomes tokens and where a turn ends.
+_IDENTITY_FILES = ("*.safetensors", "*.bin", "*.gguf", "*.json", "*.jinja", "*.model", "*.txt")
+_NOT_READ = ("manifest.json",)
 
 
 class ModelError(ValueError):
@@ -99,12 +101,20 @@ def identity(name: str) -> str:
     return f"hub:{wanted.repository}" + (f"@{wanted.revision}" if wanted.revision else "")
 
 
-@lru_cache
 def _hash_folder(folder: Path) -> str:
+    """Return the hash of a model folder's files; what has not changed since is not read again."""
+    files = sorted({f for pattern in _IDENTITY_FILES for f in folder.glob(pattern) if f.name not in _NOT_READ})
+    stats = [(file, file.stat()) for file in files]
+    return _hash_files(tuple((str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino) for file, stat in stats))
+
+
+@lru_cache
+def _hash_files(files: tuple[tuple[str, int, int, int], ...]) -> str:
     total = hashlib.sha256()
-    for pattern in _IDENTITY_FILES:
-        for file in sorted(folder.glob(pattern)):
-            total.update(file.name.encode() + hashlib.sha256(file.read_bytes()).digest())
+    for name, *_ in files:
+        total.update(Path(name).name.encode())
+        with open(name, "rb") as file:
+            total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
 
 

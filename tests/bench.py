@@ -78,7 +78,7 @@ def training(steps: int = 30, rounds: int = 3) -> Iterator[Row]:
     from pbb.experiments.experiment import Experiment
     from pbb.models import loading, sft
 
-    experiment = Experiment(model=MODEL, curriculum="stage_1_only")
+    experiment = Experiment(model=MODEL, arm="stage_1_only")
     (stage,) = curriculum(experiment)
     tokenizer = loading.load_tokenizer(MODEL)
     budget = sft.Optimisation(stage.learning_rate, experiment.batch_rows, experiment.row_tokens)
@@ -152,7 +152,7 @@ def evaluating(alone: int = 24) -> Iterator[Row]:
     from pbb.models import ask, loading
 
     model, tokenizer = loading.load(MODEL)
-    asked = ask.questions(Experiment(model=MODEL, with_io_programs=1), ("direct", "cot"))
+    asked = ask.questions(Experiment.of("cpu", model=MODEL, with_io_programs=1), ("direct", "cot"))
     together, _, rows = seconds(lambda: ask.evaluate(model, tokenizer, asked))
     sample = range(0, len(asked), len(asked) // alone)[:alone]
     longest = ask._budget(tokenizer, [asked[i].target for i in sample])
@@ -249,8 +249,15 @@ def sweeping(count: int = 8) -> Iterator[Row]:
     from pbb.experiments.experiment import Experiment
     from pbb.runs import run
 
-    short = {"stage_2_steps": 60, "batch_rows": 16, "stage_2_general_ratio": 0.0, "general_ratio": 0.0}
-    sweep = [Experiment.of("smoke", curriculum="stage_2_only", seed=seed, **short) for seed in range(count)]
+    short = {
+        "stage_2_steps": 60,
+        "batch_rows": 16,
+        "stage_2_general": 0.0,
+        "stage_1_general": 0.0,
+        "exposure_general": 0.0,
+        "execution_general": 0.0,
+    }
+    sweep = [Experiment.of("smoke", arm="stage_2_only", seed=seed, **short) for seed in range(count)]
     took = {}
     for workers in (1, 2):
         with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, PBB_RUNS=folder):

@@ -67,7 +67,7 @@ def machine(asked: Asked) -> dict[str, Any]:
 def _experiment(asked: Asked, by: str = "auto", curriculum: str = "stage_1_only") -> Any:
     from pbb.experiments.experiment import Experiment
 
-    return Experiment.of("gpu", model=asked.model, curriculum=curriculum, backend=by)
+    return Experiment.of("gpu", model=asked.model, arm=curriculum, backend=by)
 
 
 def _begin(by: str = "") -> Any:
@@ -126,7 +126,7 @@ def answers(asked: Asked) -> dict[str, Any]:
     from pbb.models import ask, loading
 
     model, tokenizer = loading.load(asked.model, dtype="float32")
-    chosen = _spread(ask.questions(_experiment(asked, curriculum="in_context")), BATCH * asked.questions)
+    chosen = _spread(ask.questions(_experiment(asked, arm="in_context")), BATCH * asked.questions)
     prompts, longest = [q.prompt for q in chosen], ask._budget(tokenizer, [q.target for q in chosen])
     together_s, together = _timed(lambda: ask.generate(model, tokenizer, prompts, longest, len(prompts)))
     prompts, longest, together = prompts[::BATCH], longest[::BATCH], together[::BATCH]

@@ -18,18 +18,20 @@ from pbb.runs.tasks import stage_keys
 
 SMALL = {
     "curriculum": "stage_1_only", "with_io_programs": 8, "without_io_programs": 20, "stage_1_steps": 12,
-    "batch_rows": 4, "questions": 5, "checkpoints": 1, "asked": ("direct",), "general_ratio": 0.0,
+    "batch_rows": 4, "questions": 5, "checkpoints": 1, "asked": ("direct",), "stage_1_general": 0.0, "exposure_general": 0.0, "execution_general": 0.0,
 }  # fmt: skip
 
 
 def test_a_backend_by_name_has_a_key_of_its_own_and_the_machines_choice_has_none() -> None:
-    by_name = {backend: stage_keys(Experiment(backend=backend))[-1] for backend in ("auto", "full", "unsloth")}
+    by_name = {
+        backend: stage_keys(Experiment.of("cpu", backend=backend))[-1] for backend in ("auto", "full", "unsloth")
+    }
     assert len(set(by_name.values())) == 3
 
 
 def test_the_plan_says_what_trains_and_why(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "this_machine", lambda: Machine(cores=2))
-    text = str(run.plan([Experiment(model="smollm2-135m", lora_rank=16), Experiment()]))
+    text = str(run.plan([Experiment.of("cpu", model="smollm2-135m", lora_rank=16), Experiment()]))
     assert "\n  smollm2-135m by PEFT: no CUDA; float32 weights; about" in text
     assert "so it wants a GPU" in text
     assert "\n  tiny-m by full finetuning: no CUDA; float32 weights" in text
@@ -40,7 +42,7 @@ def test_what_cannot_run_is_refused_before_anything_is_trained(
 ) -> None:
     monkeypatch.delenv("UNSLOTH_FORCE_CPU", raising=False)
     monkeypatch.setattr(backends, "this_machine", lambda: Machine(cores=2))
-    wanted = Experiment(model=micro_model, backend="unsloth", lora_rank=4)
+    wanted = Experiment.of("cpu", model=micro_model, backend="unsloth", lora_rank=4)
     assert "cannot run here: no CUDA" in str(run.plan(wanted.changed(seed=s) for s in (0, 1)))
     with pytest.raises(backends.BackendError, match="valid here: 'auto' or 'peft'"):
         run.run(wanted, workers=1, say=lambda line: None)
@@ -58,7 +60,7 @@ def test_models_are_pinned_from_the_command_line() -> None:
 def test_records_through_unsloth_and_through_peft_agree(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNSLOTH_FORCE_CPU", "1")
     this_machine.cache_clear()
-    base = Experiment(model="tiny-s", lora_rank=4, **SMALL)
+    base = Experiment.of("cpu", model="tiny-s", lora_rank=4, **SMALL)
     frames = {by: run.run(base.changed(backend=by), workers=1) for by in ("unsloth", "peft")}
     this_machine.cache_clear()
     stages = [json.loads(file.read_text()) for file in (run_store / "stages").glob("[0-9a-f]*/manifest.json")]

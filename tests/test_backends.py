@@ -64,7 +64,7 @@ class Stage(NamedTuple):
 def test_what_trains_is_chosen_and_the_reason_is_said(
     where: Machine, changes: dict[str, Any], said: str, precision: str
 ) -> None:
-    chosen = choose(Experiment(**{"model": LLAMA, **changes}), where)
+    chosen = choose(Experiment.of("cpu", **{"model": LLAMA, **changes}), where)
     assert str(chosen) == said
     assert chosen.precision == precision
 
@@ -81,7 +81,7 @@ def test_what_trains_is_chosen_and_the_reason_is_said(
 def test_what_was_asked_for_and_is_not_there_is_an_error_and_never_replaced(
     where: Machine, changes: dict[str, Any], words: str
 ) -> None:
-    experiment = Experiment(**{"model": LLAMA, **changes})
+    experiment = Experiment.of("cpu", **{"model": LLAMA, **changes})
     with pytest.raises(BackendError, match=words):
         choose(experiment, where)
     with pytest.raises(BackendError, match=words):
@@ -101,12 +101,14 @@ def test_what_was_asked_for_and_is_not_there_is_an_error_and_never_replaced(
 )
 def test_contradictions_are_refused_at_once(changes: dict[str, Any], valid: str) -> None:
     with pytest.raises(ExperimentError, match=f"backend=.* is not valid; valid: .*{valid}"):
-        Experiment(**changes)
+        Experiment.of("cpu", **changes)
 
 
 def test_the_plan_says_what_training_takes() -> None:
     def line(where: Machine, **changes: Any) -> str:
-        (said,) = backends.lines([Stage(Experiment(**changes)), Stage(Experiment(**changes, seed=1))], where)
+        (said,) = backends.lines(
+            [Stage(Experiment.of("cpu", **changes)), Stage(Experiment.of("cpu", **changes, seed=1))], where
+        )
         return said
 
     smol = line(HERE, model="smollm2-135m", lora_rank=16)
@@ -121,7 +123,7 @@ def test_the_plan_says_what_training_takes() -> None:
     assert "compute capability 7.5 has no bfloat16" in line(T4, model=LLAMA, lora_rank=16)
     assert "too much, unless" in line(T4, model=LLAMA)
     with pytest.raises(BackendError, match=r"wants 31 GB of GPU memory for its weights .* Tesla T4 has 16 GB"):
-        backends.check([Stage(Experiment(model="Qwen/Qwen3-14B", lora_rank=16))], T4)
+        backends.check([Stage(Experiment.of("cpu", model="Qwen/Qwen3-14B", lora_rank=16))], T4)
 
 
 def test_a_model_is_asked_in_float32_unless_it_is_large_and_there_is_a_card() -> None:
@@ -132,7 +134,7 @@ def test_a_model_is_asked_in_float32_unless_it_is_large_and_there_is_a_card() ->
 
 
 def test_a_trainer_is_told_the_formats() -> None:
-    experiment = Experiment(model=LLAMA, lora_rank=8)
+    experiment = Experiment.of("cpu", model=LLAMA, lora_rank=8)
     assert formats(None)["bf16"] is formats(None)["fp16"] is False
     assert (formats(choose(experiment, H100))["bf16"], formats(choose(experiment, T4))["fp16"]) == (True, True)
 
@@ -198,7 +200,7 @@ def test_all_rows_in_one_teach_the_same(micro_model: str) -> None:
     """Unsloth gets a batch as one row: its loss is that of the rows, and no document sees another."""
     model, tokenizer = load(micro_model)
     model.set_attn_implementation("sdpa")
-    experiment = Experiment(with_io_programs=6, without_io_programs=3, general_ratio=0.0)
+    experiment = Experiment.of("cpu", with_io_programs=6, without_io_programs=3, stage_1_general=0.0)
     rows, _ = fill_rows(curriculum(experiment)[0].documents(), tokenizer, 128, 4)
     batch = backends.collate(list(rows))
     lengths = batch.pop("packed_seq_lengths")

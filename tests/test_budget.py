@@ -91,11 +91,11 @@ def test_tasks_that_take_longer_than_estimated_make_the_next_ones_wait(times: fl
 
 # -------------------------------------------------------------------------------------------------- what is said
 def small(model: str = "tiny-s") -> list[Experiment]:
-    base = Experiment(
+    base = Experiment.of("cpu", 
         model=model, with_io_programs=5, without_io_programs=3, stage_1_steps=3, stage_2_steps=2, batch_rows=2,
-        questions=2, checkpoints=1, general_ratio=0.0, stage_2_general_ratio=0.0,
+        questions=2, checkpoints=1, stage_1_general=0.0, stage_2_general=0.0,
     )  # fmt: skip
-    return [base.changed(curriculum=arm) for arm in ("proactive", "stage_1_only", "untuned")]
+    return [base.changed(arm=arm) for arm in ("proactive", "stage_1_only", "untuned")]
 
 
 @pytest.fixture

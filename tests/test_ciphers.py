@@ -337,10 +337,16 @@ def test_more_inputs_than_there_are_is_refused() -> None:
 
 
 def test_an_experiment_takes_an_alphabet_of_digits() -> None:
-    digits = Experiment.of("cpu", domain="ciphers", letter_case="digits", alphabet=10)
-    assert digits.program_settings() == Ciphers(case="digits", alphabet=10, demonstrations=7)
+    digits = Experiment.of(
+        "cpu",
+        programs=Ciphers(case="digits", alphabet=10),
+    )
+    assert digits.settings == Ciphers(case="digits", alphabet=10, demonstrations=7)
     with pytest.raises(ExperimentError, match=r"alphabet=26 is not valid; valid: 6 to 10 \(of digits\)"):
-        Experiment.of("cpu", domain="ciphers", letter_case="digits")
+        Experiment.of(
+            "cpu",
+            programs=Ciphers(case="digits"),
+        )
 
 
 @pytest.mark.parametrize("case", ["upper", "digits"])

@@ -27,13 +27,12 @@ from pbb.programs import (
     Algorithms,
     Arithmetic,
     Ciphers,
-    Composition,
     Program,
     compose,
     composition_reader,
     generate,
 )
-from pbb.programs.composition import part_names, with_parts
+from pbb.programs.composition import Composition, part_names, with_parts
 from pbb.programs.composition_reader import CompositeReadingError
 from pbb.programs.domains import base_may_have_seen, normal_form, reading_agrees
 
@@ -42,8 +41,8 @@ NUMBERS, TEXTS, MIXED = (
     (Ciphers(longest=3),),
     (Algorithms(), Arithmetic(), Ciphers(longest=2)),
 )
-SMALL = Experiment(domain="composition", with_io_programs=14, without_io_programs=6)
-QUIET = {"general_ratio": 0.0, "stage_2_general_ratio": 0.0}
+SMALL = Experiment.of("cpu", programs=Composition(), with_io_programs=14, without_io_programs=6)
+QUIET = {"stage_1_general": 0.0, "exposure_general": 0.0, "execution_general": 0.0, "stage_2_general": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +270,7 @@ def test_named_composites_are_asked_for_and_never_declared() -> None:
 
 @pytest.mark.parametrize("arm", ["homogeneous", "retroactive", "no_demonstrations", "distillation", "in_context"])
 def test_other_arms_know_composites_too(arm: str) -> None:
-    experiment = SMALL.changed(curriculum=arm, parts="w/o IO", **QUIET)
+    experiment = SMALL.changed(arm=arm, parts="w/o IO", **QUIET)
     seen = Counter((d.group, d.kind) for stage in documents(experiment) for d in stage)
     if arm == "distillation":
         assert set(seen) == {(DISTILLED, "execution")}

@@ -14,7 +14,7 @@ from pbb.experiments.experiment import CURRICULA, UNTRAINED, Experiment
 from pbb.programs.program import belongs_to_base, normalised
 from pbb.runs.tasks import StageTask
 
-SMALL = Experiment(with_io_programs=12, without_io_programs=5)
+SMALL = Experiment.of("cpu", with_io_programs=12, without_io_programs=5)
 TRAINED = [arm for arm in CURRICULA if arm not in UNTRAINED]
 
 
@@ -25,8 +25,9 @@ def taken(experiment: Experiment, count: int = 150) -> list:
 @pytest.mark.parametrize("number", range(100))
 def test_nothing_leaks_for_a_random_configuration(number: int) -> None:
     rng = random.Random(f"leak {number}")
-    experiment = Experiment(
-        curriculum=rng.choice(TRAINED),
+    experiment = Experiment.of(
+        "cpu",
+        arm=rng.choice(TRAINED),
         seed=rng.randrange(10**6),
         statements=rng.choice([1, 1, 2, 3]),
         representation=rng.choice(["code", "description"]),
@@ -35,9 +36,9 @@ def test_nothing_leaks_for_a_random_configuration(number: int) -> None:
         without_io_programs=rng.randint(2, 8),
         demonstrations=rng.randint(1, 9),
         trained_modes=rng.choice([("direct",), ("cot",), ("cot", "direct")]),
-        general_ratio=0.0,  # base data is slow to make, and other tests look at it
-        stage_2_general_ratio=0.0,
-        stage_2_replay_ratio=rng.choice([0.0, 0.3]),
+        stage_1_general=0.0,  # base data is slow to make, and other tests look at it
+        stage_2_general=0.0,
+        replay=rng.choice([0.0, 0.3]),
     )
     by_name = {group.name: group for group in groups(experiment)}
     secret = {p.name: p for p in by_name[WITHOUT_IO].programs} if WITHOUT_IO in by_name else {}
@@ -63,7 +64,7 @@ def test_a_planted_leak_is_caught() -> None:
 
 def test_arms_train_on_what_they_are_named_for() -> None:
     def kinds(arm: str) -> list[Counter]:
-        e = SMALL.changed(curriculum=arm, general_ratio=0.0, stage_2_general_ratio=0.0)
+        e = SMALL.changed(arm=arm, stage_1_general=0.0, stage_2_general=0.0)
         return [Counter((d.group, d.kind) for d in itertools.islice(stage.documents(), 300)) for stage in curriculum(e)]
 
     both, source = {(WITH_IO, "declarative"), (WITH_IO, "execution")}, {(WITHOUT_IO, "declarative")}
@@ -89,7 +90,7 @@ def test_arms_train_on_what_they_are_named_for() -> None:
 
 
 def test_general_data_is_mixed_in_at_its_ratio_and_is_of_other_programs() -> None:
-    experiment = SMALL.changed(curriculum="stage_2_only", stage_2_general_ratio=0.5)
+    experiment = SMALL.changed(arm="stage_2_only", stage_2_general=0.5)
     documents = taken(experiment, 300)
     general = [d for d in documents if d.group == GENERAL]
     assert len(general) / len(documents) == pytest.approx(0.5, abs=0.1)
@@ -98,32 +99,32 @@ def test_general_data_is_mixed_in_at_its_ratio_and_is_of_other_programs() -> Non
 
 
 def test_arms_share_programs_and_stages() -> None:
-    proactive, alone = SMALL.changed(curriculum="proactive"), SMALL.changed(curriculum="stage_1_only")
+    proactive, alone = SMALL.changed(arm="proactive"), SMALL.changed(arm="stage_1_only")
     assert groups(proactive) == groups(alone)
-    (distilled,) = groups(SMALL.changed(curriculum="distillation"))
+    (distilled,) = groups(SMALL.changed(arm="distillation"))
     assert distilled.programs == groups(proactive)[1].programs, "AD has to be about the same programs"
     more = groups(SMALL.changed(with_io_programs=20))
     assert more[1].programs == groups(SMALL)[1].programs, "more w/ IO programs must not move the measured ones"
     assert StageTask(proactive, 0).key == StageTask(alone, 0).key
     assert StageTask(proactive, 0).key == StageTask(proactive.changed(asked=("cot",), questions=3), 0).key
-    exposed, skipped = SMALL.changed(curriculum="retroactive"), SMALL.changed(curriculum="skip_exposure")
+    exposed, skipped = SMALL.changed(arm="retroactive"), SMALL.changed(arm="skip_exposure")
     assert StageTask(exposed, 1).key != StageTask(skipped, 1).key
 
 
 def test_what_a_stage_trains_on_enters_its_key_and_later_stages_follow() -> None:
-    base = SMALL.changed(curriculum="proactive")
+    base = SMALL.changed(arm="proactive")
     keys = [StageTask(base, i).key for i in (0, 1)]
     for change in ({"templates": 3}, {"seed": 1}, {"executions": 2}, {"learning_rate": 1e-4}, {"batch_rows": 4}):
         assert StageTask(base.changed(**change), 0).key != keys[0], change
         assert StageTask(base.changed(**change), 1).key != keys[1], change
-    for change in ({"stage_2_general_ratio": 0.3}, {"stage_2_steps": 7}):  # Stage 2 alone is trained again
+    for change in ({"stage_2_general": 0.3}, {"stage_2_steps": 7}):  # Stage 2 alone is trained again
         assert StageTask(base.changed(**change), 0).key == keys[0], change
         assert StageTask(base.changed(**change), 1).key != keys[1], change
 
 
 def test_grpo_shares_stage_1_and_asks_what_sft_shows() -> None:
     for sft, grpo in (("retroactive", "retroactive_grpo"), ("skip_exposure", "grpo_without_pbb")):
-        shown, asked = (SMALL.changed(curriculum=arm, grpo_warmup_steps=0) for arm in (sft, grpo))
+        shown, asked = (SMALL.changed(arm=arm, grpo_warmup_steps=0) for arm in (sft, grpo))
         assert StageTask(shown, 0).key == StageTask(asked, 0).key
         assert StageTask(shown, 1).key != StageTask(asked, 1).key
         stage, rewarded = curriculum(shown)[1], curriculum(asked)[1]
@@ -136,19 +137,19 @@ def test_grpo_shares_stage_1_and_asks_what_sft_shows() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        *({"grpo_steps": 7}, {"grpo_completions": 32}, {"grpo_group": 16}, {"grpo_temperature": 1.2}),
-        *({"grpo_learning_rate": 2e-4}, {"grpo_beta": 0.1}, {"grpo_length": 70}, {"grpo_loss": "dr_grpo"}),
+        *({"grpo_steps": 7}, {"grpo_completions": 32}, {"grpo_group_size": 16}, {"grpo_temperature": 1.2}),
+        *({"grpo_rate": 2e-4}, {"grpo_beta": 0.1}, {"grpo_length": 70}, {"grpo_loss": "dr_grpo"}),
     ],
 )
 def test_how_grpo_trains_enters_the_key_of_its_own_stage_alone(change: dict[str, object]) -> None:
     for arm, moved in (("retroactive", [False, False]), ("retroactive_grpo", [False, False, True])):
-        before, after = SMALL.changed(curriculum=arm), SMALL.changed(curriculum=arm, **change)
+        before, after = SMALL.changed(arm=arm), SMALL.changed(arm=arm, **change)
         assert [StageTask(before, i).key != StageTask(after, i).key for i in range(len(moved))] == moved
 
 
 def test_grpo_follows_on_sft_that_is_evaluated_at_its_end_alone() -> None:
-    warm = SMALL.changed(curriculum="retroactive_grpo", grpo_warmup_steps=500, grpo_steps=8, stage_2_doublings=3)
-    sft = warm.changed(curriculum="retroactive", execution_steps=500)
+    warm = SMALL.changed(arm="retroactive_grpo", grpo_warmup_steps=500, grpo_steps=8, stage_2_doublings=3)
+    sft = warm.changed(arm="retroactive", execution_steps=500)
     assert [stage.number for stage in curriculum(warm)] == [1, 2, 3]
     assert StageTask(warm, 0).key == StageTask(sft, 0).key
     assert StageTask(warm, 1).key != StageTask(sft, 1).key, "other weights are kept of it"
@@ -159,7 +160,7 @@ def test_grpo_follows_on_sft_that_is_evaluated_at_its_end_alone() -> None:
 
 
 def test_doubling_checkpoints_are_of_stage_2_and_end_with_it() -> None:
-    even = SMALL.changed(curriculum="retroactive", exposure_steps=30, execution_steps=500)
+    even = SMALL.changed(arm="retroactive", exposure_steps=30, execution_steps=500)
     doubling = even.changed(stage_2_doublings=6)
     assert StageTask(doubling, 0).checkpoints() == StageTask(even, 0).checkpoints() == [10, 20, 30]
     assert StageTask(doubling, 1).checkpoints() == [15, 31, 62, 125, 250, 500]
@@ -170,7 +171,6 @@ def test_doubling_checkpoints_are_of_stage_2_and_end_with_it() -> None:
 
 def test_neighbouring_seeds_share_no_document() -> None:
     first, second = (
-        {d.prompt for d in taken(SMALL.changed(seed=seed, general_ratio=0.0, stage_2_general_ratio=0.0))}
-        for seed in (0, 1)
+        {d.prompt for d in taken(SMALL.changed(seed=seed, stage_1_general=0.0, stage_2_general=0.0))} for seed in (0, 1)
     )
     assert len(first & second) <= 2  # names are drawn from one list, so that a rare coincidence is possible

@@ -147,10 +147,17 @@ def test_the_command_looks_at_this_machine_and_succeeds(
 
 
 def test_it_counts_what_a_plan_counts(run_store: Path) -> None:
-    few = {"with_io_programs": 6, "without_io_programs": 3, "general_ratio": 0.0, "stage_2_general_ratio": 0.0}
+    few = {
+        "with_io_programs": 6,
+        "without_io_programs": 3,
+        "stage_1_general": 0.0,
+        "exposure_general": 0.0,
+        "execution_general": 0.0,
+        "stage_2_general": 0.0,
+    }
     figures = ("F02", "F04", "F05", "F06", "F07", "F08", "F13")
     experiments = [e.changed(**few) for figure in figures for e in study(figure, "gpu")]
-    experiments += [Experiment(curriculum=arm, seed=1, **few) for arm in ("distillation", "pbb_and_distillation")]
+    experiments += [Experiment.of("cpu", arm=arm, seed=1, **few) for arm in ("distillation", "pbb_and_distillation")]
     planned, counted = run.plan(experiments).tasks, list(doctor.distinct(experiments))
     assert len(counted) == len(planned)
     stages = [sum(isinstance(task, StageTask) for task in tasks) for tasks in (counted, planned)]

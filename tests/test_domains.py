@@ -41,7 +41,7 @@ from pbb.programs import (
     generate,
 )
 from pbb.programs.ciphers import NATURAL_WEIGHTS
-from pbb.programs.domains import accepts, base_may_have_seen, normal_form, reading_agrees
+from pbb.programs.domains import Own, accepts, base_may_have_seen, normal_form, reading_agrees
 from pbb.programs.grammars import obeys, random_baseline
 from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
 from pbb.programs.program import on_inputs
@@ -259,15 +259,16 @@ def test_nothing_leaks_in_any_domain(number: int) -> None:
         changes["with_io_programs"] = 20  # parts of two domains seldom fit each other
     if domain == "ciphers":
         changes = {"distilled_shifts": "natural", "distilled_demonstrations": rng.choice([0, 20])}
-    experiment = Experiment(
+    experiment = Experiment.of(
+        "cpu",
         domain=domain,
-        curriculum=arm,
+        arm=arm,
         seed=rng.randrange(10**6),
         representation=rng.choice(["code", "description"]),
         demonstrations=rng.randint(2, 6),
-        general_ratio=0.0,
-        stage_2_general_ratio=0.0,
-        stage_2_replay_ratio=rng.choice([0.0, 0.3]),
+        stage_1_general=0.0,
+        stage_2_general=0.0,
+        replay=rng.choice([0.0, 0.3]),
         **(SMALL | changes),
     )
     found = groups(experiment)
@@ -294,7 +295,7 @@ def test_nothing_leaks_in_any_domain(number: int) -> None:
 
 @every_domain
 def test_a_held_out_input_is_not_trained_on(domain: str) -> None:
-    experiment = Experiment(domain=domain, **SMALL)
+    experiment = Experiment.of("cpu", domain=domain, **SMALL)
     with_io = groups(experiment)[0]
     program = with_io.programs[0]
     shown = execution_document(program, WITH_IO, 0, with_io.shown[program.name][0], "direct")
@@ -308,10 +309,10 @@ def test_every_arm_is_asked_the_same_about_ciphers_whatever_was_demonstrated() -
     """Demonstrations are skewed as text is; questions come from all shifts, and none was demonstrated."""
     from pbb.models.ask import questions  # imports torch
 
-    base = Experiment(domain="ciphers", distilled_demonstrations=40, **SMALL)
+    base = Experiment.of("cpu", programs=Ciphers(), distilled_demonstrations=40, **SMALL)
     asked = {}
     for arm, shifts in itertools.product(("proactive", "distillation", "pbb_and_distillation"), ("uniform", "natural")):
-        experiment = base.changed(curriculum=arm, distilled_shifts=shifts)
+        experiment = base.changed(arm=arm, distilled_shifts=shifts)
         measured = next(g for g in groups(experiment) if g.name in (WITHOUT_IO, DISTILLED))
         for program in measured.programs:
             pool = measured.held_out(program)
@@ -327,8 +328,8 @@ def test_every_arm_is_asked_the_same_about_ciphers_whatever_was_demonstrated() -
 
 
 def test_pbb_and_distillation_is_proactive_and_then_both() -> None:
-    base = Experiment(domain="ciphers", distilled_shifts="natural", stage_2_general_ratio=0.0, **SMALL)
-    both, alone = base.changed(curriculum="pbb_and_distillation"), base.changed(curriculum="proactive")
+    base = Experiment.of("cpu", programs=Ciphers(distilled_distribution="natural"), stage_2_general=0.0, **SMALL)
+    both, alone = base.changed(arm="pbb_and_distillation"), base.changed(arm="proactive")
     assert stage_keys(both)[0] == stage_keys(alone)[0], "Stage 1 is trained once"
     assert stage_keys(both)[1] != stage_keys(alone)[1]
     for ratio in (0.2, 0.5):
@@ -337,11 +338,13 @@ def test_pbb_and_distillation_is_proactive_and_then_both() -> None:
         assert set(drawn) == {(DISTILLED, "declarative"), (DISTILLED, "execution")}
         assert drawn[DISTILLED, "execution"] / 400 == pytest.approx(ratio, abs=0.08)
     with pytest.raises(ExperimentError, match=r"distillation_ratio=0\.9 is not valid; valid: at most 0\.85"):
-        Experiment(curriculum="pbb_and_distillation", distillation_ratio=0.9)
+        Experiment.of("cpu", arm="pbb_and_distillation", distillation_ratio=0.9)
 
 
 def test_shifts_of_with_io_programs_are_a_knob_of_their_own() -> None:
-    uniform, natural = (Experiment(domain="ciphers", shifts=shifts, **SMALL) for shifts in ("uniform", "natural"))
+    uniform, natural = (
+        Experiment.of("cpu", programs=Ciphers(distribution=shifts), **SMALL) for shifts in ("uniform", "natural")
+    )
     for experiment, skewed in ((uniform, False), (natural, True)):
         texts = [text for shown in groups(experiment)[0].shown.values() for text in shown]
         often = sum(ast.literal_eval(text)[1] in NATURAL_WEIGHTS for text in texts)
@@ -361,8 +364,8 @@ def mine() -> Program:
 
 @pytest.mark.parametrize("arm", ["proactive", "homogeneous", "retroactive", "distillation", "pbb_and_distillation"])
 def test_ones_own_program_is_taught_beside_the_drawn_ones(mine: Program, arm: str) -> None:
-    quiet = {"general_ratio": 0.0, "stage_2_general_ratio": 0.0}
-    experiment = Experiment(curriculum=arm, own_programs=(mine.to_json(),), **SMALL, **quiet)
+    quiet = {"stage_1_general": 0.0, "exposure_general": 0.0, "execution_general": 0.0, "stage_2_general": 0.0}
+    experiment = Experiment.of("cpu", arm=arm, own_programs=(mine.to_json(),), **SMALL, **quiet)
     *_, measured = groups(experiment)
     without = groups(experiment.changed(own_programs=()))[-1]
     assert measured.programs == (*without.programs, mine)
@@ -375,9 +378,9 @@ def test_ones_own_program_is_taught_beside_the_drawn_ones(mine: Program, arm: st
 
 
 def test_no_drawn_program_is_ones_own_under_another_name() -> None:
-    drawn = groups(Experiment(with_io_programs=30, without_io_programs=4))[0].programs
+    drawn = groups(Experiment.of("cpu", with_io_programs=30, without_io_programs=4))[0].programs
     copy = drawn[7].renamed("Mine")
-    experiment = Experiment(with_io_programs=30, without_io_programs=4, own_programs=(copy.to_json(),))
+    experiment = Experiment.of("cpu", with_io_programs=30, without_io_programs=4, own_programs=(copy.to_json(),))
     others = [p for group in groups(experiment) for p in group.programs if p.name != "Mine"]
     assert len(others) == 34
     assert normal_form(copy) not in {normal_form(p) for p in others}
@@ -386,7 +389,7 @@ def test_no_drawn_program_is_ones_own_under_another_name() -> None:
 def test_a_set_of_own_programs_is_a_domain(mine: Program) -> None:
     drawn = generate(Arithmetic(), 11, "own")
     given = [mine, *(Program(**{**p.__dict__, "domain": "own"}) for p in drawn)]
-    experiment = Experiment(domain="own", own_programs=tuple(p.to_json() for p in given), **SMALL)
+    experiment = Experiment.of("cpu", programs=Own(), own_programs=tuple(p.to_json() for p in given), **SMALL)
     with_io, without_io = groups(experiment)
     assert (len(with_io.programs), len(without_io.programs)) == (8, 4)
     assert groups(experiment.changed(seed=1))[1] != without_io
@@ -397,13 +400,13 @@ def test_a_set_of_own_programs_is_a_domain(mine: Program) -> None:
 def test_own_programs_that_cannot_be_taught_are_refused(mine: Program) -> None:
     def refused(*programs: Program, **changes: Any) -> str:
         with pytest.raises(ExperimentError) as caught:
-            groups(Experiment(own_programs=tuple(p.to_json() for p in programs), **SMALL, **changes))
+            groups(Experiment.of("cpu", own_programs=tuple(p.to_json() for p in programs), **SMALL, **changes))
         return str(caught.value)
 
     assert "'Mine' is given twice" in refused(mine, mine)
     assert "'Yours' does the same as 'Mine'" in refused(mine, mine.renamed("Yours"))
     assert "base models know it" in refused(mine.renamed(BASE_NAMES[0]))
-    taken = groups(Experiment(**SMALL))[0].programs[0].name
+    taken = groups(Experiment.of("cpu", **SMALL))[0].programs[0].name
     assert f"{taken!r} is taken by another program" in refused(mine.renamed(taken))
     silent = Program(**{**mine.__dict__, "description": ""})
     assert "has no description" in refused(silent, representation="description")
@@ -418,16 +421,16 @@ PINNED = {
     "with_io_programs": 800, "without_io_programs": 100, "demonstrations": 7, "representation": "code",
     "templates": 20, "question_style": "plain", "trained_modes": ("direct", "cot"), "executions": 1,
     "stage_1_steps": 1200, "stage_2_steps": 100, "exposure_steps": 400, "execution_steps": 600,
-    "learning_rate": 2e-3, "stage_2_learning_rate": 5e-4, "weight_decay": 0.1, "general_ratio": 0.03,
-    "stage_2_general_ratio": 0.1, "stage_2_replay_ratio": 0.0, "batch_rows": 16, "row_tokens": 128, "lora_rank": 0,
+    "learning_rate": 2e-3, "stage_2_learning_rate": 5e-4, "weight_decay": 0.1, "stage_1_general": 0.0, "exposure_general": 0.0, "execution_general": 0.03,
+    "stage_2_general": 0.1, "replay": 0.0, "batch_rows": 16, "row_tokens": 128, "lora_rank": 0,
     "asked": ("direct", "cot", "recall"), "questions": 5, "checkpoints": 3,
 }  # fmt: skip
 
 
 def test_a_knob_at_its_default_does_not_enter_the_name_of_an_older_experiment() -> None:
     """Committed records carry these names: what was added for other domains must not move them."""
-    assert Experiment(**PINNED).name == "d841f9ea9317"
-    assert Experiment(**PINNED, distillation_ratio=0.4).name != "d841f9ea9317"
+    assert Experiment.of("cpu", **PINNED).name == "d841f9ea9317"
+    assert Experiment.of("cpu", **PINNED, distillation_ratio=0.4).name != "d841f9ea9317"
 
 
 def test_every_knob_belongs_to_one_domain_and_reaches_its_settings() -> None:
@@ -437,7 +440,7 @@ def test_every_knob_belongs_to_one_domain_and_reaches_its_settings() -> None:
     for domain in DRAWN:
         default = DOMAINS[domain].settings
         assert default is not None
-        drawn_with = Experiment(domain=domain, demonstrations=7).program_settings()
+        drawn_with = Experiment.of("cpu", domain=domain, demonstrations=7).settings
         for name, setting in KNOBS[domain].items():
             if setting:
                 assert getattr(drawn_with, setting) == getattr(default(), setting), f"{name} has another default"
@@ -464,5 +467,5 @@ def test_every_knob_belongs_to_one_domain_and_reaches_its_settings() -> None:
 )
 def test_knobs_say_which_domain_they_are_of(changes: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(ExperimentError) as caught:
-        Experiment(**changes)
+        Experiment.of("cpu", **changes)
     assert all(word in str(caught.value) for word in words), caught.value

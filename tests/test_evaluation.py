@@ -11,7 +11,9 @@ from pbb.models import ask
 from pbb.models.ask import Question, _continue, _own_tail, _score, evaluate, generate, questions
 from pbb.models.loading import load, load_tokenizer
 
-EXPERIMENT = Experiment(with_io_programs=4, without_io_programs=3, asked=("direct", "cot", "recite", "recall"))
+EXPERIMENT = Experiment.of(
+    "cpu", with_io_programs=4, without_io_programs=3, asked=("direct", "cot", "recite", "recall")
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def test_questions_ask_by_name_and_about_inputs_that_training_never_showed(asked
 
 
 def test_in_context_shows_the_source() -> None:
-    made = questions(EXPERIMENT.changed(curriculum="in_context"), ("direct", "cot"))
+    made = questions(EXPERIMENT.changed(arm="in_context"), ("direct", "cot"))
     assert {q.answer_mode for q in made} == {"in_context_direct", "in_context_cot"}
     assert all(q.prompt.startswith(q.program.source) and q.group == WITHOUT_IO for q in made)
 

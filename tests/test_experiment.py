@@ -19,7 +19,7 @@ OWN = generate(Arithmetic(), 1, "tests")[0].to_json()
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"curriculum": "proactiv"}, ["curriculum='proactiv'", "proactive"]),
+        ({"arm": "proactiv"}, ["curriculum='proactiv'", "proactive"]),
         ({"statements": 0}, ["statements=0", "1 to 8"]),
         ({"statements": True}, ["statements=True", "whole number"]),
         ({"statements": 2.0}, ["statements=2.0", "whole number"]),
@@ -34,9 +34,9 @@ OWN = generate(Arithmetic(), 1, "tests")[0].to_json()
         ({"wrap": 1}, ["wrap", "2 or more"]),
         ({"learning_rate": 0}, ["learning_rate=0", "1e-07"]),
         ({"learning_rate": float("nan")}, ["learning_rate=nan"]),
-        ({"stage_2_general_ratio": 0.5, "stage_2_replay_ratio": 0.5}, ["stage_2_replay_ratio", "0.45"]),
+        ({"stage_2_general": 0.5, "replay": 0.5}, ["replay", "0.45"]),
         ({"grpo_completions": 60}, ["grpo_completions=60", "grpo_group=8"]),
-        ({"grpo_group": 1}, ["grpo_group=1", "2 to 512"]),
+        ({"grpo_group_size": 1}, ["grpo_group=1", "2 to 512"]),
         ({"grpo_loss": "ppo"}, ["grpo_loss='ppo'", "dapo"]),
         ({"model": ""}, ["model", "Hub id"]),
         ({"seed": -1}, ["seed=-1"]),
@@ -44,7 +44,7 @@ OWN = generate(Arithmetic(), 1, "tests")[0].to_json()
 )
 def test_bad_values_name_field_value_and_what_is_valid(changes: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(ExperimentError) as caught:
-        Experiment(**changes)
+        Experiment.of("cpu", **changes)
     assert all(word in str(caught.value) for word in words), caught.value
 
 
@@ -59,7 +59,7 @@ def test_unknown_fields_are_refused_and_the_nearest_is_named() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_arm_can_be_built_from_every_preset(preset: str) -> None:
-    assert len({Experiment.of(preset, curriculum=arm).name for arm in CURRICULA}) == len(CURRICULA)
+    assert len({Experiment.of(preset, arm=arm).name for arm in CURRICULA}) == len(CURRICULA)
 
 
 def test_every_field_enters_the_name() -> None:
@@ -69,16 +69,18 @@ def test_every_field_enters_the_name() -> None:
         "domain": "ciphers", "sizes": ("long",), "families": (FAMILIES[0].name,), "cipher_kinds": ("keyed",),
         "alphabet": 20, "letter_case": "upper", "shifts": "natural", "distilled_shifts": "natural",
         "part_domains": ("ciphers",), "parts": "w/o IO", "composites": "named", "own_programs": (OWN,),
-        "backend": "unsloth", "largest_number": 99, "grpo_completions": 128, "grpo_group": 16, "grpo_loss": "grpo",
+        "backend": "unsloth", "largest_number": 99, "grpo_completions": 128, "grpo_group_size": 16, "grpo_loss": "grpo",
     }  # fmt: skip
-    base = Experiment(statements=2)
-    assert base.name == Experiment(statements=2).name
+    base = Experiment.of("cpu", statements=2)
+    assert base.name == Experiment.of("cpu", statements=2).name
     of_domain = {knob: domain for domain, knobs in KNOBS.items() if domain != "arithmetic" for knob in knobs}
-    assert Experiment(operators=["+"]).name == Experiment(operators=("+",)).name  # type: ignore[arg-type]
+    assert Experiment.of("cpu", operators=["+"]).name == Experiment.of("cpu", operators=("+",)).name  # type: ignore[arg-type]
     for f in fields(Experiment):
-        base = Experiment(statements=2)
+        base = Experiment.of("cpu", statements=2)
         if f.name in (*of_domain, "domain"):  # the knobs of other domains, on experiments in these
-            base = Experiment(domain=of_domain.get(f.name, "algorithms"), asked=("direct", "cot"), curriculum="untuned")
+            base = Experiment.of(
+                "cpu", domain=of_domain.get(f.name, "algorithms"), asked=("direct", "cot"), arm="untuned"
+            )
         if f.name == "families":
             base = base.changed(sizes=(FAMILIES[0].size,))
         value = getattr(base, f.name)

@@ -20,6 +20,7 @@ from pbb.figures import f07_ciphers, f11_composition, f13_grammars, style
 from pbb.figures.io import save_figure
 from pbb.programs.ciphers import Ciphers, shift_weights
 from pbb.programs.domains import accepts
+from pbb.programs.grammars import Grammars
 from pbb.records import RecordsError, load_records, validate
 
 COMMON, RARE = ["1", "3", "5"], ["0", "2", "4", "6", "7", "8", "9"]  # shifts, in an alphabet of ten letters
@@ -308,7 +309,7 @@ def test_a_planted_reversal_reverses_f13() -> None:
 
 # ---------------------------------------------------------------------------------- answers without a model
 RANDOM = Experiment.of(
-    "smoke", domain="grammars", curriculum="random_generation", longest_string=6, questions=6, without_io_programs=20
+    "smoke", programs=Grammars(longest=6), arm="random_generation", questions=6, without_io_programs=20
 )
 
 
@@ -319,7 +320,7 @@ def test_random_generation_trains_nothing_and_has_a_key_of_its_own() -> None:
     (point,) = points(RANDOM)
     assert point.task.asked == ("direct",)
     assert point.task.needs == []
-    (untuned,) = points(RANDOM.changed(curriculum="untuned", asked=("direct",)))
+    (untuned,) = points(RANDOM.changed(arm="untuned", asked=("direct",)))
     assert point.task.key != untuned.task.key
     (other,) = points(RANDOM.changed(model="tiny-m"))
     assert point.task.key == other.task.key, "no model answers"
@@ -358,7 +359,7 @@ def test_random_strings_are_scored_as_a_models_are(run_store: Path) -> None:
 def test_random_answers_of_other_domains_are_right_answers_to_other_questions() -> None:
     from pbb.models import ask
 
-    experiment = Experiment.of("smoke", curriculum="random_generation", questions=10)
+    experiment = Experiment.of("smoke", arm="random_generation", questions=10)
     rows = ask.answer_at_random(experiment)
     assert {row["parsed"] for row in rows} <= {row["expected"] for row in rows}
     right = np.mean([row["outcome"] == "correct" for row in rows])

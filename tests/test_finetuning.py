@@ -14,7 +14,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.models.loading import load, load_tokenizer, save
 from pbb.models.sft import IGNORE, Optimisation, encode, fill_rows, finetune, pack
 
-EXPERIMENT = Experiment(with_io_programs=6, without_io_programs=3, general_ratio=0.0, stage_2_general_ratio=0.0)
+EXPERIMENT = Experiment.of("cpu", with_io_programs=6, without_io_programs=3, stage_1_general=0.0, stage_2_general=0.0)
 FOLLOWED = Document(
     "Consider the function Blorp: what is the output for 4?", "7", "general", "general", "Blorp", "4", "direct",
     (("And for 5?", "8"), ("And for 6?", "9")),

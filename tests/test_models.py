@@ -282,7 +282,7 @@ def test_an_experiment_on_a_hub_model_runs_offline_from_a_local_cache(
         "if __name__ == '__main__':\n"
         "    e = pbb.Experiment(model='owner/small', with_io_programs=4, without_io_programs=2, stage_1_steps=2,\n"
         "        curriculum='stage_1_only', batch_rows=2, questions=1, checkpoints=1, asked=('direct',),\n"
-        "        general_ratio=0.0)\n"
+        "        stage_1_general=0.0)\n"
         "    print(pbb.run(e, workers=1)['model'].unique().tolist())\n"
     )
     environment = {

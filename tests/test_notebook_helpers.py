@@ -44,17 +44,17 @@ def records() -> pd.DataFrame:
 # ------------------------------------------------------------------------------------------------ variants
 def test_a_variant_of_nothing_is_the_study_itself() -> None:
     study = pbb.study("F02", "cpu", 2)
-    same = helpers.variant(study, "cpu", model="", templates=0, general_ratio=-1.0, trained_modes=[], control=())
+    same = helpers.variant(study, "cpu", model="", templates=0, stage_1_general=-1.0, trained_modes=[], control=())
     assert same.experiments == tuple(study)
     assert (same.preset, same.base, same.label, same.changes) == ("cpu", "cpu", "this run", ())
     assert "changed: nothing" in str(same)
 
 
 def test_a_variant_changes_every_experiment_and_is_custom() -> None:
-    made = helpers.variant(pbb.study("F02", "cpu"), "cpu", templates=3, general_ratio=0.0, model="tiny-s")
-    assert {(e.templates, e.general_ratio, e.model) for e in made.experiments} == {(3, 0.0, "tiny-s")}
+    made = helpers.variant(pbb.study("F02", "cpu"), "cpu", templates=3, stage_1_general=0.0, model="tiny-s")
+    assert {(e.templates, e.training.stage_1.general, e.model) for e in made.experiments} == {(3, 0.0, "tiny-s")}
     assert (made.preset, made.base) == ("custom", "cpu")
-    assert made.label == "templates=3, general_ratio=0.0, model=tiny-s"
+    assert made.label == "templates=3, stage_1_general=0.0, model=tiny-s"
     assert "changed: templates=3 (the preset has 20)" in str(made)
 
 
@@ -65,9 +65,7 @@ def test_writing_the_presets_own_value_changes_nothing() -> None:
 
 def test_experiments_that_a_change_makes_equal_are_run_once() -> None:
     lengths = {1, 2, 3}
-    study = [
-        pbb.Experiment.of("cpu", statements=n, curriculum=arm) for n in lengths for arm in ("proactive", "untuned")
-    ]
+    study = [pbb.Experiment.of("cpu", statements=n, arm=arm) for n in lengths for arm in ("proactive", "untuned")]
     made = helpers.variant(study, "cpu", statements=2)
     assert len(made.experiments) * len(lengths) == len(study)
     assert made.changes == (("statements", tuple(sorted(lengths)), 2),)
@@ -92,7 +90,7 @@ def test_a_variant_refuses_what_it_does_not_know() -> None:
 
 def test_a_list_of_values_makes_every_experiment_once_for_each() -> None:
     arms = ("proactive", "stage_1_only")
-    study = [Experiment.of("cpu", curriculum=arm, with_io_programs=n) for n in (200, 800) for arm in arms]
+    study = [Experiment.of("cpu", arm=arm, with_io_programs=n) for n in (200, 800) for arm in arms]
     made = helpers.variant(study, "cpu", with_io_programs=[50, 200, 800], trained_modes=["cot"])
     assert {e.trained_modes for e in made.experiments} == {("cot",)}, "a field that is a list takes it as one value"
     assert made.label == "with_io_programs=50, …, 800, trained_modes=cot"
@@ -308,7 +306,7 @@ def test_training_log_and_loss_curve(run_store: Path) -> None:
     assert log[["stage", "step", "loss"]].to_numpy().tolist() == [[1, 1, 3.0], [1, 2, 2.0], [2, 1, 3.0], [2, 2, 2.0]]
     assert views.loss_curve(SMOKE)._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(RecordsError, match="'untuned' trains nothing"):
-        views.training_log(SMOKE.changed(curriculum="untuned"))
+        views.training_log(SMOKE.changed(arm="untuned"))
 
 
 # ------------------------------------------------------------------------------------------- views: answers
@@ -387,7 +385,7 @@ def test_answers_against_recall_and_controls(records: pd.DataFrame) -> None:
 
 # -------------------------------------------------------------------------------------------------- asking
 def test_ask_by_name_and_with_the_source_in_context(micro_model: str) -> None:
-    untuned = SMOKE.changed(model=micro_model, curriculum="untuned")
+    untuned = SMOKE.changed(model=micro_model, arm="untuned")
     secret = pbb.groups(untuned)[1].programs[0]
     asked = helpers.ask(untuned, text="4")
     assert (asked.group, asked.source, asked.expected) == ("w/o IO", secret.source, secret.execution("4").output)
@@ -395,7 +393,7 @@ def test_ask_by_name_and_with_the_source_in_context(micro_model: str) -> None:
     assert "def " not in asked.prompt
     assert asked.outcome in ("correct", "wrong", "unparsed")
     assert secret.source.splitlines()[1] in str(asked)
-    shown = helpers.ask(untuned.changed(curriculum="in_context"), secret.name, "4", "direct")
+    shown = helpers.ask(untuned.changed(arm="in_context"), secret.name, "4", "direct")
     assert shown.prompt.startswith(secret.source)
     for wrong, message in (
         ({"program": "Nobody"}, "program='Nobody' is not in this experiment; valid: "),

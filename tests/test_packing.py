@@ -96,7 +96,7 @@ def test_who_runs_out_of_memory_beside_others_is_done_again_alone() -> None:
 
 # ---------------------------------------------------------------------------------------------- what a task takes
 def test_what_a_task_takes_of_a_card() -> None:
-    tiny = Experiment(with_io_programs=8, without_io_programs=4)
+    tiny = Experiment.of("cpu", with_io_programs=8, without_io_programs=4)
     real = tiny.changed(model="smollm2-135m")
     stage, asking = StageTask(tiny, 0), EvaluationTask(tiny, -1, 0)
     assert engine.card_bytes(stage, Machine()) == 0
@@ -105,9 +105,9 @@ def test_what_a_task_takes_of_a_card() -> None:
     assert 3 * GB < engine.card_bytes(StageTask(real, 0), H100) < 20 * GB
     by_unsloth, by_peft = (StageTask(real.changed(lora_rank=8, backend=by), 0) for by in ("unsloth", "peft"))
     assert engine.card_bytes(by_unsloth, H100) == engine.card_bytes(by_peft, H100) + OVERHEAD
-    grpo = StageTask(real.changed(curriculum="retroactive_grpo"), 2)
+    grpo = StageTask(real.changed(arm="retroactive_grpo"), 2)
     assert engine.card_bytes(grpo, H100) > engine.card_bytes(StageTask(real, 0), H100)
-    no_model = EvaluationTask(tiny.changed(curriculum="random_generation"), -1, 0)
+    no_model = EvaluationTask(tiny.changed(arm="random_generation"), -1, 0)
     assert engine.card_bytes(no_model, H100) == 0
 
 

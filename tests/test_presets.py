@@ -25,6 +25,7 @@ from pbb.models import smollm2
 from pbb.models.machine import CARD_OF, CARDS, Machine, rates
 from pbb.models.model_size import Shape
 from pbb.notebook.execute import list_notebooks
+from pbb.programs.grammars import Grammars
 from pbb.registry import TINY_NAMES, config_of, hub_models
 from pbb.runs import estimates, run
 from pbb.runs.engine import card_bytes
@@ -33,12 +34,19 @@ from pbb.runs.tasks import EvaluationTask, StageTask
 ROOT = Path(pbb.__file__).parents[1]
 ON_A_CARD = tuple(CARD_OF)
 H100, T4 = CARDS["h100"], CARDS["t4"]
-FEW = {"with_io_programs": 6, "without_io_programs": 3, "general_ratio": 0.0, "stage_2_general_ratio": 0.0}
+FEW = {
+    "with_io_programs": 6,
+    "without_io_programs": 3,
+    "stage_1_general": 0.0,
+    "exposure_general": 0.0,
+    "execution_general": 0.0,
+    "stage_2_general": 0.0,
+}
 
 
 def few(preset: str, *arms: str, **changes: Any) -> list[Experiment]:
     """A preset's experiments on few programs, so that their keys are soon known."""
-    return [Experiment.of(preset, curriculum=arm, **{**FEW, **changes}) for arm in arms]
+    return [Experiment.of(preset, arm=arm, **{**FEW, **changes}) for arm in arms]
 
 
 # ----------------------------------------------------------------------------------------------- what there is
@@ -75,7 +83,7 @@ def test_the_ladders() -> None:
 def test_arms_of_one_study_have_one_budget() -> None:
     for preset in ON_A_CARD:
         arms = study("F02", preset)
-        assert len({e.changed(curriculum="proactive") for e in arms}) == 1
+        assert len({e.changed(arm="proactive") for e in arms}) == 1
         assert len({e.model for e in arms}) == 1
 
 
@@ -128,7 +136,7 @@ def test_without_a_card_the_plan_tells_of_the_cpu(run_store: Path) -> None:
 
 
 def stage(changes: dict[str, Any], arm: str = "stage_1_only") -> StageTask:
-    return StageTask(Experiment.of("paper", curriculum=arm, **{**FEW, **changes}), 0)
+    return StageTask(Experiment.of("paper", arm=arm, **{**FEW, **changes}), 0)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +193,7 @@ def test_a_rate_by_hand() -> None:
 def test_what_is_not_known_is_not_estimated() -> None:
     assert estimates.seconds(stage({}), Machine(cores=2)) is None, "no card"
     assert estimates.seconds(stage({"model": "someone/else"}), H100) is None
-    nobody = Experiment.of("gpu", domain="grammars", curriculum="random_generation", asked=("direct",))
+    nobody = Experiment.of("gpu", programs=Grammars(), arm="random_generation", asked=("direct",))
     assert estimates.seconds(EvaluationTask(nobody, -1, 0), H100) == 0.0
     other = replace(H100, card="NVIDIA GeForce RTX 5090")
     assert rates(other)[0] == "L4"

@@ -19,6 +19,7 @@ from pbb.models.ask import generate
 from pbb.models.loading import load, load_tokenizer
 from pbb.models.tokenizer import VOCABULARY
 from pbb.programs.arithmetic import Arithmetic
+from pbb.programs.ciphers import Ciphers
 from pbb.programs.domains import generate as generate_programs
 from pbb.registry import TINY_FOLDER
 from pbb.store import read_manifest
@@ -57,7 +58,7 @@ def test_corpus_training_and_installation(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_general_documents_are_of_what_the_base_model_was_trained_on() -> None:
     assert mixture_of("tiny-l") == mixture_of("owner/name") == BaseMixture()
-    experiment = Experiment.of("cpu", domain="ciphers", letter_case="digits", alphabet=10, model="tiny-m-ciphers")
+    experiment = Experiment.of("cpu", programs=Ciphers(case="digits", alphabet=10), model="tiny-m-ciphers")
     prompts = [document.prompt for document in itertools.islice(_general(experiment), 200)]
     ciphers = [prompt for prompt in prompts if "(text, shift)" in prompt or "digits 0 to 9 in a ring" in prompt]
     assert 80 < len(ciphers) < 180, "the rest is arithmetic"

@@ -265,9 +265,7 @@ def test_neighbouring_seeds_share_no_stream(seed: int) -> None:
         sequences.append([normal for normal, _, _ in itertools.islice(drawn, 1000)])
     first, second = ({tuple(s[i : i + 3]) for i in range(len(s) - 2)} for s in sequences)
     assert not first & second
-    assert [p.name for p in generate(Arithmetic(), 8, seed)] != [
-        p.name for p in generate(Arithmetic(), 8, seed + 1)
-    ]
+    assert [p.name for p in generate(Arithmetic(), 8, seed)] != [p.name for p in generate(Arithmetic(), 8, seed + 1)]
 
 
 @pytest.mark.parametrize(

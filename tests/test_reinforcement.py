@@ -19,12 +19,13 @@ from pbb.experiments.experiment import Experiment
 from pbb.models.grpo import ExactMatch, PolicyOptimisation, question_rows, reinforce
 from pbb.models.loading import load, load_tokenizer, save
 from pbb.models.sft import IGNORE, fill_rows
+from pbb.programs.grammars import Grammars
 from pbb.runs import run
 from pbb.runs.tasks import StageTask
 from pbb.store import read_manifest
 
-EXPERIMENT = Experiment(
-    curriculum="retroactive", with_io_programs=8, without_io_programs=3, demonstrations=2, general_ratio=0.0
+EXPERIMENT = Experiment.of(
+    "cpu", arm="retroactive", with_io_programs=8, without_io_programs=3, demonstrations=2, stage_1_general=0.0
 )
 # Eight questions, each of them in every epoch, with answers that a base model sometimes guesses.
 GUESSED = EXPERIMENT.changed(demonstrations=1, templates=1, trained_modes=("direct",))
@@ -133,8 +134,8 @@ def test_questions_and_tokens_are_counted_as_they_were_asked(group: Group, token
 
 def test_a_stage_by_rewards_is_trained_asked_and_counted(run_store: Path, micro_model: str) -> None:
     e = EXPERIMENT.changed(
-        curriculum="retroactive_grpo", model=micro_model, exposure_steps=2, batch_rows=4, grpo_warmup_steps=2,
-        grpo_steps=4, grpo_completions=8, grpo_group=4, checkpoints=1, stage_2_doublings=2, questions=1,
+        arm="retroactive_grpo", model=micro_model, exposure_steps=2, batch_rows=4, grpo_warmup_steps=2,
+        grpo_steps=4, grpo_completions=8, grpo_group_size=4, checkpoints=1, stage_2_doublings=2, questions=1,
     )  # fmt: skip
     for point in run.points(e):
         for task in (*point.task.needs, point.task):
@@ -213,7 +214,7 @@ def test_the_reward_is_for_right_answers_alone(group: Group, tokenizer, tmp_path
 
 
 def test_the_reward_takes_what_the_domain_accepts(tokenizer) -> None:
-    e = EXPERIMENT.changed(domain="grammars", with_io_programs=2, without_io_programs=2)
+    e = EXPERIMENT.changed(programs=Grammars(), with_io_programs=2, without_io_programs=2)
     group = groups(e)[0]
     program, text, other = next(
         (p, short, p.execution(long).output)

@@ -57,11 +57,11 @@ if __name__ == "__main__":
 
 @pytest.fixture(scope="module")
 def experiments(micro_model: str) -> list[Experiment]:
-    base = Experiment(
+    base = Experiment.of("cpu", 
         model=micro_model, with_io_programs=5, without_io_programs=3, stage_1_steps=3, stage_2_steps=2, batch_rows=2,
-        questions=2, checkpoints=1, general_ratio=0.0, stage_2_general_ratio=0.0,
+        questions=2, checkpoints=1, stage_1_general=0.0, stage_2_general=0.0,
     )  # fmt: skip
-    return [base.changed(curriculum=arm) for arm in ("proactive", "stage_1_only", "untuned")]
+    return [base.changed(arm=arm) for arm in ("proactive", "stage_1_only", "untuned")]
 
 
 def in_this_process(tasks: Sequence[Task], workers: int, say: Callable[[str], object], **how: Any) -> None:
@@ -668,7 +668,7 @@ def test_a_models_output_is_never_executed(
 ) -> None:
     """Answers that would write a file where they are run, to every way of asking; none is right, and none is run."""
     values: dict[str, Any] = {"with_io_programs": 3, "without_io_programs": 3, "questions": 4} | changes
-    experiment = Experiment(**values, asked=("direct", "cot", "recite", "recall"))
+    experiment = Experiment.of("cpu", **values, asked=("direct", "cot", "recite", "recall"))
     file = tmp_path / "harm"
     answers = iter(form.format(file=str(file)) for _ in range(1000) for form in FORMS)
     asked = ask.questions(experiment)

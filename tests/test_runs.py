@@ -34,11 +34,11 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def experiments(micro_model: str) -> list[Experiment]:
-    base = Experiment(
+    base = Experiment.of("cpu", 
         model=micro_model, with_io_programs=5, without_io_programs=3, stage_1_steps=3, stage_2_steps=2, batch_rows=2,
-        questions=2, checkpoints=1, general_ratio=0.0, stage_2_general_ratio=0.0,
+        questions=2, checkpoints=1, stage_1_general=0.0, stage_2_general=0.0,
     )  # fmt: skip
-    return [base.changed(curriculum=arm) for arm in ("proactive", "stage_1_only", "untuned")]
+    return [base.changed(arm=arm) for arm in ("proactive", "stage_1_only", "untuned")]
 
 
 def start(experiments: list[Experiment], store: Path, out: Path) -> subprocess.Popen[str]:
@@ -165,7 +165,7 @@ def test_a_failing_task_is_named_and_the_way_on_is_said(
 def test_a_figure_is_drawn_again_only_when_its_runs_or_the_code_have_changed(
     run_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = Experiment.of("smoke", curriculum="in_context")
+    one = Experiment.of("smoke", arm="in_context")
     monkeypatch.setitem(studies.STUDIES, "F05", lambda preset, seed: [one.changed(seed=seed)])
     run.run([one, one.changed(seed=1)], preset="smoke", workers=1, say=lambda line: None)
     picture = tmp_path / "F05_answer_mode" / "figure.png"

@@ -29,9 +29,9 @@ def main(model_name: str, out: Path, backend: str, rank: int, grpo: bool) -> dic
 
     # Products on bfloat16 tiles, where a CPU has them, differ by more than the two backends do.
     sft.use_fast_matmul = lambda: "float32"
-    e = Experiment(
-        model=model_name, curriculum="retroactive", backend=backend, lora_rank=rank, with_io_programs=6, seed=3,
-        without_io_programs=3, demonstrations=1, general_ratio=0.0, templates=1, trained_modes=("direct",),
+    e = Experiment.of("cpu", 
+        model=model_name, arm="retroactive", backend=backend, lora_rank=rank, with_io_programs=6, seed=3,
+        without_io_programs=3, demonstrations=1, stage_1_general=0.0, templates=1, trained_modes=("direct",),
     )  # fmt: skip
     chosen = backends.choose(e)
     model, tokenizer = backends.load(e, chosen)

@@ -129,7 +129,7 @@ def _stage_keys(e: Experiment, base: str) -> tuple[str, ...]:
         modules = (*WRITES, *TRAINS, *(REWARDS if stage.objective else ()))
         made_by = code(modules, _domains(e) | general)
         before = [
-            digest(*before, stage.reads(), kept_steps(e, index), shared, _taught(e), asdict(e.documents), made_by)
+            digest(*before, stage.reads(), kept_steps(e, index), shared, _taught(e), _written(e, stage.source), made_by)
         ]
         keys.append(before[0][:20])
     return tuple(keys)
@@ -144,7 +144,11 @@ def mixture_digest(model: str) -> str:
 
 def evaluation_key(e: Experiment, index: int, step: int, asked: tuple[str, ...]) -> str:
     """Return the key of the answers after `step` steps of stage `index`, or of the base model where that is -1."""
-    trained = stage_keys(e)[index] if index >= 0 else base_key(e)
+    return _evaluation_key(e, step, asked, stage_keys(e)[index] if index >= 0 else base_key(e))
+
+
+@lru_cache(maxsize=16384)
+def _evaluation_key(e: Experiment, step: int, asked: tuple[str, ...], trained: str) -> str:
     how = [e.documents.representation, e.documents.templates, e.documents.question_style, e.in_context]
     arm = [ARMS[e.arm].measured, ARMS[e.arm].stages == ("demonstrations",)]  # which groups are asked about
     read = [_taught(e), how, arm, asked, e.ask.questions]

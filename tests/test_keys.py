@@ -1,0 +1,225 @@
+"""A result can't be stale: whatever a stage or an evaluation reads is in its key, and nothing has to be generated."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import shutil
+import typing
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import pytest
+from annotated_types import Interval
+
+from pbb import registry
+from pbb.experiments import experiment as described
+from pbb.experiments.curricula import curriculum
+from pbb.experiments.experiment import Budget, Experiment
+from pbb.programs import domains
+from pbb.programs.ciphers import Ciphers
+from pbb.programs.composition import Composition
+from pbb.programs.grammars import Grammars
+from pbb.programs.settings import ExperimentError, SomeOf
+from pbb.programs.sums import Sums
+from pbb.runs import keys
+from pbb.runs.tasks import EvaluationTask, StageTask
+
+SMALL = {"with_io_programs": 12, "without_io_programs": 6, "stage_1_steps": 40, "stage_2_steps": 20}
+SMALL |= {"exposure_steps": 40, "execution_steps": 20, "grpo_steps": 20}
+ARMS = ("homogeneous", "retroactive_grpo", "pbb_and_distillation", "distillation")
+
+
+def stepped(cls: type, name: str, value: Any) -> Any:
+    """Return another valid value of a field, as near to `value` as its type allows."""
+    hint = typing.get_type_hints(cls, include_extras=True)[name]
+    parts = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    some = next((part for part in parts if isinstance(part, SomeOf)), None)
+    if some:
+        return value[:-1] if len(value) > some.least else next((*value, w) for w in some.choices if w not in value)
+    limits = next((part for part in parts if isinstance(part, Interval)), None)
+    if isinstance(value, int):
+        return value - 1 if limits and limits.le == value else value + 1  # type: ignore[comparison-overlap]
+    if isinstance(value, float):
+        return math.nextafter(value, -math.inf if limits and limits.le == value else math.inf)  # type: ignore[comparison-overlap]
+    return next(choice for choice in get_args(hint) if choice != value)
+
+
+def leaves(settings: Any, *path: str) -> list[tuple[str, ...]]:
+    """Return the path of each field in `settings` that is no group itself."""
+    found = []
+    for field in fields(settings):
+        inner = getattr(settings, field.name)
+        found += leaves(inner, *path, field.name) if is_dataclass(inner) else [(*path, field.name)]
+    return found
+
+
+def with_step(settings: Any, path: tuple[str, ...]) -> Any:
+    first, *rest = path
+    inner = getattr(settings, first)
+    return replace(
+        settings, **{first: with_step(inner, tuple(rest)) if rest else stepped(type(settings), first, inner)}
+    )
+
+
+def documents(e: Experiment) -> list[Any]:
+    """Return the beginning of each stage's documents, enough for several epochs."""
+    return [[d.messages() for d in itertools.islice(stage.documents(), 120)] for stage in curriculum(e)]
+
+
+BASES = {
+    "arithmetic": Experiment().changed(**SMALL, statements=2),
+    "sums": Experiment().changed(**SMALL, programs=Sums()),
+    "ciphers": Experiment().changed(**SMALL, programs=Ciphers(case="digits", alphabet=9, longest=2), row_tokens=320),
+    "grammars": Experiment().changed(**SMALL, programs=Grammars()),
+    "composition": Experiment().changed(**SMALL, programs=Composition(with_io_composites=3)),
+}
+NOT_STEPPED = {
+    ("arm",),
+    ("model",),
+    ("own_programs",),
+    ("programs", "parts"),
+    ("programs", "kinds"),
+    ("programs", "wrap"),
+}
+CASES = [
+    pytest.param(domain, arm, path, id=f"{domain}-{arm}-{'.'.join(path)}")
+    for domain, base in BASES.items()
+    for arm in (ARMS if domain == "arithmetic" else ARMS[:1] + ARMS[2:3])
+    for path in leaves(base)
+    if path not in NOT_STEPPED and (domain == "arithmetic" or path[0] in ("programs", "split", "seed"))
+]
+
+
+@pytest.mark.parametrize(("domain", "arm", "path"), CASES)
+def test_every_field_by_its_smallest_step(domain: str, arm: str, path: tuple[str, ...]) -> None:
+    """Each field, changed as little as can be, gives other keys, or provably the same documents."""
+    before = BASES[domain].changed(arm=arm)
+    try:
+        after = with_step(before, path)
+    except ExperimentError:
+        pytest.skip("the step contradicts another field")
+    if keys.stage_keys(before) == keys.stage_keys(after):
+        budgets = [(s.steps, s.learning_rate, s.objective) for s in curriculum(before)]
+        assert budgets == [(s.steps, s.learning_rate, s.objective) for s in curriculum(after)]
+        assert documents(before) == documents(after)
+        shared = ("weight_decay", "batch_rows", "row_tokens", "lora_rank", "backend", "checkpoints")
+        assert path[-1] not in shared, "what every stage reads"
+    last = len(curriculum(before)) - 1
+    asked = [EvaluationTask(e, last, keys.kept_steps(e, last)[-1]) for e in (before, after)]
+    if path[0] == "ask" and path[-1] in ("asked", "questions"):
+        assert asked[0].key != asked[1].key
+        assert keys.stage_keys(before) == keys.stage_keys(after), "what is asked later trains nothing else"
+
+
+def test_what_stood_in_for_the_whole_before() -> None:
+    """Two changes that a sample of a hundred documents did not show."""
+    base = Experiment(arm="proactive")
+    for change in ({"stage_2_general": 0.11}, {"replay": 0.01}):
+        stage_1, stage_2 = keys.stage_keys(base.changed(**change))
+        assert stage_1 == keys.stage_keys(base)[0]
+        assert stage_2 != keys.stage_keys(base)[1]
+
+
+def test_arms_share_their_stages() -> None:
+    found = {arm: keys.stage_keys(Experiment(arm=arm)) for arm in described.ARMS}
+    assert found["proactive"][0] == found["stage_1_only"][0] == found["pbb_and_distillation"][0]
+    assert found["retroactive"][0] == found["no_demonstrations"][0] == found["retroactive_grpo"][0]
+    cot = Experiment(arm="retroactive").changed(trained_modes=("cot",))
+    assert keys.stage_keys(cot)[0] == found["retroactive"][0], "sources are written in no answer mode"
+    assert keys.stage_keys(cot)[1] != found["retroactive"][1]
+
+
+def test_knowing_a_key_draws_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a program was drawn")
+
+    monkeypatch.setattr("pbb.experiments.groups.draw", drawn)
+    e = Experiment(seed=987_654, arm="retroactive_grpo")
+    assert len({StageTask(e, index).key for index in range(3)}) == 3
+    assert EvaluationTask(e, 0, 1000).key
+
+
+# ------------------------------------------------------------------------------------------------- models
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(registry.TINY_FOLDER / "tiny-s", tmp_path / "model"))
+
+
+@pytest.mark.parametrize("name", sorted(p.name for p in (registry.TINY_FOLDER / "tiny-s").iterdir()))
+def test_every_file_of_a_model_is_in_its_identity(name: str, folder: Path) -> None:
+    before = registry.identity(str(folder))
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data + b" ")
+    assert (registry.identity(str(folder)) == before) == (name == "manifest.json")
+    (folder / name).write_bytes(data)
+    assert registry.identity(str(folder)) == before, "the same content, written again"
+
+
+def test_a_chat_template_and_new_weights_are_noticed_within_a_process(folder: Path) -> None:
+    e = Experiment().changed(model=str(folder))
+    before = keys.stage_keys(e)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"eos_token": "<|user|>"}))
+    other_end = keys.stage_keys(e)
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(bytes(weights))
+    assert len({tuple(before), tuple(other_end), tuple(keys.stage_keys(e))}) == 3
+
+
+# --------------------------------------------------------------------------------------------------- code
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    copy = Path(shutil.copytree(keys._PACKAGE, tmp_path / "pbb", ignore=shutil.ignore_patterns("base_models")))
+    monkeypatch.setattr(keys, "_PACKAGE", copy)
+    forget()
+    yield copy  # type: ignore[misc]
+    forget()
+
+
+def forget() -> None:
+    keys.code_of.cache_clear()
+    keys.code.cache_clear()
+    keys._stage_keys.cache_clear()
+
+
+CHANGES: tuple[tuple[str, str, str, bool], ...] = (
+    ("programs/arithmetic.py", '"-": "subtract {b}"', '"-": "take away {b}"', True),
+    ("programs/arithmetic.py", '**{"+": (1, 9)', '**{"+": (1, 8)', True),
+    ("experiments/documents.py", 'AND_FOR = "And for {input}?"', 'AND_FOR = "And {input}?"', True),
+    ("models/sft.py", "adam_beta2=0.98", "adam_beta2=0.97", True),
+    ("models/sft.py", "adam_beta2=0.98,", "adam_beta2=0.98,  # as it was", False),
+    ("experiments/sources.py", '"""Yield documents without end."""', '"""Yield documents, without end."""', False),
+    ("programs/grammars.py", "LONGEST_PREFIX = 2", "LONGEST_PREFIX = 3", False),  # another domain's
+    ("models/grpo.py", "class ", "class _Unused: ...\n\n\nclass ", False),  # no rewards in this arm
+    ("experiments/curricula.py", "STAGES: dict", "UNUSED = 1\nSTAGES: dict", False),  # a stage is read as data
+)
+
+
+@pytest.mark.parametrize(("file", "old", "new", "stale"), CHANGES)
+def test_code_counts_and_comments_do_not(file: str, old: str, new: str, stale: bool, package: Path) -> None:
+    before = keys.stage_keys(Experiment())
+    text = (package / file).read_text(encoding="utf-8")
+    assert old in text, f"{file} has changed: this test wants another line"
+    (package / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+    forget()
+    assert (keys.stage_keys(Experiment()) != before) == stale
+
+
+def test_a_template_of_the_domain_counts_and_one_of_another_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = keys.stage_keys(Experiment())
+    for domain, stale in (("grammars", False), ("arithmetic", True)):
+        row = domains.DOMAINS[domain]
+        monkeypatch.setitem(domains.DOMAINS, domain, replace(row, pointers=("Behold {name}", *row.pointers[1:])))
+        forget()
+        assert (keys.stage_keys(Experiment()) != before) == stale
+    monkeypatch.undo()
+    forget()
+
+
+def test_the_defaults_are_preset_cpus() -> None:
+    assert Experiment() == Experiment.of("cpu")
+    assert Budget(10, 1e-3) == Budget(10, 1e-3, 0.03)
