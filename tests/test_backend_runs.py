@@ -14,7 +14,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.models import backends
 from pbb.models.machine import Machine, this_machine
 from pbb.runs import run
-from pbb.runs.tasks import stage_keys
+from pbb.runs.keys import stage_keys
 
 SMALL = {
     "curriculum": "stage_1_only", "with_io_programs": 8, "without_io_programs": 20, "stage_1_steps": 12,

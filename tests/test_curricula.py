@@ -8,14 +8,19 @@ from collections import Counter
 
 import pytest
 
-from pbb.experiments.curricula import LeakageError, _guarded, curriculum, groups
+from pbb.arms import ARMS
+from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import DISTILLED, GENERAL, WITH_IO, WITHOUT_IO, execution_document
-from pbb.experiments.experiment import CURRICULA, UNTRAINED, Experiment
+from pbb.experiments.experiment import UNTRAINED, Experiment
+from pbb.experiments.groups import groups
+from pbb.experiments.leakage import LeakageError, guarded
 from pbb.programs.program import belongs_to_base, normalised
 from pbb.runs.tasks import StageTask
 
+# Without base data, which is slow to make; other tests look at it.
+QUIET = {f"{budget}_general": 0.0 for budget in ("stage_1", "stage_2", "exposure", "execution")}
 SMALL = Experiment.of("cpu", with_io_programs=12, without_io_programs=5)
-TRAINED = [arm for arm in CURRICULA if arm not in UNTRAINED]
+TRAINED = [arm for arm in ARMS if arm not in UNTRAINED]
 
 
 def taken(experiment: Experiment, count: int = 150) -> list:
@@ -36,8 +41,7 @@ def test_nothing_leaks_for_a_random_configuration(number: int) -> None:
         without_io_programs=rng.randint(2, 8),
         demonstrations=rng.randint(1, 9),
         trained_modes=rng.choice([("direct",), ("cot",), ("cot", "direct")]),
-        stage_1_general=0.0,  # base data is slow to make, and other tests look at it
-        stage_2_general=0.0,
+        **QUIET,
         replay=rng.choice([0.0, 0.3]),
     )
     by_name = {group.name: group for group in groups(experiment)}
@@ -59,12 +63,12 @@ def test_a_planted_leak_is_caught() -> None:
     for group in (WITHOUT_IO, WITH_IO):
         leak = execution_document(secret, group, 0, secret.inputs[0], "direct")
         with pytest.raises(LeakageError, match=secret.name):
-            list(_guarded(iter([leak]), SMALL))
+            list(guarded(iter([leak]), groups(SMALL)))
 
 
 def test_arms_train_on_what_they_are_named_for() -> None:
     def kinds(arm: str) -> list[Counter]:
-        e = SMALL.changed(arm=arm, stage_1_general=0.0, stage_2_general=0.0)
+        e = SMALL.changed(arm=arm, **QUIET)
         return [Counter((d.group, d.kind) for d in itertools.islice(stage.documents(), 300)) for stage in curriculum(e)]
 
     both, source = {(WITH_IO, "declarative"), (WITH_IO, "execution")}, {(WITHOUT_IO, "declarative")}
@@ -83,10 +87,10 @@ def test_arms_train_on_what_they_are_named_for() -> None:
         "distillation": [{(DISTILLED, "execution")}],
         "pbb_and_distillation": [both, {(DISTILLED, "declarative"), (DISTILLED, "execution")}],
     }
-    assert {arm: [set(counter) for counter in kinds(arm)] for arm in CURRICULA} == expected
+    assert {arm: [set(counter) for counter in kinds(arm)] for arm in ARMS} == expected
     (mixture,) = kinds("homogeneous")
     share = mixture[WITHOUT_IO, "declarative"] / mixture.total()
-    assert share == pytest.approx(SMALL.stage_2_steps / (SMALL.stage_1_steps + SMALL.stage_2_steps), abs=0.08)
+    assert share == pytest.approx(200 / (1500 + 200), abs=0.08)
 
 
 def test_general_data_is_mixed_in_at_its_ratio_and_is_of_other_programs() -> None:
@@ -114,7 +118,7 @@ def test_arms_share_programs_and_stages() -> None:
 def test_what_a_stage_trains_on_enters_its_key_and_later_stages_follow() -> None:
     base = SMALL.changed(arm="proactive")
     keys = [StageTask(base, i).key for i in (0, 1)]
-    for change in ({"templates": 3}, {"seed": 1}, {"executions": 2}, {"learning_rate": 1e-4}, {"batch_rows": 4}):
+    for change in ({"templates": 3}, {"seed": 1}, {"executions": 2}, {"stage_1_rate": 1e-4}, {"batch_rows": 4}):
         assert StageTask(base.changed(**change), 0).key != keys[0], change
         assert StageTask(base.changed(**change), 1).key != keys[1], change
     for change in ({"stage_2_general": 0.3}, {"stage_2_steps": 7}):  # Stage 2 alone is trained again
@@ -170,7 +174,5 @@ def test_doubling_checkpoints_are_of_stage_2_and_end_with_it() -> None:
 
 
 def test_neighbouring_seeds_share_no_document() -> None:
-    first, second = (
-        {d.prompt for d in taken(SMALL.changed(seed=seed, stage_1_general=0.0, stage_2_general=0.0))} for seed in (0, 1)
-    )
+    first, second = ({d.prompt for d in taken(SMALL.changed(seed=seed, **QUIET))} for seed in (0, 1))
     assert len(first & second) <= 2  # names are drawn from one list, so that a rare coincidence is possible

@@ -22,7 +22,7 @@ def asked() -> list[Question]:
 
 
 def test_questions_ask_by_name_and_about_inputs_that_training_never_showed(asked: list[Question]) -> None:
-    from pbb.experiments.curricula import groups
+    from pbb.experiments.groups import groups
 
     shown = {name: inputs for group in groups(EXPERIMENT) for name, inputs in group.shown.items()}
     assert {q.answer_mode for q in asked if q.group == WITHOUT_IO} == {"direct", "cot", "recite", "recall"}

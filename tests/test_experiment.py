@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pbb.experiments.experiment import CURRICULA, KNOBS, PRESETS, Experiment, ExperimentError
-from pbb.programs import Arithmetic, generate
-from pbb.programs.algorithms import FAMILIES
+from pbb.arms import ARMS
+from pbb.experiments.experiment import Budget, Experiment, Split, Training, _paths
+from pbb.experiments.presets import PRESETS, recipe
+from pbb.experiments.studies import study
+from pbb.programs.algorithms import Algorithms
+from pbb.programs.arithmetic import Arithmetic
+from pbb.programs.ciphers import Ciphers
+from pbb.programs.composition import Composition
+from pbb.programs.domains import Own
+from pbb.programs.grammars import Grammars
+from pbb.programs.settings import ExperimentError
+from pbb.programs.sums import Sums
 
-OWN = generate(Arithmetic(), 1, "tests")[0].to_json()
+FIELDS = sorted({*_paths(Experiment()), "arm", "model", "seed", "programs", "own_programs", "training", "ask"})
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"arm": "proactiv"}, ["curriculum='proactiv'", "proactive"]),
+        ({"arm": "proactiv"}, ["arm='proactiv'", "proactive"]),
         ({"statements": 0}, ["statements=0", "1 to 8"]),
         ({"statements": True}, ["statements=True", "whole number"]),
         ({"statements": 2.0}, ["statements=2.0", "whole number"]),
+        ({"seed": "3"}, ["seed='3'", "whole number"]),
         ({"templates": 21}, ["templates=21", "1 to 20"]),
         ({"demonstrations": 10}, ["demonstrations=10", "held out"]),
         ({"control": ("if",)}, ["control", "statements=2"]),
         ({"control": ("unless",), "statements": 2}, ["control", "while"]),
         ({"operators": ("**",)}, ["operators", "max"]),
         ({"trained_modes": ()}, ["trained_modes", "direct"]),
+        ({"trained_modes": "cot"}, ["trained_modes='cot'", "a tuple"]),
         ({"asked": ("cot", "cot")}, ["asked", "each once"]),
         ({"representation": "prose"}, ["representation", "description"]),
-        ({"wrap": 1}, ["wrap", "2 or more"]),
-        ({"learning_rate": 0}, ["learning_rate=0", "1e-07"]),
-        ({"learning_rate": float("nan")}, ["learning_rate=nan"]),
+        ({"wrap": 1}, ["wrap", "from 2"]),
+        ({"stage_1_rate": 0}, ["stage_1_rate=0", "1e-07"]),
+        ({"stage_1_rate": float("nan")}, ["stage_1_rate=nan"]),
+        ({"stage_1": 1500}, ["stage_1=1500", "Budget"]),
         ({"stage_2_general": 0.5, "replay": 0.5}, ["replay", "0.45"]),
-        ({"grpo_completions": 60}, ["grpo_completions=60", "grpo_group=8"]),
-        ({"grpo_group_size": 1}, ["grpo_group=1", "2 to 512"]),
+        ({"grpo_completions": 60}, ["grpo_completions=60", "group_size=8"]),
+        ({"grpo_group_size": 1}, ["grpo_group_size=1", "2 to 512"]),
         ({"grpo_loss": "ppo"}, ["grpo_loss='ppo'", "dapo"]),
         ({"model": ""}, ["model", "Hub id"]),
         ({"seed": -1}, ["seed=-1"]),
+        ({"programs": 3}, ["programs=3", "Arithmetic"]),
+        ({"programs": Ciphers(), "statements": 2}, ["no field 'statements'"]),
+        ({"programs": Ciphers(), "alphabet": 5}, ["alphabet=5", "6 to 26"]),
+        ({"programs": Own()}, ["own_programs holds 0 programs", "900 or more"]),
+        ({"own_programs": ("nonsense",)}, ["own_programs", "Program.to_json()"]),
+        ({"programs": Composition(composites="named")}, ["asked", "composites='named'"]),
+        ({"programs": Composition(composites="named"), "asked": ("cot",)}, ["taught_parts='w/ IO'"]),
     ],
 )
 def test_bad_values_name_field_value_and_what_is_valid(changes: dict[str, Any], words: list[str]) -> None:
@@ -48,52 +66,70 @@ def test_bad_values_name_field_value_and_what_is_valid(changes: dict[str, Any], 
     assert all(word in str(caught.value) for word in words), caught.value
 
 
-def test_unknown_fields_are_refused_and_the_nearest_is_named() -> None:
+@pytest.mark.parametrize(
+    ("group", "changes", "words"),
+    [
+        (Algorithms, {"sizes": ("huge",)}, ["sizes=('huge',)", "short"]),
+        (Algorithms, {"families": ("none",)}, ["families=('none',)"]),
+        (Ciphers, {"kinds": ("caesar",)}, ["kinds=('caesar',)", "keyed"]),
+        (Ciphers, {"case": "title"}, ["case='title'", "upper"]),
+        (Ciphers, {"distribution": "skewed"}, ["distribution='skewed'", "natural"]),
+        (Ciphers, {"shortest": 5}, ["longest=4", "5 to 12"]),
+        (Grammars, {"terminals": 3, "inputs": 12}, ["inputs=12", "6 to 9"]),
+        (Composition, {"parts": (Grammars(),)}, ["parts", "Arithmetic, Algorithms, Ciphers"]),
+        (Sums, {"largest": 5}, ["largest=5", "10 to 999"]),
+        (Arithmetic, {"high": -1}, ["high=-1", "low=0"]),
+        (Arithmetic, {"statments": 2}, ["did you mean 'statements'"]),
+        (Training, {"lora_rank": 8, "backend": "full"}, ["backend='full'", "lora_rank=8"]),
+        (Split, {"templates": 1}, ["Split has no field 'templates'"]),
+        (Budget, {"steps": 0, "rate": 1e-3}, ["steps=0", "from 1"]),
+    ],
+)
+def test_each_group_checks_itself(group: Any, changes: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ExperimentError) as caught:
+        group(**changes)
+    assert all(word in str(caught.value) for word in words), caught.value
+
+
+def test_unknown_names_are_refused_and_the_nearest_is_named() -> None:
     with pytest.raises(ExperimentError, match="did you mean 'templates'"):
         Experiment.of("cpu", template=3)
     with pytest.raises(ExperimentError, match="did you mean 'statements'"):
         Experiment().changed(statement=2)
     with pytest.raises(ExperimentError, match="valid: smoke, cpu"):
         Experiment.of("gpuu")
+    for figure, seeds in (("F99", 1), ("F02", "3"), ("F02", 0), ("F02", True)):
+        with pytest.raises(ExperimentError, match="valid: "):
+            study(figure, "cpu", seeds)  # type: ignore[arg-type]
+
+
+def test_an_error_is_one_red_line_in_a_notebook() -> None:
+    with pytest.raises(ExperimentError) as caught:
+        Experiment.of("cpu", templates=0)
+    (line,) = caught.value._render_traceback_()
+    assert "templates=0 is not valid; valid: a whole number from 1 to 20" in line
+    assert line.startswith("\x1b[31m")
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_arm_can_be_built_from_every_preset(preset: str) -> None:
-    assert len({Experiment.of(preset, arm=arm).name for arm in CURRICULA}) == len(CURRICULA)
+    assert len({Experiment.of(preset, arm=arm).name for arm in ARMS}) == len(ARMS)
+    assert all(study(figure, preset) for figure in recipe(preset).figures)
 
 
-def test_every_field_enters_the_name() -> None:
-    other: dict[str, Any] = {
-        "curriculum": "untuned", "model": "tiny-s", "operators": ("+",), "wrap": 7, "representation": "description",
-        "question_style": "word_problem", "trained_modes": ("cot",), "asked": ("cot",), "templates": 3, "arguments": 2,
-        "domain": "ciphers", "sizes": ("long",), "families": (FAMILIES[0].name,), "cipher_kinds": ("keyed",),
-        "alphabet": 20, "letter_case": "upper", "shifts": "natural", "distilled_shifts": "natural",
-        "part_domains": ("ciphers",), "parts": "w/o IO", "composites": "named", "own_programs": (OWN,),
-        "backend": "unsloth", "largest_number": 99, "grpo_completions": 128, "grpo_group_size": 16, "grpo_loss": "grpo",
-    }  # fmt: skip
-    base = Experiment.of("cpu", statements=2)
-    assert base.name == Experiment.of("cpu", statements=2).name
-    of_domain = {knob: domain for domain, knobs in KNOBS.items() if domain != "arithmetic" for knob in knobs}
-    assert Experiment.of("cpu", operators=["+"]).name == Experiment.of("cpu", operators=("+",)).name  # type: ignore[arg-type]
-    for f in fields(Experiment):
-        base = Experiment.of("cpu", statements=2)
-        if f.name in (*of_domain, "domain"):  # the knobs of other domains, on experiments in these
-            base = Experiment.of(
-                "cpu", domain=of_domain.get(f.name, "algorithms"), asked=("direct", "cot"), arm="untuned"
-            )
-        if f.name == "families":
-            base = base.changed(sizes=(FAMILIES[0].size,))
-        value = getattr(base, f.name)
-        changed = ("if",) if f.name == "control" else other.get(f.name)
-        if changed is None:
-            changed = value + 1 if isinstance(value, int) else value + 0.01
-        assert base.changed(**{f.name: changed}).name != base.name, f.name
+def test_changes_reach_their_groups_by_flat_names() -> None:
+    e = Experiment.of("cpu", programs=Sums(), largest=99, stage_1_steps=7, grpo_rate=2e-4, templates=3, asked=["cot"])
+    assert (e.domain, e.programs, e.training.stage_1) == ("sums", Sums(99), Budget(7, 1.5e-3, 0.03))
+    assert (e.grpo.rate, e.documents.templates, e.ask.asked) == (2e-4, 3, ("cot",))
+    assert e.value("stage_1_steps") == 7
+    assert e.value("statements", 1) == 1, "a sum has no such field"
+    assert Experiment.of("cpu", operators=["+"]) == Experiment.of("cpu", operators=("+",))
 
 
 @settings(max_examples=300, deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from([f.name for f in fields(Experiment)]) | st.text(max_size=5),
+        st.sampled_from(FIELDS) | st.text(max_size=5),
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.lists(st.text(max_size=4)),
         max_size=3,
     )

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from synthetic_records import synthetic_records
 
 from pbb.analysis.statistics import accuracy
+from pbb.arms import ARMS
 from pbb.experiments.curricula import curriculum
-from pbb.experiments.experiment import DISTILLATION, Experiment
+from pbb.experiments.experiment import Experiment
 from pbb.experiments.studies import study
 from pbb.figures import f07_ciphers, f11_composition, f13_grammars, style
 from pbb.figures.io import save_figure
@@ -55,7 +56,7 @@ def cipher_records(seeds: int = 1, programs: int = 20, by_shift: dict[str, tuple
             rows = answers(like, share, arm, seeds, programs)
             made.append(rows[rows["input"].isin(shifts)].assign(curriculum=arm))
     rows = pd.concat(made, ignore_index=True)
-    group = np.where(rows["curriculum"].isin(DISTILLATION), "AD", "w/o IO")
+    group = np.where(rows["curriculum"].map(lambda arm: ARMS[arm].measured == "AD"), "AD", "w/o IO")
     return validate(rows.assign(domain="ciphers", input="'AB', " + rows["input"], group=group))
 
 

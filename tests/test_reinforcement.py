@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 import torch
 
-from pbb.experiments.curricula import Group, LeakageError, _guarded, curriculum, groups
+from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import WITH_IO, WITHOUT_IO, Document, execution_document
 from pbb.experiments.experiment import Experiment
+from pbb.experiments.groups import Group, groups
+from pbb.experiments.leakage import LeakageError, guarded
 from pbb.models.grpo import ExactMatch, PolicyOptimisation, question_rows, reinforce
 from pbb.models.loading import load, load_tokenizer, save
 from pbb.models.sft import IGNORE, fill_rows
@@ -254,7 +256,10 @@ def test_a_planted_leak_is_caught_before_anything_is_trained(group: Group, token
     before = weights(model)
     how = PolicyOptimisation(completions=8, group_size=4, generation_batch_size=8)
     for words, leak in leaks.items():
-        for guard in (iter, lambda documents: _guarded(iter(documents), EXPERIMENT)):  # its own guard, and the stage's
+        for guard in (
+            iter,
+            lambda documents: guarded(iter(documents), groups(EXPERIMENT)),
+        ):  # its own guard, and the stage's
             with pytest.raises(LeakageError, match=words):
                 reinforce(model, tokenizer, guard([*itertools.islice(stage_2(), 1), leak]), group, 1, how, 0)
     assert torch.equal(weights(model), before)

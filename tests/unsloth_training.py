@@ -24,7 +24,8 @@ def main(model_name: str, out: Path, backend: str, rank: int, grpo: bool) -> dic
     import torch
 
     torch.set_num_threads(1)
-    from pbb.experiments.curricula import curriculum, groups
+    from pbb.experiments.curricula import curriculum
+    from pbb.experiments.groups import groups
     from pbb.models import ask, grpo, loading, sft
 
     # Products on bfloat16 tiles, where a CPU has them, differ by more than the two backends do.

@@ -44,19 +44,23 @@ def answer_mode(preset: Recipe) -> list[Experiment]:
     return _by_length(preset) + (_arms(preset.base, arms, **preset.sums) if preset.sums else [])
 
 
-def representation(preset: Recipe) -> list[Experiment]:
-    """F04: code against its description, by model size, with the control and the ceiling of each."""
+def _by_model(preset: Recipe, models: Iterable[str], *forms: str) -> list[Experiment]:
     return [
         experiment
-        for model in preset.models or (preset.base.model,)
-        for form in ("code", "description")
+        for model in models
+        for form in forms
         for experiment in _arms(preset.base, BY_LENGTH, model=model, representation=form)
     ]
 
 
+def representation(preset: Recipe) -> list[Experiment]:
+    """F04: code against its description, by model size, with the control and the ceiling of each."""
+    return _by_model(preset, preset.models, "code", "description")
+
+
 def scale(preset: Recipe) -> list[Experiment]:
-    """F03: what F04 teaches in code."""
-    return [e for e in representation(preset) if e.documents.representation == "code"]
+    """F03: what F04 teaches in code, by more models where the preset has a longer ladder."""
+    return _by_model(preset, preset.ladder or preset.models, "code")
 
 
 def retroactive_rl(preset: Recipe) -> list[Experiment]:

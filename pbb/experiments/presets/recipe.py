@@ -21,6 +21,7 @@ class Recipe:
         base: the experiment that all others are changes of.
         figures: those that "all figures" means; any other can be asked for by name.
         models: of F03 and F04, the smallest first.
+        ladder: of F03, where it has more models than F04.
         lengths: statements, of F05 and F12.
         longer: what programs of so many statements change.
         sums: F05's programs of one addition; None leaves them out.
@@ -39,6 +40,7 @@ class Recipe:
     base: Experiment
     figures: tuple[str, ...] = ALL_FIGURES
     models: tuple[str, ...] = ()
+    ladder: tuple[str, ...] = ()
     lengths: tuple[int, ...] = (1, 2, 3)
     longer: Mapping[int, Changes] = field(default_factory=dict)
     sums: Changes | None = None
