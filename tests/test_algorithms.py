@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import inspect
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -16,17 +17,17 @@ from typing import Any
 import pytest
 import reference_lists
 import reference_numbers
-import reference_words
 
 from pbb.programs import Program, normalised
 from pbb.programs.algorithms import ASK, FAMILIES, POINTERS, AlgorithmSettings, as_text, generate, statements
-from pbb.programs.algorithms.family import SIZES, TECHNIQUES, Family, number_lists, numbers, words
+from pbb.programs.algorithms.family import SIZES, TECHNIQUES, Family
+from pbb.programs.algorithms.sampling import number_lists, numbers, words
 from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
 from pbb.programs.program import belongs_to_base
 from pbb.programs.tracing_worker import BUILTINS
 from pbb.streams import stream
 
-REFERENCES = reference_lists.REFERENCES | reference_numbers.REFERENCES | reference_words.REFERENCES
+REFERENCES = reference_lists.REFERENCES | reference_numbers.REFERENCES
 SHORT = AlgorithmSettings()
 LONGER = AlgorithmSettings(sizes=("medium", "long"))
 BY_NAME = {family.name: family for family in FAMILIES}
@@ -61,7 +62,7 @@ def plain_python(source: str, name: str) -> Callable[..., Any]:
 
 def arguments(family: Family, choice: dict[str, Any], count: int) -> list[tuple[Any, ...]]:
     rng = stream("tests", family.name, choice)
-    return [*family.edges, *(family.sample(rng, choice) for _ in range(count))]
+    return [*family.inputs.edges, *(family.inputs.sample(rng, choice) for _ in range(count))]
 
 
 def called(function: Callable[..., Any], values: tuple[Any, ...]) -> str:
@@ -70,9 +71,11 @@ def called(function: Callable[..., Any], values: tuple[Any, ...]) -> str:
 
 
 def reference_of(family: Family, choice: dict[str, Any]) -> Callable[..., Any]:
-    """The second implementation; it is given only those parameters that the English shows."""
-    shown = Template(family.problem + family.description).get_identifiers()
-    return REFERENCES[family.name]({field: value for field, value in choice.items() if field in shown})
+    """The second implementation; it is given only parameters that the English shows."""
+    rule = REFERENCES[family.name]
+    wanted = list(inspect.signature(rule).parameters)[len(family.inputs.edges[0]) :]
+    assert set(wanted) <= set(Template(f"{family.problem} {family.steps}").get_identifiers())
+    return functools.partial(rule, **{name: choice[name] for name in wanted})
 
 
 @functools.cache
@@ -85,8 +88,7 @@ def rendered(family: Family) -> list[tuple[dict[str, Any], str, str, str]]:
 
 
 def test_every_family_has_one_reference_and_no_reference_is_left_over() -> None:
-    parts = (reference_lists.REFERENCES, reference_numbers.REFERENCES, reference_words.REFERENCES)
-    assert sorted(name for part in parts for name in part) == sorted(BY_NAME)
+    assert sorted([*reference_lists.REFERENCES, *reference_numbers.REFERENCES]) == sorted(BY_NAME)
 
 
 @every_family
@@ -98,11 +100,13 @@ def test_source_agrees_with_the_reference(family: Family) -> None:
             assert called(function, point) == called(reference, point), (source, problem, point)
 
 
-def test_stored_outputs_agree_with_the_reference(programs: list[Program]) -> None:
+def test_stored_outputs_agree_with_the_reference_and_end_their_traces(programs: list[Program]) -> None:
     for program in programs:
         reference = reference_of(family_of(program), program.made_by["choice"])
         for text, execution in zip(program.inputs, program.executions, strict=True):
             assert execution.output == repr(reference(*values(text))), (program, text)
+            assert execution.trace[-1].startswith("return ")
+            assert execution.trace[-1].removeprefix("return ").rsplit(" = ", 1)[-1] == execution.output
 
 
 @every_family
@@ -120,7 +124,7 @@ def test_no_two_programs_of_a_family_do_the_same(family: Family) -> None:
 
 
 def test_references_use_nothing_of_pbb() -> None:
-    for module in (reference_lists, reference_numbers, reference_words):
+    for module in (reference_lists, reference_numbers):
         text = Path(str(module.__file__)).read_text(encoding="utf-8")
         assert not re.search(r"import pbb|from pbb|\beval\(|\bexec\(", text)
 
@@ -133,7 +137,7 @@ def test_there_are_enough_families_and_every_technique_has_some() -> None:
     assert len(BY_NAME) == len(FAMILIES)
     assert {family.technique for family in FAMILIES} == set(TECHNIQUES)
     assert {family.size for family in FAMILIES} == set(SIZES)
-    kinds = Counter(type(family.edges[0][0]).__name__ for family in FAMILIES)
+    kinds = Counter(type(family.inputs.edges[0][0]).__name__ for family in FAMILIES)
     assert min(kinds["int"], kinds["list"], kinds["str"]) >= 20
 
 
@@ -194,35 +198,41 @@ def test_results_are_no_bools_and_every_edge_is_an_input(family: Family) -> None
     for point in arguments(family, choice, 20):
         assert type(function(*copy.deepcopy(point))) in (int, str, list, dict)
     (program,) = generate(AlgorithmSettings(sizes=SIZES, families=(family.name,)), 1, "edges")
-    assert list(program.inputs[: len(family.edges)]) == list(map(as_text, family.edges))
+    assert list(program.inputs[: len(family.inputs.edges)]) == list(map(as_text, family.inputs.edges))
     assert len(set(program.inputs)) == len(program.inputs) == 12
 
 
 def test_a_family_says_what_is_wrong_with_it() -> None:
     good = BY_NAME["digits read in another base"]
-    for change, message in {
-        "technique='magic' is not valid; valid: one of": {"technique": "magic"},
-        "size='tiny' is not valid; valid: one of": {"size": "tiny"},
-        "parameters={'k': ()} is not valid; valid: one value": {"parameters": {"k": ()}},
-        "problem='Add n and $k.' is not valid; valid: no punctuation": {"problem": "Add n and $k."},
-        "description='It adds.' is not valid; valid: starts with": {"description": "It adds."},
-        "problem='Add n' is not valid; valid: names parameter": {"problem": "Add n"},
-        "source='def $NAME(n): return n + $q' is not valid; valid: fields of": {
-            "source": "def $NAME(n): return n + $q"
-        },
-    }.items():
-        with pytest.raises(ValueError, match=re.escape(f"family {good.name!r}: {change}")):
-            replace(good, **message)
+    for change, message in (
+        ({"technique": "magic"}, "technique='magic' is not valid; valid: one of"),
+        ({"size": "tiny"}, "size='tiny' is not valid; valid: one of"),
+        ({"parameters": {"k": ()}}, "parameters={'k': ()} is not valid; valid: one value or more for 'k'"),
+        (
+            {"parameters": {"k, m": ((1, 2), (3,))}},
+            "is not valid; valid: one value or more for 'k, m', each with 2 parts",
+        ),
+        ({"problem": "Add n and $k."}, "problem='Add n and $k.' is not valid; valid: no punctuation"),
+        ({"steps": "add"}, "steps='add' is not valid; valid: a full stop at the end"),
+        ({"problem": "Add n"}, "problem='Add n' is not valid; valid: names parameter 'k'"),
+        ({"source": "n + $k"}, "source='n + $k' is not valid; valid: starts with"),
+        (
+            {"source": "def $NAME(n): return n + $q"},
+            "source='def $NAME(n): return n + $q' is not valid; valid: fields of",
+        ),
+    ):
+        with pytest.raises(ValueError, match=re.escape(f"family {good.name!r}: ") + ".*" + re.escape(message)):
+            replace(good, **change)
 
 
 def test_samplers_keep_their_bounds() -> None:
     rng = stream("tests", "samplers")
     for _ in range(200):
-        assert all(3 <= n <= 7 for n in numbers(3, 7, count=2)(rng, {}))
-        (drawn,) = number_lists(1, 4, shortest=1, longest=3)(rng, {})
+        assert 3 <= numbers(3, 7).sample(rng, {})[0] <= 7
+        (drawn,) = number_lists(1, 4, shortest=1, longest=3).sample(rng, {})
         assert len(drawn) in (1, 2, 3)
         assert set(drawn) <= {1, 2, 3, 4}
-        (word,) = words("ab", shortest=2, longest=3)(rng, {})
+        (word,) = words("ab", shortest=2, longest=3).sample(rng, {})
         assert re.fullmatch("[ab]{2,3}", word)
 
 
@@ -241,14 +251,6 @@ def test_programs_are_unique_and_families_take_turns(short: list[Program]) -> No
         assert "NAME" not in program.source + program.description + program.problem
         assert program.domain == "algorithms"
         assert program.statements == statements(program.source) <= 4
-
-
-def test_traces_end_with_the_output(programs: list[Program]) -> None:
-    for program in programs:
-        for execution in program.executions:
-            last = execution.trace[-1]
-            assert last.startswith("return ")
-            assert last.removeprefix("return ").rsplit(" = ", 1)[-1] == execution.output, (program, execution)
 
 
 def test_no_constant_guess_does_well(programs: list[Program], short: list[Program]) -> None:
