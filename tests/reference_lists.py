@@ -16,14 +16,12 @@ from typing import Any
 
 PICK: dict[str, Callable[..., Any]] = {"largest": max, "larger": max, "largest number": max, "sum": sum}
 PICK |= {"smallest": min, "smaller": min, "smallest number": min}
-BY: dict[str, Callable[[int, int], int]] = {  # how much the first number is ... the second
-    "above": lambda x, y: x - y,
-    "below": lambda x, y: y - x,
-    "away from": lambda x, y: abs(x - y),
-}
+# By how much a number is above, below, away from another.
+BY = {"above": lambda x, y: x - y, "below": lambda x, y: y - x, "away from": lambda x, y: abs(x - y)}
 
 
 def repeated(step: Callable[[Any], Any], start: Any, n: int) -> Any:
+    """What `start` becomes by `n` steps."""
     return reduce(lambda now, _: step(now), range(n), start)
 
 
@@ -48,13 +46,6 @@ def best_without_neighbours(a: list[int], k: int, c: int) -> int:
         return sum(x + k if now else 0 if after else c for x, now, after in zip(a, way, [*way, 0][1:], strict=True))
 
     return max(map(given, apart(len(a))))
-
-
-def longest_chains(a: list[int], k: int, words: str) -> list[int]:
-    def fits(chain: tuple[int, ...]) -> bool:
-        return all(BY[words](y, x) >= k for x, y in pairwise(chain))
-
-    return [max(len(some) + 1 for some in sublists(a[:i]) if fits((*some, x))) for i, x in enumerate(a)]
 
 
 def cheapest_along(a: list[int], s: int, k: int) -> int:
@@ -124,13 +115,9 @@ def runs(text: str) -> list[str]:
 
 
 def runs_counted(s: str, words: str) -> str:
-    def written(run: str, part: str) -> str:
-        if part == "its letter":
-            return run[0]
-        (number,) = map(int, re.findall(r"\d+", part))
-        return str(number * len(run) if "times" in part else number + len(run))
-
-    return "".join(written(run, part) for run in runs(s) for part in words.split(" and "))
+    number, letter_last = int(re.findall(r"\d+", words)[0]), words.endswith("its letter")
+    lengths = [str(number * len(run) if "times" in words else number + len(run)) for run in runs(s)]
+    return "".join(n + run[0] if letter_last else run[0] + n for n, run in zip(lengths, runs(s), strict=True))
 
 
 def change_cost(s: str, t: str, k: int, m: int) -> int:
@@ -163,10 +150,6 @@ def meetings(v: list[list[int]], s: int, k: int) -> list[int]:
     return [min(left)[1], *meetings(v, min(left)[0] + k, k)] if left else []
 
 
-def depth(s: str) -> int:
-    return s.count("(") - s.count(")")
-
-
 def after_numbers(s: str, k: int, m: int) -> int:
     def result(found: re.Match[str]) -> str:
         x, y = int(found[1]), int(found[2])
@@ -186,11 +169,9 @@ def undone(a: list[int], u: int, c: int, k: int) -> list[int]:
 def biscuits(a: list[int], b: list[int], k: int, c: int) -> list[int]:
     """As many children as can be get one, those with the smallest numbers, from the largest biscuits."""
     a, b = sorted(a), sorted(b)
-
-    def enough(fed: int) -> bool:
-        return all(x + k <= y for x, y in zip(a, b[len(b) - fed :], strict=False))
-
-    return [x + c for x in a[max(filter(enough, range(min(len(a), len(b)) + 1))) :]]
+    counts = range(min(len(a), len(b)) + 1)
+    fed = max(n for n in counts if all(map(lambda x, y: x + k <= y, a, b[len(b) - n :])))
+    return [x + c for x in a[fed:]]
 
 
 def pause_times(s: str, k: int, m: int) -> list[int]:
@@ -212,14 +193,10 @@ TAKEN: dict[str, Callable[[Any], Any]] = {  # letters of a word, or parts or wor
     "the last": lambda a: a[-1:],
     "the last two": lambda a: a[-2:],
 }
-IN_ORDER: dict[str, Callable[[list[int]], list[int]]] = {
-    "in their order": list,
-    "the smallest first": sorted,
-    "the largest first": lambda a: sorted(a, reverse=True),
-}
-CHANGED: dict[str, Callable[[str], str]] = {
+IN_ORDER = {"in their order": list, "the smallest first": sorted, "the largest first": lambda a: sorted(a)[::-1]}
+HOW = {
     "write big": str.upper,
-    "write twice": lambda c: c + c,
+    "write twice": lambda c: c * 2,
     "put x in place of": lambda c: "x",
     "leave out": lambda c: "",
 }
@@ -265,7 +242,10 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     # Chains.
     "best without neighbours": best_without_neighbours,
     "best stretch with a toll": lambda a, k, m: m * max(map(sum, [[], *stretches([x - k for x in a])])),
-    "longest chain up to each number": longest_chains,
+    "longest chain up to each number": lambda a, k, words: [
+        max(len(some) + 1 for some in sublists(a[:i]) if all(BY[words](z, y) >= k for y, z in pairwise((*some, x))))
+        for i, x in enumerate(a)
+    ],
     "cheapest way along a list": cheapest_along,
     "sums that fit": lambda a, s, k: sorted({t for some in sublists(a) if (t := s + sum(some)) <= k}),
     "ways to make each sum": ways_to_sum,
@@ -319,7 +299,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "walk on a line": lambda steps, s, k, m: s + k * steps.count("R") - m * (len(steps) - steps.count("R")),
     "jumps along a ring": lambda a, k, c: c * a[i := reduce(lambda i, _: i + a[i % len(a)], range(k), 0) % len(a)] + i,
     "table turned": lambda m, words, c: [
-        [x + c for x in column][:: {"from top to bottom": 1, "from bottom to top": -1}[words]]
+        [x + c for x in column[:: {"from top to bottom": 1, "from bottom to top": -1}[words]]]
         for column in zip(*m, strict=True)
     ],
     "columns of a table": lambda m, words, k, c: [k * PICK[words]([row[i] for row in m]) + c for i in range(len(m[0]))],
@@ -345,7 +325,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "runs cut short": lambda s, k, x: "".join(run[:k] for run in runs(s)) + x,
     "different pieces": lambda s, k, x: x.join(sorted({*stretches(s, k)})),
     "letters changed in turn": lambda s, words, k, r: "".join(
-        CHANGED[words](c) if (i - r) % k == 0 else c for i, c in enumerate(s)
+        HOW[words](c) if (i - r) % k == 0 else c for i, c in enumerate(s)
     ),
     "parts turned around": lambda s, sep, words, join: join.join(taken(words, s.split(sep))),
     "letters and counts unpacked": lambda s, k, x: x.join(c * (int(n) + k) for c, n in re.findall(r"(.)(\d)", s)),
@@ -377,7 +357,9 @@ REFERENCES: dict[str, Callable[..., Any]] = {
     "points in and out": lambda a, p, low, high, q: sum(p if x in range(low, high + 1) else -q for x in a),
     "meetings that fit": meetings,
     # Stacks.
-    "depth of brackets": lambda s, k, m: k * max(depth(s[:n]) for n in range(len(s) + 1)) + m * depth(s),
+    "depth of brackets": lambda s, k, m: (
+        k * max(s[:n].count("(") - s[:n].count(")") for n in range(len(s) + 1)) + m * (s.count("(") - s.count(")"))
+    ),
     "neighbours that cancel": lambda s, p, q, x: repeated(lambda s: re.sub(f"{p}|{q}", "", s, count=1), s, len(s)) + x,
     "next number that is far enough": lambda a, words, k, d: [
         next((y for y in a[i:] if BY[words](y, x) > k), d) for i, x in enumerate(a)
@@ -395,9 +377,7 @@ REFERENCES: dict[str, Callable[..., Any]] = {
         c,
     ],
     "letters rubbed out": lambda s, d, k, m: repeated(
-        lambda text: re.sub(f"[^{d}]{{0,{k}}}{d}", "", text, count=1),
-        "".join(c if c == d else c * m for c in s),
-        len(s),
+        lambda t: re.sub(f"[^{d}]{{0,{k}}}{d}", "", t, count=1), "".join(c if c == d else c * m for c in s), len(s)
     ),
     "shelf of the latest": lambda a, k, c: [c * x for x in [*dict.fromkeys(reversed(a))][:k]][::-1],
     # Greedy.
