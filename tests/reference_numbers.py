@@ -1,152 +1,75 @@
 """The families over whole numbers once more, written from their problem statements alone: `REFERENCES`.
 
 Where a problem says what is wanted, this counts, lists or tries all cases in place of a formula or a clever loop, so
-that it shares no idea with the sources that it is compared with.
+that it shares no idea with the sources that it is compared with. A rule takes the arguments of a program, and the
+parameters of its family by name.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, reduce
+from itertools import accumulate, combinations, compress, count, cycle, islice, pairwise, repeat
+from itertools import combinations_with_replacement as multisets
 from typing import Any
 
-from reference_digits import REFERENCES as DIGITS
-from reference_digits import digits, repeated, upto
-
-Choice = Mapping[str, Any]
+from reference_lists import BY, apart, repeated, stretches
 
 
-def greedy_coins(n: int, coins: Sequence[int]) -> int:
-    """How many coins it takes to pay n, always with the largest that fits."""
-    count = 0
-    while n:
-        n -= max(coin for coin in coins if coin <= n)
-        count += 1
-    return count
+def upto(n: int) -> range:
+    return range(1, n + 1)
 
 
 def first(condition: Callable[[int], bool]) -> int:
     """The smallest number from 0 on that meets `condition`."""
-    return next(i for i in itertools.count() if condition(i))
+    return next(filter(condition, count()))
 
 
-def handshakes(n: int, teams: int) -> int:
-    size = [sum(player % teams == team for player in range(n)) for team in range(teams)]
-    return sum(len(list(itertools.combinations(range(players), 2))) for players in size)
+def nth(values: Iterable[int], place: int) -> int:
+    return next(islice(values, place, None))
 
 
-def hours(start: int, length: int) -> set[int]:
-    return set(range(start, start + length))
+def digits(n: int) -> list[int]:
+    return [int(digit) for digit in str(n)]
 
 
-def column_number(n: int, width: int, height: int) -> int:
-    cells = [(row, column) for row in range(height) for column in range(width)]
-    by_columns = sorted(cells, key=lambda cell: (cell[1], cell[0]))
-    return by_columns.index(cells[n])
+def in_base(n: int, base: int) -> list[int]:
+    """The digits of n, the lowest first; none for 0."""
+    return [n // base**place % base for place in range(first(lambda many: base**many > n))]
 
 
-def coins_missing(n: int, row: int, more: int) -> int:
-    laid = 0
-    for _ in range(n):
-        laid += 1
-        if laid == row:
-            laid, row = 0, row + more
-    return row - laid
+def joined(values: Iterable[int]) -> int:
+    return int("".join(map(str, values)))
 
 
-def ways_to_pay(n: int, coins: Sequence[int]) -> int:
-    """Ways to pay n with coins of 1 and `coins`, whatever their order."""
-    counts = [range(n // coin + 1) for coin in coins]
-    return sum(
-        sum(many * coin for many, coin in zip(choice, coins, strict=True)) <= n for choice in itertools.product(*counts)
-    )
+def bits(n: int) -> set[int]:
+    """The places of the bits that are set in n."""
+    return {place for place in range(n.bit_length()) if n // 2**place % 2}
 
 
-def fewest_coins(n: int, coins: Sequence[int]) -> int:
-    reached, count = {0}, 0
-    while n not in reached:
-        reached = {total + coin for total in reached for coin in coins if total + coin <= n}
-        count += 1
-    return count
+def value(places: Iterable[int]) -> int:
+    return sum(2**place for place in places)
 
 
-def ordered_ways(n: int, parts: Sequence[int]) -> int:
+def flipped(n: int, k: int) -> int:
+    return value(bits(n) ^ bits(k))
+
+
+def greedy_coins(n: int, *coins: int) -> int:
+    """How many coins it takes to pay n, always with the largest that fits."""
+    return 1 + greedy_coins(n - max(coin for coin in coins if coin <= n), *coins) if n else 0
+
+
+@cache
+def ordered_ways(n: int, *parts: int) -> int:
     """Ordered sums of `parts` that give n; a part listed twice comes in two styles."""
-
-    @functools.cache
-    def ways(rest: int) -> int:
-        return 1 if rest == 0 else sum(ways(rest - part) for part in parts if part <= rest)
-
-    return ways(n)
+    return 1 if n == 0 else sum(ordered_ways(n - part, *parts) for part in parts if part <= n)
 
 
 def best_apart(worth: Sequence[int]) -> int:
     """The largest sum of values of which no two are neighbours."""
-    choices = itertools.product((0, 1), repeat=len(worth))
-    fine = (choice for choice in choices if (1, 1) not in itertools.pairwise(choice))
-    return max(sum(itertools.compress(worth, choice)) for choice in fine)
-
-
-def best_stretch(worth: Sequence[int]) -> int:
-    places = range(len(worth) + 1)
-    return max(sum(worth[i:j]) for i in places for j in places if i <= j)
-
-
-def cheapest_crossing(tolls: Sequence[int]) -> int:
-    def cost(place: int) -> int:
-        if place >= len(tolls):
-            return 0
-        return (tolls[place] if place >= 0 else 0) + min(cost(place + 1), cost(place + 2))
-
-    return cost(-1)
-
-
-def bounced(place: int, wall: int, steps: int) -> int:
-    way = 1
-    for _ in range(steps):
-        if not 0 <= place + way <= wall:
-            way = -way
-        place += way
-    return place
-
-
-def bottles(n: int, k: int, g: int) -> int:
-    drunk = empty = n
-    while empty >= k:
-        empty += g - k
-        drunk += g
-    return drunk
-
-
-def days_in_well(depth: int, up: int, down: int) -> int:
-    height, days = 0, 0
-    while True:
-        height, days = height + up, days + 1
-        if height >= depth:
-            return days
-        height -= down
-
-
-def walkers(n: int, p: int, q: int) -> tuple[int, int]:
-    minutes = first(lambda t: p * t >= n - q * t)
-    return p * minutes, n - q * minutes
-
-
-def last_child(n: int, k: int, s: int) -> int:
-    circle = [s + i for i in range(n)]
-    while len(circle) > 1:
-        for _ in range(k - 1):
-            circle.append(circle.pop(0))
-        circle.pop(0)
-    return circle[0]
-
-
-def snake(n: int, width: int) -> tuple[int, int]:
-    rows = range(n // width + 1)
-    order = [(row, column) for row in rows for column in (range(width) if row % 2 == 0 else range(width)[::-1])]
-    return order[n]
+    return max(sum(compress(worth, way)) for way in apart(len(worth)))
 
 
 def cost_to_nothing(n: int, k: int, p: int, q: int) -> int:
@@ -158,57 +81,24 @@ def cost_to_nothing(n: int, k: int, p: int, q: int) -> int:
     return cost
 
 
-def robot(n: int, k: int) -> tuple[int, int]:
-    steps, way = [0, 0], 0
-    for digit in digits(n):
-        if digit > k:
-            way = 1 - way
-        else:
-            steps[way] += digit
-    return steps[0], steps[1]
-
-
-def terms(start: int, p: int, q: int) -> Iterator[int]:
-    while True:
-        yield start
-        start = p * start + q
-
-
-def stack_of_plates(n: int, s: int, k: int) -> int:
-    while s * k <= n:
-        s *= k
-    return s
-
-
-def sheet(a: int, b: int) -> int:
-    """How many squares are cut from a sheet of a by b."""
-    squares = 0
-    while a and b:
-        a, b = max(a, b) - min(a, b), min(a, b)
-        squares += 1
-    return squares
+def squares_cut(a: int, b: int) -> int:
+    return 1 + squares_cut(max(a, b) - min(a, b), min(a, b)) if a and b else 0
 
 
 def prime_factors(n: int) -> list[int]:
-    if n == 1:
-        return []
-    d = next(d for d in range(2, n + 1) if n % d == 0)
-    return [d, *prime_factors(n // d)]
+    d = next((d for d in range(2, n + 1) if n % d == 0), None)
+    return [d, *prime_factors(n // d)] if d else []
 
 
-def grown(start: Sequence[int], n: int, step: Callable[[list[int]], int]) -> int:
-    row = list(start)
-    for _ in range(n):
-        row.append(step(row))
-    return row[-1]
+def paired_digits(n: int, p: int, q: int) -> int:
+    low, high = sorted(digits(n)), sorted(digits(n), reverse=True)
+    half, rest = divmod(len(low), 2)
+    return p * (sum(high[:half]) - sum(low[:half])) + q * low[half] * rest
 
 
 def reachable(x: int, n: int, p: int, q: int) -> set[int]:
     """All points that n moves can lead to."""
-    points = {x}
-    for _ in range(n):
-        points = {point + p for point in points} | {2 * point - q for point in points}
-    return points
+    return repeated(lambda points: {move for point in points for move in (point + p, 2 * point - q)}, {x}, n)
 
 
 SUMMED: dict[str, Callable[[int], int]] = {
@@ -218,113 +108,117 @@ SUMMED: dict[str, Callable[[int], int]] = {
     "i times i times i": lambda i: i**3,
     "2 to the power i": lambda i: 1 << i,
 }
+CHOSEN = {"all different": combinations, "where one may be chosen again": multisets}
 
-
-REFERENCES: dict[str, Callable[[Choice], Callable[..., Any]]] = {
-    **DIGITS,
-    "multiples of either": lambda c: lambda n: len([i for i in upto(n) if i % c["p"] == 0 or i % c["q"] == 0]),
-    "points for multiples": lambda c: (
-        lambda n: sum((i % c["p"] == 0) * c["u"] + (i % c["q"] == 0) * c["v"] for i in upto(n))
+REFERENCES: dict[str, Callable[..., Any]] = {
+    # Amounts.
+    "multiples of either": lambda n, p, q: len([i for i in upto(n) if i % p == 0 or i % q == 0]),
+    "points for multiples": lambda n, p, q, u, v: sum((i % p == 0) * u + (i % q == 0) * v for i in upto(n)),
+    "sum of three quotients": lambda n, p, q, r: sum(i % d == 0 for i in upto(n) for d in (p, q, r)),
+    "sum of three remainders": lambda n, p, q, r: sum(n - max(range(0, n + 1, d)) for d in (p, q, r)),
+    "sum of those that divide": lambda n, p, q, r: sum(d for d in (p, q, r) if n in range(0, n + 1, d)),
+    "coins of three kinds": lambda n, p, q: greedy_coins(n, p, q, 1),
+    "boats and free seats": lambda n, k, cost: (b := first(lambda b: b * k >= n)) * cost + b * k - n,
+    "multiples count as themselves": lambda n, k, c: sum(c if i % k else i for i in upto(n)),
+    "pairs within even teams": lambda n, k, c: c * sum(math.comb(len(range(i, n, k)), 2) for i in range(k)),
+    "price that rises": lambda n, p, t, q: sum(p + (q if i > t else 0) for i in upto(n)),
+    "ways to choose": lambda n, k, words, m: len(list(CHOSEN[words](range(n), k))) % m,
+    "overlap of two intervals": lambda a, b, p, q: len({*range(a, a + p)} & {*range(b, b + q)}),
+    "span of two intervals": lambda a, b, p, q: (hours := sorted((a, b, a + p, b + q)))[-1] - hours[0],
+    "fine outside an interval": lambda n, low, high, u, v: len(range(n, low)) * u + len(range(high, n)) * v,
+    "numbers with a small remainder": lambda n, m, r: nth((i for i in count() if i % m < r), n),
+    "table read by columns": lambda n, w, h: [row * w + i for i in range(w) for row in range(h)].index(n),
+    "coins of four kinds": lambda n, p, q, r, w: greedy_coins(n, p, q, r, 1) * w,
+    "rows that grow": lambda n, s, k: next(t for t in accumulate(count(s, k)) if t > n) - n,
+    # Bits.
+    "flipped bits plus a shift": lambda n, k, s: flipped(n, k) + n // 2**s,
+    "shared bits plus joined bits": lambda n, p, q: value(bits(n) & bits(p)) + value(bits(n) | bits(q)),
+    "lowest set bit": lambda n, k, m: (n + k * (2 ** min(bits(n)) if n else 0)) % m,
+    "gray code": lambda n, s, k: flipped(value(i for i in range(n) if (i in bits(n)) != (i + s in bits(n))), k),
+    "bits turned round": lambda n, w, k: int((text := f"{n:0{w}b}")[k:] + text[:k], 2),
+    "exclusive or over a range": lambda a, b, k, w: reduce(flipped, (w * i for i in range(a, b + 1)), k),
+    "bits in one or in both": lambda a, b, p, q: p * value(bits(a) ^ bits(b)) + q * value(bits(a) & bits(b)),
+    "places of set bits": lambda n, s, k: sum(s + k * place for place in bits(n)),
+    "two bits swapped": lambda n, i, j, c: value({i: j, j: i}.get(place, place) for place in bits(n)) + c,
+    "bits backwards": lambda n, w, k: flipped(int(f"{n:0{w}b}"[::-1], 2), k),
+    "bits of two numbers in turn": lambda a, b, k: value([2 * i for i in bits(a)] + [2 * i + 1 for i in bits(b)]) + k,
+    "runs of ones": lambda n, k, c: c + sum(k * i for run in f"{n:b}".split("0") for i in upto(len(run))),
+    # Digits.
+    "digits read in another base": lambda n, k, m: sum(d * k**i for i, d in enumerate(digits(n)[::-1])) % m,
+    "digits above a limit": lambda n, k, w: sum(len(range(k, d)) for d in digits(n)) * w,
+    "alternating digit sum": lambda n, k, m: sum(d * (-1) ** i for i, d in enumerate([k, *digits(n)][::-1])) % m,
+    "product of raised digits": lambda n, k, m: math.prod(d + k for d in digits(n)) % m,
+    "distance of digits to a centre": lambda n, k, w: sum(max(d, k) - min(d, k) for d in digits(n)) * w,
+    "every digit replaced": lambda n, k, c: joined(str(k * d + c)[-1] for d in digits(n)),
+    "digits held within a bound": lambda n, k, words: joined(k if BY[words](d, k) > 0 else d for d in digits(n)),
+    "number and its mirror": lambda n, p, q: abs(p * joined(digits(n)[::-1]) - q * n),
+    "largest and smallest digit": lambda n, p, q: p * max(digits(n)) - q * min(digits(n)),
+    # Splitting takes b - 1 away for each one of the quotient.
+    "repeated digit folding": lambda n, k, b: (n * k - 1) % (b - 1) + 1 if n else 0,
+    "tens and last digit mixed": lambda x, n, p, q: repeated(
+        lambda x: p * int(str(x)[:-1] or 0) + q * int(str(x)[-1]), x, n
     ),
-    "sum of three quotients": lambda c: lambda n: sum(i % c[d] == 0 for i in upto(n) for d in "pqr"),
-    "sum of three remainders": lambda c: lambda n: sum(n - max(range(0, n + 1, c[d])) for d in "pqr"),
-    "sum of those that divide": lambda c: lambda n: sum(c[d] for d in "pqr" if n in range(0, n + 1, c[d])),
-    "coins of three kinds": lambda c: lambda n: greedy_coins(n, (c["p"], c["q"], 1)),
-    "boats and free seats": lambda c: (
-        lambda n: next(boats * c["cost"] + boats * c["k"] - n for boats in itertools.count() if boats * c["k"] >= n)
-    ),
-    "multiples count as themselves": lambda c: lambda n: sum(c["c"] if i % c["k"] else i for i in upto(n)),
-    "pairs within even teams": lambda c: lambda n: handshakes(n, c["k"]) * c["c"],
-    "price that rises": lambda c: lambda n: sum(c["p"] + (c["q"] if i > c["t"] else 0) for i in upto(n)),
-    "ways to choose": lambda c: (
-        lambda n: (
-            len(
-                list(
-                    itertools.combinations(range(n), c["k"])
-                    if c["words"] == "all different"
-                    else itertools.combinations_with_replacement(range(n), c["k"])
-                )
-            )
-            % c["m"]
-        )
-    ),
-    "overlap of two intervals": lambda c: lambda a, b: len(hours(a, c["p"]) & hours(b, c["q"])),
-    "span of two intervals": lambda c: lambda a, b: max(a + c["p"], b + c["q"]) - min(a, b),
-    "fine outside an interval": lambda c: (
-        lambda n: len(range(n, c["low"])) * c["u"] + len(range(c["high"], n)) * c["v"]
-    ),
-    "numbers with a small remainder": lambda c: (
-        lambda n: next(itertools.islice((i for i in itertools.count() if i % c["m"] < c["r"]), n, None))
-    ),
-    "table read by columns": lambda c: lambda n: column_number(n, c["w"], c["h"]),
-    "coins of four kinds": lambda c: lambda n: greedy_coins(n, (c["p"], c["q"], c["r"], 1)) * c["w"],
-    "rows that grow": lambda c: lambda n: coins_missing(n, c["s"], c["k"]),
+    "powers of digits in a base": lambda n, b, e: sum(d**e for d in in_base(n, b)),
+    "digits of one base read in another": lambda n, b, p: sum(d * p**i for i, d in enumerate(in_base(n, b))),
+    "finger travel over a keypad": lambda n, k, c: sum(max(p) - min(p) + c for p in pairwise([k, *digits(n)])),
+    "digits paired from both ends": paired_digits,
     # Dynamic programming.
-    "ways up the stairs": lambda c: lambda n: ordered_ways(n, [1] + [c["k"]] * c["c"]) % c["m"],
-    "ways to pay": lambda c: lambda n: ways_to_pay(n, (c["p"], c["q"])) * c["w"],
-    "fewest coins": lambda c: lambda n: fewest_coins(n, (1, c["p"], c["q"])) * c["w"],
-    "digits with no two neighbours": lambda c: (
-        lambda n: best_apart([digit + c["k"] if c["words"] == "plus" else digit - c["k"] for digit in digits(n)])
+    "ways up the stairs": lambda n, k, c, m: ordered_ways(n, 1, *[k] * c) % m,
+    "ways to pay": lambda n, p, q, w: w * sum(i * p + j * q <= n for i in range(n + 1) for j in range(n + 1)),
+    "fewest coins": lambda n, p, q, w: w * first(lambda many: n in map(sum, multisets((1, p, q), many))),
+    "digits with no two neighbours": lambda n, words, k: best_apart(
+        [d + {"plus": k, "minus": -k}[words] for d in digits(n)]
     ),
-    "best stretch of digits": lambda c: lambda n: best_stretch([c["w"] * digit - c["k"] for digit in digits(n)]),
-    "cheapest way over the digits": lambda c: (
-        lambda n: c["s"] + cheapest_crossing([c["w"] * digit for digit in digits(n)])
-    ),
-    "weighted triangle": lambda c: lambda n, j: c["s"] * math.comb(n, j) * c["p"] ** j * c["q"] ** (n - j),
-    "ways to fill a sum in order": lambda c: lambda n: ordered_ways(n, (c["p"], c["q"], c["r"])) % c["m"],
+    "best stretch of digits": lambda n, w, k: max(map(sum, [[], *stretches([w * d - k for d in digits(n)])])),
+    # No two neighbours may be skipped.
+    "cheapest way over the digits": lambda n, s, w: s + w * (sum(digits(n)) - best_apart(digits(n))),
+    "weighted triangle": lambda n, j, s, p, q: s * math.comb(n, j) * p**j * q ** (n - j),
+    "ways to fill a sum in order": lambda n, p, q, r, m: ordered_ways(n, p, q, r) % m,
     # Moves.
-    "shorter way round a ring": lambda c: (
-        lambda n: min(abs(n * c["s"] - lap * c["p"]) for lap in range(n * c["s"] + 1))
+    "shorter way round a ring": lambda n, s, p: min(abs(n * s - lap * p) for lap in range(n * s + 1)),
+    "ball between two walls": lambda a, t, p, s: nth(cycle([*range(p), *range(p, 0, -1)]), a + s * t),
+    "lift with two stops": lambda a, b, k, p, c: sum(p * len(range(*sorted(way))) for way in ((a, k), (a, b))) + c,
+    "walk to a remainder": lambda n, s, p, r: next(i for i in count(n, s) if i % p == r),
+    "empty bottles traded in": lambda n, k, g: n + g * first(lambda trades: n - trades * (k - g) < k),
+    "frog in a well": lambda n, up, down, c: c * (1 + first(lambda nights: up + nights * (up - down) >= n)),
+    "two walkers meet": lambda n, p, q, c: (t := first(lambda t: p * t + q * t >= n)) * p * c + n - q * t,
+    "last one in the circle": lambda n, k, s: repeated(
+        lambda circle: (circle * k)[k : k + len(circle) - 1], [*range(s, s + n)], n - 1
+    )[0],
+    "snake through a table": lambda n, w, k: [
+        row * k + column for row in range(n + 1) for column in (reversed(range(w)) if row % 2 else range(w))
+    ][n],
+    "divide or take one away": cost_to_nothing,
+    "robot that turns": lambda n, k, p: sum(
+        d * (p, 1)[sum(turn > k for turn in digits(n)[:i]) % 2] for i, d in enumerate(digits(n)) if d <= k
     ),
-    "ball between two walls": lambda c: lambda a, t: bounced(a, c["p"], c["s"] * t),
-    "lift with two stops": lambda c: (
-        lambda a, b: (
-            (len(range(a, c["k"])) + len(range(c["k"], a)) + len(range(a, b)) + len(range(b, a))) * c["p"] + c["c"]
-        )
-    ),
-    "walk to a remainder": lambda c: lambda n: next(i for i in itertools.count(n, c["s"]) if i % c["p"] == c["r"]),
-    "empty bottles traded in": lambda c: lambda n: bottles(n, c["k"], c["g"]),
-    "frog in a well": lambda c: lambda n: days_in_well(n, c["up"], c["down"]) * c["c"],
-    "two walkers meet": lambda c: lambda n: (places := walkers(n, c["p"], c["q"]))[0] * c["c"] + places[1],
-    "last one in the circle": lambda c: lambda n: last_child(n, c["k"], c["s"]),
-    "snake through a table": lambda c: lambda n: (place := snake(n, c["w"]))[0] * c["k"] + place[1],
-    "divide or take one away": lambda c: lambda n: cost_to_nothing(n, c["k"], c["p"], c["q"]),
-    "robot that turns": lambda c: lambda n: (steps := robot(n, c["k"]))[0] * c["p"] + steps[1],
     # Number theory.
-    "remainder of a power": lambda c: lambda n: (math.prod([n] * c["e"]) + c["c"]) % c["m"],
-    "factors taken out": lambda c: lambda n: n // max(f for e in range(n) if n % (f := c["k"] ** e) == 0) * c["p"],
-    "first term that reaches a number": lambda c: (
-        lambda n: next(term for term in terms(c["s"], c["p"], c["q"]) if term >= n) - n
+    "remainder of a power": lambda n, e, c, m: (math.prod([n] * e) + c) % m,
+    "factors taken out": lambda n, k, p: n // max(k**e for e in range(n) if n % k**e == 0) * p,
+    "first term that reaches a number": lambda n, s, p, q: (
+        next(term for term in accumulate(repeat(s), lambda term, _: p * term + q) if term >= n) - n
     ),
-    "last doubling within a number": lambda c: lambda n: n - stack_of_plates(n, c["s"], c["k"]),
-    "smallest number whose square form is enough": lambda c: (
-        lambda n: min(cost for r in range(n + 1) if (cost := c["p"] * r**2 + c["q"] * r) >= n) - n
+    "last doubling within a number": lambda n, s, k: n - max([s, *(s * k**e for e in range(n) if s * k**e <= n)]),
+    "smallest number whose square form is enough": lambda n, p, q: (
+        min(form for r in range(n + 1) if (form := p * r**2 + q * r) >= n) - n
     ),
-    "least common multiple": lambda c: lambda n: math.lcm(c["k"], n) + c["c"],
-    "squares cut from a sheet": lambda c: lambda n: sheet(c["k"], n) * c["w"],
-    "quotients all the way down": lambda c: lambda n: sum(n // c["k"] ** times for times in range(1, n + 1)) + c["s"],
-    "numbers of a kind in a range": lambda c: (
-        lambda a, b: sum(i for i in range(a, b + 1) if sum(digits(i)) % c["m"] == c["r"])
-    ),
-    "sum of prime factors": lambda c: lambda n: c["w"] * sum(prime_factors(n)) + c["s"],
-    "search by halving": lambda c: lambda n: c["w"] * first(lambda r: c["p"] * r**2 + c["q"] * r >= n) + n,
+    "least common multiple": lambda n, k, c: math.lcm(k, n) + c,
+    "squares cut from a sheet": lambda n, k, w: squares_cut(k, n) * w,
+    "quotients all the way down": lambda n, k, s: sum(n // k**times for times in upto(n)) + s,
+    "numbers of a kind in a range": lambda a, b, m, r: sum(i for i in range(a, b + 1) if sum(digits(i)) % m == r),
+    "sum of prime factors": lambda n, w, s: w * sum(prime_factors(n)) + s,
+    "search by halving": lambda n, p, q, w: w * first(lambda r: p * r**2 + q * r >= n) + n,
     # Sequences.
-    "multiply, add and wrap": lambda c: lambda x, n: repeated(lambda x: (c["p"] * x + c["q"]) % c["m"], x, n),
-    "squares that wrap": lambda c: lambda x, n: repeated(lambda x: (x**2 + c["c"]) % c["m"], x, n),
-    "jumps around a growing mark": lambda c: (
-        lambda x, n: functools.reduce(lambda x, i: max(x, c["p"] * i) - min(x, c["p"] * i) + c["q"], upto(n), x)
-    ),
-    "each term from the two before": lambda c: (
-        lambda x, n: grown((c["s"], x), n, lambda row: row[-1] + c["k"] * row[-2])
-    ),
-    "sums of three terms": lambda c: lambda x, n: grown((c["s"], c["t"], x), n, lambda row: sum(row[-3:])),
-    "shrink and refill": lambda c: lambda x, n: repeated(lambda x: x // c["p"] + c["q"], x, n),
-    "interest and savings": lambda c: lambda x, n: repeated(lambda x: x + x // c["k"] + c["d"], x, n),
-    "halve or grow": lambda c: lambda x, n: repeated(lambda x: c["p"] * x + c["q"] if x % 2 else x // 2, x, n),
-    "most points in some moves": lambda c: lambda x, n: max(reachable(x, n, c["p"], c["q"])),
-    "fewest points in some moves": lambda c: lambda x, n: min(reachable(x, n, c["p"], c["q"])),
-    "sum over a range": lambda c: lambda a, b: sum(map(SUMMED[c["words"]], range(a, b + 1))) % c["m"],
-    "product over a range": lambda c: (
-        lambda a, b: c["s"] * math.prod(i + c["k"] for i in range(a, b + 1)) % c["m"] if a <= b else c["s"]
-    ),
+    "multiply, add and wrap": lambda x, n, p, q, m: repeated(lambda x: (p * x + q) % m, x, n),
+    "squares that wrap": lambda x, n, c, m: repeated(lambda x: (x**2 + c) % m, x, n),
+    "jumps around a growing mark": lambda x, n, p, q: reduce(lambda x, i: max(x - p * i, p * i - x) + q, upto(n), x),
+    "each term from the two before": lambda x, n, s, k: repeated(lambda t: (t[1], t[1] + k * t[0]), (s, x), n)[-1],
+    "sums of three terms": lambda x, n, s, t: repeated(lambda row: (*row[1:], sum(row)), (s, t, x), n)[-1],
+    "shrink and refill": lambda x, n, p, q: repeated(lambda x: x // p + q, x, n),
+    "interest and savings": lambda x, n, k, d: repeated(lambda x: x + x // k + d, x, n),
+    "halve or grow": lambda x, n, p, q: repeated(lambda x: p * x + q if x % 2 else x // 2, x, n),
+    "most points in some moves": lambda x, n, p, q: max(reachable(x, n, p, q)),
+    "fewest points in some moves": lambda x, n, p, q: min(reachable(x, n, p, q)),
+    "sum over a range": lambda a, b, words, m: sum(map(SUMMED[words], range(a, b + 1))) % m,
+    "product over a range": lambda a, b, s, k, m: s * math.prod(i + k for i in range(a, b + 1)) % m if a <= b else s,
 }

@@ -117,8 +117,8 @@ def as_text(arguments: Sequence[object]) -> str:
 def _candidates(entry: _Entry, count: int, *key: object) -> list[str]:
     """Return different inputs: the family's edge cases, then `count` draws (repeats left out)."""
     rng = stream(*key, "inputs", entry.normal)
-    drawn = (entry.family.sample(rng, entry.choice) for _ in range(count))
-    return list(dict.fromkeys(map(as_text, itertools.chain(entry.family.edges, drawn))))
+    drawn = (entry.family.inputs.sample(rng, entry.choice) for _ in range(count))
+    return list(dict.fromkeys(map(as_text, itertools.chain(entry.family.inputs.edges, drawn))))
 
 
 def _chosen(entry: _Entry, inputs: Sequence[str], outputs: Sequence[str], count: int) -> list[int]:
@@ -126,7 +126,7 @@ def _chosen(entry: _Entry, inputs: Sequence[str], outputs: Sequence[str], count:
 
     Small problems give 0 and 1 more often than not; inputs are chosen for variety, so that guessing these does not pay.
     """
-    edges = len(set(map(as_text, entry.family.edges)))
+    edges = len(set(map(as_text, entry.family.inputs.edges)))
     chosen, rest = list(range(edges)), list(range(edges, len(inputs)))
     seen = Counter(outputs[:edges])
     while rest and len(chosen) < count:

@@ -6,13 +6,15 @@ A family module lists its families in a tuple ``FAMILIES``; `pbb.programs.algori
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
-import random
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
 from typing import Any
+
+from pbb.programs.algorithms.sampling import Choice, Inputs
 
 TECHNIQUES = (
     *("two pointers", "prefix sums", "counting", "greedy", "dynamic programming", "digits", "intervals", "stacks"),
@@ -20,43 +22,39 @@ TECHNIQUES = (
 )
 SIZES = ("short", "medium", "long")
 
-Choice = Mapping[str, Any]
-Sampler = Callable[[random.Random, Choice], tuple[Any, ...]]
-
 
 @dataclass(frozen=True, eq=False)
 class Family:
     """One problem, with parameters left open.
 
-    `source`, `problem` and `description` are texts of `string.Template` with fields ``$NAME`` (not in the problem) and
-    one for each parameter, which is written with ``str``: quotes around a text belong to the template. Indentation
-    and line breaks are free: the source is laid out by `ast.unparse`, and other texts become one line.
+    `problem`, `steps` and `source` are texts of `string.Template` with a field for each parameter, which is written
+    with ``str``: quotes around a text belong to the template. Line breaks in `problem` and `steps` are free.
 
     Attributes:
         name: such as ``"pairs with a given difference"``; no two families share one.
         technique: one of `TECHNIQUES`.
         size: ``"short"`` (at most 4 statements, no nested loop, at most 8 trace lines on a small input),
             ``"medium"`` (at most 8 statements, no nested loop) or ``"long"``.
-        source: one function ``def $NAME(...)`` that does not call itself (a trace has to end with the result), with
-            the builtins of `tracing_worker` and methods only. It gives no bool, and never fails on its inputs.
         problem: one or two short sentences that name the arguments and say what to compute for all parameters, so that
             they identify the program; a capital first, no punctuation last.
-        description: the same step by step, equivalent to the source: ``"$NAME of n: ..."``, a full stop last.
-        parameters: for each, the values it may take. A value is a literal, or a mapping of field names to literals that
-            are chosen together, such as ``{"op": ">", "words": "above"}``; the parameter's own name is then no field.
-        sample: draws one argument tuple: small numbers, short lists and words, 12 different ones or more.
-        edges: argument tuples that are always among the inputs: zero, one element, ties, nothing.
+        steps: the same step by step, equivalent to the source, a full stop last; what they are steps of ("Blorp of n:")
+            is put in front.
+        source: one function that does not call itself (a trace has to end with the result), with the builtins of
+            `tracing_worker` and methods only. It gives no bool, and never fails on its inputs. Its first line starts
+            with ``def $NAME(``; the body may be indented at will, since `ast.unparse` lays it out.
+        parameters: the values that each field may take. Fields that are chosen together share an entry, with a tuple
+            for each choice: ``{"op, words": ((">", "above"), ("<", "below")), "k": (2, 3)}``.
+        inputs: how argument tuples are drawn, and which are always among the inputs.
     """
 
     name: str
     technique: str
     size: str
-    source: str
     problem: str
-    description: str
+    steps: str
+    source: str
     parameters: Mapping[str, Sequence[Any]]
-    sample: Sampler
-    edges: tuple[tuple[Any, ...], ...]
+    inputs: Inputs
 
     def __post_init__(self) -> None:
         def check(name: str, fine: bool, valid: str) -> None:
@@ -65,45 +63,40 @@ class Family:
 
         check("technique", self.technique in TECHNIQUES, f"one of {TECHNIQUES}")
         check("size", self.size in SIZES, f"one of {SIZES}")
-        check("parameters", all(self.parameters.values()), "one value or more for each parameter")
-        check("problem", self.problem.strip()[-1:] not in tuple(".?!:;,"), "no punctuation at the end")
-        check("description", self.description.split()[:2] == ["$NAME", "of"], 'starts with "$NAME of"')
+        check("problem", self.problem[-1:] not in tuple(".?!:;,"), "no punctuation at the end")
+        check("steps", self.steps.endswith("."), "a full stop at the end")
+        check("source", self.source.startswith("def $NAME("), 'starts with "def $NAME("')
+        for names, values in self.parameters.items():
+            fields = names.split(", ")
+            fit = all(len(fields) == 1 or len(value) == len(fields) for value in values)
+            check("parameters", bool(values) and fit, f"one value or more for {names!r}, each with {len(fields)} parts")
         known = {"NAME", *next(self.programs())}
-        for name in ("source", "problem", "description"):
+        for name in ("source", "problem", "steps"):
             used = set(Template(getattr(self, name)).get_identifiers())
             check(name, used <= known, f"fields of {sorted(known)}, not {sorted(used - known)}")
-            for parameter, values in self.parameters.items():
-                fields = set(values[0]) if isinstance(values[0], Mapping) else {parameter}
-                check(name, bool(fields & used), f"names parameter {parameter!r} by one of {sorted(fields)}")
+            for names in self.parameters:
+                check(name, bool({*names.split(", ")} & used), f"names parameter {names!r}, or one of these")
 
     def programs(self) -> Iterator[dict[str, Any]]:
         """Yield every choice of parameters: the value of each field of the templates, ``$NAME`` apart."""
         for values in itertools.product(*self.parameters.values()):
             choice: dict[str, Any] = {}
-            for parameter, value in zip(self.parameters, values, strict=True):
-                choice |= value if isinstance(value, Mapping) else {parameter: value}
+            for names, value in zip(self.parameters, values, strict=True):
+                choice |= zip(names.split(", "), value, strict=True) if ", " in names else {names: value}
             yield choice
 
     def render(self, name: str, choice: Choice) -> tuple[str, str, str]:
         """Return (source, problem, description) of the program called `name` with the parameters of `choice`."""
-        fields = {"NAME": name, **choice}
-        source = Template(textwrap.dedent(self.source)).substitute(fields)
-        problem, description = (
-            " ".join(Template(t).substitute(fields).split()) for t in (self.problem, self.description)
+        head, _, body = self.source.partition("\n")
+        source, problem, steps = (
+            Template(text).substitute(choice, NAME=name)
+            for text in (f"{head}\n{textwrap.indent(textwrap.dedent(body), '    ')}", self.problem, self.steps)
         )
-        return ast.unparse(ast.parse(source)), problem, description
+        tree = ast.parse(source)
+        arguments = " and ".join(argument.arg for argument in tree.body[0].args.args)  # type: ignore[attr-defined]
+        return ast.unparse(tree), " ".join(problem.split()), f"{name} of {arguments}: {' '.join(steps.split())}"
 
 
-def numbers(low: int, high: int, count: int = 1) -> Sampler:
-    """Return a sampler of `count` whole numbers from `low` to `high`."""
-    return lambda rng, choice: tuple(rng.randint(low, high) for _ in range(count))
-
-
-def number_lists(low: int = 0, high: int = 9, shortest: int = 2, longest: int = 5) -> Sampler:
-    """Return a sampler of one list of whole numbers from `low` to `high`."""
-    return lambda rng, choice: ([rng.randint(low, high) for _ in range(rng.randint(shortest, longest))],)
-
-
-def words(letters: str = "abcde", shortest: int = 2, longest: int = 6) -> Sampler:
-    """Return a sampler of one word over `letters`; fewer letters make repeats likely."""
-    return lambda rng, choice: ("".join(rng.choices(letters, k=rng.randint(shortest, longest))),)
+def family(name: str, technique: str, size: str) -> Callable[..., Family]:
+    """Return what makes the `Family` called `name` of its other attributes."""
+    return functools.partial(Family, name, technique, size)
