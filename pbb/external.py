@@ -5,7 +5,8 @@
 
 A line of a stage's file is ``{"messages": [...]}``, which finetuning services, `datasets` and TRL's command line take.
 The manifest says which stages each experiment is trained on, in which order, and what is asked after which of them.
-One pass over a file, in its order, is our own budget: epochs are written out, each with prompts of its own.
+One pass over a file, in its order, is our own budget: epochs are written out, each with prompts of its own. Loss
+belongs on the assistant's messages alone (in TRL: ``--assistant_only_loss true``, if the chat template marks them).
 """
 
 from __future__ import annotations
@@ -64,29 +65,24 @@ def export(figure: str, preset: str, seeds: int, folder: Path | str, say: Say = 
     from pbb.models import load_tokenizer
 
     tokenizer = load_tokenizer(experiments[0].model)
-    manifest = {"kind": "export", "made_of": _made_of(experiments, asked), "figure": figure, "preset": preset}
-    stages: dict[str, Any] = {}
     with atomic_folder(folder) as partial:
         for name in ("stages", "questions", "expected"):
             (partial / name).mkdir()
-        for task in (StageTask(e, index) for e in experiments for index in range(len(stage_keys(e)))):
-            if (file := _stage_file(task)) not in stages:
-                stages[file] = _write_stage(partial / file, task, tokenizer)
-                say(f"{file}: {stages[file]['documents']:,} documents, {stages[file]['tokens']:,} tokens")
+        stages = {}
+        for file, task in {_stage_file(task): task for e in experiments for task in _stages(e)}.items():
+            stages[file] = _write_stage(partial / file, task, tokenizer)
+            say(f"{file}: {stages[file]['documents']:,} documents, {stages[file]['tokens']:,} tokens")
         for stem, questions in asked.values():
             _write(partial / f"questions/{stem}.jsonl", _to_ask(stem, questions))
             _write(partial / f"expected/{stem}.jsonl", map(_expected, _ids(stem, questions), questions))
-        files = {f.relative_to(partial).as_posix(): f for f in sorted(partial.rglob("*.jsonl"))}
-        manifest["experiments"] = [
-            _described(e)
-            | {
-                "stages": [_stage_file(StageTask(e, index)) for index in range(len(stage_keys(e)))],
-                "ask": [asked[p.task.key][0] for p in _points(e) if p.task.key in asked],
-            }
-            for e in experiments
-        ]
-        manifest |= {"seeds": seeds, "stages": stages, **environment_manifest()}
-        manifest["sha256"] = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in files.items()}
+        told = []
+        for e in experiments:
+            ask = [asked[point.task.key][0] for point in _points(e) if point.task.key in asked]
+            told.append({**_described(e), "stages": list(map(_stage_file, _stages(e))), "ask": ask})
+        manifest = {"kind": "export", "figure": figure, "preset": preset, "seeds": seeds, "experiments": told}
+        manifest |= {"made_of": _made_of(experiments, asked), "stages": stages, **environment_manifest()}
+        files = {file.relative_to(partial).as_posix(): file.read_bytes() for file in sorted(partial.rglob("*.jsonl"))}
+        manifest["sha256"] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
         write_manifest(partial, manifest)
     say(f"{sum(len(questions) for _, questions in asked.values()):,} questions for {len(asked)} models, in {folder}")
     return folder
@@ -96,6 +92,10 @@ def _experiments(figure: str, preset: str, seeds: int) -> list[Experiment]:
     found = list(dict.fromkeys(study(figure, preset, seeds)))
     models, own = [e.model for e in found], Experiment.of(preset).model
     return [e for e in found if e.model == (own if own in models else models[0])]
+
+
+def _stages(experiment: Experiment) -> list[StageTask]:
+    return [StageTask(experiment, index) for index in range(len(stage_keys(experiment)))]
 
 
 def _points(experiment: Experiment) -> list[Point]:
@@ -240,8 +240,7 @@ def score(
 def _answers(files: Sequence[Path | str], ids: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     """Return the completions to each file of questions that is answered, in the order of its questions."""
     known = {name for names in ids.values() for name in names}
-    found: dict[str, str] = {}
-    places: dict[str, str] = {}
+    found: dict[str, tuple[str, str]] = {}
     for file in files:
         try:
             lines = Path(file).read_bytes().split(b"\n")
@@ -256,8 +255,8 @@ def _answers(files: Sequence[Path | str], ids: Mapping[str, Sequence[str]]) -> d
                     f"{where}: id={name!r} {wrong}; valid: ids of its questions/, such as {min(known)!r}"
                 )
             if name in found:
-                raise RecordsError(f"{where}: id={name!r} was answered in {places[name]} already; valid: one answer")
-            found[name], places[name] = completion, where
+                raise RecordsError(f"{where}: id={name!r} was answered in {found[name][1]} already; valid: one answer")
+            found[name] = completion, where
     missing = []
     for names in ids.values():
         without = [name for name in names if name not in found]
@@ -265,7 +264,7 @@ def _answers(files: Sequence[Path | str], ids: Mapping[str, Sequence[str]]) -> d
             missing.append(f"{len(without):,} of {len(names):,} ({', '.join(without[:3])}{', …' * (len(without) > 3)})")
     if missing:
         raise RecordsError(f"answers are missing: {'; '.join(missing)}; valid: all of a file of questions, or none")
-    return {stem: [found[name] for name in names] for stem, names in ids.items() if names[0] in found}
+    return {stem: [found[name][0] for name in names] for stem, names in ids.items() if names[0] in found}
 
 
 def _answer(line: bytes, where: str) -> tuple[str, str]:
@@ -295,7 +294,7 @@ def _run(
     """Score one experiment's answers, keep them as a complete run, and return its records."""
     from pbb.evaluation import _score, answer_at_random
 
-    stages = [manifest["stages"][_stage_file(StageTask(e, index))] for index in range(len(stage_keys(e)))]
+    stages = [manifest["stages"][_stage_file(task)] for task in _stages(e)]
     tokens = [0, *itertools.accumulate(stage["tokens"] for stage in stages)]
     answers = (sum(n for kind, n in stage["by_kind"].items() if kind.endswith(": execution")) for stage in stages)
     answered = [0, *itertools.accumulate(answers)]
