@@ -273,6 +273,46 @@ def command_claims(options: argparse.Namespace) -> int:
     return 0
 
 
+def command_export(options: argparse.Namespace) -> int:
+    """Write what it takes to train and ask any model for a figure, whatever trains it."""
+    from pbb import external
+
+    preset = resolve_preset(options.preset)
+    folder = options.out or paths.runs() / "exports" / f"{options.figure}-{preset}-{options.seeds}"
+    external.export(options.figure, preset, options.seeds, folder)
+    print(f"answers, one {external.LINE} a line: python -m pbb score {folder}/answers.jsonl --model NAME")
+    return 0
+
+
+def command_score(options: argparse.Namespace) -> int:
+    """Turn answers to an export's questions into records, and draw the figure that they belong to."""
+    import pandas as pd
+
+    from pbb import external
+    from pbb.claims import percent
+    from pbb.figures.io import figure_module, save_figure
+    from pbb.folders import environment_manifest, is_complete
+    from pbb.records import KNOBS, load_records
+
+    figure, records = external.score(options.answers, options.model, options.export)
+    for row in figure_module(figure).headline(records).to_dict("records"):
+        share = percent(row["estimate"], row["low"], row["high"])
+        print(f"{row['name']}: {share} of {row['questions']:,}, {row['unparsed']:.0%} unparsed")
+    preset = records["preset"].iloc[0]
+    if preset == "smoke":
+        print("smoke: scored, and not drawn, since its numbers mean nothing")
+        return 0
+    target = paths.figures(preset) / figure_module(figure).NAME
+    if is_complete(target):  # what was scored before stays, of other models and other arms
+        one = ["domain", "model", "curriculum", "representation", "seed", *KNOBS]
+        before = load_records(target)
+        again = before.set_index(one).index.isin(records.set_index(one).index)
+        records = pd.concat([before[~again], records], ignore_index=True)
+    save_figure(figure, records, target, {"seeds": int(records["seed"].nunique()), **environment_manifest()})
+    print(f"drawn: {target}\njudge it: python -m pbb claims --mine --preset {preset}")
+    return 0
+
+
 def command_base_models(options: argparse.Namespace) -> int:
     from pbb.models.pretraining import build
 
@@ -385,6 +425,14 @@ def parser() -> argparse.ArgumentParser:
     claimed.add_argument("--readme", action="store_true", help="write the board into README.md too")
     notebooks = add("notebooks", command_notebooks, "execute notebooks headlessly into build/")
     notebooks.add_argument("name", nargs="*", metavar="NOTEBOOK", help="such as F02; default all of the preset's")
+    exported = add("export", command_export, "write a figure's documents and questions for any other trainer")
+    exported.add_argument("figure", metavar="FIGURE", type=str.upper, help=f"one of {', '.join(FIGURE_IDS)}")
+    exported.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/exports/FIGURE-PRESET-SEEDS")
+    scored = add("score", command_score, "turn answers to an export's questions into records", preset=False)
+    scored.add_argument("answers", nargs="+", type=Path, metavar="ANSWERS", help="JSONL files")
+    scored.add_argument("--model", required=True, metavar="NAME", help="what answered, such as gpt-4o-2024-08-06")
+    where = "the export's folder (default: where the first file of answers is)"
+    scored.add_argument("--export", type=Path, metavar="FOLDER", help=where)
     base = add("base-models", command_base_models, "train the tiny base models again", preset=False)
     base.add_argument("model", nargs="*", metavar="MODEL", help="default all")
     add("doctor", command_doctor, "what this machine can run, and what is missing", preset=False)
