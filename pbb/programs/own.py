@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pbb.programs.execution import Execution, ExecutionError, Worker
-from pbb.programs.own_source import OwnProgramError, OwnSource, check_source, source_text, unprintable
+from pbb.programs.own_source import MAX_SOURCE, OwnProgramError, OwnSource, check_source, source_text, unprintable
 from pbb.programs.program import Program
 from pbb.programs.tracing_worker import shown
 
@@ -98,6 +98,8 @@ def prepare(
         wrong = f"has a description that breaks off, as where examples begin: '...{description[-60:]}'"
         raise OwnProgramError(source.name, wrong, "description='...', to its end and without examples")
     for which, text in (("description", description), ("problem", problem)):
+        if len(text) > MAX_SOURCE:
+            raise OwnProgramError(source.name, f"has a {which} of {len(text)} characters", f"at most {MAX_SOURCE}")
         if letter := unprintable(text):
             raise OwnProgramError(source.name, f"has {letter} in its {which}", "letters that can be shown")
     return Draft(source, _input_texts(source, inputs), description, problem, made_by or {"by": "from_function"})

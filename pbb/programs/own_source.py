@@ -251,7 +251,7 @@ def _check_syntax(name: str, tree: ast.AST) -> None:
     found = [(tree, 0, 1)]
     for node, depth, line in found:  # which grows on the way
         line, kind = getattr(node, "lineno", line), type(node).__name__
-        if kind not in _SYNTAX or getattr(node, "is_async", 0):
+        if kind not in _SYNTAX or getattr(node, "is_async", False):
             valid = "assignments, if, for, while, match, try, return and plain expressions"
             wrong, valid = _REFUSED.get(kind, (f"uses what Python calls {kind}", valid))
             raise OwnProgramError(name, f"{wrong} in line {line}", valid)
