@@ -424,11 +424,12 @@ def results(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
             trace = write_trace(lines, tracer.steps) if job["trace"] else []
             if max(len(output), sum(map(len, trace))) > MAX_CHARACTERS:
                 raise OverflowError(f"the output or its trace is longer than {MAX_CHARACTERS} characters")
-            yield {"output": output, "trace": trace}
+            result = {"output": output, "trace": trace}
         except StepLimitError:
-            yield {"error": f"StepLimit: more than {job['steps']} lines were executed"}
+            result = {"error": f"StepLimit: more than {job['steps']} lines were executed"}
         except BaseException as error:
-            yield {"error": describe(error)}
+            result = {"error": describe(error)}
+        yield result
 
 
 def bounded(job: dict[str, Any]) -> bytes:
