@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pbb.programs.tracing_worker import MAX_ANSWER
+from pbb.programs.tracing_worker import MAX_ANSWER, MAX_REASON
 
 Job = tuple[str, str, Sequence[str]]  # name, source, inputs
 
@@ -260,9 +260,16 @@ def _read(job: Job, results: list[dict[str, Any]]) -> list[Execution | Execution
     return [
         Execution(result["output"], tuple(result["trace"]))
         if "output" in result
-        else ExecutionError(f"program {name!r} on input ({text}): {result['error']}", result["error"])
+        else ExecutionError(f"program {name!r} on input ({text}): {_shown(result['error'])}", _shown(result["error"]))
         for text, result in zip(inputs, results, strict=True)
     ]
+
+
+def _shown(reason: object) -> str:
+    """An error as a program worded it, short and with nothing in it that a terminal would obey."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(reason)[:MAX_REASON]
+    )
 
 
 def _ending(code: int, errors: bytes = b"", seconds: float = 0.0) -> str:
