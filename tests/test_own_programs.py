@@ -238,6 +238,7 @@ SYNTAX = [
     *objects("is not Python: leading zeros", source("return 007")),
     *objects("(is nested too deeply|is not Python: too many nested)", source("return " + "(" * 400 + "x" + ")" * 400)),
     *objects("is nested too deeply to be read", source("return " + "-" * 9000 + "x")),
+    *objects("is nested too deeply in line 2; valid: at most 100", source("return x" + " + 1" * 600)),
 ]
 STRUCTURE = [
     *objects("defines no function", "return 3", "x = 3", "# only a comment\nx", "'a text'", "max(1, 2)"),
@@ -321,7 +322,11 @@ WORDS = [
     ),
     *bodies("uses the private attribute '__class__'", "return x.__class__", "return str(().__class__)"),
     *bodies("uses the private attribute '_secret'", "return x._secret"),
-    *bodies(r"keeps state on itself \(Blorp.calls\)", "Blorp.calls = x\nreturn x", "return Blorp.calls + x"),
+    *bodies(r"uses the attribute 'calls' \(Blorp.calls\)", "Blorp.calls = x\nreturn x", "return Blorp.calls + x"),
+    *bodies(r"uses the attribute 'encode' .*; valid: methods of texts", "return 'é'.encode('ascii')"),
+    *bodies("uses the private name '_y'; valid: names without _", "_y = x\nreturn _y"),
+    *bodies("uses what Python calls With in line 2; valid: assignments, if", "with x as y:\n    return y"),
+    *bodies(r"uses b'ab' in line 2; valid: numbers", "return b'ab'"),
 ]
 RETURNS = [
     *bodies("returns no value; valid: end it in return <value>", "y = x + 1", "pass", "return", "x.append(1)", "'doc'"),
@@ -387,7 +392,6 @@ ERRORS = [
     *bodies(r"raises an error on input \('a'\): ValueError: invalid literal", "return int(x)", inputs=["'a'"]),
     *bodies(r"raises an error on input \(1\): TypeError: Blorp\(\) missing 1", "return Blorp()"),
     *bodies(r"raises an error on input \(1\): ValueError: max\(\)", "return max([])"),
-    *bodies(r"raises an error on input \(1\): UnicodeEncodeError", "return 'é'.encode('ascii')"),
     *bodies(r"raises an error on input \(1\): OverflowError: int too large to convert", "return 0.5 * 10 ** 400"),
 ]
 ENDLESS = [
@@ -441,6 +445,8 @@ CHANCE = [
 DESCRIPTIONS = [
     ("has no description; valid: description=", {"fn_or_source": source("return x"), "description": ""}),
     ("has no description", {"fn_or_source": source("'''>>> Blorp(1)\n1'''\nreturn x"), "description": " \n"}),
+    (r"has '\\ud800' in its description; valid: letters", {"fn_or_source": source("return x"), "description": "\ud800"}),
+    (r"has '\\x1b' in its description", {"fn_or_source": source("return x"), "description": "Add \x1b[2J."}),
     ("has description=3; valid: a text", {"fn_or_source": source("return x"), "description": 3}),
     ("has description=None; valid: a text", {"fn_or_source": source("return x"), "description": None}),
     ("has a description that breaks off, .*'...do as follows:'", {"fn_or_source": source("return x"),

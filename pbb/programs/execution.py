@@ -1,20 +1,29 @@
-"""Executes programs in a child process, with limits, and returns outputs and traces.
+"""Executes programs in child processes, with limits, and returns outputs and traces.
 
-What is guarded: a program runs in another process, without the project's modules, environment or arguments, with
-a limited set of builtins (no import, open, eval or exec), and limits on processor time, memory and executed lines.
-That process may open no file and no socket (it has no file descriptor to spare), start no other process, and an
-audit hook refuses imports, files and whatever else `os` can do to the machine, such as removing files.
+Programs are the package's own, or foreign: a reader's function, a row of a downloaded file. `pbb.programs.own_source`
+reads a foreign one first and lets only plain computation pass: that is the first wall. This is the second, and it
+expects a program that came through the first.
 
-What is **not** guarded: Python's introspection can reach past a limited set of builtins and an audit hook is no
-sandbox, so all this stops accidents and careless programs, not a determined attacker. The superuser is not bound by
-the limit on processes, macOS knows no limit on memory, and what a program learns of its own process (its
-interpreter's modules and version) is not hidden from it. Run sources that you do not trust in a container.
+**Held.** Each foreign program runs in a process of its own, forked from one that never runs any, so that nothing which
+it changes is there when the next one runs. That process has no file, no socket and no environment; it may not grow
+past 512 MiB, and the kernel ends it after its processor time. On Linux (x86-64, ARM64) a seccomp filter lets the
+kernel end it at the first system call other than to compute, to answer and to end. The caller reads its answer
+with a limit of bytes and a clock of its own, and checks the form. `confinement` tries this and says what holds here.
+
+**Not held.** A foreign program decides its own answer: one that came through the first wall can make up its outputs
+and traces. Without seccomp (macOS, other processors, a kernel without it) such a program can still remove files and
+signal processes, as the user that runs it. macOS does not limit memory. A fault in the kernel is not guarded against.
+The package's own programs are trusted: they share a process, with limits on memory, time and lines alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
+import platform
+import selectors
 import signal
 import subprocess
 import sys
@@ -24,10 +33,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pbb.programs.tracing_worker import MAX_ANSWER, MAX_REASON
+
 Job = tuple[str, str, Sequence[str]]  # name, source, inputs
 
 _WORKER = Path(__file__).with_name("tracing_worker.py")
 _MEMORY_BYTES = 512 * 2**20
+_START_SECONDS = 60.0
+_WAIT = 10.0  # seconds by the clock for a foreign program, and as many again for each of processor time
+_TOGETHER = 100  # trusted programs that are sent at once
+_LATE = "the whole call had no time left for it (max_seconds)"
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # some clusters' Python does not start without
 
 
@@ -39,12 +54,131 @@ class ExecutionError(ValueError):
         self.cause = cause
 
 
+class WorkerError(RuntimeError):
+    """The process that runs programs did not start, or ended, through no fault of a program."""
+
+
 @dataclass(frozen=True)
 class Execution:
     """One call of a program: `output` as Python writes it, and `trace`, one line a step."""
 
     output: str
     trace: tuple[str, ...]
+
+
+class Worker:
+    """The process that runs programs: started when it is first asked, and again after it has ended.
+
+    Args:
+        hash_seed: what the order of a set of texts depends on; fixed, so that equal programs run equally.
+        trusted: whether all programs are the package's own; they share the process.
+    """
+
+    def __init__(self, hash_seed: int = 0, trusted: bool = False) -> None:
+        self._seed, self._trusted = hash_seed, trusted
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def run(
+        self,
+        jobs: Sequence[Job],
+        *,
+        trace: bool = True,
+        max_steps: int = 500,
+        program_seconds: float = 5.0,
+        until: float = math.inf,
+    ) -> list[list[Execution | ExecutionError]]:
+        """Run programs; arguments and results as of `execute_many`, `until` on the clock `time.monotonic`.
+
+        Raises:
+            WorkerError: the process did not start; or it ended while it ran a trusted program.
+        """
+        limits = {"trace": trace, "steps": max_steps, "seconds": program_seconds, "trusted": self._trusted}
+        everything: list[list[Execution | ExecutionError]] = []
+        while len(everything) < len(jobs):
+            batch = jobs[len(everything) :][: _TOGETHER if self._trusted else 1]
+            clock = math.inf if self._trusted else time.monotonic() + _WAIT + _WAIT * program_seconds
+            if time.monotonic() >= until:
+                everything.append(_failed(batch[0], _LATE))
+                continue
+            if self._process is None:
+                self._start()
+            lines = [json.dumps({"name": n, "source": s, "inputs": list(i)} | limits) + "\n" for n, s, i in batch]
+            answers, late = self._exchange("".join(lines).encode(), len(batch), min(until, clock))
+            everything += [_results(job, answer, program_seconds) for job, answer in zip(batch, answers, strict=False)]
+            if len(answers) == len(batch):
+                continue
+            culprit = batch[len(answers)]
+            code, errors = self._end(wait=0.0 if late else 1.0)
+            ending = _ending(code, errors, program_seconds)
+            if late:
+                ending = _LATE if until <= clock else "it used more time than it has by the clock"
+            elif self._trusted and code != -signal.SIGPROF:
+                raise WorkerError(
+                    f"the process that runs programs ended while it ran {culprit[0]!r}: {ending}; that is no fault of "
+                    "the program: the machine may be short of memory, or a limit (ulimit) was reached"
+                )
+            everything.append(_failed(culprit, ending))
+        return everything
+
+    def _start(self) -> None:
+        # Isolated as by -I, which would ignore the hash seed too.
+        command = [sys.executable, "-P", "-s", "-S", str(_WORKER), str(_MEMORY_BYTES)]
+        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+        environment["PYTHONHASHSEED"] = str(self._seed)
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd="/", start_new_session=True
+        )
+        assert self._process.stdin
+        os.set_blocking(self._process.stdin.fileno(), False)
+        if not self._exchange(b"", 1, time.monotonic() + _START_SECONDS)[0]:
+            raise WorkerError(f"the process that runs programs did not start: {_ending(*self._end(wait=1.0))}")
+
+    def _exchange(self, asked: bytes, count: int, until: float) -> tuple[list[bytes], bool]:
+        """Write `asked`; return the `count` lines that come back, fewer where the process ends or is late (True)."""
+        assert self._process
+        assert self._process.stdin
+        assert self._process.stdout
+        reading, writing = self._process.stdout.fileno(), self._process.stdin.fileno()
+        most = math.inf if self._trusted else MAX_ANSWER + 100
+        left, answer, lines = memoryview(asked), bytearray(), 0
+        with selectors.DefaultSelector() as selector, contextlib.suppress(BrokenPipeError):
+            selector.register(reading, selectors.EVENT_READ)
+            if asked:
+                selector.register(writing, selectors.EVENT_WRITE)
+            while lines < count and len(answer) <= most:
+                ready = {key.fd for key, _ in selector.select(min(until - time.monotonic(), 3600))}
+                if not ready and time.monotonic() >= until:
+                    return bytes(answer).split(b"\n")[:-1], True
+                if writing in ready:
+                    left = left[os.write(writing, left) :]
+                    if not left:
+                        selector.unregister(writing)
+                if reading in ready:
+                    part = os.read(reading, 2**16)
+                    if not part:
+                        break
+                    answer += part
+                    lines += part.count(b"\n")
+        return bytes(answer).split(b"\n")[:-1], False
+
+    def _end(self, wait: float = 0.0) -> tuple[int, bytes]:
+        """End the process, which has `wait` seconds to do so itself; return its exit status and what it said."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0, b""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(wait)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        _, errors = process.communicate()
+        return process.returncode, errors
 
 
 def execute_many(
@@ -55,8 +189,9 @@ def execute_many(
     program_seconds: float = 5.0,
     max_seconds: float = 600.0,
     hash_seed: int = 0,
+    trusted: bool = False,
 ) -> list[list[Execution | ExecutionError]]:
-    """Run each (name, source, inputs) of `jobs` in a child process, and the rest in a new one if a program ends it.
+    """Run each (name, source, inputs) of `jobs`.
 
     Args:
         jobs: programs; an input is the argument list as Python writes it, such as ``"4"`` or ``"4, 'ab'"``.
@@ -65,61 +200,85 @@ def execute_many(
         program_seconds: processor time for each program, all its inputs together.
         max_seconds: time for the whole call.
         hash_seed: what the order of a set of texts depends on; fixed, so that equal programs run equally.
+        trusted: whether these are the package's own programs, which may share a process.
 
     Returns:
         For each job, one `Execution` or `ExecutionError` an input, in order. Errors are returned, not raised, so
         that one bad input or program does not hide the others.
+
+    Raises:
+        WorkerError: the process that runs programs did not start, or ended while it ran a trusted one.
     """
-    deadline = time.monotonic() + max_seconds
-    limits = {"trace": trace, "steps": max_steps, "seconds": program_seconds}
-    everything: list[list[Execution | ExecutionError]] = []
-    while len(everything) < len(jobs):
-        rest = jobs[len(everything) :]
-        answers, ending = _run_child(rest, limits, deadline - time.monotonic(), hash_seed)
-        everything += [_results(job, json.loads(answer)) for job, answer in zip(rest, answers, strict=False)]
-        if len(answers) < len(rest):  # the next program never answered
-            culprit = rest[len(answers)]
-            everything.append(_results(culprit, [{"error": ending} for _ in culprit[2]]))
-    return everything
+    limits: dict[str, Any] = {"trace": trace, "max_steps": max_steps, "program_seconds": program_seconds}
+    until = time.monotonic() + max_seconds
+    with Worker(hash_seed, trusted) as worker:
+        return worker.run(jobs, until=until, **limits)
 
 
-def _run_child(jobs: Sequence[Job], limits: dict[str, Any], seconds: float, hash_seed: int) -> tuple[list[bytes], str]:
-    """Return the answers of one child process, one a job, and how it ended if they are too few."""
-    too_late = "the whole call had no time left for it (max_seconds)"
-    if seconds <= 0:
-        return [], too_late
-    lines = [json.dumps({"name": name, "source": text, "inputs": list(inputs)} | limits) for name, text, inputs in jobs]
-    # Isolated as by -I, which would ignore the hash seed too.
-    command = [sys.executable, "-P", "-s", "-S", str(_WORKER), str(_MEMORY_BYTES), str(int(seconds) + 1)]
-    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    environment["PYTHONHASHSEED"] = str(hash_seed)
+def confinement() -> str:
+    """Return a sentence that says what holds foreign programs on this machine, after trying it."""
+    probe = ("Probe", "def Probe(x):\n    return abs.__self__.__import__('os').getppid()", ["0"])
     try:
-        child = subprocess.run(
-            command,
-            input="\n".join(lines).encode(),
-            capture_output=True,
-            timeout=seconds,
-            env=environment,
-            cwd="/",
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        return (error.stdout or b"").split(b"\n")[:-1], too_late
-    ending = f"its process died with exit status {child.returncode}"
-    if child.returncode == -signal.SIGPROF:
-        ending = f"it used more than {limits['seconds']} s of processor time"
-    elif child.returncode < 0:
-        ending = f"its process was ended by {signal.Signals(-child.returncode).name}"
-    elif child.stderr:
-        ending += f" ({child.stderr.decode(errors='replace').splitlines()[-1]})"
-    return child.stdout.split(b"\n")[:-1], ending  # what follows the last newline is no whole answer
+        ((result,),) = execute_many([probe], trace=False)
+    except WorkerError as error:
+        return f"foreign programs cannot run here: {error}"
+    if "SIGSYS" in str(result):
+        return "foreign programs run under seccomp: each in a process of its own, which can compute, answer and end"
+    return (
+        f"foreign programs are not sealed off here ({platform.system()} on {platform.machine()}, without seccomp): "
+        "run those that you do not trust in a container"
+    )
 
 
-def _results(job: Job, answers: list[dict[str, Any]]) -> list[Execution | ExecutionError]:
+def _failed(job: Job, cause: str) -> list[Execution | ExecutionError]:
+    return _read(job, [{"error": cause}] * len(job[2]))
+
+
+def _results(job: Job, answer: bytes, seconds: float) -> list[Execution | ExecutionError]:
+    """Read a worker's answer, which a hostile program may have written."""
+    status, _, results = answer.partition(b" ")
+    try:
+        if code := int(status):
+            return _failed(job, _ending(code, b"", seconds))
+        read = json.loads(results)
+        fitting = isinstance(read, list) and len(read) == len(job[2]) and all(map(_fits, read))
+    except (ValueError, RecursionError):
+        fitting = False
+    return _read(job, read) if fitting else _failed(job, "its process gave no answer of the right form")
+
+
+def _fits(result: object) -> bool:
+    """Whether this is one result of a program."""
+    if not isinstance(result, dict) or result.keys() not in ({"error"}, {"output", "trace"}):
+        return False
+    trace = result.get("trace", [])
+    return isinstance(trace, list) and all(isinstance(text, str) for text in (result.get("output", ""), *trace))
+
+
+def _read(job: Job, results: list[dict[str, Any]]) -> list[Execution | ExecutionError]:
     name, _, inputs = job
     return [
-        Execution(answer["output"], tuple(answer["trace"]))
-        if "output" in answer
-        else ExecutionError(f"program {name!r} on input ({text}): {answer['error']}", answer["error"])
-        for text, answer in zip(inputs, answers, strict=True)
+        Execution(result["output"], tuple(result["trace"]))
+        if "output" in result
+        else ExecutionError(f"program {name!r} on input ({text}): {_shown(result['error'])}", _shown(result["error"]))
+        for text, result in zip(inputs, results, strict=True)
     ]
+
+
+def _shown(reason: object) -> str:
+    """An error as a program worded it, short and with nothing in it that a terminal would obey."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(reason)[:MAX_REASON]
+    )
+
+
+def _ending(code: int, errors: bytes = b"", seconds: float = 0.0) -> str:
+    """Say how a process ended, from its exit status (negative: a signal) and what it wrote of errors."""
+    if code in (-signal.SIGPROF, -signal.SIGXCPU):
+        return f"it used more than {seconds} s of processor time"
+    if code >= 0:
+        last = errors.decode(errors="replace").splitlines()[-1:]
+        return f"its process died with exit status {code}" + "".join(f" ({line})" for line in last)
+    name = {each.value: each.name for each in signal.Signals}.get(-code, f"signal {-code}")
+    why = {"SIGSYS": ", for what it asked of the system", "SIGKILL": ", from outside or for want of memory"}
+    return f"its process was ended by {name}{why.get(name, '')}"

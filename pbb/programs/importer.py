@@ -18,6 +18,9 @@ Each line is a JSON object. Its fields, of which others are ignored:
 Rows become programs by `pbb.programs.own`, under the same conditions: one plain function, no imports, no helpers.
 Programs keep the functions' names (a second ``add`` is ``add_2``), which may give away what they do: use
 `Program.renamed` where that matters.
+
+No row ends an import, whatever is in it: it becomes a program or a `BadRow`. One row is read and run at a time, and
+what is kept is bounded, so that memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -26,13 +29,23 @@ import ast
 import gzip
 import itertools
 import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pbb.programs.own import Draft, finish, prepare
+from pbb.programs.own import Draft, finishing, prepare
 from pbb.programs.own_source import OwnProgramError
 from pbb.programs.program import Program, normalised
 from pbb.programs.tracing_worker import shown
+
+MAX_ROW = 1_000_000  # bytes of a line
+MAX_ROWS = 20_000
+MAX_CODE = 100_000  # characters of a row's source or tests, before the one function is taken out
+MAX_KEPT = 50_000_000  # characters of all programs, as JSON
+MAX_REASON = 500
+MAX_TOLD = 50  # lines that the summary names
 
 
 class BadRow(NamedTuple):
@@ -43,10 +56,10 @@ class BadRow(NamedTuple):
 
 
 class _Call(NamedTuple):
-    """A call that a test makes: its arguments, and what it has to return (None: the test does not say)."""
+    """A call that a test makes: its arguments, and what it has to return, nothing where the test does not say."""
 
     arguments: tuple[Any, ...]
-    expected: ast.expr | None
+    expected: tuple[Any, ...]
 
 
 def read_functions(path: str | Path) -> tuple[list[Program], list[BadRow]]:
@@ -56,34 +69,65 @@ def read_functions(path: str | Path) -> tuple[list[Program], list[BadRow]]:
         OSError: the file cannot be read.
     """
     path = Path(path)
-    lines = (gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()).split(b"\n")
-    drafts: dict[int, tuple[Draft, list[_Call]]] = {}
-    bad: list[BadRow] = []
-    for line, text in enumerate(lines, 1):
-        if text.strip():
-            try:
-                drafts[line] = _draft(text, f"{path.name}:{line}", {draft.source.name for draft, _ in drafts.values()})
-            except ValueError as error:
-                bad.append(BadRow(line, str(error)))
     programs: list[Program] = []
+    bad: list[BadRow] = []
+    names: set[str] = set()
     seen: dict[str, int] = {}
-    made = finish([draft for draft, _ in drafts.values()])
-    for (line, (_, calls)), program in zip(drafts.items(), made, strict=True):
-        reason = str(program) if isinstance(program, OwnProgramError) else _contradiction(program, calls)
-        if isinstance(program, Program) and not reason:
-            earlier = seen.setdefault(normalised(program.source), line)
-            reason = "" if earlier == line else f"program {program.name!r} is that of line {earlier} again"
-            programs += [] if reason else [program]
-        if reason:
-            bad.append(BadRow(line, reason))
-    bad.sort()
-    skipped = f"; left out: line {', '.join(str(row.line) for row in bad)}" if bad else ""
-    print(f"{path.name}: {len(programs)} of {len(programs) + len(bad)} functions imported{skipped}")
+    left = MAX_KEPT
+    with finishing() as finished:
+        for line, text in _rows(path):
+            try:
+                draft, calls = _draft(text, f"{path.name}:{line}", names)
+                names.add(draft.source.name)
+                program = finished(draft)
+                if isinstance(program, OwnProgramError):
+                    raise program
+                _check_expected(program, calls)
+                earlier = seen.setdefault(normalised(program.source), line)
+                if earlier != line:
+                    raise ValueError(f"program {program.name!r} is that of line {earlier} again")
+                left -= len(program.to_json())
+                if left < 0:
+                    raise ValueError(f"the programs before it fill {MAX_KEPT} characters; valid: a file of fewer")
+                programs.append(program)
+            except ValueError as error:
+                reason = str(error)
+                bad.append(BadRow(line, reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}…"))
+            except (RecursionError, MemoryError):
+                bad.append(BadRow(line, "it is nested too deeply to be read"))
+    told = f"; left out: line {', '.join(str(row.line) for row in bad[:MAX_TOLD])}" if bad else ""
+    more = f" and {len(bad) - MAX_TOLD} more" if len(bad) > MAX_TOLD else ""
+    print(f"{path.name}: {len(programs)} of {len(programs) + len(bad)} functions imported{told}{more}")
     return programs, bad
 
 
-def _draft(text: bytes, origin: str, taught: set[str]) -> tuple[Draft, list[_Call]]:
+def _rows(path: Path) -> Iterator[tuple[int, bytes | ValueError]]:
+    """Yield the lines that are not empty, each with its number, or with what is wrong with it."""
+    rows = 0
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        for line in itertools.count(1):
+            try:
+                text = part = file.readline(MAX_ROW + 1)
+                while len(part) > MAX_ROW:
+                    part = file.readline(MAX_ROW + 1)
+            except (OSError, EOFError, zlib.error) as error:
+                yield line, ValueError(f"the file cannot be read from here on: {error}")
+                return
+            if not text:
+                return
+            rows += bool(text.strip())
+            if rows > MAX_ROWS:
+                yield line, ValueError(f"there are more than {MAX_ROWS} rows; valid: a file of fewer")
+                return
+            if text.strip():
+                long = ValueError(f"it is longer than {MAX_ROW} bytes")
+                yield line, long if len(text) > MAX_ROW else text
+
+
+def _draft(text: bytes | ValueError, origin: str, taken: set[str]) -> tuple[Draft, list[_Call]]:
     """Return a row's draft, and the calls of its tests; raises ValueError saying what is wrong with the row."""
+    if isinstance(text, ValueError):
+        raise text
     try:
         row = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -92,15 +136,21 @@ def _draft(text: bytes, origin: str, taught: set[str]) -> tuple[Draft, list[_Cal
         raise ValueError(f"a JSON object is needed, not {type(row).__name__}")
     source, entry = _function(_source(row), _text(row, "entry_point"))
     names = itertools.chain([entry], (f"{entry}_{number}" for number in itertools.count(2)))
-    name = next(name for name in names if name not in taught)
+    name = next(name for name in names if name not in taken)
     calls = [] if "inputs" in row else _calls(row, entry)
     once = {repr(call.arguments): call.arguments for call in calls}
     inputs = _inputs(row["inputs"]) if "inputs" in row else list(once.values())
-    made_by = {"from": origin} | ({"task_id": row["task_id"]} if "task_id" in row else {})
     told = _text(row, "description", "text", *([] if "canonical_solution" in row else ["prompt"]))
-    draft = prepare(source, inputs, told, name, taught, made_by=made_by)
-    problem = _text(row, "problem") or draft.description
-    return Draft(draft.source, draft.inputs, draft.description, problem, draft.made_by), calls
+    problem = "\n".join(map(str.rstrip, _text(row, "problem").expandtabs(4).splitlines()))
+    made_by = {"from": origin} | ({"task_id": _identifier(row["task_id"])} if "task_id" in row else {})
+    draft = prepare(source, inputs, told, name, problem=problem, made_by=made_by)
+    return replace(draft, problem=draft.problem or draft.description), calls
+
+
+def _identifier(value: object) -> int | str:
+    if (isinstance(value, str) and value.isprintable() and len(value) <= 100) or isinstance(value, int):
+        return value
+    raise ValueError(f"task_id={value!r:.100} is not valid; valid: a number, or a text of at most 100 letters")
 
 
 def _text(row: dict[str, Any], *fields: str) -> str:
@@ -117,6 +167,8 @@ def _source(row: dict[str, Any]) -> str:
     text = _text(row, "source", "code")
     if not text and row.get("canonical_solution") is not None:
         text = _text(row, "prompt") + _text(row, "canonical_solution")
+    if len(text) > MAX_CODE:
+        raise ValueError(f"the source has {len(text)} characters; valid: at most {MAX_CODE}")
     if not text:
         raise ValueError("there is no source; valid: 'source', 'code', or 'prompt' and 'canonical_solution'")
     return text
@@ -126,7 +178,7 @@ def _function(source: str, name: str) -> tuple[str, str]:
     """Return the function `name` of `source` alone (the only one if `name` is empty), and its name."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError) as error:
         raise ValueError(f"the source is not Python: {error}") from None
     functions = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
     chosen = [node for node in functions if node.name == name] if name else functions
@@ -147,12 +199,15 @@ def _calls(row: dict[str, Any], name: str) -> list[_Call]:
     tests = [tests] if isinstance(tests, str) else tests
     if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
         raise ValueError("there are no inputs; valid: 'inputs', a list of argument lists, or 'test', a text")
+    length = sum(map(len, tests))
+    if length > MAX_CODE:
+        raise ValueError(f"there are {length} characters of tests; valid: at most {MAX_CODE}")
     try:
         nodes = [node for test in tests for node in ast.walk(ast.parse(test))]
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError) as error:
         raise ValueError(f"the test is not Python: {error}") from None
     expected = {
-        id(node.test.left): node.test.comparators[0]
+        id(node.test.left): _literals([node.test.comparators[0]])
         for node in nodes
         if isinstance(node, ast.Assert)
         and isinstance(node.test, ast.Compare)
@@ -162,28 +217,29 @@ def _calls(row: dict[str, Any], name: str) -> list[_Call]:
     calls = []
     for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("candidate", name):
-            try:
-                arguments = tuple(ast.literal_eval(argument) for argument in node.args)
-            except (ValueError, TypeError):  # made by the test as it runs
-                continue
-            if not node.keywords:
-                calls.append(_Call(arguments, expected.get(id(node))))
+            arguments = _literals(node.args)
+            if arguments and not node.keywords:  # else it is made by the test as it runs
+                calls.append(_Call(arguments, expected.get(id(node), ())))
     if not calls:
         raise ValueError(f"the test calls neither candidate(...) nor {name}(...) with literals")
     return calls
 
 
-def _contradiction(program: Program, calls: list[_Call]) -> str:
-    """Say on which input `program` returns what its row's test does not; empty if it always does."""
+def _literals(nodes: list[ast.expr]) -> tuple[Any, ...]:
+    """Return the values of literals; nothing where one is no literal."""
+    try:
+        return tuple(map(ast.literal_eval, nodes))
+    except (ValueError, TypeError, SyntaxError):
+        return ()
+
+
+def _check_expected(program: Program, calls: list[_Call]) -> None:
+    """Raise ValueError if `program` returns on an input what its row's test does not."""
     outputs = dict(zip(program.inputs, program.executions, strict=True))
     for call in calls:
-        try:
-            expected = ast.literal_eval(call.expected) if call.expected else None
-        except (ValueError, TypeError):
-            continue
         text = ", ".join(map(shown, call.arguments))
-        if call.expected and ast.literal_eval(outputs[text].output) != expected:
-            return (
-                f"program {program.name!r} returns {outputs[text].output} on input ({text}); its test says {expected!r}"
+        if call.expected and (ast.literal_eval(outputs[text].output),) != call.expected:
+            raise ValueError(
+                f"program {program.name!r} returns {outputs[text].output} on input ({text}); "
+                f"its test says {call.expected[0]!r}"
             )
-    return ""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from pbb.programs.execution import Execution, ExecutionError, execute_many
-from pbb.programs.own_source import OwnProgramError, OwnSource, check_source, source_text
+from pbb.programs.execution import Execution, ExecutionError, Worker
+from pbb.programs.own_source import MAX_SOURCE, OwnProgramError, OwnSource, check_source, source_text, unprintable
 from pbb.programs.program import Program
 from pbb.programs.tracing_worker import shown
 
@@ -51,10 +52,9 @@ def from_function(
 
     What is guarded: the source is read first and runs only if it is one plain function that uses nothing but its
     arguments, their methods and a few builtins. It then runs in child processes, four times, with other hash seeds
-    and in another order of inputs; see `pbb.programs.execution` for the limits there. What is **not**: that
-    `description` says the same as the source (nobody can check that for any English), that the source is harmless
-    (the guards stop accidents, not an attacker), that a program that behaved equally four times always will, and
-    that the answers are worth asking for (a constant guess may do well).
+    and in another order of inputs; `pbb.programs.execution` says what holds it there. What is **not**: that
+    `description` says the same as the source (nobody can check that for any English), that a program that behaved
+    equally four times always will, and that the answers are worth asking for (a constant guess may do well).
 
     Args:
         fn_or_source: a Python function, or source text that defines one.
@@ -97,23 +97,41 @@ def prepare(
     if description.endswith(":"):
         wrong = f"has a description that breaks off, as where examples begin: '...{description[-60:]}'"
         raise OwnProgramError(source.name, wrong, "description='...', to its end and without examples")
+    for which, text in (("description", description), ("problem", problem)):
+        if len(text) > MAX_SOURCE:
+            raise OwnProgramError(source.name, f"has a {which} of {len(text)} characters", f"at most {MAX_SOURCE}")
+        if letter := unprintable(text):
+            raise OwnProgramError(source.name, f"has {letter} in its {which}", "letters that can be shown")
     return Draft(source, _input_texts(source, inputs), description, problem, made_by or {"by": "from_function"})
 
 
-def finish(drafts: Sequence[Draft]) -> list[Program | OwnProgramError]:
-    """Run `drafts`, all of them together, and return for each its program or what is wrong with it."""
-    made: list[Program | OwnProgramError | None] = [None] * len(drafts)
-    firsts: dict[int, tuple[Execution, ...]] = {}
-    for index, results in enumerate(_run(drafts, HASH_SEEDS[0])):
-        try:
-            firsts[index] = _checked(drafts[index], results)
-        except OwnProgramError as error:
-            made[index] = error
-    for seed in HASH_SEEDS[1:]:
-        going = [index for index in firsts if made[index] is None]
-        for index, again in zip(going, _run([drafts[index] for index in going], seed), strict=True):
-            made[index] = _difference(drafts[index], firsts[index], again)
-    return [error or _program(draft, firsts[i]) for i, (draft, error) in enumerate(zip(drafts, made, strict=True))]
+def finish(drafts: Iterable[Draft]) -> list[Program | OwnProgramError]:
+    """Run `drafts` and return for each its program or what is wrong with it.
+
+    Raises:
+        WorkerError: the process that runs programs did not start.
+    """
+    with finishing() as one:
+        return [one(draft) for draft in drafts]
+
+
+@contextmanager
+def finishing() -> Iterator[Callable[[Draft], Program | OwnProgramError]]:
+    """Give a function that runs one draft, as `finish` does; its processes end with the block."""
+    with ExitStack() as stack:
+        workers = [(seed, stack.enter_context(Worker(seed))) for seed in HASH_SEEDS]
+
+        def one(draft: Draft) -> Program | OwnProgramError:
+            try:
+                (_, first), *others = workers
+                executions = _checked(draft, _run(draft, first))
+                for seed, worker in others:
+                    _compare(draft, executions, _run(draft, worker, backwards=seed % 2 == 1))
+            except OwnProgramError as error:
+                return error
+            return _program(draft, executions)
+
+        yield one
 
 
 def _program(draft: Draft, executions: tuple[Execution, ...]) -> Program:
@@ -130,12 +148,12 @@ def _program(draft: Draft, executions: tuple[Execution, ...]) -> Program:
     )
 
 
-def _run(drafts: Sequence[Draft], seed: int) -> list[list[Result]]:
-    """Run each on all its inputs, in another order for every other seed; results are in the order of the inputs."""
-    order = -1 if seed % 2 else 1
-    jobs = [(draft.source.name, draft.source.text, draft.inputs[::order]) for draft in drafts]
-    results = execute_many(jobs, max_steps=MAX_STEPS, program_seconds=PROGRAM_SECONDS, hash_seed=seed)
-    return [result[::order] for result in results]
+def _run(draft: Draft, worker: Worker, backwards: bool = False) -> list[Result]:
+    """Run it on all its inputs, from the last if `backwards`; results are in the order of the inputs."""
+    order = -1 if backwards else 1
+    job = (draft.source.name, draft.source.text, draft.inputs[::order])
+    (results,) = worker.run([job], max_steps=MAX_STEPS, program_seconds=PROGRAM_SECONDS)
+    return results[::order]
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -230,6 +248,8 @@ def _checked(draft: Draft, results: Sequence[Result]) -> tuple[Execution, ...]:
             wrong = f"ends on input ({text}) with the step {end[:MAX_TEXT]!r}, which does not give its output"
             raise OwnProgramError(name, wrong, "return <value> as the last step, and no ' = ' in texts")
         for line in result.trace:
+            if not line.isprintable():
+                raise OwnProgramError(name, f"has the step {line[:MAX_TEXT]!r} on input ({text})", "a line a step")
             if _ADDRESS.search(line):
                 wrong = f"has the step {line[:MAX_TEXT]!r} on input ({text}), whose type is not representable"
                 raise OwnProgramError(name, wrong, f"{_LITERALS}; list(zip(a, b)) in place of zip(a, b)")
@@ -242,11 +262,15 @@ def _explained(name: str, text: str, cause: str) -> OwnProgramError:
     ends = f"at most {MAX_STEPS} executed lines an input, and {PROGRAM_SECONDS:g} s for all inputs"
     if cause.startswith(("StepLimit", "RecursionError")):
         return OwnProgramError(name, f"does not end on input ({text}): {cause}", ends)
-    if "processor time" in cause or "no time left" in cause:
+    if "processor time" in cause or "by the clock" in cause:
         return OwnProgramError(name, f"does not end on one of its inputs: {cause}", ends)
     if cause.startswith("its process"):
-        return OwnProgramError(name, f"does not survive its inputs: {cause}", "a program that leaves its process alone")
-    if cause.startswith("OverflowError: the output or its trace") or "for integer string conversion" in cause:
+        wrong = f"could not be run to its end: {cause}"
+        return OwnProgramError(name, wrong, "to try again, or a program that leaves its process alone")
+    if (
+        cause.startswith(("OverflowError: the output or its trace", "OverflowError: all its traces"))
+        or "for integer string conversion" in cause
+    ):
         return OwnProgramError(
             name, f"has an output that is too long on input ({text}): {cause}", f"at most {MAX_TEXT}"
         )
@@ -258,8 +282,7 @@ def _explained(name: str, text: str, cause: str) -> OwnProgramError:
     return OwnProgramError(name, f"raises an error on input ({text}): {cause}", valid)
 
 
-def _difference(draft: Draft, first: Sequence[Execution], again: Sequence[Result]) -> OwnProgramError | None:
-    valid = "no state between calls, and sorted(...) where the order of a set matters"
+def _compare(draft: Draft, first: Sequence[Execution], again: Sequence[Result]) -> None:
     for text, one, other in zip(draft.inputs, first, again, strict=True):
         if one != other:
             one_line, other_line = one.output, getattr(other, "output", str(other))
@@ -267,5 +290,5 @@ def _difference(draft: Draft, first: Sequence[Execution], again: Sequence[Result
                 pairs = itertools.zip_longest(one.trace, other.trace, fillvalue="no step")
                 one_line, other_line = next(pair for pair in pairs if pair[0] != pair[1])
             wrong = f"is not deterministic: on input ({text}) two runs gave {one_line} and {other_line}"
-            return OwnProgramError(draft.source.name, wrong, valid)
-    return None
+            valid = "no state between calls, and sorted(...) where the order of a set matters"
+            raise OwnProgramError(draft.source.name, wrong, valid)

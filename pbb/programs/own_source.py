@@ -20,27 +20,57 @@ from pbb.programs.tracing_worker import BUILTINS
 
 MAX_SOURCE = 10_000  # characters
 MAX_NAME = 40
+MAX_DEPTH = 100  # of expressions and blocks in one another; an elif is one more
 _PLAIN = "one plain function, def name(x): ..., or its source as text"
 _EXAMPLES = re.compile(r"^\s*(>>>|(For )?[Ee]xamples?\b)|=>|==>|->", re.MULTILINE)
 
-_REFUSED: dict[type[ast.AST], tuple[str, str]] = {
-    ast.Import: ("imports a module", "no import; the methods of its arguments and these builtins are enough for many"),
-    ast.ClassDef: ("defines a class", _PLAIN),
-    ast.Yield: ("is a generator (yield)", "return one value, such as a list"),
-    ast.AsyncFunctionDef: ("is asynchronous", _PLAIN),
-    ast.Global: ("uses global state", "variables of the function's own"),
+# All that a program may be made of: `BUILTINS`, syntax by its names in `ast`, and attributes by their names. Nothing
+# leads from plain values to anything but plain values: the first wall (the second is `pbb.programs.execution`).
+_SYNTAX = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    Module FunctionDef arguments arg Return Delete Assign AugAssign AnnAssign For While If Raise Try Assert Expr Pass
+    Break Continue ExceptHandler Match match_case MatchValue MatchSingleton MatchSequence MatchMapping MatchStar MatchAs
+    MatchOr BoolOp NamedExpr BinOp UnaryOp Lambda IfExp Dict Set ListComp SetComp DictComp GeneratorExp comprehension
+    Compare Call keyword FormattedValue JoinedStr Constant Attribute Subscript Slice Starred Name List Tuple Load Store
+    Del And Or Add Sub Mult Div Mod Pow LShift RShift BitOr BitXor BitAnd FloorDiv Invert Not UAdd USub Eq NotEq Lt LtE
+    Gt GtE Is IsNot In NotIn
+    """,
+    )
+)
+METHODS = frozenset(
+    re.findall(
+        r"\w+",
+        """
+    capitalize casefold center count endswith expandtabs find index isalnum isalpha isascii isdecimal isdigit
+    isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip maketrans partition
+    removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip
+    swapcase title translate upper zfill
+    append clear copy extend insert pop remove reverse sort
+    fromkeys get items keys popitem setdefault update values
+    add difference difference_update discard intersection intersection_update isdisjoint issubset issuperset
+    symmetric_difference symmetric_difference_update union
+    bit_count bit_length is_integer
+    """,
+    )
+)
+_REFUSED = dict.fromkeys(("Import", "ImportFrom"), ("imports a module", "no import; builtins and methods do much"))
+_REFUSED |= dict.fromkeys(("Yield", "YieldFrom"), ("is a generator (yield)", "return one value, such as a list"))
+_REFUSED |= dict.fromkeys(("AsyncFunctionDef", "Await", "AsyncFor", "AsyncWith"), ("is asynchronous", _PLAIN))
+_REFUSED |= dict.fromkeys(("Global", "Nonlocal"), ("uses global state", "variables of the function's own"))
+_REFUSED |= {
+    "ClassDef": ("defines a class", _PLAIN),
+    "MatchClass": ("takes objects apart (case)", "isinstance(x, int)"),
 }
-_REFUSED[ast.ImportFrom] = _REFUSED[ast.Import]
-_REFUSED[ast.YieldFrom] = _REFUSED[ast.Yield]
-_REFUSED[ast.Nonlocal] = _REFUSED[ast.Global]
-_REFUSED |= dict.fromkeys((ast.Await, ast.AsyncFor, ast.AsyncWith), _REFUSED[ast.AsyncFunctionDef])
 
 
 class OwnProgramError(ValueError):
     """A program that cannot be taught; the message says what is wrong with it and what would be valid."""
 
     def __init__(self, name: str, wrong: str, valid: str) -> None:
-        super().__init__(f"{f'program {name!r}' if name else 'the program'} {wrong}; valid: {valid}")
+        wrong = wrong if len(wrong) < 500 else f"{wrong[:500]}…"  # it may quote what somebody else wrote
+        super().__init__(f"{f'program {name[:MAX_NAME]!r}' if name else 'the program'} {wrong}; valid: {valid}")
 
 
 @dataclass(frozen=True)
@@ -116,6 +146,13 @@ def check_source(text: str, name: str | None, taught: frozenset[str]) -> OwnSour
     Raises:
         OwnProgramError: the source is not one plain function, or its name is not free.
     """
+    try:
+        return _checked(text, name, taught)
+    except (RecursionError, MemoryError):
+        raise OwnProgramError("", "is nested too deeply to be read", _PLAIN) from None
+
+
+def _checked(text: str, name: str | None, taught: frozenset[str]) -> OwnSource:
     function = _one_function(text)
     old, new = function.name, function.name if name is None else name
     _check_name(new, taught)
@@ -132,8 +169,11 @@ def check_source(text: str, name: str | None, taught: frozenset[str]) -> OwnSour
         del function.body[0]
     function.name, function.returns = new, None
     _Strip(old, new).visit(function)
-    text = ast.unparse(ast.fix_missing_locations(function))
-    _check_names_used(text, function)
+    try:
+        text = ast.unparse(ast.fix_missing_locations(function))
+    except ValueError:  # quotes in quotes, which Python can read and not write
+        raise OwnProgramError(new, "has a text in braces that Python cannot write down", "simpler f-strings") from None
+    _check_words(new, text)
     arguments = function.args.posonlyargs + function.args.args
     return OwnSource(
         name=new,
@@ -151,25 +191,19 @@ def _parse(text: str) -> ast.Module:
     if not 0 < len(text) <= MAX_SOURCE:
         raise OwnProgramError("", f"has a source of {len(text)} characters", f"1 to {MAX_SOURCE} characters")
     try:
-        tree = ast.parse(text)
         symtable.symtable(text, "<own program>", "exec")
+        return ast.parse(text)
     except SyntaxError as error:
         raise OwnProgramError("", f"is not Python: {error.msg} (line {error.lineno})", _PLAIN) from None
-    except (RecursionError, MemoryError):
-        raise OwnProgramError("", "is nested too deeply to be read", _PLAIN) from None
     except ValueError as error:
         raise OwnProgramError("", f"is not Python: {error}", _PLAIN) from None
-    return tree
 
 
 def _one_function(text: str) -> ast.FunctionDef:
     tree = _parse(text)
     functions = [n for n in ast.walk(tree) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
     name = functions[0].name if functions else ""
-    for node in ast.walk(tree):
-        if type(node) in _REFUSED:
-            wrong, valid = _REFUSED[type(node)]
-            raise OwnProgramError(name, f"{wrong} in line {getattr(node, 'lineno', 1)}", valid)
+    _check_syntax(name, tree)
     if not functions:
         lambdas = any(isinstance(node, ast.Lambda) for node in ast.walk(tree))
         raise OwnProgramError("", "is a lambda" if lambdas else "defines no function", _PLAIN)
@@ -213,13 +247,29 @@ def _check_signature(function: ast.FunctionDef) -> None:
             raise OwnProgramError(name, wrong, "numbers, texts, True, False and None as defaults")
 
 
-def _check_names_used(text: str, function: ast.FunctionDef) -> None:
-    name = function.name
-    for node in ast.walk(function):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name:
-            raise OwnProgramError(name, f"keeps state on itself ({ast.unparse(node)})", "variables of its own")
-        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
-            raise OwnProgramError(name, f"uses the private attribute {node.attr!r}", "methods without _")
+def _check_syntax(name: str, tree: ast.AST) -> None:
+    found = [(tree, 0, 1)]
+    for node, depth, line in found:  # which grows on the way
+        line, kind = getattr(node, "lineno", line), type(node).__name__
+        if kind not in _SYNTAX or getattr(node, "is_async", False):
+            valid = "assignments, if, for, while, match, try, return and plain expressions"
+            wrong, valid = _REFUSED.get(kind, (f"uses what Python calls {kind}", valid))
+            raise OwnProgramError(name, f"{wrong} in line {line}", valid)
+        if depth > MAX_DEPTH:
+            raise OwnProgramError(name, f"is nested too deeply in line {line}", f"at most {MAX_DEPTH} levels")
+        if isinstance(node, ast.Constant) and type(node.value) not in (int, float, str, bool, type(None)):
+            raise OwnProgramError(
+                name, f"uses {node.value!r:.40} in line {line}", "numbers, texts, True, False and None"
+            )
+        found += [(part, depth + 1, line) for part in ast.iter_child_nodes(node)]
+
+
+def _check_words(name: str, text: str) -> None:
+    """Check `text`, which is what will run: its syntax once more, and each of its names."""
+    tree = _parse(text)
+    if ast.unparse(tree) != text or unprintable(text):
+        raise OwnProgramError(name, "is not read as it is written", "plain letters, and simpler texts in f-strings")
+    _check_syntax(name, tree)
     outside = set[str]()
     tables = [symtable.symtable(text, "<own program>", "exec")]
     while tables:
@@ -231,6 +281,23 @@ def _check_names_used(text: str, function: ast.FunctionDef) -> None:
         kind = "builtin" if hasattr(builtins, unknown) else "name"
         where = "which programs may not" if kind == "builtin" else "which is defined nowhere in it"
         raise OwnProgramError(name, f"uses the {kind} {unknown!r}, {where}", f"{', '.join(sorted(BUILTINS))}")
+    for node in ast.walk(tree):
+        words = [] if isinstance(node, ast.Constant) else [w for w in vars(node).values() if isinstance(w, str)]
+        for word in words:
+            if word.startswith("_") and word != "_":
+                raise OwnProgramError(
+                    name,
+                    f"uses the private {'attribute' if isinstance(node, ast.Attribute) else 'name'} {word!r}",
+                    "names without _ before them",
+                )
+        if isinstance(node, ast.Attribute) and (node.attr not in METHODS or not isinstance(node.ctx, ast.Load)):
+            valid = "methods of texts, lists, dicts, sets and numbers; f'{x}' in place of format"
+            raise OwnProgramError(name, f"uses the attribute {node.attr!r} ({ast.unparse(node):.60})", valid)
+
+
+def unprintable(text: str) -> str:
+    """Return the first control character or lone surrogate of `text`, as Python writes it; empty if there is none."""
+    return next((repr(letter) for letter in text if not letter.isprintable() and letter != "\n"), "")
 
 
 def _without_examples(docstring: str, name: str) -> str:

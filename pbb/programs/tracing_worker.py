@@ -1,8 +1,9 @@
 """Runs programs in a child process and writes their outputs and execution traces.
 
-Started by `pbb.programs.execution` as a plain script: it imports nothing of the project and speaks JSON, one line
-a program, on standard input and output. Before the first program is compiled, it gives up files, sockets and
-processes for good (`confine`).
+Started by `pbb.programs.execution` as a plain script: it imports nothing of the project, reads a line of JSON for
+each program and writes a line for each answer. The package's own programs share this process. Each foreign program
+gets a process of its own, which gives up all that it does not need before the program is compiled (`confine`), so
+that nothing is left of it when the next one runs.
 
 A trace is what Python really did: `sys.settrace` reports each executed line with the variables of that moment, the
 line's expression is written as it stands, then with those values in place, and is then reduced one operation at a
@@ -15,14 +16,15 @@ import ast
 import contextlib
 import copy
 import functools
-import io
 import json
+import math
 import os
 import resource
 import signal
+import struct
 import sys
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 TYPE_CHECKING = False  # to load `typing` takes a seventh of the time in which this process starts
 if TYPE_CHECKING:
@@ -46,8 +48,15 @@ SIGNS |= {ast.FloorDiv: ("//", 2), ast.Mod: ("%", 2)}
 IMMUTABLE = frozenset((int, bool, str, float, type(None)))
 MAX_CHARACTERS = 100_000  # of one input's output, and of its trace
 MAX_REASON = 300  # characters of an error
+MAX_ANSWER = 2_000_000  # bytes of a foreign program's answer: all its outputs and traces
 RAISED = -1
-REFUSED = ("import", "open", "os.", "socket.", "subprocess.", "ctypes.", "resource.", "_thread.", "fcntl.")
+# What a foreign program's process may ask of Linux: memory, time, its end; and to write, to its one descriptor.
+# Numbers by machine, from the kernel's tables: mmap, mprotect, munmap, brk, rt_sigreturn, mremap, madvise, futex,
+# clock_gettime, getrandom, exit, exit_group; then write, and the kernel's name of the machine.
+CALLS = {
+    "x86_64": ((9, 10, 11, 12, 15, 25, 28, 202, 228, 318, 60, 231), 1, 0xC000003E),
+    "aarch64": ((222, 226, 215, 214, 139, 216, 233, 98, 113, 278, 93, 94), 64, 0xC00000B7),
+}
 
 
 class StepLimitError(Exception):
@@ -380,7 +389,7 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {reason}"[:MAX_REASON]
 
 
-def run_one(job: dict[str, Any]) -> list[dict[str, Any]]:
+def results(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Run one program on its inputs; each result has `output` and `trace`, or `error`."""
     try:
         program, parts = job["source"], []
@@ -397,8 +406,8 @@ def run_one(job: dict[str, Any]) -> list[dict[str, Any]]:
             raise NameError(f"the source defines no function {job['name']}")
         lines = statements_by_line(parts)
     except BaseException as error:
-        return [{"error": describe(error)} for _ in job["inputs"]]
-    results: list[dict[str, Any]] = []
+        yield from [{"error": describe(error)}] * len(job["inputs"])
+        return
     for text in job["inputs"]:
         tracer = Tracer(job["steps"], job["trace"])
         try:
@@ -415,43 +424,129 @@ def run_one(job: dict[str, Any]) -> list[dict[str, Any]]:
             trace = write_trace(lines, tracer.steps) if job["trace"] else []
             if max(len(output), sum(map(len, trace))) > MAX_CHARACTERS:
                 raise OverflowError(f"the output or its trace is longer than {MAX_CHARACTERS} characters")
-            results.append({"output": output, "trace": trace})
+            result = {"output": output, "trace": trace}
         except StepLimitError:
-            results.append({"error": f"StepLimit: more than {job['steps']} lines were executed"})
+            result = {"error": f"StepLimit: more than {job['steps']} lines were executed"}
         except BaseException as error:
-            results.append({"error": describe(error)})
-    return results
+            result = {"error": describe(error)}
+        yield result
 
 
-def refuse(event: str, _: Any) -> None:
-    if event.startswith(REFUSED):
-        raise PermissionError(f"a program may not do this ({event})")
+def bounded(job: dict[str, Any]) -> bytes:
+    """Return the results as JSON; those past `MAX_ANSWER` are errors."""
+    written, left = list[str](), MAX_ANSWER - MAX_REASON * len(job["inputs"])
+    for result in results(job):
+        written.append(json.dumps(result))
+        left -= len(written[-1])
+        if left < 0:
+            error = {"error": f"OverflowError: all its traces and outputs are longer than {MAX_ANSWER} characters"}
+            written[-1:] = [json.dumps(error)] * (len(job["inputs"]) - len(written) + 1)
+            break
+    return f"[{', '.join(written)}]".encode()
 
 
-def confine(memory: int, seconds: int) -> None:
+def lower(limit: int, value: int) -> None:
+    """Set a limit of this process for good, but never above what its user may have."""
+    hard = resource.getrlimit(limit)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(limit, (value, value))
+
+
+def instruction(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
+    return struct.pack("HBBI", code, yes, no, value)
+
+
+def filtered(machine: str) -> bytes:
+    """The seccomp filter, in the kernel's own language: any call but `CALLS` ends the process."""
+    calls, write, kind = CALLS[machine]
+    load, equal, give, end, allow = 0x20, 0x15, 0x06, 0x80000000, 0x7FFF0000
+    count = len(calls)
+    return b"".join(
+        (
+            *(instruction(load, 4), instruction(equal, kind, 0, count + 4)),  # another machine's calls
+            instruction(load, 0),
+            *(instruction(equal, call, count - i + 3) for i, call in enumerate(calls)),
+            *(instruction(equal, write, 0, 2), instruction(load, 16), instruction(equal, 1, 1)),
+            *(instruction(give, end), instruction(give, allow)),
+        )
+    )
+
+
+@functools.cache
+def seal() -> Callable[[], object]:
+    """Return a function that lets the kernel end this process at the first call that no program needs.
+
+    It is made before a process is started, since it opens files, and does nothing where the system has no seccomp.
+    """
+    if sys.platform != "linux" or os.uname().machine not in CALLS:
+        return lambda: None
+    try:
+        import ctypes
+    except ImportError:  # a Python that was built without it
+        return lambda: None
+    program = filtered(os.uname().machine)
+    buffer = ctypes.create_string_buffer(program, len(program) + struct.calcsize("HP"))
+    at = ctypes.addressof(buffer)
+    struct.pack_into("HP", buffer, len(program), len(program) // struct.calcsize("HBBI"), at)
+    prctl = ctypes.CDLL(None).prctl
+    prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+    # No new privileges, which the kernel asks for; then a filter of calls. `buffer` has to outlive both.
+    return lambda: (prctl(38, 1, 0, 0, 0), prctl(22, 2, at + len(program), 0, 0), buffer)
+
+
+def confine(seconds: float) -> None:
     """Give up what no program needs: for good, and before any runs.
 
-    Without a free file descriptor nothing can be opened, no socket either. The audit hook refuses what needs none,
-    such as removing files, and lifting the limits, which the superuser could do.
+    Without a free file descriptor nothing can be opened, no socket either. None of this asks Python, so that a
+    program that reaches all of Python's insides is still held.
     """
-    ast.unparse(ast.parse("x"))  # some Pythons import what this needs only now
     for limit in (resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE, resource.RLIMIT_CORE):
-        resource.setrlimit(limit, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    with contextlib.suppress(ValueError, OSError):  # not every system lets a process limit its memory
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    sys.addaudithook(refuse)
+        lower(limit, 0)
+    lower(resource.RLIMIT_CPU, math.ceil(seconds) + 1)
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # its signal ends the process
+    seal()()
+
+
+def apart(job: dict[str, Any]) -> tuple[int, bytes]:
+    """Run one program in a process of its own; return its exit status (negative: a signal) and what it wrote."""
+    seal()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.dup2(writing, 1)
+            os.close(0)  # where programs come from
+            os.closerange(2, max(reading, writing) + 1)
+            confine(job["seconds"])
+            answer = bounded(job)
+            while answer:
+                answer = answer[os.write(1, answer) :]
+        finally:
+            os._exit(1 if sys.exc_info()[0] else 0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        answer = pipe.read(MAX_ANSWER + 1)
+    os.kill(child, signal.SIGKILL)  # which is nothing to one that has ended
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return status, answer
 
 
 def main() -> None:
-    answers = os.fdopen(os.dup(1), "w")
-    sys.stdout = io.StringIO()
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever a program writes reaches nobody
-    confine(int(sys.argv[1]), int(sys.argv[2]))
-    for line in sys.stdin:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    ast.unparse(ast.parse("x"))  # some Pythons import what this needs only now
+    with contextlib.suppress(ValueError, OSError):  # macOS lets no process limit its memory
+        lower(resource.RLIMIT_AS, int(sys.argv[1]))
+    answers.write(b"ready\n")
+    answers.flush()
+    for line in sys.stdin.buffer:
         job = json.loads(line)
-        signal.setitimer(signal.ITIMER_PROF, job.get("seconds", 0))  # its signal ends the process
-        answers.write(json.dumps(run_one(job)) + "\n")
+        if job["trusted"]:
+            signal.setitimer(signal.ITIMER_PROF, job["seconds"])
+            status, answer = 0, json.dumps(list(results(job))).encode()
+        else:
+            status, answer = apart(job)
+        answers.write(b"%d %s\n" % (status, answer.replace(b"\n", b" ")))
         answers.flush()
 
 
