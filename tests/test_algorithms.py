@@ -256,11 +256,11 @@ def test_generate_says_what_is_wrong() -> None:
     with pytest.raises(ValueError, match="pool='exam' is not valid; valid: 'experiment', 'base'"):
         generate(SHORT, 1, 0, pool="exam")
     for wrong, message in (
-        ({"sizes": ()}, r"sizes=\(\) is not valid; valid: some of \('short'"),
+        ({"sizes": ()}, r"sizes=\(\) is not valid; valid: a tuple of some of short"),
         ({"sizes": ("tiny",)}, r"sizes=\('tiny',\) is not valid"),
         ({"families": ("gray codes",)}, r"families=\('gray codes',\) is not valid; valid: \(\), or some of"),
         ({"families": ("runs of ones",)}, r"families=\('runs of ones',\) is not valid"),  # a long one
-        ({"inputs": 3}, "inputs=3 is not valid; valid: 8 to 40"),
+        ({"inputs": 3}, "inputs=3 is not valid; valid: a whole number from 8 to 40"),
     ):
         with pytest.raises(ValueError, match=message):
             Algorithms(**wrong)

@@ -105,12 +105,15 @@ def choose(experiment: Experiment, machine: Machine | None = None) -> Backend:
 def _formats(e: Experiment, m: Machine) -> tuple[str, str, str]:
     """Return the formats of weights and of products, and why."""
     four = "4-bit" if e.training.backend == "unsloth-4bit" else ""
-    if not m.card:
-        return four or "float32", "", "no CUDA"
-    if e.model in TINY_NAMES:
+    if m.card and e.model in TINY_NAMES:
         return "float32", "", "a tiny model is not bound by products"
-    why = f"compute capability {m.capability[0]}.{m.capability[1]}"
-    why += " has bfloat16" if m.half == "bfloat16" else " has no bfloat16"
+    if m.card:
+        lacks = "" if m.half == "bfloat16" else "no "
+        why = f"compute capability {m.capability[0]}.{m.capability[1]} has {lacks}bfloat16"
+    elif not m.half or e.model in TINY_NAMES or e.training.backend.startswith("unsloth"):
+        return four or "float32", "", "no CUDA"
+    else:
+        why = "this CPU multiplies faster in it than in float32"
     # Trained weights stay in float32, where small steps are not rounded away; frozen ones need not.
     return four or (m.half if e.training.lora_rank else "float32"), m.half, why
 

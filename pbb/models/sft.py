@@ -9,6 +9,7 @@ arithmetic, so a padded token costs as much as a real one.
 from __future__ import annotations
 
 import itertools
+import math
 import tempfile
 import time
 from collections import Counter
@@ -19,6 +20,8 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig, PeftModel
+from peft.tuners.lora import LoraLayer
+from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, set_seed
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
@@ -29,6 +32,7 @@ from pbb.models.optimisers import muon_factory
 from pbb.progress import tell
 
 IGNORE = -100
+FIRST_STEPS = 8  # in which a gradient has to be finite
 
 
 @dataclass(frozen=True)
@@ -155,21 +159,66 @@ def _collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
     return {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
 
 
+class AdapterTrainer(SFTTrainer):
+    """TRL's trainer for LoRA, with logits where there is a label and nowhere else.
+
+    TRL's own loss leaves the same logits out, but computes the others twice to save memory, and their entropy: a third
+    of a step on a CPU, where the vocabulary is large.
+    """
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        for layer in self.model.modules():
+            if isinstance(layer, LoraLayer):  # autocast chooses what its products are computed in
+                layer.cast_input_dtype_enabled = False
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """Return the mean loss of `inputs`' labels."""
+        labels = inputs.pop("labels")[:, 1:]
+        learnt = labels != IGNORE
+        causal = self.accelerator.unwrap_model(model).get_base_model()
+        with self.accelerator.autocast():
+            hidden = causal.base_model(**inputs, use_cache=False).last_hidden_state[:, :-1]
+            logits = causal.get_output_embeddings()(hidden[learnt])  # (labels, vocabulary)
+        return cross_entropy(logits.float(), labels[learnt])
+
+
 class _Watch(TrainerCallback):
-    """Calls back at chosen steps with the model, keeps every logged loss, and tells of both as they come."""
+    """Calls back at chosen steps with the model, keeps every logged loss, and tells of both as they come.
+
+    Raises:
+        FloatingPointError: no gradient of the first steps is finite and other than 0, or the first logged loss is 0 (in
+            which the trainer turns one that is not a number).
+    """
 
     def __init__(
         self, at: Sequence[int], checkpoint: Callable[[int, PreTrainedModel], None], log: list[dict[str, float]]
     ):
         self.at, self.checkpoint, self.log = set(at), checkpoint, log
+        self.norms: list[float] = []  # of the first steps' gradients
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if len(self.norms) < FIRST_STEPS:
+            gradients = [p.grad for p in model.parameters() if p.grad is not None]
+            self.norms.append(float(torch.nn.utils.get_total_norm(gradients)))
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         tell(state.global_step, state.max_steps)
+        # float16's scale falls in the first steps until gradients fit, and those steps are passed over.
+        if state.global_step == min(FIRST_STEPS, state.max_steps) and not any(0 < n < math.inf for n in self.norms):
+            raise FloatingPointError(
+                f"gradients: their norms in the first {len(self.norms)} steps were {self.norms}, and one has to be "
+                f"finite and above 0; try backend='peft', or a card that computes in bfloat16"
+            )
         if state.global_step in self.at:
             self.checkpoint(state.global_step, model)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if logs and "loss" in logs:
+            if not self.log and not logs["loss"] > 0:
+                raise FloatingPointError(f"loss: {logs['loss']} after {state.global_step} steps; valid: above 0")
             tell(state.global_step, state.max_steps, logs["loss"])
             self.log.append({"step": state.global_step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]})
 
@@ -268,12 +317,13 @@ def finetune(
             "betas": (arguments.adam_beta1, arguments.adam_beta2),
         }
         model.train()
-        trainer = SFTTrainer(
+        unsloth = backend is not None and backend.name == "unsloth"
+        trainer = (AdapterTrainer if optimisation.lora_rank and not unsloth else SFTTrainer)(
             model=model,
             args=arguments,
             train_dataset=rows,
             processing_class=tokenizer,
-            data_collator=collate_in_one_row if backend and backend.name == "unsloth" else _collate,
+            data_collator=collate_in_one_row if unsloth else _collate,
             peft_config=new_adapters(model, optimisation.lora_rank, seed),
             callbacks=[_Watch(checkpoints, on_checkpoint, log)],
             optimizer_cls_and_kwargs=(muon_factory, rates) if optimisation.optimiser == "muon" else None,
