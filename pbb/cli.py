@@ -275,10 +275,10 @@ def command_claims(options: argparse.Namespace) -> int:
 
 def command_export(options: argparse.Namespace) -> int:
     """Write what it takes to train and ask any model for a figure, whatever trains it."""
-    from pbb import external
+    from pbb.runs import external
 
     preset = resolve_preset(options.preset)
-    folder = options.out or paths.runs() / "exports" / f"{options.figure}-{preset}-{options.seeds}"
+    folder = options.out or store.runs() / "exports" / f"{options.figure}-{preset}-{options.seeds}"
     external.export(options.figure, preset, options.seeds, folder)
     print(f"answers, one {external.LINE} a line: python -m pbb score {folder}/answers.jsonl --model NAME")
     return 0
@@ -288,11 +288,11 @@ def command_score(options: argparse.Namespace) -> int:
     """Turn answers to an export's questions into records, and draw the figure that they belong to."""
     import pandas as pd
 
-    from pbb import external
-    from pbb.claims import percent
+    from pbb.analysis.claims import percent
     from pbb.figures.io import figure_module, save_figure
-    from pbb.folders import environment_manifest, is_complete
     from pbb.records import KNOBS, load_records
+    from pbb.runs import external
+    from pbb.store import environment_manifest, is_complete
 
     figure, records = external.score(options.answers, options.model, options.export)
     for row in figure_module(figure).headline(records).to_dict("records"):
@@ -302,7 +302,7 @@ def command_score(options: argparse.Namespace) -> int:
     if preset == "smoke":
         print("smoke: scored, and not drawn, since its numbers mean nothing")
         return 0
-    target = paths.figures(preset) / figure_module(figure).NAME
+    target = store.figures(preset) / figure_module(figure).NAME
     if is_complete(target):  # what was scored before stays, of other models and other arms
         one = ["domain", "model", "curriculum", "representation", "seed", *KNOBS]
         before = load_records(target)

@@ -60,7 +60,7 @@ READ: tuple[tuple[str, str, str], ...] = (
     ("class statement", "class A:\n    def __init_subclass__(cls):\n        pass\nreturn 1", "defines a class"),
     ("builtin's module", f"abs.__self__.{OS}", "private attribute '__self__'"),
     ("method's object", "return [].append.__self__", "private attribute '__self__'"),
-    ("module's dictionary", f"len.__self__.__dict__['__import__']('os').remove({{file!r}})\nreturn 1", "'__"),
+    ("module's dictionary", "len.__self__.__dict__['__import__']('os').remove({file!r})\nreturn 1", "'__"),
     ("own globals", f"f = Blorp.__globals__['__builtins__']['abs']\nf.__self__.{OS}", "private attribute '__"),
     ("own builtins", f"Blorp.__builtins__['abs'].__self__.{OS}", "private attribute '__"),
     ("lambda's globals", f"(lambda: 0).__globals__['__builtins__']['abs'].__self__.{OS}", "private attribute '__"),

@@ -12,15 +12,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from pbb import cli, external, paths
-from pbb.experiment import PRESETS
-from pbb.external import export, score
-from pbb.finetuning import encode
-from pbb.folders import RecordsError, read_manifest
-from pbb.models import load_tokenizer
+from pbb import cli, store
+from pbb.experiments.experiment import PRESETS
+from pbb.experiments.studies import study
+from pbb.models.loading import load_tokenizer
+from pbb.models.sft import encode
 from pbb.records import load_records
-from pbb.studies import study
-from pbb.tasks import StageTask
+from pbb.runs import external
+from pbb.runs.external import export, score
+from pbb.runs.tasks import StageTask
+from pbb.store import RecordsError, read_manifest
 
 SMALL = PRESETS["smoke"] | {"with_io_programs": 5, "without_io_programs": 3}
 
@@ -197,7 +198,7 @@ def test_answers_are_scored_as_our_own_are(exported: Path, tmp_path: Path) -> No
 def test_scored_answers_are_complete_runs_and_the_same_answers_are_kept_once(exported: Path, tmp_path: Path) -> None:
     file = written(tmp_path, right(exported, "proactive", "in_context"))
     _, records = score([file], "owner/some-model@v1", exported)
-    folders = sorted((paths.runs() / "results").iterdir())
+    folders = sorted((store.runs() / "results").iterdir())
     assert len(folders) == 2
     kept = pd.concat([load_records(folder) for folder in folders])
     assert len(kept) == len(records)
@@ -210,10 +211,10 @@ def test_scored_answers_are_complete_runs_and_the_same_answers_are_kept_once(exp
     ]
     _, again = score(halves, "owner/some-model@v1", exported)
     pd.testing.assert_frame_equal(again, records)
-    assert sorted((paths.runs() / "results").iterdir()) == folders
+    assert sorted((store.runs() / "results").iterdir()) == folders
     written(tmp_path, [a | {"completion": "8"} for a in right(exported, "proactive")])
     score([file], "owner/some-model@v1", exported)
-    assert len(list((paths.runs() / "results").iterdir())) == 3, "other answers are another run"
+    assert len(list((store.runs() / "results").iterdir())) == 3, "other answers are another run"
 
 
 def test_a_random_arm_is_scored_beside_what_was_asked(tmp_path: Path) -> None:
@@ -252,7 +253,7 @@ def test_a_line_that_is_no_answer_is_refused_with_its_place(case: str, exported:
     with pytest.raises(RecordsError, match=re.escape(message)) as refused:
         score([file], "gpt-9", exported)
     assert f"{file}, line 3: " in str(refused.value)
-    assert not paths.runs().exists() or not list(paths.runs().glob("results/*"))
+    assert not store.runs().exists() or not list(store.runs().glob("results/*"))
 
 
 def test_missing_and_double_answers_are_refused_by_name(exported: Path, tmp_path: Path) -> None:
@@ -304,7 +305,7 @@ def test_the_command_line_exports_scores_draws_and_judges(
     told = capsys.readouterr().out
     assert "Proactive-PBB, CoT; Arithmetic, gpt-9, 1 statement: 100 % [" in told
     assert "Stage 1 only, CoT; Arithmetic, gpt-9, 1 statement: 0 % [" in told
-    folder = paths.figures("external") / "F02_curricula"
+    folder = store.figures("external") / "F02_curricula"
     drawn = load_records(folder)
     assert (folder / "figure.png").stat().st_size > 10_000
     # Another model joins it, arm by arm; what is scored again takes the place of what was there.

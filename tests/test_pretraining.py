@@ -11,9 +11,9 @@ from datasets import load_from_disk
 from transformers import LlamaForCausalLM
 
 from pbb.experiments.base_data import CIPHERS, BaseMixture, mixture_of
-from pbb.experiments.curricula import _general
 from pbb.experiments.documents import in_context, parse_answer, question
 from pbb.experiments.experiment import Experiment
+from pbb.experiments.sources import General, documents_of
 from pbb.models import pretraining
 from pbb.models.ask import generate
 from pbb.models.loading import load, load_tokenizer
@@ -59,7 +59,7 @@ def test_corpus_training_and_installation(tmp_path: Path, monkeypatch: pytest.Mo
 def test_general_documents_are_of_what_the_base_model_was_trained_on() -> None:
     assert mixture_of("tiny-l") == mixture_of("owner/name") == BaseMixture()
     experiment = Experiment.of("cpu", programs=Ciphers(case="digits", alphabet=10), model="tiny-m-ciphers")
-    prompts = [document.prompt for document in itertools.islice(_general(experiment), 200)]
+    prompts = [document.prompt for document in itertools.islice(documents_of(General(), experiment), 200)]
     ciphers = [prompt for prompt in prompts if "(text, shift)" in prompt or "digits 0 to 9 in a ring" in prompt]
     assert 80 < len(ciphers) < 180, "the rest is arithmetic"
 

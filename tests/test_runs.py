@@ -20,7 +20,7 @@ from pbb import cli
 from pbb.experiments import studies
 from pbb.experiments.experiment import Experiment
 from pbb.records import canonical, validate
-from pbb.runs import remembered, run
+from pbb.runs import keys, run
 from pbb.runs.tasks import StageTask
 from pbb.store import CorruptRunError
 
@@ -166,7 +166,7 @@ def test_a_figure_is_drawn_again_only_when_its_runs_or_the_code_have_changed(
     run_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = Experiment.of("smoke", arm="in_context")
-    monkeypatch.setitem(studies.STUDIES, "F05", lambda preset, seed: [one.changed(seed=seed)])
+    monkeypatch.setitem(studies.STUDIES, "F05", lambda preset: [one])
     run.run([one, one.changed(seed=1)], preset="smoke", workers=1, say=lambda line: None)
     picture = tmp_path / "F05_answer_mode" / "figure.png"
 
@@ -178,6 +178,6 @@ def test_a_figure_is_drawn_again_only_when_its_runs_or_the_code_have_changed(
     assert drawn(1) == first
     assert drawn(2) > first
     second = drawn(2)
-    monkeypatch.setattr(remembered, "CODE", "other code")
+    monkeypatch.setattr(keys, "code_of", lambda room: "other code")
     assert drawn(2) > second
     assert json.loads((picture.parent / "manifest.json").read_text())["trained_on"] == []

@@ -323,6 +323,15 @@ def _check_store() -> None:
         raise RunError(f"{folder}: no runs can be kept there ({wrong}); valid: PBB_RUNS=/a/folder/that/can/be/written")
 
 
+def described(experiment: Experiment) -> dict[str, Any]:
+    """Return the columns of records that say what an experiment is."""
+    split = experiment.split
+    found = {name: experiment.value(name, 1) for name in ("model", "representation", "seed", *KNOBS)}
+    if ARMS[experiment.arm].measured == "AD" and split.distilled_demonstrations:
+        found["demonstrations"] = split.distilled_demonstrations
+    return {**found, "domain": experiment.domain, "curriculum": experiment.arm}
+
+
 def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
     """Return the experiment's records, from its run folder or from its evaluations."""
     where = points(experiment)
@@ -336,11 +345,9 @@ def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
     for point, (tokens, questions) in zip(where, trained_on, strict=True):
         frame = point.task.answers().assign(stage=point.stage, step=point.step)
         frames.append(frame.assign(tokens=tokens, questions_trained=questions, progress=tokens / total))
-    described = {name: experiment.value(name, 1) for name in ("model", "representation", "seed", *KNOBS)}
-    described |= {"domain": experiment.domain, "curriculum": experiment.arm}
-    if ARMS[experiment.arm].measured == "AD" and experiment.split.distilled_demonstrations:
-        described["demonstrations"] = experiment.split.distilled_demonstrations
-    frame = pd.concat(frames, ignore_index=True).assign(experiment=experiment.name, preset=preset, **described)
+    frame = pd.concat(frames, ignore_index=True).assign(
+        experiment=experiment.name, preset=preset, **described(experiment)
+    )
     programs = [p.to_json() for group in groups(experiment) for p in group.programs]
     manifest = {
         "kind": "run",

@@ -18,26 +18,27 @@ import re
 import reprlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pbb import paths
-from pbb.documents import GENERAL, Document
-from pbb.experiment import DISTILLATION, Experiment
-from pbb.folders import RecordsError, atomic_folder, environment_manifest, read_manifest, write_manifest
-from pbb.records import KNOBS, SCHEMA_VERSION, load_records, save_records
-from pbb.runs import Point, points
+from pbb import store
+from pbb.arms import NO_MODEL
+from pbb.experiments.documents import GENERAL, Document
+from pbb.experiments.experiment import Experiment
+from pbb.experiments.studies import study
+from pbb.records import SCHEMA_VERSION, load_records, save_records
+from pbb.runs.keys import stage_keys
+from pbb.runs.run import Point, described, points
+from pbb.runs.tasks import StageTask
+from pbb.store import RecordsError, atomic_folder, environment_manifest, read_manifest, write_manifest
 from pbb.streams import digest
-from pbb.studies import study
-from pbb.tasks import NO_MODEL, StageTask, stage_keys
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from pbb.evaluation import Question
+    from pbb.models.ask import Question
 
 PRESET = "external"  # of the records
 LINE = '{"id": "…", "completion": "…"}'
@@ -62,7 +63,7 @@ def export(figure: str, preset: str, seeds: int, folder: Path | str, say: Say = 
         return folder
     if there is not None or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise RecordsError(f"{folder}: something else is here; valid: --out with a folder that is new or empty")
-    from pbb.models import load_tokenizer
+    from pbb.models.loading import load_tokenizer
 
     tokenizer = load_tokenizer(experiments[0].model)
     with atomic_folder(folder) as partial:
@@ -78,7 +79,7 @@ def export(figure: str, preset: str, seeds: int, folder: Path | str, say: Say = 
         told = []
         for e in experiments:
             ask = [asked[point.task.key][0] for point in _points(e) if point.task.key in asked]
-            told.append({**_described(e), "stages": list(map(_stage_file, _stages(e))), "ask": ask})
+            told.append({**described(e), "stages": list(map(_stage_file, _stages(e))), "ask": ask})
         manifest = {"kind": "export", "figure": figure, "preset": preset, "seeds": seeds, "experiments": told}
         manifest |= {"made_of": _made_of(experiments, asked), "stages": stages, **environment_manifest()}
         files = {file.relative_to(partial).as_posix(): file.read_bytes() for file in sorted(partial.rglob("*.jsonl"))}
@@ -109,13 +110,13 @@ def _asked(experiments: Iterable[Experiment]) -> dict[str, tuple[str, list[Quest
     Arms that have stages in common are one model until they part, and it is asked once. Recite-then-run is left out:
     its second question holds the answer to the first.
     """
-    from pbb.evaluation import questions  # loads torch
+    from pbb.models.ask import questions  # loads torch
 
     found: dict[str, tuple[str, list[Question]]] = {}
     for e in experiments:
-        for task in (point.task for point in _points(e) if e.curriculum != NO_MODEL):
+        for task in (point.task for point in _points(e) if e.arm != NO_MODEL):
             if task.key not in found:
-                name = f"{e.curriculum}-{e.seed}-after-{task.index + 1}-{task.key[:8]}"
+                name = f"{e.arm}-{e.seed}-after-{task.index + 1}-{task.key[:8]}"
                 found[task.key] = name, questions(e, [mode for mode in task.asked if mode != "recite"])
     return found
 
@@ -123,14 +124,6 @@ def _asked(experiments: Iterable[Experiment]) -> dict[str, tuple[str, list[Quest
 def _made_of(experiments: Sequence[Experiment], asked: Mapping[str, tuple[str, Sequence[Question]]]) -> str:
     """Return a hash of what is trained on and what is asked."""
     return digest([stage_keys(e) for e in experiments], [_to_ask(*one) for one in asked.values()])
-
-
-def _described(e: Experiment) -> dict[str, Any]:
-    """Return the columns of the records that describe the experiment itself, but for its model."""
-    values = {name: getattr(e, name) for name in ("domain", "curriculum", "representation", "seed", *KNOBS)}
-    if e.curriculum in DISTILLATION and e.distilled_demonstrations:
-        values["demonstrations"] = e.distilled_demonstrations
-    return values
 
 
 def _stage_file(task: StageTask) -> str:
@@ -145,7 +138,7 @@ def _write_stage(file: Path, task: StageTask, tokenizer: PreTrainedTokenizerBase
     _write(file, ({"messages": document.messages()} for document in documents))
     count = Counter(f"{d.group}: {d.kind}" for d in documents)
     programs = Counter(f"{group}: {kind}" for group, kind, _ in {(d.group, d.kind, d.program) for d in documents})
-    rows = {} if stage.objective else {"rows_a_step": e.batch_rows, "row_tokens": e.row_tokens}
+    rows = {} if stage.objective else {"rows_a_step": e.training.batch_rows, "row_tokens": e.training.row_tokens}
     return {
         "label": stage.label,
         "objective": {"GRPO": dict(stage.objective)} if stage.objective else "SFT",
@@ -167,15 +160,15 @@ def _documents(task: StageTask, tokenizer: PreTrainedTokenizerBase) -> tuple[lis
     e, stage = task.experiment, task.stage
     stream = stage.documents()
     if stage.objective:
-        return list(itertools.islice(stream, stage.steps * e.grpo_completions // e.grpo_group)), task.tokens
-    from pbb.finetuning import encode
+        return list(itertools.islice(stream, stage.steps * e.grpo.completions // e.grpo.group_size)), task.tokens
+    from pbb.models.sft import encode
 
     taken: list[Document] = []
     tokens = 0
     while True:
         chunk = list(itertools.islice(stream, 250))
         for document, (ids, _) in zip(chunk, encode(chunk, tokenizer), strict=True):
-            if document.group == GENERAL and len(ids) > e.row_tokens:
+            if document.group == GENERAL and len(ids) > e.training.row_tokens:
                 continue  # our trainer passes over it too
             if tokens + len(ids) > task.tokens:
                 return taken, tokens
@@ -229,10 +222,10 @@ def score(
     if manifest["made_of"] != _made_of(experiments, asked):
         raise RecordsError(f"{folder}: another version of this package made this export; the way out: export again")
     given = _answers(files, {stem: _ids(stem, questions) for stem, questions in asked.values()})
-    scored = [e for e in experiments if e.curriculum == NO_MODEL or asked[_points(e)[-1].task.key][0] in given]
-    if left_out := [f"{e.curriculum} (seed {e.seed})" for e in experiments if e not in scored]:
+    scored = [e for e in experiments if e.arm == NO_MODEL or asked[_points(e)[-1].task.key][0] in given]
+    if left_out := [f"{e.arm} (seed {e.seed})" for e in experiments if e not in scored]:
         say(f"left out, since the questions at their end are not answered: {', '.join(left_out)}")
-    if all(e.curriculum == NO_MODEL for e in scored):
+    if all(e.arm == NO_MODEL for e in scored):
         raise RecordsError(f"{folder}: nothing to score; valid: answers to all questions at the end of an experiment")
     return manifest["figure"], pd.concat([_run(e, model, asked, given, manifest) for e in scored], ignore_index=True)
 
@@ -292,7 +285,7 @@ def _run(
     manifest: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Score one experiment's answers, keep them as a complete run, and return its records."""
-    from pbb.evaluation import _score, answer_at_random
+    from pbb.models.ask import _score, answer_at_random
 
     stages = [manifest["stages"][_stage_file(task)] for task in _stages(e)]
     tokens = [0, *itertools.accumulate(stage["tokens"] for stage in stages)]
@@ -309,10 +302,10 @@ def _run(
             where = {"stage": point.stage, "step": point.step, "progress": tokens[done] / max(tokens[-1], 1)}
             frames.append(pd.DataFrame(rows).assign(**spent, **where))
     mine, preset = e.changed(model=model), PRESET if manifest["preset"] != "smoke" else "smoke"
-    described = {"experiment": mine.name, "preset": preset, "model": model, **_described(e)}
-    frame = pd.concat(frames, ignore_index=True).assign(**described)
+    about_it = {**described(e), "experiment": mine.name, "preset": preset, "model": model}
+    frame = pd.concat(frames, ignore_index=True).assign(**about_it)
     made_of = digest(SCHEMA_VERSION, preset, manifest["made_of"], frame["completion"].tolist())[:8]
     about = {"kind": "run", "preset": preset, "name": mine.name, "base_model": model, "tokens": tokens[-1]}
-    about |= {"experiment": json.loads(json.dumps(asdict(mine))), "export": manifest["made_of"]}
-    run = save_records(paths.runs() / "results" / f"{mine.name}-{made_of}", frame, about | environment_manifest())
+    about |= {"experiment": mine.to_json(), "export": manifest["made_of"]}
+    run = save_records(store.runs() / "results" / f"{mine.name}-{made_of}", frame, about | environment_manifest())
     return load_records(run)
