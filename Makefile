@@ -81,6 +81,7 @@ lint: $(READY) ## ruff and mypy, changing nothing | any | 1 min | -
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	.venv/bin/lint-imports
 
 format: $(READY) ## let ruff tidy the code | any | 1 s | -
 	$(PY) -m ruff check --fix .

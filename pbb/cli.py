@@ -314,7 +314,7 @@ def command_score(options: argparse.Namespace) -> int:
 
 
 def command_base_models(options: argparse.Namespace) -> int:
-    from pbb.models.pretraining import build
+    from pbb.runs.pretraining import build
 
     build(options.model or None, workers=os.cpu_count() or 1)
     return 0

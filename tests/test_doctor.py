@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pbb import cli
-from pbb.experiments.experiment import PRESETS, Experiment
+from pbb.experiments.presets import PRESETS, Experiment
 from pbb.experiments.studies import study
 from pbb.models import smollm2
 from pbb.models.machine import CARDS, Machine

@@ -8,7 +8,7 @@ import torch
 from pbb.experiments.documents import WITH_IO, WITHOUT_IO
 from pbb.experiments.experiment import Experiment
 from pbb.models import ask
-from pbb.models.ask import Question, _continue, _own_tail, _score, evaluate, generate, questions
+from pbb.models.ask import Question, _continue, _own_tail, evaluate, generate, questions, scored
 from pbb.models.loading import load, load_tokenizer
 
 EXPERIMENT = Experiment.of(
@@ -116,7 +116,7 @@ def test_scores_are_exact_and_unparsed_is_told_apart(asked: list[Question]) -> N
     recall = next(q for q in asked if q.answer_mode == "recall")
 
     def outcome(question: Question, completion: str) -> str:
-        return _score(question, question.prompt, completion, "")["outcome"]
+        return scored(question, question.prompt, completion, "")["outcome"]
 
     assert outcome(direct, direct.expected) == "correct"
     assert outcome(direct, f"{direct.expected}{direct.expected}") == "wrong"

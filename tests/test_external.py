@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from pbb import cli, store
-from pbb.experiments.experiment import PRESETS
+from pbb.experiments.presets import PRESETS
 from pbb.experiments.studies import study
 from pbb.models.loading import load_tokenizer
 from pbb.models.sft import encode

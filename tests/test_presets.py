@@ -17,7 +17,7 @@ import pytest
 import pbb
 from pbb import cli
 from pbb.experiments.curricula import curriculum
-from pbb.experiments.experiment import PRESETS, Experiment, ExperimentError
+from pbb.experiments.presets import PRESETS, Experiment, ExperimentError
 from pbb.experiments.studies import FIGURES as OWN
 from pbb.experiments.studies import LADDERS, STUDIES, figures_of, study
 from pbb.figures import FIGURES

@@ -14,7 +14,6 @@ from pbb.experiments.base_data import CIPHERS, BaseMixture, mixture_of
 from pbb.experiments.documents import in_context, parse_answer, question
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.sources import General, documents_of
-from pbb.models import pretraining
 from pbb.models.ask import generate
 from pbb.models.loading import load, load_tokenizer
 from pbb.models.tokenizer import VOCABULARY
@@ -22,6 +21,7 @@ from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.ciphers import Ciphers
 from pbb.programs.domains import generate as generate_programs
 from pbb.registry import TINY_FOLDER
+from pbb.runs import pretraining
 from pbb.store import read_manifest
 
 

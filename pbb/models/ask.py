@@ -210,7 +210,7 @@ def evaluate(
             prompts[i] = in_context(recited[i], asked[i].prompt)
     completions = generate(model, tokenizer, prompts, _budget(tokenizer, [q.target for q in asked]), batch_size)
     return [
-        _score(q, prompt, completion, recitation)
+        scored(q, prompt, completion, recitation)
         for q, prompt, completion, recitation in zip(asked, prompts, completions, recited, strict=True)
     ]
 
@@ -226,7 +226,7 @@ def answer_at_random(experiment: Experiment) -> list[dict[str, Any]]:
     for q in asked:
         rng = stream(experiment.seed, "random generation", q.group, q.program.name, q.input)
         guess = DOMAINS[q.program.domain].guess
-        rows.append(_score(q, q.prompt, guess(q.program, q.input, rng) if guess else rng.choice(answers), ""))
+        rows.append(scored(q, q.prompt, guess(q.program, q.input, rng) if guess else rng.choice(answers), ""))
     return rows
 
 
@@ -235,7 +235,7 @@ def declaration_length(asked: Question) -> str:
     return max(asked.program.source, asked.program.description, key=len)
 
 
-def _score(asked: Question, prompt: str, completion: str, recitation: str) -> dict[str, Any]:
+def scored(asked: Question, prompt: str, completion: str, recitation: str) -> dict[str, Any]:
     if asked.answer_mode == "recall":
         parsed: str | None = completion.strip() or None
         right = parsed == asked.expected.strip()

@@ -285,7 +285,7 @@ def _run(
     manifest: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Score one experiment's answers, keep them as a complete run, and return its records."""
-    from pbb.models.ask import _score, answer_at_random
+    from pbb.models.ask import answer_at_random, scored
 
     stages = [manifest["stages"][_stage_file(task)] for task in _stages(e)]
     tokens = [0, *itertools.accumulate(stage["tokens"] for stage in stages)]
@@ -296,7 +296,7 @@ def _run(
         stem, questions = asked.get(point.task.key, ("", ()))
         if stem in given or not stem:
             pairs = zip(questions, given.get(stem, ()), strict=True)
-            rows = [_score(q, q.prompt, text, "") for q, text in pairs] if stem else answer_at_random(e)
+            rows = [scored(q, q.prompt, text, "") for q, text in pairs] if stem else answer_at_random(e)
             done = point.task.index + 1
             spent = {"tokens": tokens[done], "questions_trained": answered[done]}
             where = {"stage": point.stage, "step": point.step, "progress": tokens[done] / max(tokens[-1], 1)}
