@@ -61,7 +61,7 @@ import sys, tarfile
 from pathlib import Path
 from pbb import paths, runs
 from pbb.studies import figures_of, study
-missing = runs.plan(e for figure in figures_of("gpu") for e in study(figure, "gpu", 1)).missing
+missing = runs.plan(e for figure in figures_of("llm") for e in study(figure, "llm", 3)).missing
 wanted = {need.folder for task in missing for need in runs._with_needs(task)}
 kept = {"manifest.json", "training_log.csv", "answers.parquet", "records.parquet"}
 with tarfile.open(sys.argv[1], "w:gz") as archive:
@@ -70,7 +70,7 @@ with tarfile.open(sys.argv[1], "w:gz") as archive:
             archive.add(file, f"runs/{file.relative_to(paths.runs())}")
     for file in sorted(Path("build/gpu-check").glob("*")):
         archive.add(file)
-print(f"{sys.argv[1]}: {len(missing)} tasks of the preset gpu are left")
+print(f"{sys.argv[1]}: {len(missing)} tasks of the preset llm are left")
 PYTHON
 }
 

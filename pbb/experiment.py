@@ -64,6 +64,7 @@ class Experiment:
     arguments: int = 1
     wrap: int | None = 10  # every result of + - * is taken modulo this, at once
     largest: int = 9  # number that is added or subtracted; large ones make many programs of one operation
+    largest_input: int = 9  # inputs go from 0 to this: more of them leave room for more demonstrations
     # sums
     largest_number: int = 999  # that is added: digits that come later are found less often in one pass
     # algorithms
@@ -190,7 +191,8 @@ class Experiment:
             self.program_settings()
         except ValueError as error:
             raise ExperimentError(self._in_our_words(str(error))) from None
-        if self.domain == "arithmetic" and self.demonstrations >= (inputs := 10**self.arguments):
+        inputs = (self.largest_input + 1) ** self.arguments
+        if self.domain == "arithmetic" and self.demonstrations >= inputs:
             self._refuse("demonstrations", f"1 to {inputs - 1}: at least one of the {inputs} inputs has to be held out")
 
     def _check_domain(self) -> None:
@@ -293,6 +295,7 @@ KNOBS: dict[str, dict[str, str]] = {
     "arithmetic": {
         **{name: name for name in ("statements", "operations", "operators", "control", "arguments")},
         **{name: name for name in ("wrap", "largest")},
+        "largest_input": "high",
     },
     "sums": {"largest_number": "largest"},
     "algorithms": {name: name for name in ("sizes", "families", "inputs")},
@@ -319,7 +322,7 @@ KNOBS: dict[str, dict[str, str]] = {
     },
 }
 _ADDED = {name for domain, knobs in KNOBS.items() if domain != "arithmetic" for name in knobs}
-_ADDED |= {"own_programs", "distilled_demonstrations", "distillation_ratio", "operations", "largest"}
+_ADDED |= {"own_programs", "distilled_demonstrations", "distillation_ratio", "operations", "largest", "largest_input"}
 _ADDED |= {f"grpo_{name}" for name in ("steps", "completions", "group", "temperature", "learning_rate")}
 _ADDED |= {"grpo_beta", "grpo_length", "grpo_loss", "grpo_warmup_steps", "stage_2_doublings", "backend"}
 _TUPLES = (
@@ -333,6 +336,7 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("operations", 1, 4),
     ("arguments", 1, 2),
     ("largest", 9, 999),
+    ("largest_input", 9, 399),
     ("largest_number", 10, 999),
     ("with_io_programs", 1, 4000),
     ("without_io_programs", 1, 2000),
@@ -418,46 +422,33 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # Two cores and 8 GB. Chosen on seeds and programs that no reference run uses (figures/README.md).
     "cpu": {},
-    # The three below are for a card. Their budgets are reasoned, and not tuned: none has been run on one yet.
+    # The two below train a pretrained model.
     # - Adapters of rank 32 on every linear layer: more trained numbers than completion tokens in what is to be known,
     #   from where on LoRA is said to learn as much as full finetuning (Schulman et al., "LoRA Without Regret", 2025).
-    # - Rates near that study's rule for LoRA and Llamas, 5e-4 (2000 / width)^0.78: 1.3e-3 at 576, 4.9e-4 at 2048,
-    #   2.9e-4 at 4096. Stage 2 has about a third of it, as at preset cpu. Weight decay as is usual for adapters.
-    # - Rows of 256 tokens: the longest document of one, two, three statements has 99, 144, 187 with SmolLM2's
-    #   tokenizer, and the largest other template (Llama's) adds about 15. Longer documents have rows of
-    #   their own in `pbb.studies`.
-    # - Steps in epochs, since texts are two to three times longer in these vocabularies than in the tiny models': a
-    #   document has 64 tokens (source) or 68 (execution) on average, so that Stage 1 is about 106,000 tokens an epoch
-    #   with 800 w/ IO programs, exposure 58,000, executions 54,000, Stage 2 6,400.
-    "gpu": _ADAPTED
+    # - Rates near that study's rule for LoRA and Llamas, 5e-4 (2000 / width)^0.78: 1.3e-3 at 576, 2.9e-4 at 4096.
+    #   Stage 2 has about a third of it, as at preset cpu. Weight decay as is usual for adapters.
+    # - Rows of 256 tokens: the longest document of one, two, three statements has 79, 126, 171 tokens in SmolLM2's
+    #   vocabulary and chat format, and the largest other format (Llama's) adds about 35.
+    # - Steps in epochs: a document has 44 tokens (source) or 47 (execution) on average, a general one 157, so that with
+    #   200 and 50 programs an epoch of Stage 1 is about 20,000 tokens, of exposure 12,000, of executions 10,400, of
+    #   Stage 2 3,000.
+    #
+    # A real language model on any card, or slowly on a CPU: the same programs and steps everywhere. All of its figures
+    # take less than 7 M tokens a seed.
+    "llm": _ADAPTED
     | {
         "model": "smollm2-135m",
+        "with_io_programs": 200,
+        "without_io_programs": 50,
         "learning_rate": 1e-3,
         "stage_2_learning_rate": 3e-4,
         "grpo_learning_rate": 1e-4,
-        "batch_rows": 16,  # 4,096 tokens: fewer leave a large card waiting, more learn less from each
-        "stage_1_steps": 1000,  # 39 epochs
-        "stage_2_steps": 120,  # 70 epochs, as many as at preset cpu; so for the two below
-        "exposure_steps": 600,  # 43 epochs
-        "execution_steps": 250,  # 19 epochs
-    },
-    # An hour of a T4 has room for a tenth of these tokens. A model eight times as large should need fewer epochs, and
-    # fewer programs narrow nothing but the intervals. 16-bit weights (float16 on a T4) take 2.5 GB of its 16.
-    "colab": _ADAPTED
-    | {
-        "model": "meta-llama/Llama-3.2-1B-Instruct",
-        "backend": "unsloth",
-        "with_io_programs": 300,
-        "without_io_programs": 60,
-        "learning_rate": 4e-4,
-        "stage_2_learning_rate": 1.5e-4,
-        "grpo_learning_rate": 5e-5,
-        "batch_rows": 8,
-        "stage_1_steps": 200,  # 10 epochs
-        "stage_2_steps": 40,  # 19 epochs
-        "exposure_steps": 120,  # 11 epochs
-        "execution_steps": 60,  # 6 epochs
-        "checkpoints": 1,  # 2.5 GB of disk each
+        "batch_rows": 4,  # 1,024 tokens: what is to be known needs many steps, and 25 epochs before anything shows
+        "stage_1_steps": 800,  # 41 epochs
+        "stage_2_steps": 100,  # 34 epochs
+        "exposure_steps": 400,  # 34 epochs
+        "execution_steps": 250,  # 25 epochs
+        "checkpoints": 2,
     },
     # The paper's open models on 80 GB. Rows a step as many as leave room for the largest, Qwen3-14B in bfloat16.
     "paper": _ADAPTED
@@ -467,10 +458,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "stage_2_learning_rate": 1e-4,
         "grpo_learning_rate": 5e-5,
         "batch_rows": 8,
-        "stage_1_steps": 1000,  # 19 epochs
-        "stage_2_steps": 150,  # 43 epochs
-        "exposure_steps": 500,  # 18 epochs
-        "execution_steps": 250,  # 9 epochs
+        "stage_1_steps": 1000,  # of 2,048 tokens, with 800 and 100 programs
+        "stage_2_steps": 150,
+        "exposure_steps": 500,
+        "execution_steps": 250,
         "checkpoints": 1,  # 16 GB of disk each
         "grpo_completions": 24,  # all go forward together: 64 would want 180 GB
         "grpo_steps": 300,

@@ -5,12 +5,11 @@ Figures share what they can: an experiment of one is often an arm, or a stage, o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pbb.base_data import CIPHERS as BASE_CIPHERS
 from pbb.experiment import ASKED, PRESETS, Experiment, preset_values
-from pbb.model_files import TINY_NAMES
 
 # F02's arms, in the order in which a reader meets them.
 ARMS = (
@@ -25,16 +24,15 @@ ARMS = (
     "retroactive",
 )
 LENGTHS = (1, 2, 3)  # statements, in F05
-FEWER_LENGTHS = {"smoke": (1, 2), "colab": (1, 2)}
+FEWER_LENGTHS = {"smoke": (1, 2), "llm": (1, 2)}
 # Longer programs need longer rows, and more training to be recalled; a step stays about as many tokens. The rows of
-# presets with a card hold three statements as they are.
+# a pretrained model hold three statements as they are.
 LONGER: dict[str, dict[int, dict[str, Any]]] = {
     "cpu": {
         2: {"row_tokens": 192, "batch_rows": 6, "stage_1_steps": 1650},
         3: {"row_tokens": 256, "batch_rows": 4, "stage_1_steps": 1800},
     },
-    "gpu": {2: {"stage_1_steps": 1200}, 3: {"stage_1_steps": 1500}},
-    "colab": {2: {"stage_1_steps": 240}},
+    "llm": {2: {"stage_1_steps": 1000, "stage_2_steps": 120}},
     "paper": {2: {"stage_1_steps": 1200}, 3: {"stage_1_steps": 1500}},
 }
 # The least that there is to run, in F05: where tiny models find direct answers too. More weight decay than elsewhere,
@@ -45,11 +43,17 @@ SUMS: dict[str, dict[str, Any]] = {
     },
 }
 SIZES = ("tiny-s", "tiny-m", "tiny-l")
-# The models of F03 and F04, the preset's own where there is none. Tiny ones keep preset cpu's budget: what suits
-# adapters of a pretrained model teaches them nothing.
+# The models of F03 and F04, the preset's own where there is none. Preset llm's are for F03 alone and for `ladder`: they
+# want a card, which F04 there does not.
 LADDERS = {
     "cpu": SIZES,
-    "gpu": (*SIZES, "smollm2-135m"),
+    "llm": (
+        "smollm2-135m",
+        "HuggingFaceTB/SmolLM2-360M-Instruct",
+        "Qwen/Qwen2.5-Coder-0.5B-Instruct",
+        "meta-llama/Llama-3.2-1B-Instruct",
+        "Qwen/Qwen2.5-Coder-1.5B-Instruct",
+    ),
     "paper": (
         "meta-llama/Llama-3.2-1B-Instruct",
         "meta-llama/Llama-3.2-3B-Instruct",
@@ -58,8 +62,13 @@ LADDERS = {
     ),
 }
 DEMONSTRATIONS = (1, 2, 4, 7, 9)  # of ten inputs that a program has, in F08
-# Of F08: demonstrations of a hundred programs are soon known. With a card 150, 50 and 75 epochs, of one a program.
-DISTILLATION_STEPS = {"cpu": 500, "gpu": 250, "colab": 100, "paper": 250}
+# Of F08: demonstrations of a hundred programs are soon known. At preset paper 50 epochs, of one a program.
+DISTILLATION_STEPS = {"cpu": 500, "paper": 250}
+# F08 of a pretrained model, which may be shown a hundred demonstrations: programs of 120 inputs, and demonstrations
+# that say what comes in and what goes out, and no line of the source.
+MANY_INPUTS: dict[str, dict[str, Any]] = {"llm": {"largest_input": 119, "demonstrations": 20}}
+PAIRS: dict[str, dict[str, Any]] = {"llm": {"trained_modes": ("direct",), "asked": ("direct",), "stage_1_steps": 200}}
+MANY_DEMONSTRATIONS = {"smoke": (1, 9), "llm": (1, 10, 100)}
 COUNTS = (200, 800, 2400)  # w/ IO programs, in F09: of two statements, since there are about 1,000 of one
 TEMPLATES = (1, 4, 20)  # in F10
 STAGE_2_DOUBLINGS = 6  # evaluations in F06, whose axes are logarithmic
@@ -67,10 +76,7 @@ STAGE_2_DOUBLINGS = 6  # evaluations in F06, whose axes are logarithmic
 EXECUTION_STEPS = {"cpu": 400}
 # F06 asks for chains of thought alone: direct answers are right by chance, and rewards for chance hide the others.
 RETROACTIVE = {"trained_modes": ("cot",), "asked": ("cot", "recall"), "stage_2_doublings": STAGE_2_DOUBLINGS}
-_ROWS = {
-    preset: {name: PRESETS[preset][name] for name in ("row_tokens", "batch_rows")}
-    for preset in ("gpu", "colab", "paper")
-}
+_ROWS = {preset: {name: PRESETS[preset][name] for name in ("row_tokens", "batch_rows")} for preset in ("llm", "paper")}
 # F07, F11 and F13 are about other domains: "any" is for every preset, the rest for one. Questions on all inputs that a
 # program has; a row holds the longest trace.
 CIPHERS: dict[str, dict[str, Any]] = {
@@ -86,8 +92,7 @@ CIPHERS: dict[str, dict[str, Any]] = {
         **{"with_io_programs": 300, "without_io_programs": 40, "stage_1_steps": 2000, "stage_2_steps": 150},
     },
     # 288 tokens in the longest trace with SmolLM2's tokenizer.
-    "gpu": {"with_io_programs": 300, "without_io_programs": 40, "row_tokens": 416, "batch_rows": 10},
-    "colab": {"with_io_programs": 200, "without_io_programs": 40, "row_tokens": 416, "batch_rows": 5},
+    "llm": {"with_io_programs": 200, "without_io_programs": 40, "row_tokens": 416, "batch_rows": 3},
     "paper": {"with_io_programs": 300, "without_io_programs": 40, "row_tokens": 416, "batch_rows": 5},
 }
 COMPOSITION: dict[str, dict[str, Any]] = {
@@ -133,22 +138,26 @@ def answer_mode(preset: str, seed: int) -> list[Experiment]:
 
 def representation(preset: str, seed: int) -> list[Experiment]:
     """F04: code against its description, by model size, with the control and the ceiling of each."""
+    return _by_model(preset, seed, LADDERS.get(preset, ())[: 1 if preset == "llm" else None])
+
+
+def ladder(preset: str, seed: int) -> list[Experiment]:
+    """F04 with all models of the preset's ladder: ``pbb.run(ladder("llm", 0), preset="llm")`` wants a card."""
+    return _by_model(preset, seed, LADDERS.get(preset, ()))
+
+
+def _by_model(preset: str, seed: int, models: Sequence[str]) -> list[Experiment]:
     return [
-        Experiment.of(_budget(preset, model), model=model, representation=form, curriculum=arm, seed=seed)
-        for model in LADDERS.get(preset, (Experiment.of(preset).model,))
+        Experiment.of(preset, model=model, representation=form, curriculum=arm, seed=seed)
+        for model in models or (Experiment.of(preset).model,)
         for form in ("code", "description")
         for arm in ("proactive", "stage_1_only", "in_context")
     ]
 
 
-def _budget(preset: str, model: str) -> str:
-    """Return the preset whose budget a model of a ladder has."""
-    return "cpu" if model in TINY_NAMES and Experiment.of(preset).lora_rank else preset
-
-
 def scale(preset: str, seed: int) -> list[Experiment]:
-    """F03: what F04 teaches in code."""
-    return [experiment for experiment in representation(preset, seed) if experiment.representation == "code"]
+    """F03: what `ladder` teaches in code."""
+    return [experiment for experiment in ladder(preset, seed) if experiment.representation == "code"]
 
 
 def retroactive_rl(preset: str, seed: int) -> list[Experiment]:
@@ -164,12 +173,12 @@ def retroactive_rl(preset: str, seed: int) -> list[Experiment]:
 
 def sample_efficiency(preset: str, seed: int) -> list[Experiment]:
     """F08: algorithm distillation by number of demonstrations, and the arm that is told the source instead."""
-    told = [Experiment.of(preset, curriculum=arm, seed=seed) for arm in ("proactive", "stage_1_only")]
-    steps = {"stage_1_steps": DISTILLATION_STEPS[preset]} if preset in DISTILLATION_STEPS else {}
-    shown = DEMONSTRATIONS if preset != "smoke" else (1, 9)
+    programs = MANY_INPUTS.get(preset, {})
+    told = [Experiment.of(preset, **programs, curriculum=arm, seed=seed) for arm in ("proactive", "stage_1_only")]
+    how = {"stage_1_steps": DISTILLATION_STEPS[preset]} if preset in DISTILLATION_STEPS else PAIRS.get(preset, {})
     return told + [
-        Experiment.of(preset, curriculum="distillation", distilled_demonstrations=count, seed=seed, **steps)
-        for count in shown
+        Experiment.of(preset, **programs | how, curriculum="distillation", distilled_demonstrations=count, seed=seed)
+        for count in MANY_DEMONSTRATIONS.get(preset, DEMONSTRATIONS)
     ]
 
 
@@ -243,10 +252,7 @@ STUDIES: dict[str, Callable[[str, int], list[Experiment]]] = {
 
 # What "all figures" of a preset are, where that is not all there are: what fits its hour. F12 and F14 cost nothing
 # beside F02 and F05. Any other figure is computed where it is asked for by name.
-FIGURES = {
-    "gpu": ("F01", "F02", "F03", "F04", "F05", "F07", "F08", "F12", "F14"),
-    "colab": ("F01", "F02", "F04", "F05", "F12", "F14"),
-}
+FIGURES = {"llm": ("F01", "F02", "F04", "F05", "F08", "F12", "F14")}
 
 
 def figures_of(preset: str) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def machine(asked: Asked) -> dict[str, Any]:
 def _experiment(asked: Asked, by: str = "auto", curriculum: str = "stage_1_only") -> Any:
     from pbb.experiment import Experiment
 
-    return Experiment.of("gpu", model=asked.model, curriculum=curriculum, backend=by)
+    return Experiment.of("llm", model=asked.model, curriculum=curriculum, backend=by)
 
 
 def _begin(by: str = "") -> Any:
