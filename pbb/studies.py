@@ -255,6 +255,10 @@ STUDIES: dict[str, Callable[[str, int], list[Experiment]]] = {
 FIGURES = {"llm": ("F01", "F02", "F04", "F05", "F08", "F12", "F14")}
 
 
+# Arms of F02 that seeds after the first repeat, where a preset has no hour for a whole study of each.
+REPEATED = {"llm": ("stage_1_only", "proactive", "homogeneous")}
+
+
 def figures_of(preset: str) -> tuple[str, ...]:
     """Return the figures that `preset` has.
 
@@ -268,6 +272,8 @@ def figures_of(preset: str) -> tuple[str, ...]:
 def study(figure: str, preset: str, seeds: int = 1) -> list[Experiment]:
     """Return the experiments of `figure` for seeds 0 to `seeds` - 1, also where it is none of the preset's own.
 
+    At preset llm seeds after the first repeat the main arms of F02 alone.
+
     Raises:
         ValueError: there is no such figure, or `seeds` is less than 1.
     """
@@ -275,4 +281,6 @@ def study(figure: str, preset: str, seeds: int = 1) -> list[Experiment]:
         raise ValueError(f"figure={figure!r} is not valid; valid: {', '.join(STUDIES)}")
     if seeds < 1:
         raise ValueError(f"seeds={seeds!r} is not valid; valid: 1 or more")
-    return [experiment for seed in range(seeds) for experiment in STUDIES[figure](preset, seed)]
+    made = [experiment for seed in range(seeds) for experiment in STUDIES[figure](preset, seed)]
+    arms = REPEATED.get(preset)
+    return [e for e in made if not (arms and e.seed) or (figure == "F02" and e.curriculum in arms)]

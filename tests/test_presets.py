@@ -5,9 +5,11 @@ What is checked needs no card. What only a card can show is listed in README.md,
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import re
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +47,11 @@ def few(preset: str, *arms: str, **changes: Any) -> list[Experiment]:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_has_valid_experiments_for_every_figure(preset: str, figure: str) -> None:
     experiments = study(figure, preset, seeds=2)
-    assert {e.seed for e in experiments} == {0, 1}
+    again = [e.curriculum for e in experiments if e.seed]
+    if preset != "llm":
+        assert len(experiments) == 2 * len(again), "a study of each seed"
+    else:
+        assert again == (["stage_1_only", "homogeneous", "proactive"] if figure == "F02" else []), "the main arms"
     for e in experiments:
         stages = curriculum(e)
         assert all(stage.steps > 0 for stage in stages)
@@ -295,3 +301,15 @@ def test_what_lists_presets_lists_all_of_them(capsys: pytest.CaptureFixture[str]
     for path in list_notebooks():
         for line in re.findall(r"preset: str = .*for what fits", path.read_text(encoding="utf-8")):
             assert all(f'\\"{preset}\\"' in line for preset in PRESETS), path.name
+
+
+# ------------------------------------------------------------------------------------------------ .ci/card.py
+def test_what_is_tried_on_a_card_is_tried_on_a_tuning_seed_and_each_differs() -> None:
+    sys.path.insert(0, str(ROOT / ".ci"))
+    try:
+        card = importlib.import_module("card")
+    finally:
+        sys.path.pop(0)
+    tried = {name: Experiment.of("llm", **changes, seed=card.TUNING_SEED) for name, changes in card.variants()}
+    assert len(set(tried.values())) == len(tried)
+    assert not {e.seed for e in tried.values()} & {e.seed for e in study("F02", "llm", card.SEEDS)}
