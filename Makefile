@@ -20,7 +20,7 @@ READY := .venv/.ready
 	doctor notebook lint format lock badges clean distclean
 
 help:
-	@echo "usage: make TARGET [PRESET=auto|cpu|gpu|colab|paper|smoke] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
+	@echo "usage: make TARGET [PRESET=auto|cpu|llm|paper|smoke] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
 	@echo "       make reproduce FIGURES='F01 F02' trains, draws and compares these figures alone"
 	@echo "       make reproduce OPTIONS='--executor slurm --slurm partition=gpu' trains in jobs of a Slurm cluster"
 	@echo "       make reproduce BUDGET_MIN=9 begins nothing that would end after 9 min; it ends with 'Error 75' until all"

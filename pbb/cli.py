@@ -23,14 +23,14 @@ COME_BACK = 75  # exit status of a command whose budget is used up with somethin
 
 
 def resolve_preset(name: str) -> str:
-    """Return `name`, or for ``auto`` the preset that fits this machine: gpu with CUDA, else cpu."""
+    """Return `name`, or for ``auto`` the preset that fits this machine: llm with CUDA, else cpu."""
     if name != "auto":
         return name
     if importlib.util.find_spec("torch") is None:
         return "cpu"
     import torch
 
-    return "gpu" if torch.cuda.is_available() else "cpu"
+    return "llm" if torch.cuda.is_available() else "cpu"
 
 
 def _figures(asked: Sequence[str] | None, preset: str) -> tuple[str, ...]:
@@ -390,9 +390,7 @@ def parser() -> argparse.ArgumentParser:
                 help=f"of {', '.join(FIGURE_IDS)}; default all of the preset's",
             )
         if preset:
-            command.add_argument(
-                "--preset", default="auto", help="auto, smoke, cpu, gpu, colab or paper (default: auto)"
-            )
+            command.add_argument("--preset", default="auto", help="auto, smoke, cpu, llm or paper (default: auto)")
             command.add_argument("--seeds", type=int, default=1, help="seeds 0 to N - 1 (default: 1)")
         return command
 

@@ -25,6 +25,8 @@ TINY_NAMES = (
 )  # the last: see `pbb.experiments.teaching`
 SMOLLM2 = "smollm2-135m"  # see `pbb.models.smollm2`
 SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"  # of the file that it comes from
+# How `pbb.models` writes a conversation, where a tokenizer's template would say more: a part of what a model is here.
+FORMAT = "no default system message"
 HUB_MODELS = Path(__file__).parent / "hub_models.json"
 # Of a model's folder: weights, and whatever says how text becomes tokens and where a turn ends.
 _IDENTITY_FILES = ("*.safetensors", "*.bin", "*.gguf", "*.json", "*.jinja", "*.model", "*.txt")
@@ -81,8 +83,8 @@ def hub_name(name: str) -> HubName:
 def hub_models() -> dict[str, dict[str, Any]]:
     """Return the registry of Hub models by id: revision, licence, whether it is gated, and its shape.
 
-    The shape has the names of config.json, so that sizes are known before anything is downloaded. A revision is null
-    until `python -m pbb pin-models` has written the commit that was the latest on that day.
+    The shape has the names of config.json, so that sizes are known before anything is downloaded. A revision is a
+    commit that several public repositories name; `python -m pbb pin-models` writes the latest of the day instead.
     """
     found: dict[str, dict[str, Any]] = json.loads(HUB_MODELS.read_text(encoding="utf-8"))
     return found
@@ -91,14 +93,15 @@ def hub_models() -> dict[str, dict[str, Any]]:
 def identity(name: str) -> str:
     """Return what names the model in cache keys: a hash of its files, or its Hub id with the revision asked for.
 
-    A Hub id without a revision stands for the commit that this run store took first (see `pbb.models.hub`).
+    Of a pretrained one it ends with the format of conversations. A Hub id without a revision stands for the commit that
+    this run store took first (see `pbb.models.hub`).
     """
     if name == SMOLLM2:
-        return f"{SMOLLM2}:{SMOLLM2_SHA256}"
+        return f"{SMOLLM2}:{SMOLLM2_SHA256}, {FORMAT}"
     if folder := folder_of(name):
-        return _hash_folder(folder)
+        return _hash_folder(folder) + ("" if name in TINY_NAMES else f", {FORMAT}")
     wanted = hub_name(name)
-    return f"hub:{wanted.repository}" + (f"@{wanted.revision}" if wanted.revision else "")
+    return f"hub:{wanted.repository}" + (f"@{wanted.revision}" if wanted.revision else "") + f", {FORMAT}"
 
 
 def _hash_folder(folder: Path) -> str:

@@ -47,9 +47,9 @@ longest, no packing, float32 weights, on a card with gradient checkpointing. All
 transformers, of what each has trained: by `pbb.models.ask.generate`, and the same prompts in the same batches by
 `model.generate`."""
 REFERENCE = """The reference's records, in pieces of 9 minutes; the same command goes on until it ends with status 0:
-  make reproduce PRESET=gpu BUDGET_MIN=9
+  make reproduce PRESET=llm BUDGET_MIN=9
 or, where there is no Jupyter:
-  python -m pbb run F02 F03 F04 F05 F07 F08 --preset gpu --budget-min 9"""
+  python -m pbb run --preset llm --budget-min 9"""
 
 
 class PieceError(RuntimeError):

@@ -67,7 +67,7 @@ def machine(asked: Asked) -> dict[str, Any]:
 def _experiment(asked: Asked, by: str = "auto", curriculum: str = "stage_1_only") -> Any:
     from pbb.experiments.experiment import Experiment
 
-    return Experiment.of("gpu", model=asked.model, arm=curriculum, backend=by)
+    return Experiment.of("llm", model=asked.model, arm=curriculum, backend=by)
 
 
 def _begin(by: str = "") -> Any:
@@ -126,7 +126,7 @@ def answers(asked: Asked) -> dict[str, Any]:
     from pbb.models import ask, loading
 
     model, tokenizer = loading.load(asked.model, dtype="float32")
-    chosen = _spread(ask.questions(_experiment(asked, arm="in_context")), BATCH * asked.questions)
+    chosen = _spread(ask.questions(_experiment(asked, curriculum="in_context")), BATCH * asked.questions)
     prompts, longest = [q.prompt for q in chosen], ask._budget(tokenizer, [q.target for q in chosen])
     together_s, together = _timed(lambda: ask.generate(model, tokenizer, prompts, longest, len(prompts)))
     prompts, longest, together = prompts[::BATCH], longest[::BATCH], together[::BATCH]
@@ -254,7 +254,7 @@ def _train_as_trl_does(asked: Asked, e: Any, first: int, when: dict[str, Any]) -
 
 
 def _flop(shape: Any, rank: int) -> int:
-    """Return floating-point operations a token in training adapters, as `model_size.step_seconds` counts them.
+    """Return floating-point operations a token in training adapters, as `pbb.models.model_size.step_seconds` counts them.
 
     Attention is left out, and so is what is computed twice to spare memory.
     """

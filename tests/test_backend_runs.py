@@ -33,7 +33,7 @@ def test_the_plan_says_what_trains_and_why(run_store: Path, monkeypatch: pytest.
     monkeypatch.setattr(backends, "this_machine", lambda: Machine(cores=2))
     text = str(run.plan([Experiment.of("cpu", model="smollm2-135m", lora_rank=16), Experiment()]))
     assert "\n  smollm2-135m by PEFT: no CUDA; float32 weights; about" in text
-    assert "so it wants a GPU" in text
+    assert "so a GPU helps" in text
     assert "\n  tiny-m by full finetuning: no CUDA; float32 weights" in text
 
 

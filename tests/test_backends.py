@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -113,7 +114,7 @@ def test_the_plan_says_what_training_takes() -> None:
 
     smol = line(HERE, model="smollm2-135m", lora_rank=16)
     assert smol.startswith("smollm2-135m by PEFT: no CUDA; float32 weights; about ")
-    assert "17 h on this CPU, so it wants a GPU" in smol, "6 M tokens at about 100 a second"
+    assert re.search(r"about \d+ h on this CPU, in pieces if you like \(BUDGET_MIN=60\), so a GPU helps", smol)
     assert line(HERE, model="tiny-m") == "tiny-m by full finetuning: no CUDA; float32 weights"
     llama = line(H100, model=LLAMA, lora_rank=16)
     assert f"{LLAMA} by Unsloth: CUDA found (NVIDIA H100 80GB HBM3); bfloat16 weights" in llama

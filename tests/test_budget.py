@@ -205,13 +205,13 @@ def test_notebooks_stop_when_time_is_up_and_go_on_where_they_stopped(
 
 
 def test_make_hands_the_budget_on() -> None:
-    command = ["make", "-n", "reproduce", "PRESET=gpu", "BUDGET_MIN=9"]
+    command = ["make", "-n", "reproduce", "PRESET=llm", "BUDGET_MIN=9"]
     text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "-m pbb reproduce --preset gpu --seeds 1 --budget-min=9" in text
+    assert "-m pbb reproduce --preset llm --seeds 1 --budget-min=9" in text
     text = subprocess.run(command[:-1], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "budget" not in text
     text = subprocess.run([*command, "FIGURES=F01 F02"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert "-m pbb reproduce F01 F02 --preset gpu" in text
+    assert "-m pbb reproduce F01 F02 --preset llm" in text
     assert cli.parser().parse_args(["reproduce", "--budget-min=9"]).budget_min == 9
 
 

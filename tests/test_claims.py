@@ -417,7 +417,7 @@ def test_a_preset_without_records_has_nothing_run(tmp_path: Path, monkeypatch: p
     (empty,) = boards("smoke")
     assert empty.counts == f"{len(CLAIMS)} not run"
     assert render(empty).endswith("Nothing is judged: no figure of preset smoke is here that a claim is about.")
-    with pytest.raises(RecordsError, match="preset='huge' is not valid; valid: auto, colab, cpu, "):
+    with pytest.raises(RecordsError, match="preset='huge' is not valid; valid: auto, cpu, llm, "):
         boards("huge")
     monkeypatch.setenv("PBB_FIGURES", str(tmp_path))
     with pytest.raises(RecordsError, match="`make reproduce` makes this machine's"):
@@ -459,7 +459,7 @@ def test_one_command_prints_the_board(
         assert re.search(rf"^{row['claim']} +{row['verdict']} \({row['supported']} contrasts", printed, re.MULTILINE)
 
 
-@pytest.mark.parametrize("asked", [["--preset", "gpu"], ["--mine"]])
+@pytest.mark.parametrize("asked", [["--preset", "llm"], ["--mine"]])
 def test_the_readme_is_never_left_with_the_board_of_one_preset(
     asked: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pbb import cli
-from pbb.experiments.presets import PRESETS, Experiment
+from pbb.experiments.experiment import PRESETS, Experiment
 from pbb.experiments.studies import study
 from pbb.models import smollm2
 from pbb.models.machine import CARDS, Machine
@@ -18,7 +18,7 @@ from pbb.runs import doctor, run
 from pbb.runs.doctor import Facts, Fit, fits, report
 from pbb.runs.tasks import StageTask
 
-LLAMA = "meta-llama/Llama-3.2-1B-Instruct"
+LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 BARE = "Unsloth is not installed (`make unsloth`)"
 
 
@@ -41,42 +41,38 @@ def reasons(preset: str, found: Facts) -> str:
 def test_without_a_card_the_small_presets_fit() -> None:
     assert not reasons("smoke", LAPTOP)
     assert not reasons("cpu", LAPTOP)
-    for preset, card in (("gpu", "H100"), ("colab", "T4"), ("paper", "H100")):
-        assert reasons(preset, LAPTOP).startswith("no CUDA; it is meant for a card such as the ")
-        assert card in reasons(preset, LAPTOP)
+    assert not reasons("llm", LAPTOP)
+    assert reasons("paper", LAPTOP).startswith("no CUDA; it is meant for a card such as the NVIDIA H100")
     assert fits("cpu", LAPTOP).card_bytes == 0
     assert 1800 < fits("cpu", LAPTOP).seconds < 4 * 3600
+    assert fits("llm", LAPTOP).seconds > 3600
 
 
 def test_with_a_large_card_everything_fits() -> None:
     assert {preset: reasons(preset, H100) for preset in PRESETS} == dict.fromkeys(PRESETS, "")
-    gpu, paper = fits("gpu", H100), fits("paper", H100)
-    assert 600 < gpu.seconds < paper.seconds
-    assert gpu.card_bytes < 16e9 < paper.card_bytes < CARDS["h100"].memory
-    assert gpu.disk < 64e9 < paper.disk
+    llm, paper = fits("llm", H100), fits("paper", H100)
+    assert 600 < llm.seconds < paper.seconds
+    assert llm.card_bytes < 16e9 < paper.card_bytes < CARDS["h100"].memory
+    assert llm.disk < 64e9 < paper.disk
 
 
 def test_a_small_card() -> None:
-    assert not reasons("gpu", T4)
-    assert not reasons("colab", T4)
-    assert fits("colab", T4).seconds < 3600, "three figures within an hour"
+    assert not reasons("llm", T4)
     assert "a run wants about " in reasons("paper", T4)
     assert "of the card's memory, which has 16 GB" in reasons("paper", T4)
     bare = facts(replace(CARDS["t4"], without=BARE, four_bits=False))
-    assert reasons("colab", bare) == f"backend='unsloth' cannot run here: {BARE}"
-    assert not reasons("gpu", bare), "PEFT trains"
-    assert fits("colab", bare).seconds == fits("colab", T4).seconds, "what it would take once that is mended"
+    assert not reasons("llm", bare), "PEFT trains"
 
 
 @pytest.mark.parametrize(
     ("preset", "found", "words"),
     [
-        ("gpu", facts(CARDS["h100"], disk=5e9), r"it wants about 18 GB of disk, and /runs has 5.0 GB"),
+        ("llm", facts(CARDS["h100"], disk=5e9), "of disk, and /runs has 5.0 GB"),
         ("smoke", facts(Machine(cores=2), disk=1e8), "it wants about 1.1 GB of disk"),
         ("cpu", replace(LAPTOP, memory=4e9), "it wants 8.0 GB of memory, and there are 4.0 GB"),
-        ("colab", facts(CARDS["t4"], token=False, wanted="to download"), f"gated, and no token was found: {LLAMA}"),
-        ("colab", facts(CARDS["t4"], wanted="to download", offline=True), f"the Hub is switched off: {LLAMA}"),
-        ("gpu", facts(CARDS["t4"], wanted="not installed: `make smollm2`"), "smollm2-135m: not installed: `make"),
+        ("paper", facts(CARDS["h100"], token=False, wanted="to download"), f"gated, and no token was found: {LLAMA}"),
+        ("paper", facts(CARDS["h100"], wanted="to download", offline=True), f"the Hub is switched off: {LLAMA}"),
+        ("llm", facts(CARDS["t4"], wanted="not installed: `make smollm2`"), "smollm2-135m: not installed: `make"),
     ],
 )
 def test_what_is_missing_is_said(preset: str, found: Facts, words: str) -> None:
@@ -84,8 +80,8 @@ def test_what_is_missing_is_said(preset: str, found: Facts, words: str) -> None:
 
 
 def test_what_can_be_fetched_is_no_obstacle() -> None:
-    assert not reasons("colab", facts(CARDS["t4"], wanted="to download"))
-    assert not reasons("gpu", facts(CARDS["t4"], wanted=smollm2.FIRST_USE))
+    assert not reasons("paper", facts(CARDS["h100"], wanted="to download"))
+    assert not reasons("llm", facts(CARDS["t4"], wanted=smollm2.FIRST_USE))
     assert not reasons("cpu", replace(LAPTOP, memory=0.0)), "memory is not known on every system"
     assert not reasons("cpu", replace(LAPTOP, memory=7.7e9)), "8 GB, less what the system keeps"
 
@@ -130,7 +126,7 @@ def test_the_report_says_what_to_do() -> None:
     assert "bitsandbytes not installed: `make unsloth`" in said
     assert "not measured on the NVIDIA L4" in said
     assert "float16 (compute capability 7.5 has no bfloat16)" in words(T4)
-    assert "PRESET=auto is gpu here" in words(T4)
+    assert "PRESET=auto is llm here" in words(T4)
     assert "PRESET=auto is cpu here" in words(LAPTOP)
 
 
@@ -156,7 +152,7 @@ def test_it_counts_what_a_plan_counts(run_store: Path) -> None:
         "stage_2_general": 0.0,
     }
     figures = ("F02", "F04", "F05", "F06", "F07", "F08", "F13")
-    experiments = [e.changed(**few) for figure in figures for e in study(figure, "gpu")]
+    experiments = [e.changed(**few) for figure in figures for e in study(figure, "llm")]
     experiments += [Experiment.of("cpu", arm=arm, seed=1, **few) for arm in ("distillation", "pbb_and_distillation")]
     planned, counted = run.plan(experiments).tasks, list(doctor.distinct(experiments))
     assert len(counted) == len(planned)

@@ -122,3 +122,21 @@ def test_it_is_drawn_from_what_it_saves(records: pd.DataFrame, tmp_path: Path) -
     figure = draw(records.assign(preset="custom"), kept, variant="fewer tokens")
     titles = [axes.get_title("left") for axes in figure.axes]
     assert titles[0] == f"a  CoT: worth {crossing(records, 'cot')} demonstrations"
+
+
+def test_pairs_of_input_and_output_stand_against_both_ways_that_pbb_answers(records: pd.DataFrame) -> None:
+    pairs = records[(records["curriculum"] != "distillation") | (records["answer_mode"] == "direct")]
+    found = crossing(pairs, "cot")
+    assert found.estimate > 7, "0.7 is above all but the last of the direct answers"
+    assert crossing(pairs, "direct") == crossing(records, "direct")
+    said = caption(pairs)
+    assert "the same curve stands against PBB's answers by CoT and against its direct ones" in said
+    assert "quotes the program's lines" not in said
+    drawn = table(pairs)
+    assert set(drawn.loc[drawn["arm"] == "crossing", "answer_mode"]) == {"cot", "direct"}
+    figure = draw(pairs)
+    heights = [
+        [line.get_ydata().tolist() for line in axes.lines if len(line.get_xdata()) == len(CURVE)]
+        for axes in figure.axes[:2]
+    ]
+    assert heights[0] == heights[1] != []

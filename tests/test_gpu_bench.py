@@ -83,7 +83,7 @@ def test_on_a_cpu_all_but_unsloth_runs_and_says_that_it_is_no_card(
     said = capsys.readouterr().out
     assert "Not a card" in said
     assert "Missing: everything of Unsloth: no CUDA" in said
-    assert "PRESET=gpu BUDGET_MIN=9" in said
+    assert "PRESET=llm BUDGET_MIN=9" in said
     losses = [row["loss"] for row in result(out, "losses_peft")["losses"]]
     assert len(losses) == 3
     assert all(loss > 0 for loss in losses)
@@ -199,7 +199,7 @@ def test_what_cannot_be_asked_for_is_refused(
 def test_what_comes_back_has_no_weights_and_no_stage_that_something_missing_starts_from(
     tmp_path: Path, run_store: Path
 ) -> None:
-    tasks = run.plan(experiment for figure in figures_of("gpu") for experiment in study(figure, "gpu", 1)).tasks
+    tasks = run.plan(experiment for figure in figures_of("llm") for experiment in study(figure, "llm", 3)).tasks
     for task in tasks:
         (task.folder / "step-000001").mkdir(parents=True)
         for name in ("manifest.json", "training_log.csv", "step-000001/model.safetensors"):

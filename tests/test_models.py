@@ -21,7 +21,7 @@ from pbb.experiments.documents import Document
 from pbb.models import loading, smollm2
 from pbb.models.model_size import GB, Shape, training_bytes
 from pbb.models.sft import encode, lora
-from pbb.registry import SMOLLM2_SHAPE, ModelError, config_of, folder_of, hub_models, identity
+from pbb.registry import FORMAT, SMOLLM2_SHAPE, ModelError, config_of, folder_of, hub_models, identity
 from pbb.store import CorruptRunError, write_manifest
 
 REPOSITORY = Path(loading.__file__).parents[1]
@@ -41,10 +41,11 @@ def test_a_hub_model_without_its_owner_is_recognised() -> None:
 
 
 def test_identities_are_known_without_a_network_and_tell_revisions_apart(run_store: Path) -> None:
-    assert identity("owner/name") == "hub:owner/name"
-    assert identity("owner/name@v1.0") == "hub:owner/name@v1.0"
-    assert identity("smollm2-135m").endswith(smollm2.SMOLLM2_SHA256)
-    assert len({identity(name) for name in ("tiny-s", "tiny-m", "smollm2-135m", *hub_models())}) == 7
+    assert identity("owner/name") == f"hub:owner/name, {FORMAT}"
+    assert identity("owner/name@v1.0") == f"hub:owner/name@v1.0, {FORMAT}"
+    assert identity("smollm2-135m") == f"smollm2-135m:{smollm2.SMOLLM2_SHA256}, {FORMAT}"
+    names = ("tiny-s", "tiny-m", "smollm2-135m", *hub_models())
+    assert len({identity(name) for name in names}) == len(names)
 
 
 @pytest.mark.parametrize("name", [*hub_models(), "smollm2-135m", "tiny-s", "tiny-m"])
@@ -115,6 +116,7 @@ def test_published_templates_train_every_turn_on_any_day_and_think_of_nothing(
     asked = tokenizer.apply_chat_template(TALK.messages()[:1], add_generation_prompt=True, tokenize=False)
     assert "<think>\n\n</think>" in asked or "think" not in asked, "an open thought would be the answer"
     assert "Today Date" not in asked or "26 Jul 2024" in asked
+    assert "You are" not in asked, "every conversation would begin with it"
 
 
 def test_a_model_that_cannot_be_asked_is_refused(tmp_path: Path, micro_model: str) -> None:
@@ -282,7 +284,7 @@ def test_an_experiment_on_a_hub_model_runs_offline_from_a_local_cache(
         "if __name__ == '__main__':\n"
         "    e = pbb.Experiment(model='owner/small', with_io_programs=4, without_io_programs=2, stage_1_steps=2,\n"
         "        curriculum='stage_1_only', batch_rows=2, questions=1, checkpoints=1, asked=('direct',),\n"
-        "        stage_1_general=0.0)\n"
+        "        general_ratio=0.0)\n"
         "    print(pbb.run(e, workers=1)['model'].unique().tolist())\n"
     )
     environment = {
@@ -294,7 +296,7 @@ def test_an_experiment_on_a_hub_model_runs_offline_from_a_local_cache(
     assert json.loads((run_store / "models.json").read_text()) == {"owner/small": FIRST}
     stage = json.loads(next((run_store / "stages").glob("[0-9a-f]*/manifest.json")).read_text())
     assert stage["base_model"]["commit"] == FIRST
-    assert stage["base_model"]["identity"] == "hub:owner/small"
+    assert stage["base_model"]["identity"] == f"hub:owner/small, {FORMAT}"
 
 
 # --------------------------------------------------------------------------------------------------- SmolLM2

@@ -145,8 +145,10 @@ def study(figure: str, preset: str, seeds: int = 1) -> list[Experiment]:
         raise ExperimentError(f"figure={figure!r} is not valid; valid: {', '.join(STUDIES)}")
     if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
         raise ExperimentError(f"seeds={seeds!r} is not valid; valid: a whole number of 1 or more")
-    experiments = STUDIES[name](recipe(preset))
-    return [experiment.changed(seed=seed) for seed in range(seeds) for experiment in experiments]
+    made = recipe(preset)
+    first = STUDIES[name](made)
+    again = [e for e in first if not made.repeated or (name == "F02" and e.arm in made.repeated)]
+    return first + [experiment.changed(seed=seed) for seed in range(1, seeds) for experiment in again]
 
 
 __all__ = ["F02_ARMS", "PRESETS", "STUDIES", "figures_of", "study"]

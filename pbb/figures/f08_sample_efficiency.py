@@ -30,13 +30,24 @@ def _stage_1(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["curriculum"] == _LINE) & (rows["stage"] == 1)]
 
 
+def _against(curve: pd.DataFrame, mode: str) -> str:
+    """How the points that PBB's answers by `mode` are compared with were asked: as these, or directly.
+
+    Who is shown inputs and outputs alone can be asked for an output alone; `curve` has distillation's answers.
+    """
+    return mode if mode in set(curve["answer_mode"]) else "direct"
+
+
 def crossing(records: pd.DataFrame, mode: str) -> Crossing:
     """How many demonstrations of a program make distillation as accurate as PBB, which saw its source alone.
+
+    `mode` is PBB's; distillation that was shown inputs and outputs alone is asked directly, whatever it is.
 
     Raises RecordsError where `records` hold several domains, models, representations or lengths, or one arm only.
     """
     rows = final(select(records))
-    rows = rows[rows["answer_mode"] == mode]
+    shown = rows["curriculum"] == _CURVE
+    rows = rows[rows["answer_mode"] == shown.map({True: _against(rows[shown], mode), False: mode})]
     if len(several := rows[PANEL].drop_duplicates()) > 1:
         raise RecordsError(f"crossing: one panel at a time; these records hold {several.to_dict('records')}")
     arms = dict(list(rows.groupby("curriculum")))
@@ -59,7 +70,8 @@ def table(records: pd.DataFrame) -> pd.DataFrame:
         where = dict(zip(PANEL, key, strict=True))
         parts.append(pd.DataFrame([where | {"arm": "chance", "estimate": chance(panel)}]))
         for mode in _MODES:
-            if {_CURVE, _LINE} <= set(panel.loc[panel["answer_mode"] == mode, "curriculum"]):
+            told = panel[(panel["curriculum"] == _LINE) & (panel["answer_mode"] == mode)]
+            if len(told) and (panel["curriculum"] == _CURVE).any():
                 found = crossing(panel, mode)
                 measured = {name: getattr(found, name) for name in ("estimate", "low", "high", "programs", "seeds")}
                 parts.append(pd.DataFrame([where | {"arm": "crossing", "answer_mode": mode} | measured]))
@@ -90,9 +102,15 @@ def _caption(drawn: pd.DataFrame, cost: str) -> str:
     measured = drawn[~drawn["arm"].isin(["chance", "crossing"])]
     text = (
         "How many demonstrations a program's source is worth. Distillation (AD) is trained on some of a program's "
-        "inputs and asked about the others; PBB is told the same programs' source, and no input. A CoT demonstration "
-        "quotes the program's lines in its trace, a direct one does not. "
+        "inputs and asked about the others; PBB is told the same programs' source, and no input. "
     )
+    if _against(drawn[drawn["arm"] == _CURVE], "cot") == "cot":
+        text += "A CoT demonstration quotes the program's lines in its trace, a direct one does not. "
+    else:
+        text += (
+            "A demonstration says what goes in and what comes out, and AD is asked for that: the same curve stands "
+            "against PBB's answers by CoT and against its direct ones. "
+        )
     crossings = drawn[drawn["arm"] == "crossing"]
     for row in crossings.to_dict("records"):
         where = f" ({panel_name(tuple(row[name] for name in PANEL))})" if len(crossings) > len(_MODES) else ""
@@ -179,7 +197,8 @@ def _panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> N
                 axes.axhline(line["estimate"], color=look.color, linestyle=dashes, alpha=alpha, zorder=2)
                 if not faint:
                     axes.axhspan(line["low"], line["high"], color=look.color, alpha=0.15, linewidth=0, zorder=1)
-        curve = here[here["arm"] == _CURVE].sort_values("x")
+        curve = drawn[drawn["arm"] == _CURVE]
+        curve = curve[curve["answer_mode"] == _against(curve, mode)].sort_values("x")
         kind = style.marked(style.ARMS[_CURVE], faint)
         axes.plot(curve["x"], curve["estimate"], **kind)
         axes.vlines(curve["x"], curve["low"], curve["high"], color=kind["color"], linewidth=0.9, alpha=kind["alpha"])

@@ -60,6 +60,7 @@ def fetch(name: str) -> Path:
         raise ModelError(
             f"model={name!r}: {repository} has no revision {known!r}; its commits are listed at "
             f"https://huggingface.co/{repository}/commits/main"
+            + ("" if "@" in name else ", and `python -m pbb pin-models` pins the latest")
         ) from None
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx.TransportError) as error:
         raise ModelError(

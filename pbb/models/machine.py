@@ -68,7 +68,7 @@ _RATES = {
     "T4": Rates(65e12, 8.1e12, 0.32e12),
 }
 SLOW = "L4"  # whose rates are assumed of a card that is not listed
-CARD_OF = {"gpu": "h100", "colab": "t4", "paper": "h100"}  # what these presets' budgets are meant for
+CARD_OF = {"paper": "h100"}  # of presets that want a card
 
 
 def rates(machine: Machine) -> tuple[str, Rates]:
@@ -115,6 +115,28 @@ def _multiplies_fast_in_bfloat16() -> bool:
             torch.nn.functional.linear(rows, weights)
             took[dtype] = min(took.get(dtype, math.inf), time.perf_counter() - started)
     return took[torch.bfloat16] <= 0.8 * took[torch.float32]
+
+
+@lru_cache
+def core_flop_per_s() -> float:
+    """Return how fast one core of this machine multiplies matrices of SmolLM2's shapes in float32.
+
+    The best of some products within a third of a second, by the core's own time: what else runs counts little.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        rows, weights = torch.rand(1024, 576), torch.rand(1536, 576)
+        best, until = float("inf"), time.perf_counter() + 0.3
+        while time.perf_counter() < until or best == float("inf"):
+            started = time.thread_time()
+            torch.nn.functional.linear(rows, weights)
+            best = min(best, time.thread_time() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return 2 * rows.shape[0] * weights.numel() / best
 
 
 def asking_weights(shape: Shape | None, machine: Machine) -> str:

@@ -108,16 +108,13 @@ def fits(preset: str, facts: Facts) -> Fit:
     """Return whether `preset` fits the machine of `facts`, and what it takes there; without a card, on its own."""
     here, meant = facts.machine, planned_for(preset, facts.machine)
     experiments = list(dict.fromkeys(e for figure in figures_of(preset) for e in study(figure, preset)))
-    refused = list(_refused(experiments, here)) if here.card else []
-    if refused:  # what it would take with what is missing
-        meant = replace(here, without="", four_bits=True)
     tasks = list(distinct(experiments))
     each = [_seconds(task, meant) for task in tasks]
     seconds = sum(each) if meant.card else max(sum(each) / meant.cores, *each)
     needed = max(card_bytes(task, replace(meant, cards=1)) for task in tasks)
     stages = [task for task in tasks if isinstance(task, StageTask)]
     disk = sum(estimates.stage_bytes(task.experiment, len(task.checkpoints()), meant) for task in stages)
-    reasons = [*refused, *_missing(experiments, facts)]
+    reasons = list(_missing(experiments, facts))
     if preset in CARD_OF and not here.card:
         reasons.insert(0, f"no CUDA; it is meant for a card such as the {meant.card}")
     if here.card and needed > here.memory:
@@ -134,15 +131,6 @@ def fits(preset: str, facts: Facts) -> Fit:
 def planned_for(preset: str, here: Machine) -> Machine:
     """Return the machine that `preset` is judged on: this one, or one with its card where there is none."""
     return CARDS[CARD_OF[preset]] if preset in CARD_OF and not here.card else here
-
-
-def _refused(experiments: Sequence[Experiment], machine: Machine) -> Iterator[str]:
-    """Yield why backends that `experiments` ask for cannot run."""
-    for e in {e.training.backend: e for e in experiments}.values():
-        try:
-            backends.choose(e, machine)
-        except backends.BackendError as error:
-            yield str(error).partition(";")[0]
 
 
 def _missing(experiments: Sequence[Experiment], facts: Facts) -> Iterator[str]:
@@ -274,8 +262,8 @@ def _presets(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def _advice(facts: Facts) -> str:
-    best = "gpu" if facts.machine.card else "cpu"
-    assumed = f" Where there is a card, {estimates.assumptions(planned_for('gpu', facts.machine))}."
+    best = "llm" if facts.machine.card else "cpu"
+    assumed = f" Where there is a card, {estimates.assumptions(planned_for('paper', facts.machine))}."
     return (
         f"PRESET=auto is {best} here. Times are for all figures of a preset with nothing done yet, on a card one run "
         f"after the other; `make reproduce` plans with what it has measured, once it has.{assumed}"

@@ -190,11 +190,11 @@ def plan(
     tasks: dict[Path, Task] = {}
     for experiment in chosen:
         for point in points(experiment):
-            for task in [*_with_needs(point.task), point.task]:
+            for task in [*with_needs(point.task), point.task]:
                 tasks.setdefault(task.folder, task)
     missing = tuple(task for task in tasks.values() if not is_complete(task.folder))
     # A stage whose every use is complete need not be there: its weights may have been deleted to save space.
-    wanted = {need.folder for task in missing if isinstance(task, EvaluationTask) for need in _with_needs(task)}
+    wanted = {need.folder for task in missing if isinstance(task, EvaluationTask) for need in with_needs(task)}
     missing = tuple(t for t in missing if isinstance(t, EvaluationTask) or t.folder in wanted)
     return Plan(chosen, tuple(tasks.values()), missing, workers or os.cpu_count() or 1, machine)
 
@@ -210,10 +210,10 @@ def _chosen(experiments: Iterable[Experiment] | Experiment) -> tuple[Experiment,
     return chosen
 
 
-def _with_needs(task: Task) -> list[Task]:
+def with_needs(task: Task) -> list[Task]:
     found: list[Task] = []
     for need in task.needs:
-        found += [*_with_needs(need), need]
+        found += [*with_needs(need), need]
     return found
 
 
@@ -359,7 +359,7 @@ def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
         "evaluations": [point.task.key for point in where],
         "programs": digest(programs),
         "seconds": sum(
-            map(seconds_taken, {t.folder: t for p in where for t in [*_with_needs(p.task), p.task]}.values())
+            map(seconds_taken, {t.folder: t for p in where for t in [*with_needs(p.task), p.task]}.values())
         ),
         "tokens": trained_on[-1][0],
         **environment_manifest(),

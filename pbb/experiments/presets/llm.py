@@ -50,6 +50,7 @@ RECIPE = Recipe(
         "Qwen/Qwen2.5-Coder-1.5B-Instruct",
     ),
     lengths=(1, 2),
+    repeated=("stage_1_only", "proactive", "homogeneous"),  # there is no hour for three seeds of everything
     longer={2: {"stage_1_steps": 1000, "stage_2_steps": 120}},
     retroactive=cpu.RECIPE.retroactive,
     ciphers={

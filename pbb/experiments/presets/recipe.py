@@ -20,6 +20,7 @@ class Recipe:
     Attributes:
         base: the experiment that all others are changes of.
         figures: those that "all figures" means; any other can be asked for by name.
+        repeated: arms that seeds after the first repeat, in F02 alone; () repeats every study.
         models: of F03 and F04, the smallest first.
         ladder: of F03, where it has more models than F04.
         lengths: statements, of F05 and F12.
@@ -42,6 +43,7 @@ class Recipe:
     models: tuple[str, ...] = ()
     ladder: tuple[str, ...] = ()
     lengths: tuple[int, ...] = (1, 2, 3)
+    repeated: tuple[str, ...] = ()
     longer: Mapping[int, Changes] = field(default_factory=dict)
     sums: Changes | None = None
     retroactive: Changes = field(default_factory=dict)
