@@ -93,13 +93,13 @@ def _finetune(asked: Asked, e: Any, backend: Any, **settings: Any) -> tuple[Any,
 
     model, tokenizer = backends.load(e, backend)
     (stage,) = curriculum(e)
-    rows, _ = sft.fill_rows(stage.documents(), tokenizer, e.row_tokens, asked.steps * e.batch_rows)
+    rows, _ = sft.fill_rows(stage.documents(), tokenizer, e.training.row_tokens, asked.steps * e.training.batch_rows)
     how = sft.Optimisation(
-        stage.learning_rate, e.batch_rows, e.row_tokens, weight_decay=e.weight_decay, lora_rank=e.lora_rank
+        stage.learning_rate, e.training.batch_rows, e.training.row_tokens, weight_decay=e.training.weight_decay, lora_rank=e.training.lora_rank
     )
     done = sft.finetune(model, tokenizer, rows, asked.steps, how, e.seed, progress=False, backend=backend, **settings)
     padding = sum(token == tokenizer.pad_token_id for row in rows["input_ids"] for token in row)
-    return done, asked.steps * e.batch_rows * e.row_tokens - padding
+    return done, asked.steps * e.training.batch_rows * e.training.row_tokens - padding
 
 
 def losses(asked: Asked, by: str) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def losses(asked: Asked, by: str) -> dict[str, Any]:
     every = [{"step": row["step"], "loss": row["loss"]} for row in done.log]
     return {
         "losses": every, "precision": done.precision, "seconds": done.seconds, "tokens": tokens,
-        "rank": e.lora_rank, "rows": e.batch_rows, "row_tokens": e.row_tokens, "learning_rate": e.learning_rate,
+        "rank": e.training.lora_rank, "rows": e.training.batch_rows, "row_tokens": e.training.row_tokens, "learning_rate": e.learning_rate,
     }  # fmt: skip
 
 
@@ -193,10 +193,10 @@ def train(asked: Asked, by: str, weights: str) -> dict[str, Any]:
         products = backend.autocast or ("float32" if backend.weights == "4-bit" else backend.weights)
     rate = tokens / (ends[asked.steps] - ends[first])
     shape = Shape.of(config_of(asked.model))
-    flop = _flop(shape, e.lora_rank) if shape else math.nan
+    flop = _flop(shape, e.training.lora_rank) if shape else math.nan
     peak = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else None
     return {
-        "tokens_per_s": rate, "steps_measured": asked.steps - first, "precision": precision, "rank": e.lora_rank,
+        "tokens_per_s": rate, "steps_measured": asked.steps - first, "precision": precision, "rank": e.training.lora_rank,
         "flop_per_token": flop, "flop_per_s": flop * rate, "peak_memory_gb": peak,
         "products_in": products, "product_flop_per_s": _product_rates({"bfloat16", products}),
     }  # fmt: skip
@@ -233,7 +233,7 @@ def _train_as_trl_does(asked: Asked, e: Any, first: int, when: dict[str, Any]) -
             arguments,
             train_dataset=Dataset.from_list([{"messages": document.messages()} for document in documents]),
             processing_class=loading.load_tokenizer(asked.model),
-            peft_config=sft.lora(e.lora_rank),
+            peft_config=sft.lora(e.training.lora_rank),
             callbacks=[sft._Watch(when["checkpoints"], when["on_checkpoint"], [])],
         )
         trainer.remove_callback(PrinterCallback)
@@ -254,7 +254,7 @@ def _train_as_trl_does(asked: Asked, e: Any, first: int, when: dict[str, Any]) -
 
 
 def _flop(shape: Any, rank: int) -> int:
-    """Return floating-point operations a token in training adapters, as `pbb.models.model_size.step_seconds` counts them.
+    """Return floating-point operations a token in training adapters, as `model_size.step_seconds` counts them.
 
     Attention is left out, and so is what is computed twice to spare memory.
     """

@@ -20,7 +20,9 @@ import pytest
 import pbb
 from pbb import cli
 from pbb.experiments.curricula import curriculum
-from pbb.experiments.experiment import PRESETS, Experiment, ExperimentError
+from pbb.experiments.experiment import Experiment
+from pbb.experiments.presets import PRESETS
+from pbb.programs.settings import ExperimentError
 from pbb.experiments.groups import groups
 from pbb.experiments.studies import FIGURES as OWN
 from pbb.experiments.studies import LADDERS, STUDIES, figures_of, ladder, study

@@ -254,7 +254,7 @@ def tokens_per_second(model: str) -> float:
     By a measurement of a third of a second, for adapters of the presets' rank.
     """
     shape = Shape.of(config_of(model))
-    return 1 / cpu_seconds(shape, Experiment.of("llm").lora_rank, 1, core_flop_per_s()) if shape else 100.0
+    return 1 / cpu_seconds(shape, Experiment.of("llm").training.lora_rank, 1, core_flop_per_s()) if shape else 100.0
 
 
 def lines(trainings: Iterable[Training], machine: Machine | None = None) -> list[str]:
@@ -292,7 +292,7 @@ def _line(e: Experiment, m: Machine, tokens: int) -> str:
         small = "" if needed < m.memory else ": too much, unless batch_rows is smaller or backend='unsloth-4bit'"
         said.append(f"about {needed / GB:.0f} GB of the card's {m.memory / GB:.0f} GB{small}")
     elif shape and e.model not in TINY_NAMES:
-        seconds = cpu_seconds(shape, e.lora_rank, tokens, m.cores * core_flop_per_s())
+        seconds = cpu_seconds(shape, e.training.lora_rank, tokens, m.cores * core_flop_per_s())
         if seconds > LONG_S:
             said.append(
                 f"about {seconds / 3600:.0f} h on this CPU, in pieces if you like (BUDGET_MIN=60), so a GPU helps"
