@@ -23,8 +23,17 @@ COME_BACK = 75  # exit status of a command whose budget is used up with somethin
 
 
 def resolve_preset(name: str) -> str:
-    """Return `name`, or for ``auto`` the preset that fits this machine: llm with CUDA, else cpu."""
+    """Return `name`, or for ``auto`` the preset that fits this machine: llm with CUDA, else cpu.
+
+    Raises:
+        ExperimentError: there is no such preset; the message says which there are.
+    """
+    from pbb.experiments.presets import PRESETS
+    from pbb.programs.settings import ExperimentError
+
     if name != "auto":
+        if name not in PRESETS:
+            raise ExperimentError(f"preset={name!r} is not valid; valid: auto, {', '.join(PRESETS)}")
         return name
     if importlib.util.find_spec("torch") is None:
         return "cpu"
@@ -143,7 +152,7 @@ def command_reproduce(options: argparse.Namespace) -> int:
     except BudgetError as stop:
         raise BudgetError(f"{stop}\nFigures, notebooks and the comparison come when all of that is done.") from None
     _run_notebooks(preset, options.seeds, started + 60 * (options.budget_min or math.inf), options.figure)
-    table = compare(preset, store.root() / "figures", options.figure)
+    table = compare(preset, figures=options.figure or ())
     minutes = (time.perf_counter() - started) / 60
     print(f"\n{render(table)}\n\nDone in {minutes:.1f} min: figures/{preset}/, build/{preset}/")
     return 0 if not (table["verdict"] == "differs").any() else 3
@@ -231,7 +240,7 @@ def command_figures(options: argparse.Namespace) -> int:
 def command_compare(options: argparse.Namespace) -> int:
     from pbb.figures.io import compare, render
 
-    print(render(compare(resolve_preset(options.preset), store.root() / "figures")))
+    print(render(compare(resolve_preset(options.preset))))
     return 0
 
 

@@ -81,7 +81,7 @@ def training(steps: int = 30, rounds: int = 3) -> Iterator[Row]:
     experiment = Experiment(model=MODEL, arm="stage_1_only")
     (stage,) = curriculum(experiment)
     tokenizer = loading.load_tokenizer(MODEL)
-    budget = sft.Optimisation(stage.learning_rate, experiment.batch_rows, experiment.row_tokens)
+    budget = sft.Optimisation(stage.learning_rate, experiment.training.batch_rows, experiment.training.row_tokens)
     documents = list(itertools.islice(stage.documents(), 8 * steps))
     padded_tokens = sum(len(ids) for ids, _ in sft.encode(documents, tokenizer))
     conversations = Dataset.from_list([{"messages": document.messages()} for document in documents])
@@ -149,10 +149,11 @@ def evaluating(alone: int = 24) -> Iterator[Row]:
     from transformers import GenerationConfig
 
     from pbb.experiments.experiment import Experiment
+    from pbb.experiments.questions import questions
     from pbb.models import ask, loading
 
     model, tokenizer = loading.load(MODEL)
-    asked = ask.questions(Experiment.of("cpu", model=MODEL, with_io_programs=1), ("direct", "cot"))
+    asked = questions(Experiment.of("cpu", model=MODEL, with_io_programs=1), ("direct", "cot"))
     together, _, rows = seconds(lambda: ask.evaluate(model, tokenizer, asked))
     sample = range(0, len(asked), len(asked) // alone)[:alone]
     longest = ask._budget(tokenizer, [asked[i].target for i in sample])

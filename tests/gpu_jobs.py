@@ -95,7 +95,11 @@ def _finetune(asked: Asked, e: Any, backend: Any, **settings: Any) -> tuple[Any,
     (stage,) = curriculum(e)
     rows, _ = sft.fill_rows(stage.documents(), tokenizer, e.training.row_tokens, asked.steps * e.training.batch_rows)
     how = sft.Optimisation(
-        stage.learning_rate, e.training.batch_rows, e.training.row_tokens, weight_decay=e.training.weight_decay, lora_rank=e.training.lora_rank
+        stage.learning_rate,
+        e.training.batch_rows,
+        e.training.row_tokens,
+        weight_decay=e.training.weight_decay,
+        lora_rank=e.training.lora_rank,
     )
     done = sft.finetune(model, tokenizer, rows, asked.steps, how, e.seed, progress=False, backend=backend, **settings)
     padding = sum(token == tokenizer.pad_token_id for row in rows["input_ids"] for token in row)
@@ -116,17 +120,19 @@ def losses(asked: Asked, by: str) -> dict[str, Any]:
     every = [{"step": row["step"], "loss": row["loss"]} for row in done.log]
     return {
         "losses": every, "precision": done.precision, "seconds": done.seconds, "tokens": tokens,
-        "rank": e.training.lora_rank, "rows": e.training.batch_rows, "row_tokens": e.training.row_tokens, "learning_rate": e.learning_rate,
+        "rank": e.training.lora_rank, "rows": e.training.batch_rows, "row_tokens": e.training.row_tokens,
+        "learning_rate": e.training.stage_1.rate,
     }  # fmt: skip
 
 
 def answers(asked: Asked) -> dict[str, Any]:
     """Ask the untrained model about sources in its context, greedily in float32, in batches of 1 and of many."""
     _begin()
+    from pbb.experiments.questions import questions
     from pbb.models import ask, loading
 
     model, tokenizer = loading.load(asked.model, dtype="float32")
-    chosen = _spread(ask.questions(_experiment(asked, curriculum="in_context")), BATCH * asked.questions)
+    chosen = _spread(questions(_experiment(asked, curriculum="in_context")), BATCH * asked.questions)
     prompts, longest = [q.prompt for q in chosen], ask._budget(tokenizer, [q.target for q in chosen])
     together_s, together = _timed(lambda: ask.generate(model, tokenizer, prompts, longest, len(prompts)))
     prompts, longest, together = prompts[::BATCH], longest[::BATCH], together[::BATCH]
@@ -278,10 +284,11 @@ def ask(asked: Asked, weights: str) -> dict[str, Any]:
     """Ask the model in the folder `weights` by name, in batches of 256; return how many tokens a second it writes."""
     _begin()
     from pbb.experiments.documents import ASKED_AT_ONCE
+    from pbb.experiments.questions import questions
     from pbb.models import ask, loading
 
     model, tokenizer = loading.load(asked.model, Path(weights))
-    every = ask.questions(_experiment(asked), ("direct", "cot"))
+    every = questions(_experiment(asked), ("direct", "cot"))
     chosen = _spread(every, 2 * BATCH * asked.questions)
     prompts, longest = [q.prompt for q in chosen], ask._budget(tokenizer, [q.target for q in chosen])
     written: list[int] = []

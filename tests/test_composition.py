@@ -264,7 +264,7 @@ def test_named_composites_are_asked_for_and_never_declared() -> None:
     for stage in documents(experiment):
         assert not [d for d in stage if d.program in names and d.kind == "declarative"]
         assert not [d for d in stage if any(name in d.prompt + d.completion for name in names)]
-    from pbb.models.ask import questions  # imports torch
+    from pbb.experiments.questions import questions
 
     asked = [q for q in questions(experiment) if q.program == composite]
     assert asked
@@ -278,7 +278,7 @@ def test_other_arms_know_composites_too(arm: str) -> None:
     if arm == "distillation":
         assert set(seen) == {(DISTILLED, "execution")}
     elif arm == "in_context":
-        from pbb.models.ask import questions
+        from pbb.experiments.questions import questions
 
         asked = [q for q in questions(experiment, ("cot",)) if q.group == WITHOUT_IO]
         assert all(part["source"] in q.prompt for q in asked for part in q.program.made_by["parts"])

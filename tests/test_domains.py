@@ -311,7 +311,7 @@ def test_a_held_out_input_is_not_trained_on(domain: str) -> None:
 
 def test_every_arm_is_asked_the_same_about_ciphers_whatever_was_demonstrated() -> None:
     """Demonstrations are skewed as text is; questions come from all shifts, and none was demonstrated."""
-    from pbb.models.ask import questions  # imports torch
+    from pbb.experiments.questions import questions
 
     base = Experiment.of("cpu", programs=Ciphers(), distilled_demonstrations=40, **SMALL)
     asked = {}

@@ -7,8 +7,9 @@ import torch
 
 from pbb.experiments.documents import WITH_IO, WITHOUT_IO
 from pbb.experiments.experiment import Experiment
+from pbb.experiments.questions import Question, questions, scored
 from pbb.models import ask
-from pbb.models.ask import Question, _continue, _own_tail, evaluate, generate, questions, scored
+from pbb.models.ask import _continue, _own_tail, evaluate, generate
 from pbb.models.loading import load, load_tokenizer
 
 EXPERIMENT = Experiment.of(

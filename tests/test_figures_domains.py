@@ -330,11 +330,11 @@ def test_random_generation_trains_nothing_and_has_a_key_of_its_own() -> None:
 
 
 def test_random_strings_are_scored_as_a_models_are(run_store: Path) -> None:
-    from pbb.models import ask
+    from pbb.experiments.questions import answer_at_random, questions
     from pbb.runs import run
     from pbb.runs.run import points
 
-    asked = {(q.group, q.program.name, q.input): q for q in ask.questions(RANDOM, ("direct",))}
+    asked = {(q.group, q.program.name, q.input): q for q in questions(RANDOM, ("direct",))}
     points(RANDOM)[0].task.run()
     records = run.run(RANDOM, preset="smoke", say=lambda text: None)  # nothing is missing
     assert set(records["answer_mode"]) == {"direct"}
@@ -349,19 +349,19 @@ def test_random_strings_are_scored_as_a_models_are(run_store: Path) -> None:
         assert (row.outcome == "correct") == accepts(question.program, row.input, row.parsed)
         lengths.add(len(letters))
     assert lengths == set(range(1, 7))
-    again = ask.answer_at_random(RANDOM)
+    again = answer_at_random(RANDOM)
     assert sorted(row["completion"] for row in again) == sorted(records["completion"])
     here = [row["completion"] for row in again]
-    assert here != [row["completion"] for row in ask.answer_at_random(RANDOM.changed(seed=1))]
+    assert here != [row["completion"] for row in answer_at_random(RANDOM.changed(seed=1))]
     share = accuracy(records[records["group"] == "w/o IO"])["estimate"].iloc[0]
     assert 0 < share < 0.3
 
 
 def test_random_answers_of_other_domains_are_right_answers_to_other_questions() -> None:
-    from pbb.models import ask
+    from pbb.experiments.questions import answer_at_random
 
     experiment = Experiment.of("smoke", arm="random_generation", questions=10)
-    rows = ask.answer_at_random(experiment)
+    rows = answer_at_random(experiment)
     assert {row["parsed"] for row in rows} <= {row["expected"] for row in rows}
     right = np.mean([row["outcome"] == "correct" for row in rows])
     assert right < 0.4

@@ -24,7 +24,7 @@ from pbb.models.sft import encode, lora
 from pbb.registry import FORMAT, SMOLLM2_SHAPE, ModelError, config_of, folder_of, hub_models, identity
 from pbb.store import CorruptRunError, write_manifest
 
-REPOSITORY = Path(loading.__file__).parents[1]
+REPOSITORY = Path(loading.__file__).parents[2]
 FIRST, SECOND = "1" * 40, "2" * 40  # commits
 
 
@@ -283,8 +283,8 @@ def test_an_experiment_on_a_hub_model_runs_offline_from_a_local_cache(
         "import pbb\n"
         "if __name__ == '__main__':\n"
         "    e = pbb.Experiment(model='owner/small', with_io_programs=4, without_io_programs=2, stage_1_steps=2,\n"
-        "        curriculum='stage_1_only', batch_rows=2, questions=1, checkpoints=1, asked=('direct',),\n"
-        "        general_ratio=0.0)\n"
+        "        arm='stage_1_only', batch_rows=2, questions=1, checkpoints=1, asked=('direct',),\n"
+        "        stage_1_general=0.0)\n"
         "    print(pbb.run(e, workers=1)['model'].unique().tolist())\n"
     )
     environment = {

@@ -21,9 +21,8 @@ import pbb
 from pbb import cli
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Experiment
-from pbb.experiments.presets import PRESETS
-from pbb.programs.settings import ExperimentError
 from pbb.experiments.groups import groups
+from pbb.experiments.presets import PRESETS
 from pbb.experiments.studies import FIGURES as OWN
 from pbb.experiments.studies import LADDERS, STUDIES, figures_of, ladder, study
 from pbb.figures import FIGURES
@@ -32,6 +31,7 @@ from pbb.models.machine import CARD_OF, CARDS, Machine, rates
 from pbb.models.model_size import Shape
 from pbb.notebook.execute import list_notebooks
 from pbb.programs.grammars import Grammars
+from pbb.programs.settings import ExperimentError
 from pbb.registry import TINY_NAMES, config_of, hub_models
 from pbb.runs import estimates, run
 from pbb.runs.doctor import distinct

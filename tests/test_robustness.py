@@ -33,6 +33,7 @@ from synthetic_records import synthetic_records
 
 import pbb
 from pbb.experiments.experiment import _RANGES, _TUPLES, Experiment, ExperimentError
+from pbb.experiments.questions import questions
 from pbb.figures.io import save_figure
 from pbb.models import ask
 from pbb.models.loading import ModelError, load, load_tokenizer
@@ -671,7 +672,7 @@ def test_a_models_output_is_never_executed(
     experiment = Experiment.of("cpu", **values, asked=("direct", "cot", "recite", "recall"))
     file = tmp_path / "harm"
     answers = iter(form.format(file=str(file)) for _ in range(1000) for form in FORMS)
-    asked = ask.questions(experiment)
+    asked = questions(experiment)
     tokenizer = load_tokenizer("tiny-s")
 
     def refuse(*arguments: Any, **options: Any) -> Any:

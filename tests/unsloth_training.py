@@ -26,6 +26,7 @@ def main(model_name: str, out: Path, backend: str, rank: int, grpo: bool) -> dic
     torch.set_num_threads(1)
     from pbb.experiments.curricula import curriculum
     from pbb.experiments.groups import groups
+    from pbb.experiments.questions import questions
     from pbb.models import ask, grpo, loading, sft
 
     # Products on bfloat16 tiles, where a CPU has them, differ by more than the two backends do.
@@ -43,7 +44,7 @@ def main(model_name: str, out: Path, backend: str, rank: int, grpo: bool) -> dic
         checkpoints=[12], on_checkpoint=lambda step, current: loading.save(current, out / "sft"),
     )  # fmt: skip
     reloaded, _ = loading.load(model_name, out / "sft")
-    asked = ask.evaluate(reloaded, tokenizer, ask.questions(e, ("direct",)))
+    asked = ask.evaluate(reloaded, tokenizer, questions(e, ("direct",)))
     report = {
         "chosen": str(chosen),
         "losses": [row["loss"] for row in done.log],

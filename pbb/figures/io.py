@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from pbb import store
 from pbb.analysis.statistics import accuracy, contrast
 from pbb.figures import FIGURES, FigureModule
 from pbb.figures.style import theme
@@ -120,8 +121,10 @@ def redraw_references(root: Path | str, into: Path | str | None = None) -> list[
 
 
 # ------------------------------------------------------------------------------------- against the reference
-def compare(preset: str, root: Path | str, figures: Sequence[str] = ()) -> pd.DataFrame:
+def compare(preset: str, root: Path | str | None = None, figures: Sequence[str] = ()) -> pd.DataFrame:
     """Each headline value of this machine's figures, or of those named, against the committed reference.
+
+    Both lie under `root`, or where `pbb.store` says when it is None.
 
     Where the two share seeds, only those are compared, so that the same programs meet. The verdict is
 
@@ -137,18 +140,19 @@ def compare(preset: str, root: Path | str, figures: Sequence[str] = ()) -> pd.Da
     """
     rows: list[dict[str, Any]] = []
     found = False
+    mine, committed = root or store.figures(preset).parent, root or store.reference(preset).parents[1]
     for figure_id, module in FIGURES.items():
         if figures and figure_id not in figures:
             continue
         sides = []
-        for folder in (machine_folder(root, preset, figure_id), reference_folder(root, preset, figure_id)):
+        for folder in (machine_folder(mine, preset, figure_id), reference_folder(committed, preset, figure_id)):
             sides.append(module.cells(load_records(folder)) if is_complete(folder) else {})
-        found = found or is_complete(machine_folder(root, preset, figure_id))
+        found = found or is_complete(machine_folder(mine, preset, figure_id))
         ours, theirs = sides
         for name in dict.fromkeys([*ours, *theirs]):
             rows.append({"figure": figure_id, "name": name} | _compared(ours.get(name), theirs.get(name)))
     if not found:
-        raise RecordsError(f"{Path(root) / preset}: no figures of this machine's; run `make reproduce` first")
+        raise RecordsError(f"{Path(mine) / preset}: no figures of this machine's; run `make reproduce` first")
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["figure", "name", "verdict"])  # F01 has no value
 
 

@@ -121,7 +121,9 @@ def fill_rows(
 ) -> tuple[Dataset, dict[str, int]]:
     """Take documents from an endless stream until they fill `count` rows.
 
-    General documents that are longer than a row are passed over (any other does as well); others never are.
+    General documents that are longer than a row are passed over (any other does as well); others never are. Few rows
+    take no more documents than their tokens need: packing puts the longest of a thousand first, and the short ones
+    would find no row.
 
     Returns:
         The rows, and how many documents of each group and kind went into them.
@@ -130,12 +132,15 @@ def fill_rows(
     taken: Counter[str] = Counter()
     tokens = 0
     while tokens < count * row_tokens:
+        first = not encoded
         chunk = list(itertools.islice(documents, 1000))
         for document, pair in zip(chunk, encode(chunk, tokenizer), strict=True):
             if document.group != GENERAL or len(pair[0]) <= row_tokens:
                 encoded.append(pair)
                 taken[f"{document.group}: {document.kind}"] += 1
                 tokens += len(pair[0])
+                if first and tokens >= count * row_tokens:
+                    break
     rows = pack(encoded, tokenizer, row_tokens)
     return rows.select(range(count)), dict(sorted(taken.items()))
 

@@ -27,6 +27,7 @@ from pbb import store
 from pbb.arms import NO_MODEL
 from pbb.experiments.documents import GENERAL, Document
 from pbb.experiments.experiment import Experiment
+from pbb.experiments.questions import Question, answer_at_random, questions, scored
 from pbb.experiments.studies import study
 from pbb.records import SCHEMA_VERSION, load_records, save_records
 from pbb.runs.keys import stage_keys
@@ -37,8 +38,6 @@ from pbb.streams import digest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-    from pbb.models.ask import Question
 
 PRESET = "external"  # of the records
 LINE = '{"id": "…", "completion": "…"}'
@@ -110,8 +109,6 @@ def _asked(experiments: Iterable[Experiment]) -> dict[str, tuple[str, list[Quest
     Arms that have stages in common are one model until they part, and it is asked once. Recite-then-run is left out:
     its second question holds the answer to the first.
     """
-    from pbb.models.ask import questions  # loads torch
-
     found: dict[str, tuple[str, list[Question]]] = {}
     for e in experiments:
         for task in (point.task for point in _points(e) if e.arm != NO_MODEL):
@@ -285,8 +282,6 @@ def _run(
     manifest: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Score one experiment's answers, keep them as a complete run, and return its records."""
-    from pbb.models.ask import answer_at_random, scored
-
     stages = [manifest["stages"][_stage_file(task)] for task in _stages(e)]
     tokens = [0, *itertools.accumulate(stage["tokens"] for stage in stages)]
     answers = (sum(n for kind, n in stage["by_kind"].items() if kind.endswith(": execution")) for stage in stages)

@@ -31,7 +31,7 @@ WRITES = (
 )
 TRAINS = ("experiments/base_data", "models/loading", "models/backends", "models/sft", "models/optimisers")
 REWARDS = ("models/grpo",)
-ASKS = ("models/loading", "models/ask")
+ASKS = ("experiments/questions", "models/loading", "models/ask")
 # Tables of rows: each domain's own row counts as data (`_domain`), so that a new row makes nothing stale.
 _TABLES = {"DOMAINS"}
 

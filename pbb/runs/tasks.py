@@ -24,6 +24,7 @@ from pbb.experiments.curricula import Stage, curriculum
 from pbb.experiments.documents import ASKED_AT_ONCE
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
+from pbb.experiments.questions import answer_at_random, questions
 from pbb.programs.domains import DOMAINS
 from pbb.runs.keys import evaluation_key, kept_steps, stage_keys
 from pbb.store import (
@@ -298,13 +299,13 @@ def _evaluate(task: EvaluationTask, folder: Path) -> None:
 
     started, dtype = time.perf_counter(), ""
     if task.experiment.arm == NO_MODEL:
-        rows = ask.answer_at_random(task.experiment)
+        rows = answer_at_random(task.experiment)
     else:
         needs = task.needs
         weights = _step_folder(needs[0].folder, task.step) if needs else None
         model, tokenizer = loading.load(task.experiment.model, weights)
         dtype = str(model.dtype).removeprefix("torch.")
-        rows = ask.evaluate(model, tokenizer, ask.questions(task.experiment, task.asked))
+        rows = ask.evaluate(model, tokenizer, questions(task.experiment, task.asked))
     pd.DataFrame(rows).to_parquet(folder / ANSWERS)
     write_manifest(
         folder,
