@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pbb.programs import Program
-from pbb.programs.importer import BadRow, read_functions
+from pbb.programs import Program, importer
+from pbb.programs.importer import MAX_REASON, BadRow, read_functions
 
 PROMPT = '''from typing import List
 import math
@@ -194,3 +194,80 @@ def test_bytes_that_are_no_text_are_a_bad_row(tmp_path: Path) -> None:
     (program,), ((line, reason),) = read_functions(path)
     assert (program.name, line) == ("add", 1)
     assert reason.startswith("no JSON: ")
+
+
+def deep(levels: int) -> str:
+    return "[" * levels + "]" * levels  # JSON and Python
+
+
+HEAD = '{"source": "def f(x):\\n    return x", "description": "d", "inputs": '
+HOSTILE: list[tuple[Any, str]] = [
+    (PLAIN | {"source": "def add(x, y):\n    return x" + " + 1" * 600}, "nested too deeply"),
+    (PLAIN | {"source": "def add(x, y):\n    return " + "-" * 9000 + "x"}, "nested too deeply|not Python"),
+    (PLAIN | {"source": f"def add(x, y):\n    return {'(' * 300}x{')' * 300}"}, "not Python|nested too deeply"),
+    (PLAIN | {"source": "#" * 200_000 + "\ndef add(x, y):\n    return x"}, r"the source has \d+ char"),
+    (PLAIN | {"source": "def add(x, y):\n    return '\udc80'"}, "the source is not Python"),
+    (PLAIN | {"source": "def add(x, y):\n    return '\0'"}, "the source is not Python"),
+    (PLAIN | {"description": "Add \ud800."}, r"program 'add_2' has '\\ud800' in its description"),
+    (PLAIN | {"description": "Add \x1b[2J."}, r"has '\\x1b' in its description"),
+    (PLAIN | {"description": "a" * 10_001}, "has a description of 10001 characters; valid: at most 10000"),
+    (PLAIN | {"problem": "Add\x00"}, r"has '\\x00' in its problem"),
+    (PLAIN | {"task_id": "\udfff"}, r"task_id='\\udfff' is not valid; valid: a number, or a text"),
+    (PLAIN | {"task_id": [1]}, r"task_id=\[1\] is not valid"),
+    (PLAIN | {"entry_point": "a" * 5000}, "entry_point='aaa"),
+    (f"{HEAD}[{deep(900)}]}}", "too deeply|which cannot be written down"),
+    (f"{HEAD}{deep(100_000)}}}", "no JSON"),
+    (HEAD + "[[" + "9" * 5000 + "]]}", "no JSON"),
+    (HEAD + "[[NaN]]}", "of type float, which cannot"),
+    ('{"source": "' + "x" * 1_000_000 + '"}', "it is longer than 1000000 bytes"),
+    (PLAIN | {"inputs": [[1, 2]] * 100_000}, "has 100000 inputs; valid: 1 to 1000"),
+    (BENCHMARK | {"test": f"candidate({deep(150)})"}, "has an input of 300 characters"),
+    (BENCHMARK | {"test": "candidate([1])\n" * 10_000}, "there are 150000 characters; valid: at most 100000|of tests"),
+    (BENCHMARK | {"test": "candidate({[]: 1})"}, "the test calls neither"),
+    (PLAIN | {"source": "def add(x, y):\n    return 'a' * 20000", "inputs": [[i, 1] for i in range(1000)]}, "20002"),
+    (PLAIN | {"source": "def add(x, y):\n    z = 'a' * 9000\n    return x", "inputs": [[i, 1] for i in range(1000)]},
+     "all its traces and outputs are longer than 2000000"),
+    (PLAIN | {"source": "def add(x, y):\n    return [x.gi_frame.f_back for z in [1]]"}, "uses the attribute 'f_back'"),
+]  # fmt: skip
+
+
+def test_no_row_ends_an_import(tmp_path: Path) -> None:
+    programs, bad = read(tmp_path, PLAIN, *[row for row, _ in HOSTILE], MBPP)
+    assert [program.name for program in programs] == ["add", "shared"]
+    assert [row.line for row in bad] == list(range(2, 2 + len(HOSTILE)))
+    for (row, message), (_, reason) in zip(HOSTILE, bad, strict=True):
+        assert re.search(message, reason), (str(row)[:100], reason)
+        assert reason.isprintable()
+        assert len(reason) <= MAX_REASON + 1
+
+
+DAMAGE = {
+    "cut off": (lambda packed: packed[: len(packed) // 2], "end-of-stream"),
+    "zeros inside": (lambda packed: packed[:200] + bytes(50) + packed[250:], "Error|incorrect|invalid|CRC"),
+    "no gzip": (lambda packed: b"{}" + packed, "Not a gzipped file"),
+    "a tail that is none": (lambda packed: packed + b"tail", "Not a gzipped file"),
+}
+
+
+@pytest.mark.parametrize(("damaged", "message"), DAMAGE.values(), ids=DAMAGE.keys())
+def test_a_damaged_file_is_read_as_far_as_it_goes(damaged: Any, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    rows = [PLAIN | {"source": f"def f{k}(x, y):\n    return x + {k * 7919 % 1000}"} for k in range(30)]
+    path.write_bytes(damaged(gzip.compress("\n".join(map(json.dumps, rows)).encode())))
+    programs, bad = read_functions(path)
+    assert len(programs) <= 30
+    assert re.search(f"the file cannot be read from here on: .*({message})", bad[-1].reason)
+
+
+def test_what_is_kept_and_said_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importer, "MAX_KEPT", 1000)
+    others = [PLAIN | {"source": f"def add(x, y):\n    return x + y + {k}"} for k in range(10)]
+    programs, bad = read(tmp_path, *others)
+    assert 0 < sum(len(program.to_json()) for program in programs) <= 1000
+    assert bad[-1].reason == "the programs before it fill 1000 characters; valid: a file of fewer"
+    monkeypatch.setattr(importer, "MAX_ROWS", 60)
+    _, bad = read(tmp_path, *["3"] * 70)
+    assert (len(bad), bad[-1].reason) == (61, "there are more than 60 rows; valid: a file of fewer")
+    assert capsys.readouterr().out.endswith("49, 50 and 11 more\n")

@@ -7,10 +7,13 @@ third letter, so that a nonsense name such as ``Blorp`` is two tokens, drawn fro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import itertools
+import re
+from collections.abc import Iterable, Sequence
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD, BEGIN, USER, ASSISTANT, END = "<|pad|>", "<|begin|>", "<|user|>", "<|assistant|>", "<|end|>"
 VOCABULARY = 1024
@@ -29,6 +32,7 @@ PIECES = "|".join(
         r"\s",
     )
 )
+_MARK = "\ufdd0"  # a code point that no text has: put before what is spelled like a special token
 CHAT_TEMPLATE = (
     f"{BEGIN}{{% for message in messages %}}"
     f"{{% if message['role'] == 'user' %}}{USER}{{{{ message['content'] }}}}"
@@ -71,3 +75,58 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     fast.add_special_tokens({"additional_special_tokens": [USER, ASSISTANT]})
     fast.chat_template = CHAT_TEMPLATE
     return fast
+
+
+@functools.lru_cache(maxsize=8)
+def _special(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
+    tokens = {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
+    longest_first = sorted(tokens | set(tokenizer.all_special_tokens), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")
+
+
+def render_chat(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, str]], add_generation_prompt: bool = False
+) -> str:
+    """Return a conversation in the chat template's text, for `encode_rendered`.
+
+    What the contents spell like a special token is marked, so that it can be told from the template's own.
+    """
+    spelled = _special(tokenizer)
+    marked = [
+        {**message, "content": spelled.sub(lambda found: _MARK + found[0], message["content"].replace(_MARK, ""))}
+        for message in messages
+    ]
+    return tokenizer.apply_chat_template(marked, add_generation_prompt=add_generation_prompt, tokenize=False)
+
+
+def encode_rendered(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
+    """Return the ids of texts of `render_chat`; special tokens are the template's only.
+
+    What a content spells like one is encoded as ordinary text, as with ``split_special_tokens=True``; all else as
+    the tokenizer does it, to the last id. The tokenizer has to give offsets, as those of `tokenizers` do.
+    """
+    if not texts:
+        return []
+    encoded = tokenizer([text.replace(_MARK, "") for text in texts], add_special_tokens=False)["input_ids"]
+    return [_unspecial(tokenizer, t) if _MARK in t else ids for t, ids in zip(texts, encoded, strict=True)]
+
+
+def _unspecial(tokenizer: PreTrainedTokenizerBase, marked: str) -> list[int]:
+    marks = set(itertools.accumulate(map(len, marked.split(_MARK)[:-1])))
+    text = marked.replace(_MARK, "")
+    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids: list[int] = []
+    for token, (start, end) in zip(found["input_ids"], found["offset_mapping"], strict=True):
+        if marks.isdisjoint(range(start, end)):
+            ids.append(token)
+        else:
+            ids += tokenizer(text[start:end], add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return ids
+
+
+def encode_chat(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, str]], add_generation_prompt: bool = False
+) -> list[int]:
+    """Return the ids of a conversation in which nothing of a message's content is a special token."""
+    (ids,) = encode_rendered(tokenizer, [render_chat(tokenizer, messages, add_generation_prompt)])
+    return ids

@@ -7,8 +7,8 @@ expects a program that came through the first.
 **Held.** Each foreign program runs in a process of its own, forked from one that never runs any, so that nothing which
 it changes is there when the next one runs. That process has no file, no socket and no environment; it may not grow
 past 512 MiB, and the kernel ends it after its processor time. On Linux (x86-64, ARM64) a seccomp filter lets the
-kernel end it at the first system call other than to compute, to answer and to end. The caller reads its answer
-with a limit of bytes and a clock of its own, and checks the form. `confinement` tries this and says what holds here.
+kernel refuse every system call but those to compute, to answer and to end. The caller reads its answer with a limit
+of bytes and a clock of its own, and checks the form. `confinement` tries this and says what holds here.
 
 **Not held.** A foreign program decides its own answer: one that came through the first wall can make up its outputs
 and traces. Without seccomp (macOS, other processors, a kernel without it) such a program can still remove files and
@@ -217,12 +217,12 @@ def execute_many(
 
 def confinement() -> str:
     """Return a sentence that says what holds foreign programs on this machine, after trying it."""
-    probe = ("Probe", "def Probe(x):\n    return abs.__self__.__import__('os').getppid()", ["0"])
+    probe = ("Probe", "def Probe(x):\n    return abs.__self__.__import__('os').getcwd()", ["0"])
     try:
         ((result,),) = execute_many([probe], trace=False)
     except WorkerError as error:
         return f"foreign programs cannot run here: {error}"
-    if "SIGSYS" in str(result):
+    if "PermissionError" in str(result):
         return "foreign programs run under seccomp: each in a process of its own, which can compute, answer and end"
     return (
         f"foreign programs are not sealed off here ({platform.system()} on {platform.machine()}, without seccomp): "
@@ -280,5 +280,4 @@ def _ending(code: int, errors: bytes = b"", seconds: float = 0.0) -> str:
         last = errors.decode(errors="replace").splitlines()[-1:]
         return f"its process died with exit status {code}" + "".join(f" ({line})" for line in last)
     name = {each.value: each.name for each in signal.Signals}.get(-code, f"signal {-code}")
-    why = {"SIGSYS": ", for what it asked of the system", "SIGKILL": ", from outside or for want of memory"}
-    return f"its process was ended by {name}{why.get(name, '')}"
+    return f"its process was ended by {name}" + ", from outside or for want of memory" * (name == "SIGKILL")

@@ -457,24 +457,24 @@ def instruction(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
 
 
 def filtered(machine: str) -> bytes:
-    """The seccomp filter, in the kernel's own language: any call but `CALLS` ends the process."""
+    """The seccomp filter, in the kernel's own language: any call but `CALLS` is an error (EPERM)."""
     calls, write, kind = CALLS[machine]
-    load, equal, give, end, allow = 0x20, 0x15, 0x06, 0x80000000, 0x7FFF0000
+    load, equal, give, refuse, allow, end = 0x20, 0x15, 0x06, 0x00050001, 0x7FFF0000, 0x80000000
     count = len(calls)
     return b"".join(
         (
-            *(instruction(load, 4), instruction(equal, kind, 0, count + 4)),  # another machine's calls
+            *(instruction(load, 4), instruction(equal, kind, 0, count + 6)),  # calls numbered as of another machine
             instruction(load, 0),
             *(instruction(equal, call, count - i + 3) for i, call in enumerate(calls)),
             *(instruction(equal, write, 0, 2), instruction(load, 16), instruction(equal, 1, 1)),
-            *(instruction(give, end), instruction(give, allow)),
+            *(instruction(give, refuse), instruction(give, allow), instruction(give, end)),
         )
     )
 
 
 @functools.cache
 def seal() -> Callable[[], object]:
-    """Return a function that lets the kernel end this process at the first call that no program needs.
+    """Return a function that lets the kernel refuse this process all that no program needs.
 
     It is made before a process is started, since it opens files, and does nothing where the system has no seccomp.
     """
