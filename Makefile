@@ -44,8 +44,8 @@ figures: $(READY) ## draw the figures from the committed records | any | 15 s | 
 site: $(READY) ## a gallery of claims, figures and notebooks in build/site | any | 15 s | 5 MB
 	$(PY) -m pbb.notebook.site
 
-claims: $(READY) ## judge every claim from committed records, into README | any | 10 s | -
-	$(PY) -m pbb claims --readme
+claims: $(READY) ## judge every claim from committed records, into RESULTS.md | any | 10 s | -
+	$(PY) -m pbb claims --write
 
 reference: $(READY) ## promote complete runs to figures/reference/PRESET | any | 1 min | 10 MB
 	$(PY) -m pbb reference --preset $(PRESET) --seeds $(SEEDS)

@@ -267,18 +267,18 @@ def command_reference(options: argparse.Namespace) -> int:
 
 def command_claims(options: argparse.Namespace) -> int:
     """Judge every claim from records alone, of the committed references or of this machine's figures: no torch."""
-    from pbb.analysis.board import boards, render, with_boards
+    from pbb.analysis.board import boards, render
+    from pbb.experiments.presets import PRESETS
 
-    if options.readme and (options.mine or options.preset != "auto"):
-        print(
-            "--readme writes the committed boards of all presets; valid: without --preset and --mine", file=sys.stderr
-        )
+    if options.write and (options.mine or options.preset != "auto"):
+        print("--write writes RESULTS.md of all committed presets; valid: without --preset and --mine", file=sys.stderr)
         return 2
-    judged = boards(options.preset, mine=options.mine)
+    judged = boards(options.preset, mine=options.mine, known=PRESETS)
     print("\n\n".join(map(render, judged)))
-    if options.readme:
-        readme = store.root() / "README.md"
-        readme.write_text(with_boards(readme.read_text(encoding="utf-8"), judged), encoding="utf-8")
+    if options.write:
+        from pbb.figures.results import page
+
+        (store.root() / "RESULTS.md").write_text(page(store.root(), judged), encoding="utf-8")
     return 0
 
 
@@ -297,7 +297,7 @@ def command_score(options: argparse.Namespace) -> int:
     """Turn answers to an export's questions into records, and draw the figure that they belong to."""
     import pandas as pd
 
-    from pbb.analysis.claims import percent
+    from pbb.analysis.labels import percent
     from pbb.figures.io import figure_module, save_figure
     from pbb.records import KNOBS, load_records
     from pbb.runs import external
@@ -429,7 +429,7 @@ def parser() -> argparse.ArgumentParser:
     claimed = add("claims", command_claims, "judge every claim from the committed records", preset=False)
     claimed.add_argument("--preset", default="auto", help="such as cpu (default: auto, every preset with records)")
     claimed.add_argument("--mine", action="store_true", help="judge this machine's figures instead")
-    claimed.add_argument("--readme", action="store_true", help="write the board into README.md too")
+    claimed.add_argument("--write", action="store_true", help="write RESULTS.md: figures, their values, the board")
     notebooks = add("notebooks", command_notebooks, "execute notebooks headlessly into build/")
     notebooks.add_argument("name", nargs="*", metavar="NOTEBOOK", help="such as F02; default all of the preset's")
     exported = add("export", command_export, "write a figure's documents and questions for any other trainer")

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pandas.api.types import infer_dtype
 
+from pbb.arms import ARMS
 from pbb.store import (
     MANIFEST,
     CorruptRunError,
@@ -68,9 +69,7 @@ COLUMNS: dict[str, str] = {
 }
 NULLABLE = frozenset({"parsed"})
 ALLOWED: dict[str, tuple[str, ...]] = {
-    "curriculum": ("random_generation", "untuned", "stage_1_only", "stage_2_only", "no_demonstrations", "homogeneous",
-                   "proactive", "retroactive", "retroactive_grpo", "skip_exposure", "grpo_without_pbb", "distillation",
-                   "pbb_and_distillation", "in_context"),
+    "curriculum": tuple(ARMS),
     "answer_mode": ("direct", "cot", "recite", "in_context_direct", "in_context_cot", "recall"),
     "group": ("w/ IO", "w/o IO", "w/o IO parts", "AD"),
     "outcome": ("correct", "wrong", "unparsed"),
@@ -125,7 +124,8 @@ def _typed(column: pd.Series, dtype: str) -> pd.Series:
     }[dtype]
     found = infer_dtype(column, skipna=True)
     if found not in kinds:
-        raise RecordsError(f"records: column {name!r} holds {found} values such as {column.tolist()[0]!r}; valid: {dtype}")
+        such = f"values such as {column.tolist()[0]!r}"
+        raise RecordsError(f"records: column {name!r} holds {found} {such}; valid: {dtype}")
     return column.astype(dtype).where(column.notna())  # pandas 2 would write a null as the word None
 
 
@@ -133,7 +133,8 @@ def _refuse(frame: pd.DataFrame, bad: pd.Series, name: str, valid: str) -> None:
     if bad.any():
         row = int(bad.to_numpy().argmax())
         raise RecordsError(
-            f"records: column {name!r} is {frame[name].tolist()[row]!r} in row {row} ({int(bad.sum())} such rows); {valid}"
+            f"records: column {name!r} is {frame[name].tolist()[row]!r} in row {row} ({int(bad.sum())} such rows); "
+            f"{valid}"
         )
 
 

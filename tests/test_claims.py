@@ -1,4 +1,4 @@
-"""The claims board: verdicts follow the records, turn when an effect is reversed, and stand in the README."""
+"""The claims board: verdicts follow the records, turn when an effect is reversed, and stand in RESULTS.md."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from synthetic_records import synthetic_records
 
 import pbb
 from pbb import cli
-from pbb.analysis import claims, verdicts
-from pbb.analysis.board import BEGIN, END, WORST_FIRST, Board, board, boards, markdown, render, with_boards
+from pbb.analysis import claims
+from pbb.analysis.board import WORST_FIRST, Board, board, boards, render, verdict
 from pbb.analysis.claims import CLAIMS, FEWEST, IF_RUN, MATCHED, MOST, SHOWN, Claim, Declared, Side
-from pbb.analysis.verdicts import NO_VERDICT, holm, judged, measured, points, verdict
-from pbb.figures import style
+from pbb.analysis.labels import MODES
+from pbb.analysis.verdicts import NO_VERDICT, RULE, holm, judged, measured, points
+from pbb.figures.io import beside_paper
+from pbb.figures.results import page
 from pbb.notebook import cell as helpers
 from pbb.records import ALLOWED, KNOBS, load_records, write_records
 from pbb.store import RecordsError, read_manifest, write_manifest
@@ -67,6 +69,13 @@ def words(table: pd.DataFrame) -> dict[str, str]:
     return dict(zip(table["contrast"], table["verdict"], strict=True))
 
 
+NOWHERE = Path("no such folder")  # of a preset that has no other figure
+
+
+def judge(figure: str, *parts: pd.DataFrame) -> pd.DataFrame:
+    return judged(measured(figure, pd.concat(parts, ignore_index=True)))
+
+
 # -------------------------------------------------------------------------------------------- what is declared
 def test_twelve_claims_are_declared_in_order_each_with_all_that_the_board_shows() -> None:
     assert [claim.id for claim in CLAIMS] == [f"C{number}" for number in range(1, 13)]
@@ -99,17 +108,17 @@ def test_sides_are_told_in_words() -> None:
 
 
 def test_the_papers_numbers_are_those_that_were_reported_and_no_others() -> None:
-    table = verdicts.beside_paper("F02", synthetic_records(seeds=1, programs=20)).set_index("arm")
+    table = beside_paper("F02", synthetic_records(seeds=1, programs=20)).set_index("arm")
     given = table.loc[table["paper"] != claims.NOT_AVAILABLE, "paper"].to_dict()
     assert given == {"Proactive-PBB": "about 37 %", "Untuned": "0 %", "Stage 2 only": "about 0 %"}
     assert (table.loc[given.keys(), "source"] != "").all()
     rows = synthetic_records(("proactive", "stage_1_only"), seeds=1, programs=20)
-    assert set(verdicts.beside_paper("F05", rows)["paper"]) == {claims.NOT_AVAILABLE}
+    assert set(beside_paper("F05", rows)["paper"]) == {claims.NOT_AVAILABLE}
 
 
 # ------------------------------------------------------------------------------------------- a figure's verdicts
 def test_verdicts_follow_what_was_planted() -> None:
-    found = words(verdict("F02", synthetic_records(seeds=2, programs=25)))
+    found = words(verdict("F02", synthetic_records(seeds=2, programs=25), NOWHERE))
     assert found["Proactive-PBB, CoT > Untuned, CoT"] == "supported"
     assert found["Retroactive-PBB (SFT), CoT > Skip-exposure, CoT"] == "supported"
     assert found["Proactive-PBB, CoT > Homogeneous mixture, CoT"] == "contradicted"
@@ -117,18 +126,18 @@ def test_verdicts_follow_what_was_planted() -> None:
 
 def test_verdicts_of_arms_that_are_missing_and_of_smoke() -> None:
     records = synthetic_records(("proactive", "stage_1_only"), seeds=1, programs=25)
-    found = words(verdict("F02", records))
+    found = words(verdict("F02", records, NOWHERE))
     assert found["Proactive-PBB, CoT > Untuned, CoT"] == "not run"
     assert found["Proactive-PBB, CoT > Stage 1 only, CoT"] == "supported"
-    smoke = verdict("F02", records.assign(preset="smoke"))
+    smoke = verdict("F02", records.assign(preset="smoke"), NOWHERE)
     assert set(smoke["verdict"]) == {"not run", NO_VERDICT}
     with pytest.raises(RecordsError, match="'F99' is not known; valid: F01, F02, "):
-        verdict("F99", records)
+        pbb.verdict("F99", records)
 
 
 def test_f05_is_judged_length_by_length_with_the_permuted_control() -> None:
     rows = synthetic_records(("proactive", "stage_1_only"), seeds=1, programs=25, statements=(1, 2))
-    found = verdict("F05", rows)
+    found = verdict("F05", rows, NOWHERE)
     proactive = {
         "Proactive-PBB, Direct > Stage 1 only, Direct": "supported",
         "Proactive-PBB, Direct > Proactive-PBB, Direct, permuted": "supported",
@@ -140,14 +149,14 @@ def test_f05_is_judged_length_by_length_with_the_permuted_control() -> None:
     assert set(found["contrast"]) - set(proactive) == homogeneous
     assert set(found.loc[found["contrast"].isin(homogeneous), "verdict"]) == {"not run"}, "it is for sums alone"
     sums = synthetic_records(("homogeneous", "stage_1_only"), seeds=1, programs=25).assign(domain="sums")
-    found = verdict("F05", pd.concat([rows, sums.assign(experiment=sums["experiment"] + "s")]))
+    found = verdict("F05", pd.concat([rows, sums.assign(experiment=sums["experiment"] + "s")]), NOWHERE)
     mixed = found[found["contrast"].isin(homogeneous)]
     assert (set(mixed["where"]), set(mixed["verdict"])) == ({"Sums, tiny-m"}, {"supported"})
 
 
 def test_a_figure_on_which_nothing_is_judged_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     records = synthetic_records(("proactive",), seeds=1, programs=3)
-    assert verdict("F01", records).empty
+    assert verdict("F01", records, NOWHERE).empty
     assert pbb.verdict("F01", records) is None
     assert "No claim of the paper's is judged on F01" in capsys.readouterr().out
 
@@ -167,7 +176,7 @@ def test_sides_may_differ_in_any_column(monkeypatch: pytest.MonkeyPatch) -> None
             ("description", "tiny-m", 0.8),
         )
     )
-    found = judged(measured("F04", rows)).set_index("where")["verdict"].to_dict()
+    found = judge("F04", rows).set_index("where")["verdict"].to_dict()
     assert found == {"Arithmetic, tiny-s, 1 statement": "supported", "Arithmetic, tiny-m, 1 statement": "contradicted"}
 
 
@@ -183,13 +192,13 @@ def test_a_gap_may_narrow(gaps: tuple[float, float], word: str, monkeypatch: pyt
         for model, gap in zip(("tiny-s", "tiny-l"), gaps, strict=True)
         for form in ("code", "description")
     )
-    (found,) = judged(measured("F04", rows)).to_dict("records")
+    (found,) = judge("F04", rows).to_dict("records")
     right = (rows["outcome"] == "correct").groupby([rows["model"], rows["representation"]]).mean()
     gap = {model: right[model, "code"] - right[model, "description"] for model in ("tiny-s", "tiny-l")}
     assert found["difference"] == pytest.approx(gap["tiny-s"] - gap["tiny-l"], abs=1e-4)
     assert found["low"] < found["difference"] < found["high"]
     assert found["verdict"] == word
-    (lacking,) = judged(measured("F04", rows[rows["model"] == "tiny-s"])).to_dict("records")
+    (lacking,) = judge("F04", rows[rows["model"] == "tiny-s"]).to_dict("records")
     assert lacking["verdict"] == "not run"
 
 
@@ -198,12 +207,12 @@ def test_distillation_is_paired_by_program_on_all_questions_of_both_sides(monkey
     told = answers("proactive", 0.7, spread=0.3)
     shown = answers("distillation", 0.3, spread=0.3, inputs=range(4, 9), demonstrations=4)
     other = answers("distillation", 0.9, inputs=range(3), demonstrations=2)
-    (found,) = judged(measured("F08", pd.concat([told, shown, other]))).to_dict("records")
+    (found,) = judge("F08", told, shown, other).to_dict("records")
     means = [(side["outcome"] == "correct").mean() for side in (told, shown)]
     assert found["difference"] == pytest.approx(means[0] - means[1], abs=1e-4)
     assert (found["verdict"], found["programs"]) == ("supported", 40)
     strangers = shown.assign(program=shown["program"] + "'")
-    (apart,) = judged(measured("F08", pd.concat([told, strangers]))).to_dict("records")
+    (apart,) = judge("F08", told, strangers).to_dict("records")
     assert found["high"] - found["low"] < 0.9 * (apart["high"] - apart["low"]), "not resampled together"
 
 
@@ -211,9 +220,9 @@ def test_most_and_fewest_are_what_the_records_hold(monkeypatch: pytest.MonkeyPat
     sides = [Side("proactive", where={"with_io_programs": which}) for which in (MOST, FEWEST)]
     declare(monkeypatch, Declared("F09", *sides))
     rows = pd.concat(answers("proactive", share, with_io_programs=n) for n, share in ((9, 0.9), (50, 0.2), (200, 0.6)))
-    (found,) = judged(measured("F09", rows)).to_dict("records")
+    (found,) = judge("F09", rows).to_dict("records")
     assert found["verdict"] == "contradicted", "200 against 9"
-    (one,) = judged(measured("F09", rows[rows["with_io_programs"] == 9])).to_dict("records")
+    (one,) = judge("F09", rows[rows["with_io_programs"] == 9]).to_dict("records")
     assert one["verdict"] == "not run", "with one number there is no most and no fewest"
 
 
@@ -225,7 +234,7 @@ def test_shifts_of_ciphers_are_common_or_rare(monkeypatch: pytest.MonkeyPatch) -
     shown = answers("distillation", 0.5, domain="ciphers", inputs=texts, programs=10)
     common = shown["input"].isin([texts[shift] for shift in (1, 3, 13)])
     shown = shown.assign(outcome=common.map({True: "correct", False: "wrong"}))
-    (found,) = judged(measured("F07", pd.concat([told, shown]))).to_dict("records")
+    (found,) = judge("F07", told, shown).to_dict("records")
     told = told[~told["input"].isin([texts[shift] for shift in (1, 3, 13)])]
     assert found["difference"] == pytest.approx((told["outcome"] == "correct").mean(), abs=1e-4)
     assert found["where"] == "Ciphers, tiny-m"
@@ -251,11 +260,11 @@ def test_grpo_is_compared_with_sft_after_as_many_questions(monkeypatch: pytest.M
 def test_a_contrast_may_look_at_a_second_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, Declared("F02", Side("proactive"), Side("homogeneous"), also="F06"))
     here, there = answers("proactive", 0.8), answers("homogeneous", 0.2)
-    assert judged(measured("F02", here))["verdict"].tolist() == ["not run"]
+    assert judge("F02", here)["verdict"].tolist() == ["not run"]
     both = pd.concat([here, there])  # what both figures hold counts once
     (found,) = judged(measured("F02", here, {"F02": here, "F06": both})).to_dict("records")
     assert found["verdict"] == "supported"
-    assert found == judged(measured("F02", both)).to_dict("records")[0]
+    assert found == judge("F02", both).to_dict("records")[0]
 
 
 def test_steadiness_needs_three_seeds_that_differ(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,18 +277,18 @@ def test_steadiness_needs_three_seeds_that_differ(monkeypatch: pytest.MonkeyPatc
 
     steady, other = (0.5, 0.51, 0.5, 0.52, 0.51, 0.5), (0.2, 0.8, 0.1, 0.9, 0.5, 0.85)
     planted = pd.concat([of_seeds("retroactive_grpo", *steady), of_seeds("retroactive", *other)])
-    (found,) = judged(measured("F06", planted)).to_dict("records")
+    (found,) = judge("F06", planted).to_dict("records")
     assert (found["verdict"], found["seeds"]) == ("supported", 6)
     assert 0 < found["low"] < found["difference"] < found["high"] < 0.5
     turned = pd.concat([of_seeds("retroactive_grpo", *other), of_seeds("retroactive", *steady)])
-    assert judged(measured("F06", turned))["verdict"].tolist() == ["contradicted"]
-    assert judged(measured("F06", turned[turned["seed"] < 2]))["verdict"].tolist() == ["not run"]
+    assert judge("F06", turned)["verdict"].tolist() == ["contradicted"]
+    assert judge("F06", turned[turned["seed"] < 2])["verdict"].tolist() == ["not run"]
 
 
 def test_only_seeds_of_both_sides_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, Declared("F02", Side("proactive"), Side("homogeneous")))
     rows = pd.concat([answers("proactive", 0.7, seeds=3), answers("homogeneous", 0.2, seeds=1)])
-    (found,) = judged(measured("F02", rows)).to_dict("records")
+    (found,) = judge("F02", rows).to_dict("records")
     assert (found["seeds"], found["programs"], found["verdict"]) == (1, 40, "supported")
 
 
@@ -350,11 +359,17 @@ def test_the_board_holds_every_claim_and_corrects_over_all_of_them(committed: Bo
     without = committed.contrasts[committed.contrasts["verdict"] == "not run"]
     assert without.empty, "the committed records hold both sides of every contrast"
     assert (committed.claims["why"] != "").equals(committed.claims["verdict"].isin(["not supported", "contradicted"]))
-    alone = verdict("F02", load_records(REFERENCE / "F02_curricula"))
-    both = alone.merge(committed.contrasts, on=["claim", "contrast", "where"], suffixes=("", "_board"))
-    both = both[both["p"] < 1]
-    assert len(both)
-    assert (both["p_board"] > both["p"]).all(), "corrected for more contrasts"
+
+
+def test_a_notebook_shows_the_rows_of_the_board(committed: Board, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same records have the same numbers, p and verdict on both; fewer records of one figure move no other row."""
+    records = load_records(REFERENCE / "F02_curricula")
+    mine = committed.contrasts[committed.contrasts["figure"] == "F02"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(verdict("F02", records, REFERENCE), mine)
+    shown = pbb.verdict("F02", records.assign(preset="custom"))._repr_html_()
+    assert all(points(row) in shown for row in mine.to_dict("records"))
+    assert capsys.readouterr().out == f"{RULE}\n", "in the words that the code applies"
+    assert RULE in " ".join(render(committed).split())
 
 
 @pytest.mark.parametrize(
@@ -408,16 +423,16 @@ def test_what_one_instruction_is_worth_is_shown_beside_its_claim(
 def test_to_add_a_claim_is_to_add_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     new = Claim("C13", "Sources help.", "nobody", (Declared("F02", Side("proactive"), Side("untuned")),), "It may.")
     monkeypatch.setattr(claims, "CLAIMS", (CLAIMS[0], new))
-    (found,) = boards("cpu")
+    found = board(REFERENCE)
     assert found.claims["claim"].iloc[-1] == "C13"
-    assert "| C13 | Sources help. | **supported** | 1 of 1 |" in markdown([found])
+    assert "| C13 | Sources help. | F02 | **supported** (1 of 1; seeds: 3)" in page(ROOT, [found])
 
 
 def test_a_preset_without_records_has_nothing_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (empty,) = boards("smoke")
+    (empty,) = boards("smoke", known=["smoke", "cpu"])
     assert empty.counts == f"{len(CLAIMS)} not run"
     assert render(empty).endswith("Nothing is judged: no figure of preset smoke is here that a claim is about.")
-    with pytest.raises(RecordsError, match="preset='huge' is not valid; valid: auto, cpu, llm, "):
+    with pytest.raises(RecordsError, match="preset='huge' is not valid; valid: auto, cpu"):
         boards("huge")
     monkeypatch.setenv("PBB_FIGURES", str(tmp_path))
     with pytest.raises(RecordsError, match="`make reproduce` makes this machine's"):
@@ -429,22 +444,40 @@ def test_a_preset_without_records_has_nothing_run(tmp_path: Path, monkeypatch: p
 
 
 # ------------------------------------------------------------------------------------------------- where it stands
-def test_the_readme_holds_the_board_that_the_committed_records_give(
-    committed: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_results_hold_what_the_committed_records_give(committed: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else: `make claims`."""
     monkeypatch.setattr("pbb.analysis.board.board", lambda folder: committed if folder == REFERENCE else board(folder))
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert with_boards(text, boards()) == text
+    assert (ROOT / "RESULTS.md").read_text(encoding="utf-8") == page(ROOT, boards())
 
 
-def test_only_what_is_between_the_markers_is_written(committed: Board) -> None:
-    written = with_boards(f"before\n{BEGIN}\nold\n{END}\nafter", [committed])
-    assert written == f"before\n{BEGIN}\n{markdown([committed])}\n{END}\nafter"
-    assert with_boards(written, [committed]) == written
-    for wrong in ("no markers", f"{END} {BEGIN}", f"{BEGIN} {END} {BEGIN}"):
-        with pytest.raises(RecordsError, match=r"README\.md: the table of claims belongs between"):
-            with_boards(wrong, [committed])
+def test_presets_stand_side_by_side(committed: Board, tmp_path: Path) -> None:
+    """A second preset, which has two figures alone, of another model."""
+    for preset, names in (("cpu", ("F01", "F02", "F05")), ("llm", ("F01", "F02"))):
+        for name in names:
+            (source,) = REFERENCE.glob(f"{name}_*")
+            target = tmp_path / "figures" / "reference" / preset / source.name
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("figure.*"))
+            fields = {"preset": preset, "model": "tiny-m" if preset == "cpu" else "owner/some-model"}
+            entry = write_records(target, load_records(source).assign(**fields))
+            write_manifest(target, (read_manifest(source) or {}) | {"preset": preset, "records": entry})
+    folders = [tmp_path / "figures" / "reference" / preset for preset in ("cpu", "llm")]
+    both = [board(folder) for folder in folders]
+    text = page(tmp_path, both)
+    pictures = [
+        rf"!\[F02: [^|]*preset {preset}\]\(figures/reference/{preset}/F02_curricula/figure.png\)"
+        for preset in ("cpu", "llm")
+    ]
+    assert re.search(rf"\| `cpu` \| `llm` \|\n\| --- \| --- \|\n\| {pictures[0]} \| {pictures[1]} \|", text)
+    assert re.search(r"\| !\[F05: .*\) \| not run \|", text)
+    assert "### F03" not in text
+    assert "Arithmetic, owner/some-model, 1 statement" in text
+    assert "|  | claim | figures | preset `cpu` | preset `llm` | the paper's value |" in text
+    (c3,) = re.findall(r"^\| C3 \|.*$", text, re.MULTILINE)
+    assert re.search(
+        r"\| F05 \| \*\*\w+ ?\w*\*\* \(\d+ of \d+; seeds: 3\)<br>.* \| \*\*not run\*\* \(0 of \d+\) \|", c3
+    )
+    (c1,) = re.findall(r"^\| C1 \|.*$", text, re.MULTILINE)
+    assert c1.count("**supported** (9 of 9; seeds: 3)") == 2, "the same answers, judged twice"
 
 
 def test_one_command_prints_the_board(
@@ -459,14 +492,10 @@ def test_one_command_prints_the_board(
         assert re.search(rf"^{row['claim']} +{row['verdict']} \({row['supported']} contrasts", printed, re.MULTILINE)
 
 
-@pytest.mark.parametrize("asked", [["--preset", "llm"], ["--mine"]])
-def test_the_readme_is_never_left_with_the_board_of_one_preset(
-    asked: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = (ROOT / "README.md").read_bytes()
-    assert cli.main(["claims", "--readme", *asked]) == 2
+@pytest.mark.parametrize("asked", [["--preset", "cpu"], ["--mine"]])
+def test_results_are_never_of_one_preset_alone(asked: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["claims", "--write", *asked]) == 2
     assert "valid: without --preset and --mine" in capsys.readouterr().err
-    assert (ROOT / "README.md").read_bytes() == before
 
 
 def test_tables_of_claims_can_be_looked_at(committed: Board, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -500,4 +529,4 @@ def test_the_notebook_never_loads_torch() -> None:
 
 def test_every_verdict_has_its_place_in_the_order() -> None:
     assert {*WORST_FIRST} == {"contradicted", "not supported", NO_VERDICT, "not run", "supported"}
-    assert style.MODES.keys() >= {side.mode for claim in CLAIMS for one in claim.contrasts for side in one.sides}
+    assert MODES.keys() >= {side.mode for claim in CLAIMS for one in claim.contrasts for side in one.sides}

@@ -9,10 +9,13 @@ import pytest
 from synthetic_records import synthetic_records
 
 from pbb.analysis.statistics import accuracy
-from pbb.figures import style
-from pbb.figures.f06_retroactive import caption, cells, draw, headline, matched, select, table
+from pbb.analysis.tables import matched
+from pbb.figures import FIGURES, style
 from pbb.figures.io import save_figure
 from pbb.records import load_records
+
+F06 = FIGURES["F06"]
+caption, cells, draw, headline, select, table = F06.caption, F06.cells, F06.draw, F06.headline, F06.select, F06.table
 
 ARMS = ("retroactive", "retroactive_grpo", "skip_exposure", "grpo_without_pbb", "no_demonstrations")
 CHECKPOINTS = (0.0625, 0.125, 0.25, 0.5, 1.0)
@@ -78,7 +81,7 @@ def test_sft_is_matched_to_grpo_by_questions_or_not_at_all(records: pd.DataFrame
     many = records["questions_trained"].where(~grpo, records["questions_trained"] * 1000)
     assert matched(records.assign(questions_trained=many)).empty
     assert matched(records[~grpo]).empty
-    few = cells(records[~grpo])
+    few = {*map(str, cells(records[~grpo]))}
     assert f"Retroactive-PBB (SFT), CoT; {PANEL_NAME}" in few
     assert not [name for name in few if "as many questions" in name]
 
@@ -88,7 +91,8 @@ def test_a_planted_reversal_reverses_the_headline() -> None:
         head = headline(retroactive(planted=planted, programs=25)).set_index("name")["estimate"]
         grpo = head[f"Retroactive-PBB (GRPO), CoT; {PANEL_NAME}"]
         sft = [
-            head[f"Retroactive-PBB (SFT), CoT{when}; {PANEL_NAME}"] for when in ("", " after as many questions as GRPO")
+            head[f"Retroactive-PBB (SFT), CoT{when}; {PANEL_NAME}"]
+            for when in ("", ", after as many questions as GRPO")
         ]
         return grpo - sft[0], grpo - sft[1]
 

@@ -9,11 +9,11 @@ import pytest
 from matplotlib.figure import Figure
 from synthetic_records import synthetic_records
 
+from pbb.analysis.tables import TABLE, final, points, usable
 from pbb.cli import FIGURE_IDS
 from pbb.experiments.documents import parse_answer
 from pbb.experiments.studies import STUDIES
 from pbb.figures import FIGURES, style
-from pbb.figures.f02_curricula import table as f02_table
 from pbb.figures.io import (
     compare,
     figure_module,
@@ -23,7 +23,6 @@ from pbb.figures.io import (
     render,
     save_figure,
 )
-from pbb.figures.tables import TABLE, final, points, usable
 from pbb.programs import Execution, execute_many
 from pbb.records import ALLOWED, RecordsError, is_complete, load_records, read_manifest
 
@@ -172,7 +171,7 @@ def test_records_of_another_figure_are_refused(few: pd.DataFrame, tmp_path: Path
 
 # ------------------------------------------------------------------------------------------ single figures
 def test_f02_puts_stages_where_they_belong(records: pd.DataFrame) -> None:
-    table = f02_table(records)
+    table = FIGURES["F02"].table(records)
     cot = table[(table["answer_mode"] == "cot") & (table["statements"] == 1)]
     x = {arm: sorted(rows["x"].tolist()) for arm, rows in cot.groupby("arm")}
     assert x["proactive"] == [0, 0.5, 1, 1.5, 2]
@@ -193,7 +192,7 @@ def test_f02_shows_distillation_by_its_own_group(few: pd.DataFrame) -> None:
     ad = few[(few["curriculum"] == "stage_1_only") & (few["group"] == "w/o IO")]
     ad = ad.assign(curriculum="distillation", group="AD", experiment="0" * 11 + "1", seed=5)
     both = pd.concat([few, ad])
-    assert set(f02_table(both).query("arm == 'distillation'")["group"]) == {"AD"}
+    assert set(FIGURES["F02"].table(both).query("arm == 'distillation'")["group"]) == {"AD"}
     assert "distillation" in FIGURES["F02"].caption(both)
 
 
@@ -282,7 +281,7 @@ def test_the_comparison_with_the_reference(tmp_path: Path) -> None:
         table = compare("cpu", tmp_path)
         text = render(table)
         assert max(map(len, text.splitlines())) <= 100
-        return dict(zip(table["name"].str.split(";").str[0], table["verdict"], strict=True))
+        return dict(zip(table["name"], table["verdict"], strict=True))
 
     names = [f"{arm}, {mode}" for arm in ("Proactive-PBB", "Stage 1 only") for mode in ("CoT", "Direct")]
     assert verdicts(run()) == dict.fromkeys(names, "exact")

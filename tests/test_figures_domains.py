@@ -17,7 +17,7 @@ from pbb.arms import ARMS
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.studies import study
-from pbb.figures import f07_ciphers, f11_composition, f13_grammars, style
+from pbb.figures import FIGURES, style
 from pbb.figures.io import save_figure
 from pbb.programs.ciphers import Ciphers, shift_weights
 from pbb.programs.domains import accepts
@@ -98,7 +98,8 @@ def composites(parts: pd.DataFrame, together: float) -> list[dict]:
     return made
 
 
-MODULES = {"F07": f07_ciphers, "F11": f11_composition, "F13": f13_grammars}
+MODULES = {name: FIGURES[name] for name in ("F07", "F11", "F13")}
+f07_ciphers, f11_composition, f13_grammars = MODULES.values()
 MAKE = {"F07": cipher_records, "F11": composition_records, "F13": grammar_records}
 every_figure = pytest.mark.parametrize("figure_id", MODULES)
 

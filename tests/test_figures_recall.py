@@ -9,9 +9,11 @@ from matplotlib.patches import Rectangle
 from synthetic_records import synthetic_records
 
 from pbb.analysis.statistics import accuracy, contrast
-from pbb.figures import f12_in_context as f12
-from pbb.figures import f14_recall as f14
+from pbb.figures import FIGURES
+from pbb.figures.f14_recall import OUTCOMES
 from pbb.records import RecordsError
+
+f12, f14 = FIGURES["F12"], FIGURES["F14"]
 
 ARMS = ("proactive", "stage_1_only", "in_context")
 
@@ -93,7 +95,7 @@ def test_f12_without_one_side_has_no_gap(records: pd.DataFrame) -> None:
     alone = records[records["curriculum"] == "in_context"]
     assert "in_context minus proactive" not in set(f12.table(alone)["arm"])
     assert [axes.get_title("left")[0] for axes in f12.draw(alone).axes] == ["a", "b", "c"]
-    names = [name.partition(";")[0] for name in f12.cells(records)]
+    names = [value.what for value in f12.cells(records)]
     assert {"In context, CoT", "Proactive-PBB, Recite, then run", "Proactive-PBB, Direct"} <= set(names)
     assert "In context, CoT" in {name.partition(";")[0] for name in f12.headline(alone)["name"]}
 
@@ -104,7 +106,7 @@ def test_the_four_shares_add_up(records: pd.DataFrame) -> None:
     shares = drawn[drawn["arm"] != "chance"].pivot_table(
         "estimate", ["statements", "arm", "answer_mode"], "share", observed=True
     )
-    parts = [name for name, *_ in f14.OUTCOMES]
+    parts = [name for name, *_ in OUTCOMES]
     assert np.allclose(shares[parts].sum(axis=1), 1)
     assert np.allclose(shares["runs right"], shares[parts[0]] + shares[parts[1]])
     assert np.allclose(shares["recites"], shares[parts[1]] + shares[parts[2]])
@@ -139,8 +141,8 @@ def test_controls_cannot_recite(records: pd.DataFrame) -> None:
     control = f14.table(records).query("arm == 'stage_1_only'")
     assert set(control.loc[control["share"] == "recites", "estimate"]) == {0}
     head = f14.headline(records).set_index("name")["estimate"]
-    assert head["Stage 1 only, recites; Arithmetic, tiny-m, 1 statement"] == 0
-    assert head["Proactive-PBB, recites; Arithmetic, tiny-m, 2 statements"] == 1
+    assert head["Stage 1 only, Recall of the source; Arithmetic, tiny-m, 1 statement"] == 0
+    assert head["Proactive-PBB, Recall of the source; Arithmetic, tiny-m, 2 statements"] == 1
     assert 0.3 < head["Proactive-PBB, CoT, recites and runs right; Arithmetic, tiny-m, 2 statements"] < 0.95
 
 
@@ -160,7 +162,7 @@ def test_bars_are_as_long_as_their_shares(records: pd.DataFrame) -> None:
     bars = [patch for patch in by_arm.patches if isinstance(patch, Rectangle)]
     assert len(bars) == 2 * 3 * 4, "two arms, three modes, four shares"
     cot = f14.table(records).query("arm == 'proactive' and answer_mode == 'cot' and statements == 1").set_index("share")
-    assert [bar.get_width() for bar in bars[:4]] == [cot.loc[name, "estimate"] for name, *_ in f14.OUTCOMES]
+    assert [bar.get_width() for bar in bars[:4]] == [cot.loc[name, "estimate"] for name, *_ in OUTCOMES]
     headings = [text.get_text() for text in by_length.texts if "statement" in text.get_text()]
     assert headings == [
         f"{arm}, {n}" for arm in ("Proactive-PBB", "Stage 1 only") for n in ("1 statement", "2 statements")

@@ -2,17 +2,16 @@
 
     python -m pbb claims             from the committed references
     python -m pbb claims --mine      from this machine's figures
-    python -m pbb claims --readme    and write the README's table
+    python -m pbb claims --write     and write RESULTS.md
 
-A claim is as good as the worst of its contrasts. It is *contradicted* if any contrast that decides it is; else *not
-supported* if any is not; else *not run* if any has no records; else *supported*. Holm's correction is over all
-contrasts on the board.
+A claim takes the verdict of its worst contrast, in this order: contradicted, not supported, not run, supported.
+Holm's correction is over all contrasts on the board. A figure's notebook shows rows of this board (`verdict`).
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,40 +19,27 @@ from typing import Any
 import pandas as pd
 
 from pbb import store
-from pbb.analysis import claims
+from pbb.analysis import claims, verdicts
 from pbb.analysis.claims import ALWAYS, IF_RUN, NOT_AVAILABLE, Claim
-from pbb.analysis.verdicts import (
-    ALPHA,
-    CONTRADICTED,
-    NO_VERDICT,
-    NOT_RUN,
-    NOT_SUPPORTED,
-    SUPPORTED,
-    figures,
-    judged,
-    measured,
-    points,
-)
-from pbb.experiments.presets import PRESETS
-from pbb.figures import style
-from pbb.figures.f08_sample_efficiency import crossing
-from pbb.figures.tables import PANEL
+from pbb.analysis.tables import crossings
+from pbb.analysis.verdicts import CONTRADICTED, NO_VERDICT, NOT_RUN, NOT_SUPPORTED, SUPPORTED, figures
+from pbb.arms import ARMS
 from pbb.records import load_records
 from pbb.store import RecordsError, is_complete
 
 WORST_FIRST = (CONTRADICTED, NOT_SUPPORTED, NO_VERDICT, NOT_RUN, SUPPORTED)
 CLAIMS = ["claim", "statement", "here", "source", "verdict", "supported", "value", "decided by"]
 CLAIMS += ["figures", "seeds", "paper", "why"]
-BEGIN, END = "<!-- claims: written by `make claims` -->", "<!-- end of claims -->"
 
 
 @dataclass(frozen=True)
 class Board:
     """All claims judged on one preset's records.
 
-    `claims` has one row a claim, columns CLAIMS, all text: "supported" is how many of its contrasts are; "value" is
-    the difference of the contrast that decided, which "decided by" names; "why" is a sentence, where it failed.
-    `contrasts` has one row a contrast and panel, columns `pbb.analysis.verdicts.CONTRASTS`.
+    `claims` has one row a claim, columns CLAIMS: "supported" is how many of its contrasts are; "value" is the
+    difference of the contrast that decided, which "decided by" names; "figures" is a list; "why" is a sentence, where
+    the claim failed; all else is text too. `contrasts` has one row a contrast and panel, columns
+    `pbb.analysis.verdicts.CONTRASTS`.
     """
 
     preset: str
@@ -67,35 +53,58 @@ class Board:
         words = (SUPPORTED, NOT_SUPPORTED, CONTRADICTED, NOT_RUN, NO_VERDICT)
         return ", ".join(f"{found[word]} {word}" for word in words if word in found)
 
+    @property
+    def compared(self) -> int:
+        """How many contrasts have records on both sides: what Holm's correction is over."""
+        return int(self.contrasts["difference"].notna().sum())
 
-def board(folder: Path) -> Board:
+
+def board(folder: Path, instead: Mapping[str, pd.DataFrame] | None = None) -> Board:
     """Return the board of the preset whose figures lie in `folder`; a figure that is not there was not run.
+
+    Args:
+        folder: of one preset's figures.
+        instead: by figure, records to judge in place of those in `folder`.
 
     Raises:
         RecordsError: records there are damaged, or hold what cannot be compared.
     """
-    records = {figure: _records(folder, figure) for figure in figures()}
-    rows = [row for figure in records for row in measured(figure, records[figure], records)]
+    records = {figure: _records(folder, figure) for figure in figures()} | dict(instead or {})
+    rows = [row for figure in figures() for row in verdicts.measured(figure, records[figure], records)]
     order = [claim.id for claim in claims.CLAIMS]
-    contrasts = judged(sorted(rows, key=lambda row: order.index(row["claim"])))
+    contrasts = verdicts.judged(sorted(rows, key=lambda row: order.index(row["claim"])))
     by_claim = dict(list(contrasts.groupby("claim")))
     table = pd.DataFrame([_judge(claim, by_claim[claim.id], records) for claim in claims.CLAIMS], columns=CLAIMS)
     return Board(folder.name, table, contrasts)
 
 
-def boards(preset: str = "auto", *, mine: bool = False) -> list[Board]:
+def verdict(figure: str, records: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Return the rows of the board that are about `figure`, judged on `records`; none where no claim is about it.
+
+    All else on that board comes from the figures in `folder`: a contrast has one verdict, here and on the board.
+    Columns `pbb.analysis.verdicts.CONTRASTS`.
+    """
+    if figure not in figures():
+        return pd.DataFrame(columns=verdicts.CONTRASTS)
+    contrasts = board(folder, {figure: records}).contrasts
+    return contrasts[contrasts["figure"] == figure].reset_index(drop=True)
+
+
+def boards(preset: str = "auto", *, mine: bool = False, known: Collection[str] = ()) -> list[Board]:
     """Return the board of `preset`, of every preset that has records if ``"auto"``.
 
     Args:
+        preset: of those that have records, or of `known`, whose claims are "not run" where it has none.
         mine: judge this machine's figures instead of the committed references.
+        known: presets that exist, with records or without.
 
     Raises:
         RecordsError: there is no such preset, or none has records.
     """
     folder = (store.figures if mine else store.reference)("any").parent
     presets = sorted({file.parents[1].name for file in folder.glob("*/F*/manifest.json")})
-    if preset not in ("auto", *PRESETS, *presets):
-        raise RecordsError(f"preset={preset!r} is not valid; valid: auto, {', '.join(sorted({*PRESETS, *presets}))}")
+    if preset not in ("auto", *known, *presets):
+        raise RecordsError(f"preset={preset!r} is not valid; valid: auto, {', '.join(sorted({*known, *presets}))}")
     if preset == "auto" and not presets:
         make = "`make reproduce` makes this machine's" if mine else "`make reference` promotes complete runs"
         raise RecordsError(f"{folder}: no figures here to judge claims on; {make}")
@@ -115,9 +124,10 @@ def _judge(claim: Claim, rows: pd.DataFrame, records: Mapping[str, pd.DataFrame 
     worst = counted[counted["verdict"] == word].sort_values("difference", kind="stable").iloc[0]
     value, decided = "", ""
     if word != NOT_RUN:
-        value, decided = f"{points(worst)} points", f"{worst['contrast']}; {worst['where']}"
-    if claim.value and (known := records[worst["figure"]]) is not None:
-        value = "; ".join(filter(None, [VALUES[claim.value](known), value]))
+        value, decided = f"{verdicts.points(worst)} points", f"{worst['contrast']}; {worst['where']}"
+    if claim.worth and (known := records[worst["figure"]]) is not None:
+        told = [f"worth {found} demonstrations" for _, mode, found in crossings(known) if mode == "cot"]
+        value = "; ".join(filter(None, [*told, value]))
     seeds = rows["seeds"].dropna()
     return {
         "claim": claim.id,
@@ -128,41 +138,29 @@ def _judge(claim: Claim, rows: pd.DataFrame, records: Mapping[str, pd.DataFrame 
         "supported": f"{int((counted['verdict'] == SUPPORTED).sum())} of {len(counted)}",
         "value": value,
         "decided by": decided,
-        "figures": ", ".join(dict.fromkeys(rows["figure"])),
+        "figures": list(dict.fromkeys(rows["figure"])),
         "seeds": "–".join(map(str, sorted({seeds.min(), seeds.max()}))) if len(seeds) else "–",
         "paper": _paper(claim),
         "why": claim.may_fail if word in (NOT_SUPPORTED, CONTRADICTED) else "",
     }
 
 
-def _crossing(records: pd.DataFrame) -> str:
-    """Return how many demonstrations one instruction is worth, in each panel of F08's records."""
-    told = []
-    for _, panel in records.groupby(PANEL):
-        if {"proactive", "distillation"} <= set(panel.loc[panel["answer_mode"] == "cot", "curriculum"]):
-            told.append(f"worth {crossing(panel, 'cot')} demonstrations")
-    return "; ".join(told)
-
-
-VALUES: dict[str, Callable[[pd.DataFrame], str]] = {"crossing": _crossing}
-
-
 def _paper(claim: Claim) -> str:
     values = [
-        f"{style.ARMS[one.arm].label}: {one.value} ({one.setting})" if one.arm else f"{one.value} {one.setting}"
+        f"{ARMS[one.arm].label}: {one.value} ({one.setting})" if one.arm else f"{one.value} {one.setting}"
         for one in claims.REPORTED
         if one.claim == claim.id
     ]
     return "; ".join(values) or NOT_AVAILABLE
 
 
-# ----------------------------------------------------------------------------------------------- in words
 def render(board: Board) -> str:
     """Return the board as plain text, at most 100 characters wide."""
     lines = [f"Claims, preset {board.preset}: {board.counts}", ""]
     for row in board.claims.to_dict("records"):
         seeds = "" if row["seeds"] == "–" else f", {row['seeds']} seed" + ("s" if row["seeds"] != "1" else "")
-        lines.append(f"{row['claim']:<4} {row['verdict']} ({row['supported']} contrasts; {row['figures']}{seeds})")
+        judged_on = ", ".join(row["figures"])
+        lines.append(f"{row['claim']:<4} {row['verdict']} ({row['supported']} contrasts; {judged_on}{seeds})")
         details = [row["statement"], row["here"] and f"Here: {row['here']}"]
         if row["decided by"]:
             details.append(f"{row['value']}: {row['decided by']}")
@@ -170,50 +168,14 @@ def render(board: Board) -> str:
         for text in filter(None, details):
             lines += textwrap.wrap(text, 100, initial_indent="     ", subsequent_indent="       ")
         lines.append("")
-    return "\n".join([*lines, *textwrap.wrap(_how(board), 100)])
+    return "\n".join([*lines, *textwrap.wrap(how(board), 100)])
 
 
-def _how(board: Board) -> str:
-    compared = int(board.contrasts["difference"].notna().sum())
-    if not compared:
+def how(board: Board) -> str:
+    """Return how the verdicts of a board were found, in words."""
+    if not board.compared:
         return f"Nothing is judged: no figure of preset {board.preset} is here that a claim is about."
     return (
-        "A value is the difference, with its 95 % interval (bootstrap clustered by program and seed), of the contrast "
-        f"that decided, the worst one; p < {ALPHA} after Holm's correction over all {compared} contrasts of the board."
+        f"{verdicts.RULE} {board.compared} contrasts of preset {board.preset} have records. A claim takes the verdict "
+        "of its worst contrast, whose difference is shown: contradicted, not supported, not run, supported."
     )
-
-
-def markdown(all_boards: Iterable[Board]) -> str:
-    """Return the boards as the README shows them: a table a preset, and why claims that failed may have failed."""
-    parts = []
-    for board in all_boards:
-        lines = [
-            f"**Preset `{board.preset}`: {board.counts}.** {_how(board)}",
-            "",
-            "| | claim | verdict | contrasts | value, and what decided | figures | seeds | the paper's value |",
-            "|---|---|---|---|---|---|---|---|",
-        ]
-        for row in board.claims.to_dict("records"):
-            decided = f"{row['value']}: {row['decided by']}" if row["decided by"] else "–"
-            claim = row["statement"] + (row["here"] and f" *Here: {row['here']}*")
-            cells = (row["claim"], claim, f"**{row['verdict']}**", row["supported"], decided)
-            lines.append(f"| {' | '.join((*cells, row['figures'], row['seeds'], row['paper']))} |")
-        failed = [row for row in board.claims.to_dict("records") if row["why"]]
-        if failed:
-            lines += ["", "Why a claim may fail at this scale (guesses, not findings):", ""]
-            lines += [f"- {row['claim']}: {row['why']}" for row in failed]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts)
-
-
-def with_boards(text: str, all_boards: Sequence[Board]) -> str:
-    """Return `text`, the README's, with what stands between its markers replaced by the boards.
-
-    Raises:
-        RecordsError: the markers are not there, once each and in order.
-    """
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end) or BEGIN in after or END in after:
-        raise RecordsError(f"README.md: the table of claims belongs between {BEGIN!r} and {END!r}, each there once")
-    return f"{before}{BEGIN}\n{markdown(all_boards)}\n{END}{after}"

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pbb.figures import style
+from pbb.analysis.labels import MODES, PLAIN_MODE, counted
+from pbb.arms import ARMS
 
 NOT_AVAILABLE = "not available"
 MOST, FEWEST = "most", "fewest"  # of the values that a side's records hold in a column; of models, by parameters
@@ -36,21 +37,20 @@ class Side:
     permuted: bool = False
 
     def __str__(self) -> str:
-        look = style.ARMS.get(self.arm)
-        arm = look.label if look else self.arm.replace("_", " ").capitalize()
+        arm = ARMS[self.arm].label if self.arm in ARMS else self.arm.replace("_", " ").capitalize()
         told = [in_words(column, value) for column, value in self.where.items() if column != "domain"]
-        mode = style.MODES[style.PLAIN_MODE.get(self.mode, self.mode)]  # "in context" is said by the arm
-        return ", ".join([arm, mode.label, *told, *["permuted"] * self.permuted])
+        mode = MODES[PLAIN_MODE.get(self.mode, self.mode)]  # "in context" is said by the arm
+        return ", ".join([arm, mode, *told, *["permuted"] * self.permuted])
 
 
 def in_words(column: str, value: Any) -> str:
     """Return the value of a column as it is told beside an arm: ``"tiny-l"``, ``"1 template"``, ``"rare shifts"``."""
-    counted = {"with_io_programs": "w/ IO programs", "shift": "shifts"}.get(column, column)
     if column == "model":
         return {MOST: "the largest model", FEWEST: "the smallest model"}.get(value, str(value))
     if column in ("representation", "moment"):
         return str(value)
-    return f"{value} {counted.removesuffix('s') if value == 1 else counted}"
+    things = {"with_io_programs": "w/ IO programs", "shift": "shifts"}.get(column, column)
+    return f"{value} {things}" if isinstance(value, str) else counted(value, things)
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Claim:
     contrasts: tuple[Declared, ...]
     may_fail: str  # why it may fail at this scale: a guess, shown where it does
     here: str = ""  # how it is tested here, where that is less, or other, than the statement
-    value: str = ""  # of `pbb.analysis.board.VALUES`: a number that says more than the difference
+    worth: bool = False  # beside the difference tell how many demonstrations one instruction is worth
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ CLAIMS: tuple[Claim, ...] = (
         "more here than of the paper's programs.",
         here="A program has ten inputs, so 100 cannot be tried. Decided is whether one instruction is worth more than "
         "one demonstration; how many it is worth is where the curve of distillation crosses the line of PBB.",
-        value="crossing",
+        worth=True,
     ),
     Claim(
         "C7",
@@ -300,8 +300,3 @@ CLAIMS: tuple[Claim, ...] = (
         here="Far is not defined: above random generation, and above Stage 1 only.",
     ),
 )
-
-
-def percent(estimate: float, low: float, high: float) -> str:
-    """Return shares as text: ``"86 % [81, 90]"``."""
-    return f"{estimate:.0%}".replace("%", " %") + f" [{low * 100:.0f}, {high * 100:.0f}]"

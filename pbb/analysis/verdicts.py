@@ -1,4 +1,4 @@
-"""From declared contrasts and records to verdicts: differences with clustered intervals, and p after Holm's correction.
+"""Verdicts of declared contrasts: differences with clustered intervals, and p after Holm's correction over a board.
 
 From records alone, never torch. What is claimed is declared in `claims`; `board` puts all claims together.
 """
@@ -11,15 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pbb.analysis import claims
-from pbb.analysis.claims import END, FEWEST, MATCHED, MOST, NOT_AVAILABLE, Declared, Side, in_words, percent
+from pbb.analysis import claims, tables
+from pbb.analysis.claims import END, FEWEST, MATCHED, MOST, Declared, Side, in_words
+from pbb.analysis.labels import statements
 from pbb.analysis.statistics import CLUSTER, QUESTION, contrast, permuted_control
-from pbb.figures import FIGURES, style
-from pbb.figures.by_knob import parameters
-from pbb.figures.f06_retroactive import matched
-from pbb.figures.io import figure_module
-from pbb.figures.tables import PANEL, asked_by_name, final
-from pbb.programs.ciphers import NATURAL_WEIGHTS
+from pbb.analysis.tables import PANEL, asked_by_name, final, matched, with_shifts
 from pbb.records import KNOBS
 from pbb.store import RecordsError
 
@@ -28,27 +24,15 @@ RESAMPLES = 10_000  # the least p is one in so many: times the contrasts of a bo
 LEAST_SEEDS = 3  # for a spread over seeds
 SUPPORTED, NOT_SUPPORTED, CONTRADICTED, NOT_RUN = "supported", "not supported", "contradicted", "not run"
 NO_VERDICT = "none: smoke"
+# What `_word` applies, for readers.
+RULE = (
+    "A contrast is supported where the 95 % interval of its difference (bootstrap clustered by program and seed) lies "
+    f"above 0 and p, after Holm's correction over all contrasts of its preset's board, is below {ALPHA}; contradicted "
+    "where both hold for the other direction; not run where a side has no records; else not supported."
+)
 MEASURED = ["difference", "low", "high", "p", "programs", "seeds"]
-_ANSWER = ["experiment", "moment", "answer_mode", "group"]
 CONTRASTS = ["claim", "figure", "contrast", "where", *MEASURED, "decides", "verdict"]
-
-
-def verdict(figure: str, records: pd.DataFrame) -> pd.DataFrame:
-    """Return the declared contrasts of `figure`, one row each, for every panel that the records hold.
-
-    A contrast is *supported* where the clustered 95 % interval of the difference lies above 0 and its one-sided p,
-    after Holm's correction over this table, is below 0.05; *contradicted* where both hold for the other direction;
-    else *not supported*. *Not run*: a side has no records. Smoke records get no verdict. The table is empty where no
-    claim is judged on `figure`.
-
-    Columns: claim, contrast, where, difference (of shares), low, high, p (corrected), programs, seeds, verdict.
-
-    Raises:
-        RecordsError: there is no such figure, or a side of a contrast holds several experiments of one seed.
-    """
-    if figure not in {*FIGURES, *figures()}:
-        raise RecordsError(f"figure: {figure!r} is not known; valid: {', '.join(sorted({*FIGURES, *figures()}))}")
-    return judged(measured(figure, records)).drop(columns=["figure", "decides"])
+_ANSWER = ["experiment", "moment", "answer_mode", "group"]
 
 
 def figures() -> list[str]:
@@ -58,7 +42,10 @@ def figures() -> list[str]:
 
 # ------------------------------------------------------------------------------------------------ words
 def judged(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return measured contrasts as a table with verdicts, p corrected over all of them. Columns CONTRASTS."""
+    """Return measured contrasts as a table with verdicts, as RULE says, p corrected over all of them.
+
+    Columns CONTRASTS; difference, low and high are shares. Smoke records get no verdict.
+    """
     table = pd.DataFrame(rows, columns=[*CONTRASTS[:-1], "p_against", "smoke"])
     for column in ("p", "p_against"):
         table[column] = holm(table[column].astype(float))
@@ -104,6 +91,9 @@ def measured(
         figure: whose contrasts.
         records: of that figure.
         others: the records of further figures, for contrasts that look at one of those too.
+
+    Raises:
+        RecordsError: a side of a contrast holds several experiments of one seed.
     """
     declared = [(claim.id, one) for claim in claims.CLAIMS for one in claim.contrasts if one.figure == figure]
     sides = [side for _, one in declared for side in one.sides]
@@ -127,17 +117,11 @@ def _ends(records: pd.DataFrame, sides: Sequence[Side]) -> pd.DataFrame:
 
     Where a side looks at another moment, SFT's answers after as many questions as GRPO's too.
     """
-    modes = {side.mode for side in sides}
-    rows = final(asked_by_name(records, modes)).assign(moment=END)
+    rows = final(asked_by_name(records, {side.mode for side in sides})).assign(moment=END)
     if any("moment" in side.where for side in sides):
-        parts = [asked_by_name(matched(panel), modes) for _, panel in records.groupby(PANEL)]
-        rows = pd.concat([rows, *(part.assign(moment=MATCHED) for part in parts)], ignore_index=True)
+        rows = pd.concat([rows, matched(records).assign(moment=MATCHED)], ignore_index=True)
     rows = rows.drop(columns=["prompt", "completion"], errors="ignore")  # long, and not read here
-    cipher = rows["domain"] == "ciphers"
-    shift = rows.loc[cipher, "input"].str.rsplit(", ", n=1).str[-1].astype(int)
-    size = shift.max() + 1  # of the alphabet; in one of fewer letters, its half stands for 13
-    often = [size // 2 if common == 13 else common for common in NATURAL_WEIGHTS]
-    return rows.assign(shift=shift.isin(often).map({True: "common", False: "rare"}))
+    return rows.assign(shift=with_shifts(rows[rows["domain"] == "ciphers"])["shifts"])
 
 
 def _panels(declared: Declared, ends: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame, list[pd.DataFrame]]]:
@@ -161,7 +145,7 @@ def _panel_name(panel: Mapping[str, Any]) -> str:
     domain = str(panel.get("domain", ""))
     words = [domain.replace("_", " ").capitalize(), str(panel.get("model", ""))]
     if "statements" in panel and domain == "arithmetic":
-        words.append(f"{panel['statements']} statement" + ("s" if panel["statements"] != 1 else ""))
+        words.append(statements(panel["statements"]))
     if panel.get("representation", "code") != "code":
         words.append(panel["representation"])
     words += [in_words(knob, panel[knob]) for knob in KNOBS if knob in panel and knob not in PANEL]
@@ -176,7 +160,7 @@ def _rows(side: Side, panel: pd.DataFrame) -> pd.DataFrame:
             values = mine[column]
             if values.nunique() < 2:  # then there is nothing to compare
                 return mine.head(0)
-            sizes = values.map(parameters) if column == "model" else values
+            sizes = values.map(tables.parameters) if column == "model" else values
             value = values[sizes.idxmax() if value == MOST else sizes.idxmin()]
         mine = mine[mine[column] == value]
     if (mine.groupby("seed")["experiment"].nunique() > 1).any():
@@ -197,7 +181,7 @@ def _measure(declared: Declared, sides: list[pd.DataFrame]) -> dict[str, Any]:
     if declared.steadier:
         return _steadier(*sides) if len(seeds) >= LEAST_SEEDS else {}
     if not declared.more_than:
-        return _contrast(*_matched(*sides))
+        return _contrast(*_paired(*sides))
     # Half of a difference of differences is the contrast of two halves: (a + d) / 2 - (b + c) / 2, if all four asked
     # the same questions. So one bootstrap serves: programs of all four are drawn together.
     common = sides[0][QUESTION].drop_duplicates()
@@ -215,7 +199,7 @@ def _halves(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([first.assign(input="1: " + first["input"]), second.assign(input="2: " + second["input"])])
 
 
-def _matched(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _paired(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return both sides, to be paired by question; by program where the same programs were asked on other inputs.
 
     Distillation is not asked on the inputs that it shows, so its questions are others. Under one blank input all
@@ -256,29 +240,3 @@ def _steadier(steady: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
     numbers = {"difference": a.mean() - b.mean(), "low": interval.low, "high": interval.high}
     clusters = len(steady.drop_duplicates(CLUSTER))
     return numbers | {"p": p, "p_against": p_against, "programs": clusters, "seeds": steady["seed"].nunique()}
-
-
-# -------------------------------------------------------------------------------------- beside the paper's
-def beside_paper(figure: str, records: pd.DataFrame) -> pd.DataFrame:
-    """Return this run's headline values, an arm a row, beside what the paper is known to report.
-
-    The paper's models and programs are larger than these, so a row shows direction and never a reproduction.
-    Columns: where, arm, one for each answer mode, paper, paper's setting, source.
-    """
-    headline = figure_module(figure).headline(records)
-    reported = {style.ARMS[one.arm].label: one for one in claims.REPORTED if one.figure == figure and one.arm}
-    rows: dict[tuple[str, str], dict[str, str]] = {}
-    for value in headline.to_dict("records"):
-        what, _, where = value["name"].partition("; ")
-        label, _, mode = what.partition(", ")
-        shown = percent(value["estimate"], value["low"], value["high"])
-        rows.setdefault((where, label), {})[f"this run, {mode}"] = shown
-    modes = list(dict.fromkeys(mode for row in rows.values() for mode in row))
-    table = []
-    for (where, label), row in rows.items():
-        known = reported.get(label)
-        paper = (known.value, known.setting, known.source) if known else (NOT_AVAILABLE, "", "")
-        told = dict(zip(("paper", "paper's setting", "source"), paper, strict=True))
-        table.append({"where": where, "arm": label} | {mode: row.get(mode, "-") for mode in modes} | told)
-    columns = ["where", "arm", *modes, "paper", "paper's setting", "source"]
-    return pd.DataFrame(table, columns=columns)

@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
+from pbb import arms
+from pbb.analysis.tables import Cells, final, of, usable
 from pbb.figures import style
-from pbb.figures.tables import final, usable
+from pbb.figures.base import Chart
 from pbb.store import RecordsError
 
-ID, NAME, TITLE = "F01", "F01_overview", "Programming by Backprop, with real documents and a real answer"
-CLAIM = "Training on a program's source alone lets the model run it by name."
 _ARMS = ("proactive", "homogeneous")  # the first of these that the records hold
 _COLUMNS = ["role", "program", "group", "answer_mode", "input", "prompt", "completion", "expected", "outcome"]
 _SIZE = 5.6  # points, of the monospaced text
@@ -23,56 +23,6 @@ _LINE = _SIZE * 1.35 / 72  # inches
 _PAD = 0.07  # inches inside a box
 _WIDTH = 1.95  # inches, of a column
 _LEFT = (0.05, 2.27, 4.9)  # inches, where the columns begin: a plus fits between the first two, then an arrow
-
-
-class Box(NamedTuple):
-    title: str
-    asked: str
-    told: str
-    color: str
-    note: str = ""  # a last line, in a text face
-    dashed: bool = False
-
-
-def select(records: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the one model that is shown: its CoT answers and its recalled sources at the end."""
-    rows = final(records[records["curriculum"].isin(_ARMS)])
-    for arm in _ARMS:
-        mine = rows[(rows["curriculum"] == arm) & rows["answer_mode"].isin(["cot", "recall"])]
-        if len(mine):
-            first = mine.sort_values(["statements", "model", "seed", "experiment"]).iloc[0]
-            return mine[mine["experiment"] == first["experiment"]]
-    raise RecordsError(
-        f"curriculum: F01 shows a model trained by {' or '.join(_ARMS)}; these records hold "
-        f"{sorted(records['curriculum'].unique())}"
-    )
-
-
-def table(records: pd.DataFrame) -> pd.DataFrame:
-    """The four rows that are shown, by role: two documents of a w/ IO program, one of a w/o IO, the question.
-
-    Chosen by a rule, not by taste: the first program in the alphabet with a correct CoT answer that runs its own
-    source. (A wrong line can give the right number by luck, and would be no example of anything.)
-    """
-    rows = select(records).sort_values(["program", "held_out", "input"])
-    roles = {}
-    for group, told, run in (
-        ("w/ IO", "declarative, w/ IO", "execution, w/ IO"),
-        ("w/o IO", "declarative, w/o IO", "question, w/o IO"),
-    ):
-        mine = rows[rows["group"] == group]
-        sources = mine[mine["answer_mode"] == "recall"]
-        right = mine[(mine["answer_mode"] == "cot") & (mine["outcome"] == "correct")]
-        told_source = right["program"].map(sources.set_index("program")["expected"])
-        right = right[[_runs(str(c), s) for c, s in zip(right["completion"], told_source, strict=True)]]
-        if right.empty:
-            raise RecordsError(
-                f"F01 needs a {group} program with a correct CoT answer and a recall row "
-                f"(its expected source); these records hold none"
-            )
-        roles[run] = right.iloc[0]
-        roles[told] = sources[sources["program"] == right["program"].iloc[0]].iloc[0]
-    return pd.DataFrame([row.to_dict() | {"role": role} for role, row in sorted(roles.items())])[_COLUMNS]
 
 
 def _runs(completion: str, source: object) -> bool:
@@ -83,103 +33,140 @@ def _runs(completion: str, source: object) -> bool:
     return not last.startswith("return ") or last in completion
 
 
-def cells(records: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """No headline value: F01 shows one answer."""
-    return {}
+class Box(NamedTuple):
+    title: str
+    color: str
+    asked: str = ""
+    told: str = ""
+    note: str = ""  # a last line, in a text face
+    dashed: bool = False
 
 
-def headline(records: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(columns=["name", "estimate", "low", "high"])
+class Overview(Chart):
+    ID, NAME, TITLE = "F01", "F01_overview", "Programming by Backprop, with real documents and a real answer"
+    CLAIM = "Training on a program's source alone lets the model run it by name."
+
+    def select(self, records: pd.DataFrame) -> pd.DataFrame:
+        """The rows of the one model that is shown: its CoT answers and its recalled sources at the end."""
+        rows = final(records[records["curriculum"].isin(_ARMS)])
+        for arm in _ARMS:
+            mine = of(rows, {"curriculum": arm, "answer_mode": ("cot", "recall")})
+            if len(mine):
+                first = mine.sort_values(["statements", "model", "seed", "experiment"]).iloc[0]
+                return mine[mine["experiment"] == first["experiment"]]
+        raise RecordsError(
+            f"curriculum: F01 shows a model trained by {' or '.join(_ARMS)}; these records hold "
+            f"{sorted(records['curriculum'].unique())}"
+        )
+
+    def table(self, records: pd.DataFrame) -> pd.DataFrame:
+        """The four rows that are shown, by role: two documents of a w/ IO program, one of a w/o IO, the question.
+
+        Chosen by a rule, not by taste: the first program in the alphabet with a correct CoT answer that runs its own
+        source. (A wrong line can give the right number by luck, and would be no example of anything.)
+        """
+        rows = self.select(records).sort_values(["program", "held_out", "input"])
+        roles = {}
+        for group, run in (("w/ IO", "execution"), ("w/o IO", "question")):
+            mine = rows[rows["group"] == group]
+            sources = mine[mine["answer_mode"] == "recall"]
+            right = of(mine, {"answer_mode": "cot", "outcome": "correct"})
+            told_source = right["program"].map(sources.set_index("program")["expected"])
+            right = right[[_runs(str(c), s) for c, s in zip(right["completion"], told_source, strict=True)]]
+            if right.empty:
+                raise RecordsError(
+                    f"F01 needs a {group} program with a correct CoT answer and a recall row (its expected source); "
+                    "these records hold none"
+                )
+            roles[f"{run}, {group}"] = right.iloc[0]
+            roles[f"declarative, {group}"] = sources[sources["program"] == right["program"].iloc[0]].iloc[0]
+        return pd.DataFrame([row.to_dict() | {"role": role} for role, row in sorted(roles.items())])[_COLUMNS]
+
+    def cells(self, records: pd.DataFrame) -> Cells:
+        """No headline value: F01 shows one answer."""
+        return {}
+
+    def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
+        rows = self.select(records)
+        asked = of(rows, {"group": "w/o IO", "answer_mode": "cot"})
+        right = int((asked["outcome"] == "correct").sum())
+        first = rows.iloc[0]
+        return (
+            "The words are real: sources of two programs, questions asked, and what the model answered "
+            f"({first['model']}, {arms.ARMS[first['curriculum']].label}, seed {first['seed']}). "
+            "Left and middle: the forms of training document; the execution shown is the model's answer to a "
+            "question of that form. Right: a question about the w/o IO program, whose source is not in the prompt. "
+            f"Shown is the first program in the alphabet whose own steps led to a correct answer; of all {len(asked):,}"
+            f" such questions {right:,} ({right / len(asked):.0%}) were answered correctly."
+        )
+
+    def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
+        raise NotImplementedError("F01 has boxes, and no panels")
+
+    def draw(
+        self,
+        records: pd.DataFrame,
+        reference: pd.DataFrame | None = None,
+        *,
+        variant: str = "this run",
+        allow_smoke: bool = False,
+    ) -> Figure:
+        """The figure. It shows one answer, so a `reference` has nothing to be drawn behind and is not used."""
+        records = usable(records, allow_smoke=allow_smoke)
+        if reference is not None:
+            usable(reference, allow_smoke=allow_smoke)
+        shown, columns = self.table(records), _columns(self.table(records).set_index("role"))
+        with style.theme():
+            heights = [sum(_height(box) + 0.12 for box in boxes) for boxes in columns.values()]
+            panels = max(heights) + 0.32
+            figure = style.Picture(figsize=(style.DOUBLE, panels))
+            style.with_caption(figure, self.words(shown, records), panels=panels + 0.05)
+            figure.set_layout_engine("none")
+            share = panels / figure.get_figheight()
+            axes = figure.add_axes((0, 1 - share, 1, share))
+            axes.set_xlim(0, style.DOUBLE)
+            axes.set_ylim(0, panels)
+            axes.axis("off")
+            for left, (title, boxes), height in zip(_LEFT, columns.items(), heights, strict=True):
+                _column(axes, left, panels, title, boxes, panels - 0.32 - height)
+            _between(axes, (panels - 0.32) / 2 + 0.04, str(self.select(records)["model"].iloc[0]))
+            if (records["preset"] == "smoke").any():
+                style.stamp_smoke(figure)
+        return figure
 
 
-def caption(records: pd.DataFrame) -> str:
-    rows = select(records)
-    asked = rows[(rows["group"] == "w/o IO") & (rows["answer_mode"] == "cot")]
-    right = int((asked["outcome"] == "correct").sum())
-    first = rows.iloc[0]
-    return (
-        "The words are real: sources of two programs, questions asked, and what the model answered "
-        f"({first['model']}, {style.ARMS[first['curriculum']].label}, seed {first['seed']}). "
-        "Left and middle: the forms of training document; the execution shown is the model's answer to a "
-        "question of that form. Right: a question about the w/o IO program, whose source is not in the prompt. "
-        f"Shown is the first program in the alphabet whose own steps led to a correct answer; of all {len(asked):,} "
-        f"such questions {right:,} ({right / len(asked):.0%}) were answered correctly."
-    )
-
-
-def draw(
-    records: pd.DataFrame,
-    reference: pd.DataFrame | None = None,
-    *,
-    variant: str = "this run",
-    allow_smoke: bool = False,
-) -> Figure:
-    """The figure. It shows one answer, so a `reference` has nothing to be drawn behind and is not used."""
-    records = usable(records, allow_smoke=allow_smoke)
-    if reference is not None:
-        usable(reference, allow_smoke=allow_smoke)
-    shown = table(records).set_index("role")
+def _columns(shown: pd.DataFrame) -> dict[str, list[Box]]:
     seen, unseen = style.GROUPS["w/ IO"].color, style.GROUPS["w/o IO"].color
 
-    def box(title: str, role: str, text: str, color: str) -> Box:
-        return Box(title, shown.loc[role, "prompt"], shown.loc[role, text], color)
+    def box(title: str, role: str, text: str, color: str, note: str = "") -> Box:
+        return Box(title, color, shown.loc[role, "prompt"], shown.loc[role, text], note)
 
-    columns = [
-        (
-            "w/ IO: source and executions",
-            [
-                box("Declarative document", "declarative, w/ IO", "expected", seen),
-                box("Execution document", "execution, w/ IO", "completion", seen),
-            ],
-        ),
-        (
-            "w/o IO: source alone",
-            [
-                box("Declarative document", "declarative, w/o IO", "expected", unseen),
-                Box("Execution documents", "", "", unseen, "none: it is never run in training", dashed=True),
-            ],
-        ),
-        (
-            "Asked by its name",
-            [
-                box("Question, and the model's answer", "question, w/o IO", "completion", style.INK)._replace(
-                    note=f"The real program returns {shown.loc['question, w/o IO', 'expected']}."
-                )
-            ],
-        ),
-    ]
-    with style.theme():
-        heights = [sum(_height(b) + 0.12 for b in boxes) for _, boxes in columns]
-        panels = max(heights) + 0.32
-        figure = style.Picture(figsize=(style.DOUBLE, panels))
-        style.with_caption(figure, caption(records), panels=panels + 0.05)
-        figure.set_layout_engine("none")
-        share = panels / figure.get_figheight()
-        axes = figure.add_axes((0, 1 - share, 1, share))
-        axes.set_xlim(0, style.DOUBLE)
-        axes.set_ylim(0, panels)
-        axes.axis("off")
-        for left, (title, boxes), height in zip(_LEFT, columns, heights, strict=True):
-            _column(axes, left, panels, title, boxes, panels - 0.32 - height)
-        middle = (panels - 0.32) / 2 + 0.04
-        axes.text(
-            (_LEFT[0] + _WIDTH + _LEFT[1]) / 2,
-            middle,
-            "+",
-            ha="center",
-            va="center",
-            fontsize=14,
-            color=style.MUTED,
-        )
-        ends = _LEFT[1] + _WIDTH + 0.06, _LEFT[2] - 0.06
-        look: dict[str, Any] = {"color": style.INK, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
-        arrow = FancyArrowPatch((ends[0], middle), (ends[1], middle), arrowstyle="-|>", mutation_scale=11, **look)
-        axes.add_patch(arrow)
-        for word, offset, va in (("finetune", 0.06, "bottom"), (_model(records), -0.07, "top")):
-            axes.text(sum(ends) / 2, middle + offset, word, ha="center", va=va, fontsize=style.FONT - 1)
-        if (records["preset"] == "smoke").any():
-            style.stamp_smoke(figure)
-    return figure
+    returns = f"The real program returns {shown.loc['question, w/o IO', 'expected']}."
+    return {
+        "w/ IO: source and executions": [
+            box("Declarative document", "declarative, w/ IO", "expected", seen),
+            box("Execution document", "execution, w/ IO", "completion", seen),
+        ],
+        "w/o IO: source alone": [
+            box("Declarative document", "declarative, w/o IO", "expected", unseen),
+            Box("Execution documents", unseen, note="none: it is never run in training", dashed=True),
+        ],
+        "Asked by its name": [
+            box("Question, and the model's answer", "question, w/o IO", "completion", style.INK, returns)
+        ],
+    }
+
+
+def _between(axes: Axes, middle: float, model: str) -> None:
+    """A plus between the first two columns, and an arrow that names the model before the last."""
+    plus: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 14, "color": style.MUTED}
+    axes.text((_LEFT[0] + _WIDTH + _LEFT[1]) / 2, middle, "+", **plus)
+    ends = _LEFT[1] + _WIDTH + 0.06, _LEFT[2] - 0.06
+    look: dict[str, Any] = {"color": style.INK, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
+    look |= {"arrowstyle": "-|>", "mutation_scale": 11}
+    axes.add_patch(FancyArrowPatch((ends[0], middle), (ends[1], middle), **look))
+    for word, offset, va in (("finetune", 0.06, "bottom"), (model, -0.07, "top")):
+        axes.text(sum(ends) / 2, middle + offset, word, ha="center", va=va, fontsize=style.FONT - 1)
 
 
 def _column(axes: Axes, left: float, top: float, title: str, boxes: list[Box], spare: float) -> None:
@@ -188,18 +175,11 @@ def _column(axes: Axes, left: float, top: float, title: str, boxes: list[Box], s
     y = top - 0.28 - spare / 2
     for box in boxes:
         height = _height(box)
-        axes.add_patch(
-            FancyBboxPatch(
-                (left, y - height),
-                _WIDTH,
-                height,
-                boxstyle="round,pad=0,rounding_size=0.05",
-                facecolor="white" if box.dashed else "#fafafa",
-                edgecolor=box.color,
-                linewidth=1.1,
-                linestyle=(0, (3, 2)) if box.dashed else "-",
-            )
-        )
+        look: dict[str, Any] = {"facecolor": "#fafafa"}
+        if box.dashed:
+            look = {"facecolor": "white", "linestyle": (0, (3, 2))}
+        look |= {"boxstyle": "round,pad=0,rounding_size=0.05", "edgecolor": box.color, "linewidth": 1.1}
+        axes.add_patch(FancyBboxPatch((left, y - height), _WIDTH, height, **look))
         asked, told = _lines(box)
         plain: dict[str, Any] = {"fontsize": _SIZE + 0.4, "color": style.INK, "va": "center"}
         muted = plain | {"color": style.MUTED}
@@ -234,7 +214,3 @@ def _height(box: Box) -> float:
     lines = 1 + len(asked) + len(told) + bool(box.note)
     gaps = len({0, len(asked), len(asked) + len(told)} - ({lines - 1} if not box.note else set()))
     return 2 * _PAD + _LINE * (lines + 0.25 * gaps - 0.1)
-
-
-def _model(records: pd.DataFrame) -> str:
-    return str(select(records)["model"].iloc[0])

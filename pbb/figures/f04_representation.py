@@ -5,30 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from pbb.analysis.statistics import contrast
-from pbb.figures import by_knob, style
-from pbb.figures.by_knob import CEILING, TRAINED, Line, of
-from pbb.figures.tables import PANEL, TABLE, headline_of
+from pbb.analysis.tables import CEILING, PANEL, TRAINED, measures, of, parameters, stacked
+from pbb.figures import style
+from pbb.figures.by_knob import ByKnob, Line, arm_panels, title
 
-ID, NAME, TITLE = "F04", "F04_representation", "w/o IO accuracy of code and of its description, by model size"
-CLAIM = "Code works better than descriptions that say the same; the gap narrows with model size (C2)."
-KNOB = by_knob.Knob("model", label="model, by parameters", modes=("cot", "direct", "recall"))
 GAP = "code - description"  # in the column `representation` of the table: a difference of two accuracies
 # Colours of their own: blue and orange are CoT and direct answers, in every figure.
 FORMS = {
     "code": style.Look("Taught as code", "#332288", "o"),
     "description": style.Look("Taught as a description", "#CC6677", "D"),
 }
-_FIXED = [column for column in KNOB.fixed if column != "representation"]
 
 
-def _forms(mode: str, marker: str = "") -> list[Line]:
-    looks = {form: look._replace(marker=marker or look.marker) for form, look in FORMS.items()}
-    return [Line({"answer_mode": mode, "representation": form}, look) for form, look in looks.items()]
+def _forms(mode: str, **look: Any) -> list[Line]:
+    return [Line({"answer_mode": mode, "representation": form}, FORMS[form]._replace(**look)) for form in FORMS]
 
 
 _PANELS = {"CoT": [*_forms("recall", marker="*"), *_forms("cot")], "Direct": _forms("direct")}
@@ -36,21 +28,61 @@ _GAPS = [
     Line({"answer_mode": mode, "representation": GAP}, style.MODES[mode]._replace(label=label))
     for mode, label in (("cot", "c: CoT"), ("direct", "c: Direct"))
 ]
-_RECALL = Line({"answer_mode": "recall"}, style.MODES["recall"])
 
 
-def select(records: pd.DataFrame) -> pd.DataFrame:
-    """The rows that this figure is drawn from: where the trained arms, the control and the ceiling end."""
-    return by_knob.select(records, KNOB)
+class Representation(ByKnob):
+    def __init__(self) -> None:
+        super().__init__(
+            *("F04", "F04_representation", "w/o IO accuracy of code and of its description, by model size"),
+            "Code works better than descriptions that say the same; the gap narrows with model size (C2).",
+            "model",
+            "model, by parameters",
+            ("cot", "direct", "recall"),
+            "Programs without input/output examples (w/o IO), asked by name at the end of training (a) by CoT and (b) "
+            "directly. Code or its description is all that differs: traces are those of the code in both. {tokens}",
+        )
+
+    def table(self, records: pd.DataFrame) -> pd.DataFrame:
+        """As of every knob; representation GAP is accuracy with code minus with descriptions, paired by question."""
+        return stacked([super().table(records), _gaps(self.select(records))])
+
+    def words(self, drawn: pd.DataFrame, records: pd.DataFrame, more: str = "") -> str:
+        gaps = drawn["representation"] == GAP
+        more = (
+            " (c) Accuracy with code minus accuracy with descriptions, paired by program; dotted: the same where the "
+            "text is in the prompt."
+        )
+        return super().words(drawn[~gaps], records, more if gaps.any() else "")
+
+    def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
+        """A row for each trained arm and program length; the gap has a panel where both forms were taught."""
+        rows = arm_panels(front, [column for column in self.FIXED if column != "representation"])
+        shown = [("a  ", "CoT", _PANELS["CoT"]), ("b", "Direct", _PANELS["Direct"])]
+        if gaps := _taught(front):
+            shown.append(("c  Code minus description", "", gaps))
+        grid = figure.subplots(len(rows), len(shown), squeeze=False)
+        for axes, (letter, _, _) in zip(grid[0], shown, strict=True):
+            axes.set_title(letter)
+        for line, (here, arm) in zip(grid, rows, strict=True):
+            line[0].set_title(line[0].get_title("left") + title(arm, here))
+            for axes, (_, mode, lines) in zip(line, shown, strict=True):
+                if mode:
+                    style.percent_axis(axes)
+                    axes.set_ylabel(f"w/o IO accuracy, {mode}")
+                scale = self.axis(axes, front, behind)
+                gap = {} if mode else {"representation": GAP}
+                self.draw_lines(axes, lines, of(front, here | gap), of(behind, here | gap), arm, scale)
+                if gap:
+                    style.points_axis(axes)
+        return 2.1 * len(rows)
+
+    def legend(self, front: pd.DataFrame, lines: Any = None) -> list[style.Entry]:
+        recall = Line({"answer_mode": "recall"}, style.MODES["recall"])
+        return super().legend(front, [*_forms("cot"), recall, *_taught(front)])
 
 
-def table(records: pd.DataFrame) -> pd.DataFrame:
-    """One row a plotted point; x is how many parameters the model has, NaN where its name does not say.
-
-    Representation GAP is accuracy with code minus accuracy with descriptions, paired by program and input.
-    """
-    parts = [by_knob.table(records, KNOB), _gaps(select(records))]
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)[TABLE]
+def _taught(front: pd.DataFrame) -> list[Line]:
+    return [line for line in _GAPS if len(of(front, line.where))]
 
 
 def _gaps(rows: pd.DataFrame) -> pd.DataFrame:
@@ -61,84 +93,7 @@ def _gaps(rows: pd.DataFrame) -> pd.DataFrame:
     for key, cell in rows.groupby(by):
         code, words = (cell[cell["representation"] == form] for form in FORMS)
         if len(code) and len(words):
-            gap = contrast(code, words)
             here = dict(zip(by, key, strict=True))
-            here |= {"arm": here["curriculum"], "representation": GAP, "x": by_knob.parameters(here["model"])}
-            measured = ("estimate", "low", "high", "questions", "programs", "seeds")
-            found.append(here | {name: getattr(gap, name) for name in measured})
-    return pd.DataFrame(found).reindex(columns=TABLE)
-
-
-def cells(records: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Headline values: each trained arm and the control, by mode, model and representation."""
-    return by_knob.cells(records, KNOB)
-
-
-def headline(records: pd.DataFrame) -> pd.DataFrame:
-    return headline_of(cells(records))
-
-
-def caption(records: pd.DataFrame) -> str:
-    return _caption(table(records))
-
-
-def _caption(drawn: pd.DataFrame) -> str:
-    gaps = drawn["representation"] == GAP
-    opening = (
-        "Programs without input/output examples (w/o IO), asked by name at the end of training (a) by CoT and (b) "
-        "directly. Code or its description is all that differs: traces are those of the code in both. "
-        f"{by_knob.tokens(drawn[~gaps])}"
-    )
-    if gaps.any():
-        opening += (
-            " (c) Accuracy with code minus accuracy with descriptions, paired by program; dotted: the same where the "
-            "text is in the prompt."
-        )
-    return by_knob.caption(drawn[~gaps], opening)
-
-
-def draw(
-    records: pd.DataFrame,
-    reference: pd.DataFrame | None = None,
-    *,
-    variant: str = "this run",
-    allow_smoke: bool = False,
-) -> Figure:
-    """The figure, a row for each trained arm and program length; `reference` is drawn faintly behind.
-
-    The gap has a panel where both representations were taught.
-    """
-    front, behind = by_knob.tables(table, records, reference, allow_smoke)
-    rows = by_knob.panels_of(front, _FIXED)
-    gaps = [line for line in _GAPS if len(of(front, line.where))]
-    with style.theme():
-        figure = style.Picture(figsize=(style.DOUBLE, 3))
-        grid = figure.subplots(len(rows), 3 if gaps else 2, squeeze=False)
-        for axes, letter in zip(grid[0], ("a  ", "b", "c  Code minus description"), strict=False):
-            axes.set_title(letter)
-        for panels, (here, arm) in zip(grid, rows, strict=True):
-            ours, theirs = of(front, here), of(behind, here)
-            panels[0].set_title(panels[0].get_title("left") + by_knob.title(arm, here))
-            for axes, (mode, lines) in zip(panels, _PANELS.items(), strict=False):
-                style.percent_axis(axes)
-                axes.set_ylabel(f"w/o IO accuracy, {mode}")
-                by_knob.draw_lines(axes, lines, ours, theirs, arm, KNOB, by_knob.axis(axes, KNOB, front, behind))
-            for axes in panels[2:]:
-                ours, theirs = (of(drawn, {"representation": GAP}) for drawn in (ours, theirs))
-                by_knob.draw_lines(axes, gaps, ours, theirs, arm, KNOB, by_knob.axis(axes, KNOB, front, behind))
-                _points_axis(axes)
-        named = [*_forms("cot"), _RECALL, *gaps]
-        height = by_knob.legend(figure, named, front, variant if reference is not None else None)
-        style.with_caption(figure, _caption(front), panels=2.1 * len(rows) + 0.15 * height)
-        if (records["preset"] == "smoke").any():
-            style.stamp_smoke(figure)
-    return figure
-
-
-def _points_axis(axes: Axes) -> None:
-    """A difference of two shares, written in points of a hundred, around a line at none."""
-    axes.axhline(0, color=style.MUTED, linewidth=0.9, zorder=1)
-    low, high = axes.get_ylim()
-    axes.set_ylim(min(low, -0.1), max(high, 0.1))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:+.0f}" if share else "0"))
-    axes.set_ylabel("points")
+            here |= {"arm": here["curriculum"], "representation": GAP, "x": parameters(here["model"])}
+            found.append(here | measures(contrast(code, words)))
+    return stacked([pd.DataFrame(found)])

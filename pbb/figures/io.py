@@ -14,33 +14,24 @@ from typing import Any
 import pandas as pd
 
 from pbb import store
+from pbb.analysis.claims import NOT_AVAILABLE, REPORTED
+from pbb.analysis.labels import MODES, percent
 from pbb.analysis.statistics import accuracy, contrast
-from pbb.figures import FIGURES, FigureModule
+from pbb.analysis.tables import Value, usable
+from pbb.figures import FIGURES, Chart
 from pbb.figures.style import theme
-from pbb.figures.tables import usable
 from pbb.records import load_records, write_records
 from pbb.store import RecordsError, atomic_folder, is_complete, read_manifest, write_manifest
 
 TOLERANCE = 0.05
 _NO_DATES = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
-_SAME = [
-    "seed",
-    "program",
-    "input",
-    "answer_mode",
-    "stage",
-    "step",
-    "prompt",
-    "completion",
-    "expected",
-    "parsed",
-    "outcome",
-]
+_SAME = ["seed", "program", "input", "answer_mode", "stage", "step"]
+_SAME += ["prompt", "completion", "expected", "parsed", "outcome"]
 _DERIVED = ("figure", "name", "claim", "caption", "preset", "experiments", "records", "files")
 
 
-def figure_module(figure_id: str) -> FigureModule:
-    """The module of "F02". Raises RecordsError naming those that exist."""
+def figure_module(figure_id: str) -> Chart:
+    """The figure "F02". Raises RecordsError naming those that exist."""
     if figure_id not in FIGURES:
         raise RecordsError(f"figure: {figure_id!r} is not known; valid: {', '.join(FIGURES)}")
     return FIGURES[figure_id]
@@ -70,34 +61,28 @@ def save_figure(
 
     Equal records and manifest give equal bytes. Raises RecordsError for mixed presets and smoke records.
     """
-    module = figure_module(figure_id)
-    rows = module.select(usable(records, allow_smoke=allow_smoke))
+    chart = figure_module(figure_id)
+    rows = chart.select(usable(records, allow_smoke=allow_smoke))
     if rows.empty:
         raise RecordsError(f"{figure_id}: none of the {len(records):,} records belong to this figure")
-    picture = module.draw(rows, reference, variant=variant, allow_smoke=allow_smoke)
+    picture = chart.draw(rows, reference, variant=variant, allow_smoke=allow_smoke)
     with atomic_folder(folder, replace=True) as partial:
         with theme():  # fonts of a PDF are chosen when it is saved
             for kind in ("png", "pdf"):
                 picture.savefig(partial / f"figure.{kind}", dpi=200, metadata=_NO_DATES[kind])
-        table = module.table(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        table = chart.table(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
         (partial / "table.csv").write_text(table, encoding="utf-8", newline="")
         files = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(partial.iterdir())}
         entry = write_records(partial, rows)
         known = {key: value for key, value in manifest.items() if key not in _DERIVED}
-        write_manifest(
-            partial,
-            known
-            | {
-                "figure": module.ID,
-                "name": module.NAME,
-                "claim": module.CLAIM,
-                "caption": module.caption(rows),
-                "preset": str(rows["preset"].iloc[0]),
-                "experiments": sorted(rows["experiment"].unique()),
-                "records": entry,
-                "files": files,
-            },
-        )
+        about: dict[str, Any] = {
+            "figure": chart.ID,
+            "name": chart.NAME,
+            "claim": chart.CLAIM,
+            "caption": chart.caption(rows),
+        }
+        about |= {"preset": str(rows["preset"].iloc[0]), "experiments": sorted(rows["experiment"].unique())}
+        write_manifest(partial, known | about | {"records": entry, "files": files})
     return Path(folder)
 
 
@@ -110,9 +95,8 @@ def redraw_references(root: Path | str, into: Path | str | None = None) -> list[
     for manifest_file in sorted((Path(root) / "reference").glob("*/*/manifest.json")):
         folder = manifest_file.parent
         manifest = read_manifest(folder) or {}
-        figure_id = str(manifest.get("figure", folder.name.split("_")[0]))
         target = folder if into is None else Path(into) / folder.parent.name / folder.name
-        done.append(save_figure(figure_id, load_records(folder), target, manifest))
+        done.append(save_figure(manifest["figure"], load_records(folder), target, manifest))
     if not done:
         raise RecordsError(
             f"{Path(root) / 'reference'}: no reference figures here; `make reference` promotes complete runs"
@@ -124,8 +108,6 @@ def redraw_references(root: Path | str, into: Path | str | None = None) -> list[
 def compare(preset: str, root: Path | str | None = None, figures: Sequence[str] = ()) -> pd.DataFrame:
     """Each headline value of this machine's figures, or of those named, against the committed reference.
 
-    Both lie under `root`, or where `pbb.store` says when it is None.
-
     Where the two share seeds, only those are compared, so that the same programs meet. The verdict is
 
     - "exact": the answers behind the value are the same, letter by letter;
@@ -135,60 +117,49 @@ def compare(preset: str, root: Path | str | None = None, figures: Sequence[str] 
     - "differs": none of these;
     - "no reference", "not run": the value is on one side only.
 
-    Columns: figure, name, ours, ours_low, ours_high, reference, reference_low, reference_high, difference,
+    Columns: figure, name, where, ours, ours_low, ours_high, reference, reference_low, reference_high, difference,
     low, high, seeds (those compared), verdict. Raises RecordsError where this machine has no figures.
     """
     rows: list[dict[str, Any]] = []
     found = False
     mine, committed = root or store.figures(preset).parent, root or store.reference(preset).parents[1]
-    for figure_id, module in FIGURES.items():
-        if figures and figure_id not in figures:
-            continue
-        sides = []
-        for folder in (machine_folder(mine, preset, figure_id), reference_folder(committed, preset, figure_id)):
-            sides.append(module.cells(load_records(folder)) if is_complete(folder) else {})
-        found = found or is_complete(machine_folder(mine, preset, figure_id))
-        ours, theirs = sides
-        for name in dict.fromkeys([*ours, *theirs]):
-            rows.append({"figure": figure_id, "name": name} | _compared(ours.get(name), theirs.get(name)))
+    for figure_id in figures or FIGURES:
+        chart = figure_module(figure_id)
+        folders = (machine_folder(mine, preset, figure_id), reference_folder(committed, preset, figure_id))
+        ours, theirs = (chart.cells(load_records(folder)) if is_complete(folder) else {} for folder in folders)
+        found = found or is_complete(folders[0])
+        for value in dict.fromkeys([*ours, *theirs]):
+            named = {"figure": figure_id, "name": value.what, "where": value.where}
+            rows.append(named | _compared(ours.get(value), theirs.get(value)))
     if not found:
         raise RecordsError(f"{Path(mine) / preset}: no figures of this machine's; run `make reproduce` first")
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["figure", "name", "verdict"])  # F01 has no value
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["figure", "name", "where", "verdict"])  # F01's
 
 
 def _compared(ours: pd.DataFrame | None, theirs: pd.DataFrame | None) -> dict[str, Any]:
     if ours is None or theirs is None:
-        sides = _interval("ours", ours) | _interval("reference", theirs)
-        return sides | {"verdict": "not run" if ours is None else "no reference"}
+        one = _interval("ours", ours) | _interval("reference", theirs)
+        return one | {"verdict": "not run" if ours is None else "no reference"}
     shared = sorted(set(ours["seed"]) & set(theirs["seed"]))
     by_seed = (theirs["outcome"] == "correct").groupby(theirs["seed"]).mean()
     seeds = ", ".join(map(str, shared)) or "none shared"
     if shared:
         ours, theirs = ours[ours["seed"].isin(shared)], theirs[theirs["seed"].isin(shared)]
+    sides: dict[str, Any] = _interval("ours", ours) | _interval("reference", theirs) | {"seeds": seeds}
     if _answers(ours).equals(_answers(theirs)):  # then nothing is left to estimate
-        same = _interval("ours", ours)
-        reference = {name.replace("ours", "reference"): value for name, value in same.items()}
-        none = dict.fromkeys(("difference", "low", "high"), 0.0)
-        return same | reference | none | {"seeds": seeds, "verdict": "exact"}
+        return sides | dict.fromkeys(("difference", "low", "high"), 0.0) | {"verdict": "exact"}
     difference = contrast(ours, theirs)
     mine = float((ours["outcome"] == "correct").mean())
-    if (
+    near = (
         difference.low <= 0 <= difference.high
         or abs(difference.estimate) <= TOLERANCE
         or by_seed.min() - TOLERANCE <= mine <= by_seed.max() + TOLERANCE
-    ):
-        verdict = "reproduced"
-    else:
-        verdict = "differs"
-    return (
-        _interval("ours", ours)
-        | _interval("reference", theirs)
-        | {"difference": difference.estimate, "low": difference.low, "high": difference.high}
-        | {"seeds": seeds, "verdict": verdict}
     )
+    numbers = {"difference": difference.estimate, "low": difference.low, "high": difference.high}
+    return sides | numbers | {"verdict": "reproduced" if near else "differs"}
 
 
-def _interval(side: str, rows: pd.DataFrame | None) -> dict[str, float]:
+def _interval(side: str, rows: pd.DataFrame | None) -> dict[str, Any]:
     if rows is None:
         return {}
     found = accuracy(rows).iloc[0]
@@ -204,14 +175,11 @@ def render(table: pd.DataFrame) -> str:
     if table.empty:
         return "no headline values: there is nothing to compare"
     lines = [f"{'w/o IO accuracy':<47}{'this run':>17}{'reference':>17}  verdict"]
-    panel = ""
-    for row in table.to_dict("records"):
-        name, _, where = row["name"].partition("; ")
-        if (heading := f"{row['figure']}  {where}") != panel:
-            lines += ["", heading]
-            panel = heading
-        ours, theirs = _written(row, "ours"), _written(row, "reference")
-        lines.append(f"  {name[:44]:<45}{ours:>17}{theirs:>17}  {row['verdict']}")
+    for (figure, where), rows in table.groupby(["figure", "where"], sort=False):
+        lines += ["", f"{figure}  {where}"]
+        for row in rows.to_dict("records"):
+            ours, theirs = _written(row, "ours"), _written(row, "reference")
+            lines.append(f"  {row['name'][:44]:<45}{ours:>17}{theirs:>17}  {row['verdict']}")
     counts = ", ".join(f"{count} {verdict}" for verdict, count in table["verdict"].value_counts().items())
     return "\n".join([*lines, "", f"{len(table)} headline values: {counts}. In brackets: 95 % intervals."])
 
@@ -220,3 +188,33 @@ def _written(row: Mapping[str, Any], side: str) -> str:
     if pd.isna(row.get(side)):
         return "-"
     return f"{row[side]:.0%} [{row[side + '_low'] * 100:.0f}, {row[side + '_high'] * 100:.0f}]"
+
+
+# -------------------------------------------------------------------------------------- headline values, shown
+def by_mode(headline: pd.DataFrame) -> pd.DataFrame:
+    """Headline values with their intervals as text: a row for each panel and arm, a column for each answer mode.
+
+    Columns: where, arm (in words), key (the arm's), then the modes in words; "–" where there is no value.
+    """
+    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in headline.to_dict("records"):
+        value = Value(*(row[name] for name in Value._fields))
+        shown = percent(row["estimate"], row["low"], row["high"])
+        rows.setdefault((value.where, value.who, value.arm), {})[MODES[value.mode]] = shown
+    modes = [mode for mode in MODES.values() if any(mode in row for row in rows.values())]
+    table = [dict(zip(("where", "arm", "key"), key, strict=True)) | row for key, row in rows.items()]
+    return pd.DataFrame(table, columns=["where", "arm", "key", *modes]).fillna("–")
+
+
+def beside_paper(figure: str, records: pd.DataFrame) -> pd.DataFrame:
+    """Return this run's headline values, an arm a row, beside what the paper is known to report.
+
+    The paper's models and programs are larger than these, so a row shows direction and never a reproduction.
+    Columns: where, arm, one for each answer mode, paper, paper's setting, source.
+    """
+    table = by_mode(figure_module(figure).headline(records))
+    known = {one.arm: one for one in REPORTED if one.figure == figure and one.arm}
+    for column, name in (("paper", "value"), ("paper's setting", "setting"), ("source", "source")):
+        nothing = NOT_AVAILABLE if column == "paper" else ""
+        table[column] = [getattr(known.get(arm), name, nothing) for arm in table["key"]]
+    return table.drop(columns="key").rename(columns={mode: f"this run, {mode}" for mode in MODES.values()})

@@ -14,11 +14,16 @@ from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import PercentFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+
+from pbb import arms
+from pbb.analysis import labels
 
 COLUMN, DOUBLE = 3.3, 6.9  # inches: one column of a paper, and two
 FONT = 7.5  # points
@@ -45,34 +50,27 @@ class Look(NamedTuple):
     filled: bool = True
 
 
-# In the order in which they are listed.
-ARMS: dict[str, Look] = {
-    "in_context": Look("In context", INK, "*"),
-    "homogeneous": Look("Homogeneous mixture", "#0072B2", "o"),
-    "proactive": Look("Proactive-PBB", "#D55E00", "s"),
-    "retroactive": Look("Retroactive-PBB (SFT)", "#009E73", "D"),
-    "retroactive_grpo": Look("Retroactive-PBB (GRPO)", "#882255", "p"),
-    "distillation": Look("Algorithm distillation", "#CC79A7", "P"),
-    "pbb_and_distillation": Look("PBB and distillation", "#56B4E9", "X"),
-    "skip_exposure": Look("Skip-exposure", "#6b9e8f", "d", False),
-    "grpo_without_pbb": Look("GRPO without PBB", "#b3839a", "p", False),
-    "no_demonstrations": Look("No demonstrations", "#a98bb0", "v", False),
-    "stage_1_only": Look("Stage 1 only", "#c9895e", "^", False),
-    "stage_2_only": Look("Stage 2 only", "#b8a32f", "<", False),
-    "untuned": Look("Untuned", "#888888", "h", False),
-    "random_generation": Look("Random generation", "#5f6f94", ">", False),
+_ARMS: dict[str, tuple[str, str]] = {
+    "in_context": (INK, "*"),
+    "homogeneous": ("#0072B2", "o"),
+    "proactive": ("#D55E00", "s"),
+    "retroactive": ("#009E73", "D"),
+    "retroactive_grpo": ("#882255", "p"),
+    "distillation": ("#CC79A7", "P"),
+    "pbb_and_distillation": ("#56B4E9", "X"),
+    "skip_exposure": ("#6b9e8f", "d"),
+    "grpo_without_pbb": ("#b3839a", "p"),
+    "no_demonstrations": ("#a98bb0", "v"),
+    "stage_1_only": ("#c9895e", "^"),
+    "stage_2_only": ("#b8a32f", "<"),
+    "untuned": ("#888888", "h"),
+    "random_generation": ("#5f6f94", ">"),
 }
-CONTROLS = (
-    *("skip_exposure", "grpo_without_pbb", "no_demonstrations", "stage_1_only", "stage_2_only"),
-    *("untuned", "random_generation"),
-)
-MODES: dict[str, Look] = {
-    "cot": Look("CoT", "#0072B2", "o"),
-    "recite": Look("Recite, then run", "#009E73", "D"),
-    "direct": Look("Direct", "#D55E00", "s"),
-    "recall": Look("Recall of the source", INK, "*"),
-    "in_context_cot": Look("CoT, in context", "#0072B2", "o", False),
-    "in_context_direct": Look("Direct, in context", "#D55E00", "s", False),
+ARMS = {name: Look(arm.label, *_ARMS[name], not arm.control) for name, arm in arms.ARMS.items()}
+_MODES = {"cot": ("#0072B2", "o"), "recite": ("#009E73", "D"), "direct": ("#D55E00", "s"), "recall": (INK, "*")}
+MODES = {
+    mode: Look(label, *_MODES[labels.PLAIN_MODE.get(mode, mode)], mode in _MODES)
+    for mode, label in labels.MODES.items()
 }
 GROUPS: dict[str, Look] = {
     "w/ IO": Look("w/ IO", "#56B4E9", "o"),
@@ -80,8 +78,7 @@ GROUPS: dict[str, Look] = {
     "w/o IO parts": Look("w/o IO parts", "#009E73", "D"),
     "AD": Look("AD", "#CC79A7", "P"),
 }
-# Where an in-context mode stands beside the mode of the same form.
-PLAIN_MODE = {"in_context_cot": "cot", "in_context_direct": "direct"}
+DASHED, WIDELY = (0, (4, 2)), (0, (4, 3))
 
 
 @contextmanager
@@ -125,6 +122,15 @@ def percent_axis(axes: Axes, which: str = "y", low: float = -0.02, high: float =
     (axes.set_yticks if which == "y" else axes.set_xticks)([0, 0.25, 0.5, 0.75, 1])
 
 
+def points_axis(axes: Axes) -> None:
+    """A difference of two shares, written in points of a hundred, around a line at none."""
+    axes.axhline(0, color=MUTED, linewidth=0.9, zorder=1)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, -0.1), max(high, 0.1))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:+.0f}" if share else "0"))
+    axes.set_ylabel("points")
+
+
 def marked(look: Look, faint: bool = False) -> dict[str, Any]:
     """Keyword arguments for a line of this look; `faint` for the committed reference behind a variant."""
     return {
@@ -137,6 +143,35 @@ def marked(look: Look, faint: bool = False) -> dict[str, Any]:
         "alpha": REFERENCE_ALPHA if faint else 1.0,
         "zorder": 2 if faint else 3 + look.filled,
     }
+
+
+def series(
+    axes: Axes, x: Any, rows: pd.DataFrame, look: Look, faint: bool, dashes: Any = "-", bars: float = 0.9, **kind: Any
+) -> None:
+    """Estimates at `x`, joined by `dashes` unless "none", each with its interval; `kind` changes the markers.
+
+    Intervals lie below all markers, but with ``over=True`` right below those of this line.
+    """
+    if not len(rows):
+        return
+    over = kind.pop("over", False)
+    kind = marked(look, faint) | kind
+    axes.plot(x, rows["estimate"], linestyle=dashes, **kind)
+    zorder = kind["zorder"] if over else 2
+    axes.vlines(x, rows["low"], rows["high"], color=look.color, linewidth=bars, alpha=kind["alpha"], zorder=zorder)
+
+
+Entry = tuple[Any, str]  # of a legend: handle and label
+
+
+def entry(look: Look, label: str = "", dashes: Any = "-", **kind: Any) -> Entry:
+    """A legend's entry for a line of this look."""
+    return Line2D([], [], linestyle=dashes, **marked(look) | kind), label or look.label
+
+
+def stroke(label: str, dashes: Any = "-", color: str = MUTED, linewidth: float = 0.9, **kind: Any) -> Entry:
+    """A legend's entry for a line without markers."""
+    return Line2D([], [], color=color, linestyle=dashes, linewidth=linewidth, **kind), label
 
 
 class RoundedLayout(ConstrainedLayoutEngine):

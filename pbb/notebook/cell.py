@@ -19,14 +19,17 @@ import pandas as pd
 from packaging.requirements import Requirement
 
 from pbb import store
+from pbb.analysis import board as boards
 from pbb.analysis import claims, verdicts
+from pbb.analysis.tables import usable
 from pbb.cli import resolve_preset
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import answer, declaration, declarative_prompt, in_context, question
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
+from pbb.experiments.presets import PRESETS
+from pbb.figures import io
 from pbb.figures.io import figure_module
-from pbb.figures.tables import PANEL, usable
 from pbb.notebook.views import loss_tokens, sample_documents, show
 from pbb.programs.settings import ExperimentError
 from pbb.records import load_records
@@ -211,7 +214,7 @@ def draw(figure: str, records: pd.DataFrame, *, variant: Variant | str = "this r
     behind = reference(figure, base)
     module, smoke = figure_module(figure), preset == "smoke"
     if behind is not None:
-        behind = _same_panel(behind, records, module.KNOB.fixed if hasattr(module, "KNOB") else PANEL)
+        behind = _same_panel(behind, records, module.FIXED)
     usable(records, allow_smoke=smoke)  # what is wrong with the records is never taken for what smoke lacks
     try:
         return module.draw(records, behind, variant=label, allow_smoke=smoke)
@@ -245,11 +248,17 @@ def overview(preset: str) -> Any:
 
 
 def verdict(figure: str, records: pd.DataFrame) -> Any:
-    """Return `pbb.analysis.verdicts.verdict` as a table to look at; where no claim is judged on `figure`, say so."""
-    table = verdicts.verdict(figure, records)
+    """Return the board's rows about `figure`, judged on `records`, as a table; where no claim is about it, say so.
+
+    All else on the board comes from the committed records of the same preset (see `pbb.analysis.board.verdict`).
+    """
+    figure_module(figure)
+    preset = str(records["preset"].iloc[0])
+    table = boards.verdict(figure, records, store.reference("cpu" if preset == "custom" else preset))
     if table.empty:
         print(f"No claim of the paper's is judged on {figure}.")
         return None
+    print(verdicts.RULE)
     shown = _in_points(table)[["claim", "contrast", "where", *_IN_POINTS, "programs", "seeds", "verdict"]]
     return shown.style.hide(axis="index").format(na_rep="-", escape="html")
 
@@ -271,14 +280,14 @@ def board(preset: str = "auto", *, mine: bool = False) -> Any:
         preset: whose records; ``"auto"`` for every preset that has any.
         mine: judge this machine's figures, not the committed references.
     """
-    from pbb.analysis.board import boards
-
     tables = []
-    for one in boards(preset, mine=mine):
+    for one in boards.boards(preset, mine=mine, known=PRESETS):
         print(f"Preset {one.preset}: {one.counts}.")
         tables.append(one.claims.assign(preset=one.preset))
     shown = ["claim", "statement", "verdict", "value", "decided by", "supported", "figures", "seeds", "paper", "why"]
-    table = pd.concat(tables)[["preset"] * (len(tables) > 1) + shown]
+    table = pd.concat(tables)[["preset"] * (len(tables) > 1) + shown].assign(
+        figures=lambda one: one["figures"].str.join(", ")
+    )
     names = {"supported": "contrasts", "paper": "the paper's value", "why": "why it may fail here"}
     return table.rename(columns=names).style.hide(axis="index").format(escape="html")
 
@@ -289,20 +298,20 @@ def contrasts(claim: str, preset: str = "auto", *, mine: bool = False) -> Any:
     Raises:
         RecordsError: there is no such claim.
     """
-    from pbb.analysis.board import boards
-
     known = [one.id for one in claims.CLAIMS]
     if claim not in known:
         raise RecordsError(f"claim={claim!r} is not valid; valid: {', '.join(known)}")
-    found = [_in_points(one.contrasts).assign(preset=one.preset) for one in boards(preset, mine=mine)]
+    found = [
+        _in_points(one.contrasts).assign(preset=one.preset) for one in boards.boards(preset, mine=mine, known=PRESETS)
+    ]
     table = pd.concat(found)
     shown = ["preset", "figure", "contrast", "where", *_IN_POINTS, "programs", "seeds", "verdict"]
     return table.loc[table["claim"] == claim, shown].style.hide(axis="index").format(na_rep="-", escape="html")
 
 
 def beside_paper(figure: str, records: pd.DataFrame) -> Any:
-    """Return `pbb.analysis.verdicts.beside_paper` as a table to look at."""
-    return verdicts.beside_paper(figure, records).style.hide(axis="index").format(escape="html")
+    """Return `pbb.figures.io.beside_paper` as a table to look at."""
+    return io.beside_paper(figure, records).style.hide(axis="index").format(escape="html")
 
 
 # -------------------------------------------------------------------------------------------------- asking

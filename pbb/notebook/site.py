@@ -24,9 +24,11 @@ from matplotlib.figure import Figure
 from nbconvert import HTMLExporter
 
 from pbb import store
-from pbb.analysis import claims, verdicts
-from pbb.analysis.board import Board, board
-from pbb.figures import FIGURES, FigureModule, style
+from pbb.analysis import verdicts
+from pbb.analysis.board import Board, board, how
+from pbb.analysis.labels import percent
+from pbb.analysis.tables import Value
+from pbb.figures import FIGURES, Chart, style
 from pbb.notebook.execute import list_notebooks
 from pbb.records import load_records
 from pbb.store import RecordsError, atomic_folder, is_complete, read_manifest
@@ -101,10 +103,17 @@ def _preset(name: str, root: Path, site: Path, notebooks: dict[str, Notebook]) -
         figures.append({**about, "folder": f"{name}/{module.NAME}", "notebook": notebook})
     judged = board(root / "figures" / "reference" / name)
     shown = {figure["id"] for figure in figures}
-    return {"name": name, "figures": figures, "shown": shown, "counts": judged.counts, "claims": _claims(judged)}
+    return {
+        "name": name,
+        "figures": figures,
+        "shown": shown,
+        "counts": judged.counts,
+        "how": how(judged),
+        "claims": _claims(judged),
+    }
 
 
-def _figure(module: FigureModule, records: pd.DataFrame, folder: Path) -> dict[str, Any]:
+def _figure(module: Chart, records: pd.DataFrame, folder: Path) -> dict[str, Any]:
     manifest = read_manifest(folder) or {}
     width, height = _picture_size(folder / "figure.png", manifest["caption"])
     values = [_value(row) for row in module.headline(records).to_dict("records")]
@@ -133,18 +142,15 @@ def _picture_size(png: Path, caption: str) -> tuple[int, int]:
 
 
 def _value(row: dict[str, Any]) -> dict[str, Any]:
-    what, _, where = row["name"].partition("; ")
-    shown = claims.percent(row["estimate"], row["low"], row["high"])
-    return {**row, "what": what, "where": where, "shown": shown}
+    value = Value(*(row[name] for name in Value._fields))
+    return {**row, "what": value.what, "shown": percent(row["estimate"], row["low"], row["high"])}
 
 
 def _claims(judged: Board) -> list[dict[str, Any]]:
     """Return each claim of the board with its contrasts and the figures that judge it."""
     shown = judged.contrasts.to_dict("records")
     return [
-        row
-        | {"rows": [one | {"shown": verdicts.points(one)} for one in shown if one["claim"] == row["claim"]]}
-        | {"figures": row["figures"].split(", ")}
+        row | {"rows": [one | {"shown": verdicts.points(one)} for one in shown if one["claim"] == row["claim"]]}
         for row in judged.claims.to_dict("records")
     ]
 

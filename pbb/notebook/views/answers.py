@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from pbb.analysis.claims import percent
+from pbb.analysis.labels import percent
 from pbb.analysis.statistics import accuracy, chance, clopper_pearson, permuted_control
+from pbb.analysis.tables import final
 from pbb.experiments.documents import WITHOUT_IO
 from pbb.figures import style
-from pbb.figures.tables import final
 from pbb.notebook.views.page import page, table
 from pbb.records import ALLOWED
 from pbb.store import RecordsError

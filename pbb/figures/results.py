@@ -1,0 +1,92 @@
+"""RESULTS.md: every committed figure with its values, a column a preset; then the board of claims."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pbb.analysis import verdicts
+from pbb.analysis.board import Board
+from pbb.figures import FIGURES, Chart
+from pbb.figures.io import by_mode
+from pbb.records import load_records
+from pbb.store import is_complete
+
+_FIGURES = "figures/reference"
+
+
+def page(root: Path, boards: Sequence[Board]) -> str:
+    """Return RESULTS.md of the checkout at `root`, whose committed presets have `boards`.
+
+    Figures without records are left out; where only some presets have one, the others say so.
+    """
+    presets = [board.preset for board in boards]
+    parts = [
+        "# Results",
+        "Written by `make claims` from the records in `figures/reference/` alone; do not edit. Accuracies are of "
+        "w/o IO programs, with 95 % intervals from a bootstrap clustered by program and seed. "
+        f"Presets: {', '.join(f'`{preset}`' for preset in presets)}.",
+        "[Figures](#figures) · [Claims](#claims) · [Why claims may fail](#why-claims-may-fail)",
+        "## Figures",
+    ]
+    for chart in FIGURES.values():
+        folders = {preset: root / _FIGURES / preset / chart.NAME for preset in presets}
+        if any(map(is_complete, folders.values())):
+            parts += _figure(chart, folders)
+    return "\n\n".join([*parts, *_claims(boards)]) + "\n"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+
+
+def _figure(chart: Chart, folders: dict[str, Path]) -> list[str]:
+    """One figure: its pictures side by side, and its headline values, a row for each panel and arm."""
+    shown = {
+        preset: f"![{chart.ID}: {chart.TITLE}, preset {preset}]({_FIGURES}/{preset}/{chart.NAME}/figure.png)"
+        for preset, folder in folders.items()
+        if is_complete(folder)
+    }
+    parts = [f"### {chart.ID}. {chart.TITLE}", chart.CLAIM]
+    if len(folders) == 1:
+        parts += shown.values()
+    else:
+        parts.append(
+            _table([f"`{preset}`" for preset in folders], [[shown.get(preset, "not run") for preset in folders]])
+        )
+    for preset in shown:
+        values = by_mode(chart.headline(load_records(folders[preset]))).drop(columns="key")
+        if len(values):
+            columns = [f"`{preset}`" if len(folders) > 1 else "", *values.columns[1:]]
+            parts.append(_table(columns, values.itertuples(index=False, name=None)))
+    return parts
+
+
+def _claims(boards: Sequence[Board]) -> list[str]:
+    """The board, a column a preset, and the guesses why claims failed."""
+    counts = " ".join(f"Preset `{board.preset}`: {board.counts}." for board in boards)
+    compared = ", ".join(f"{board.compared} in preset {board.preset}" for board in boards)
+    how = (
+        f"Contrasts and their directions are declared in `pbb/analysis/claims.py`. {verdicts.RULE} Contrasts with "
+        f"records: {compared}. A claim takes the verdict of its worst contrast, in this order: contradicted, not "
+        "supported, not run, supported. Shown are how many of its contrasts are supported, and the difference of the "
+        "one that decided."
+    )
+    by_preset = [board.claims.to_dict("records") for board in boards]
+    rows, guesses = [], []
+    for claims in zip(*by_preset, strict=True):
+        first, cells = claims[0], []
+        for claim in claims:
+            decided = f"<br>{claim['value']}: {claim['decided by']}" if claim["decided by"] else ""
+            seeds = f"; seeds: {claim['seeds']}" if decided else ""
+            cells.append(f"**{claim['verdict']}** ({claim['supported']}{seeds}){decided}")
+        statement = first["statement"] + (first["here"] and f" *Here: {first['here']}*")
+        rows.append([first["claim"], statement, ", ".join(first["figures"]), *cells, first["paper"]])
+        failed = [board.preset for board, claim in zip(boards, claims, strict=True) if claim["why"]]
+        if failed:
+            why = next(claim["why"] for claim in claims if claim["why"])
+            guesses.append(f"- {first['claim']} ({', '.join(failed)}): {why}")
+    columns = ["", "claim", "figures", *(f"preset `{board.preset}`" for board in boards), "the paper's value"]
+    parts = ["## Claims", f"{counts} {how}", _table(columns, rows), "## Why claims may fail"]
+    return [*parts, "Guesses, not findings.", "\n".join(guesses)] if guesses else parts[:-1]
