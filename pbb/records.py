@@ -125,16 +125,16 @@ def _typed(column: pd.Series, dtype: str) -> pd.Series:
     }[dtype]
     found = infer_dtype(column, skipna=True)
     if found not in kinds:
-        raise RecordsError(f"records: column {name!r} holds {found} values such as {column.tolist()[0]!r}; valid: {dtype}")
+        first = column.tolist()[0]  # a plain value, so that it is shown without numpy's type
+        raise RecordsError(f"records: column {name!r} holds {found} values such as {first!r}; valid: {dtype}")
     return column.astype(dtype).where(column.notna())  # pandas 2 would write a null as the word None
 
 
 def _refuse(frame: pd.DataFrame, bad: pd.Series, name: str, valid: str) -> None:
     if bad.any():
         row = int(bad.to_numpy().argmax())
-        raise RecordsError(
-            f"records: column {name!r} is {frame[name].tolist()[row]!r} in row {row} ({int(bad.sum())} such rows); {valid}"
-        )
+        value = frame[name].tolist()[row]
+        raise RecordsError(f"records: column {name!r} is {value!r} in row {row} ({int(bad.sum())} such rows); {valid}")
 
 
 # ---------------------------------------------------------------------------------------- save and load
