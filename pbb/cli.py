@@ -28,12 +28,10 @@ def resolve_preset(name: str) -> str:
     Raises:
         ExperimentError: there is no such preset; the message says which there are.
     """
-    from pbb.experiments.presets import PRESETS
-    from pbb.programs.settings import ExperimentError
+    from pbb.experiments.presets import recipe
 
     if name != "auto":
-        if name not in PRESETS:
-            raise ExperimentError(f"preset={name!r} is not valid; valid: auto, {', '.join(PRESETS)}")
+        recipe(name)
         return name
     if importlib.util.find_spec("torch") is None:
         return "cpu"

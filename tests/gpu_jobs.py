@@ -203,8 +203,7 @@ def train(asked: Asked, by: str, weights: str) -> dict[str, Any]:
     peak = torch.cuda.max_memory_allocated() / 1e9 if torch.cuda.is_available() else None
     return {
         "tokens_per_s": rate, "steps_measured": asked.steps - first, "precision": precision,
-        "rank": e.training.lora_rank,
-        "flop_per_token": flop, "flop_per_s": flop * rate, "peak_memory_gb": peak,
+        "rank": e.training.lora_rank, "flop_per_token": flop, "flop_per_s": flop * rate, "peak_memory_gb": peak,
         "products_in": products, "product_flop_per_s": _product_rates({"bfloat16", products}),
     }  # fmt: skip
 

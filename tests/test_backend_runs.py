@@ -17,7 +17,7 @@ from pbb.runs import run
 from pbb.runs.keys import stage_keys
 
 SMALL = {
-    "curriculum": "stage_1_only", "with_io_programs": 8, "without_io_programs": 20, "stage_1_steps": 12,
+    "arm": "stage_1_only", "with_io_programs": 8, "without_io_programs": 20, "stage_1_steps": 12,
     "batch_rows": 4, "questions": 5, "checkpoints": 1, "asked": ("direct",), "stage_1_general": 0.0,
 }  # fmt: skip
 

@@ -6,14 +6,19 @@ import hashlib
 import itertools
 import json
 import re
+import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from pbb import cli, store
-from pbb.experiments.presets import PRESETS
+from pbb.experiments import presets
+from pbb.experiments.presets import PRESETS, recipe
+from pbb.experiments.presets.recipe import Recipe
 from pbb.experiments.studies import study
 from pbb.models.loading import load_tokenizer
 from pbb.models.sft import encode
@@ -23,7 +28,13 @@ from pbb.runs.external import export, score
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError, read_manifest
 
-SMALL = PRESETS["smoke"] | {"with_io_programs": 5, "without_io_programs": 3}
+SMALL = replace(recipe("smoke"), base=recipe("smoke").base.changed(with_io_programs=5, without_io_programs=3))
+
+
+def with_toy(patch: pytest.MonkeyPatch, made: Recipe) -> None:
+    """Make `made` the recipe of a preset named toy."""
+    patch.setattr(presets, "PRESETS", (*PRESETS, "toy"))
+    patch.setitem(sys.modules, f"{presets.__name__}.toy", SimpleNamespace(RECIPE=made))
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +42,14 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """F02 at toy size, as a preset whose records may be drawn."""
     folder = tmp_path_factory.mktemp("export") / "F02"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(PRESETS, "toy", SMALL)
+        with_toy(patch, SMALL)
         patch.setenv("PBB_RUNS", str(folder.parent / "runs"))
         return export("F02", "toy", 1, folder, say=lambda line: None)
 
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch, run_store: Path, tmp_path: Path) -> None:
-    monkeypatch.setitem(PRESETS, "toy", SMALL)
+    with_toy(monkeypatch, SMALL)
     monkeypatch.setenv("PBB_FIGURES", str(tmp_path / "figures"))
 
 
@@ -79,13 +90,13 @@ def test_an_export_says_what_to_train_on_in_which_order_and_its_checksums_hold(e
 
 def test_a_stages_file_is_the_beginning_of_our_own_stream_and_fills_our_budget(exported: Path) -> None:
     manifest = read_manifest(exported) or {}
-    experiment = next(e for e in study("F02", "toy") if e.curriculum == "proactive")
+    experiment = next(e for e in study("F02", "toy") if e.arm == "proactive")
     told = next(one for one in manifest["experiments"] if one["curriculum"] == "proactive")
     for index, name in enumerate(told["stages"]):
         task, rows = StageTask(experiment, index), lines(exported / name)
         documents = list(itertools.islice(task.stage.documents(), 2 * len(rows)))
         lengths = [len(ids) for ids, _ in encode(documents, load_tokenizer(experiment.model))]
-        fits = [(d.group != "general" or n <= experiment.row_tokens) for d, n in zip(documents, lengths, strict=True)]
+        fits = [(d.group != "general" or n <= experiment.training.row_tokens) for d, n in zip(documents, lengths, strict=True)]
         ours = [(d.messages(), n) for d, n, fit in zip(documents, lengths, fits, strict=True) if fit]
         assert [row["messages"] for row in rows] == [messages for messages, _ in ours[: len(rows)]]
         tokens = sum(n for _, n in ours[: len(rows)])
@@ -120,8 +131,9 @@ def test_grpo_stages_are_questions_and_a_random_arm_is_asked_nothing(tmp_path: P
     folder = export("F06", "toy", 1, tmp_path / "F06", say=lambda line: None)
     manifest = read_manifest(folder) or {}
     stage = next(stage for stage in manifest["stages"].values() if stage["objective"] != "SFT")
-    assert stage["objective"]["GRPO"]["group_size"] == SMALL["grpo_group"]
-    assert stage["documents"] == SMALL["grpo_steps"] * SMALL["grpo_completions"] // SMALL["grpo_group"]
+    grpo = SMALL.base.grpo
+    assert stage["objective"]["GRPO"]["group_size"] == grpo.group_size
+    assert stage["documents"] == grpo.steps * grpo.completions // grpo.group_size
     assert set(stage["by_kind"]) == {"w/ IO: execution"}
 
 
@@ -283,7 +295,7 @@ def test_places_and_names_that_are_not_valid_are_refused(
         score([file], "gpt-9")
     with pytest.raises(RecordsError, match=r"gone.jsonl: cannot be read \(No such file or directory\); valid: a file"):
         score([tmp_path / "gone.jsonl"], "gpt-9", exported)
-    monkeypatch.setitem(PRESETS, "toy", SMALL | {"questions": 1})
+    with_toy(monkeypatch, replace(SMALL, base=SMALL.base.changed(questions=1)))
     with pytest.raises(
         RecordsError, match="another version of this package made this export; the way out: export again"
     ):

@@ -282,8 +282,8 @@ def test_an_experiment_on_a_hub_model_runs_offline_from_a_local_cache(
     script.write_text(
         "import pbb\n"
         "if __name__ == '__main__':\n"
-        "    e = pbb.Experiment(model='owner/small', with_io_programs=4, without_io_programs=2, stage_1_steps=2,\n"
-        "        arm='stage_1_only', batch_rows=2, questions=1, checkpoints=1, asked=('direct',),\n"
+        "    e = pbb.Experiment.of('cpu', model='owner/small', with_io_programs=4, without_io_programs=2,\n"
+        "        stage_1_steps=2, arm='stage_1_only', batch_rows=2, questions=1, checkpoints=1, asked=('direct',),\n"
         "        stage_1_general=0.0)\n"
         "    print(pbb.run(e, workers=1)['model'].unique().tolist())\n"
     )

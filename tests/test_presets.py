@@ -22,9 +22,8 @@ from pbb import cli
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
-from pbb.experiments.presets import PRESETS
-from pbb.experiments.studies import FIGURES as OWN
-from pbb.experiments.studies import LADDERS, STUDIES, figures_of, ladder, study
+from pbb.experiments.presets import PRESETS, recipe
+from pbb.experiments.studies import STUDIES, figures_of, study
 from pbb.figures import FIGURES
 from pbb.models import smollm2
 from pbb.models.machine import CARD_OF, CARDS, Machine, rates
@@ -60,7 +59,7 @@ def few(preset: str, *arms: str, **changes: Any) -> list[Experiment]:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_has_valid_experiments_for_every_figure(preset: str, figure: str) -> None:
     experiments = study(figure, preset, seeds=2)
-    again = [e.curriculum for e in experiments if e.seed]
+    again = [e.arm for e in experiments if e.seed]
     if preset != "llm":
         assert len(experiments) == 2 * len(again), "a study of each seed"
     else:
@@ -69,11 +68,10 @@ def test_every_preset_has_valid_experiments_for_every_figure(preset: str, figure
         stages = curriculum(e)
         assert all(stage.steps > 0 for stage in stages)
         assert Shape.of(config_of(e.model)), "its size is known without fetching it"
-        assert e.lora_rank or e.model in TINY_NAMES, "pretrained models get adapters, tiny ones are trained whole"
+        assert e.training.lora_rank or e.model in TINY_NAMES, "pretrained models get adapters, tiny ones are trained whole"
 
 
 def test_a_preset_leaves_out_figures_and_has_the_others() -> None:
-    assert set(OWN) <= set(PRESETS)
     for preset in PRESETS:
         assert set(figures_of(preset)) <= set(FIGURES)
     assert figures_of("llm") == ("F01", "F02", "F04", "F05", "F08", "F12", "F14")
@@ -83,14 +81,13 @@ def test_a_preset_leaves_out_figures_and_has_the_others() -> None:
 
 
 def test_the_ladders() -> None:
-    assert [e.model for e in study("F03", "llm") if e.curriculum == "proactive"] == list(LADDERS["llm"])
+    assert [e.model for e in study("F03", "llm") if e.arm == "proactive"] == list(recipe("llm").ladder)
     assert {e.model for e in study("F04", "llm")} == {"smollm2-135m"}
-    assert set(study("F03", "llm")) | set(study("F04", "llm")) < set(ladder("llm", 0))
     registered = hub_models()
-    assert set(LADDERS["llm"][1:]) | set(LADDERS["paper"]) <= set(registered)
+    assert set(recipe("llm").ladder[1:]) | set(recipe("paper").models) <= set(registered)
     assert all(re.fullmatch("[0-9a-f]{40}", one["revision"]) for one in registered.values())
     assert {name for name, one in registered.items() if one["gated"]} == {n for n in registered if "meta-llama" in n}
-    sizes = [shape.parameters for shape in map(Shape.of, map(config_of, LADDERS["llm"])) if shape]
+    sizes = [shape.parameters for shape in map(Shape.of, map(config_of, recipe("llm").ladder)) if shape]
     assert sizes == sorted(sizes)
     assert len(sizes) == 5
 
@@ -105,11 +102,11 @@ def test_a_seed_of_all_figures_of_llm_is_trained_on_7_million_tokens_at_most() -
 
 def test_llm_compares_a_source_with_up_to_a_hundred_pairs_of_input_and_output() -> None:
     told, pairs = (
-        [e for e in study("F08", "llm") if (e.curriculum == "distillation") == by_pairs] for by_pairs in (False, True)
+        [e for e in study("F08", "llm") if (e.arm == "distillation") == by_pairs] for by_pairs in (False, True)
     )
-    assert {e.curriculum for e in told} == {"proactive", "stage_1_only"}
-    assert [e.distilled_demonstrations for e in pairs] == [1, 10, 100]
-    assert {(e.trained_modes, e.asked) for e in pairs} == {(("direct",), ("direct",))}
+    assert {e.arm for e in told} == {"proactive", "stage_1_only"}
+    assert [e.split.distilled_demonstrations for e in pairs] == [1, 10, 100]
+    assert {(e.documents.trained_modes, e.ask.asked) for e in pairs} == {(("direct",), ("direct",))}
     assert {e.value("high") for e in told + pairs} == {119}
     e = pairs[-1].changed(with_io_programs=2, without_io_programs=2)
     (group,) = groups(e)
@@ -140,7 +137,7 @@ def test_rows_hold_the_longest_documents_with_room_for_longer_templates() -> Non
                 documents = stage.documents()
                 taken = [d for d in (next(documents) for _ in range(1500)) if d.kind != "general"]
                 longest = max(len(ids) for ids, _ in encode(taken, tokenizer))
-                assert longest + room <= e.row_tokens, f"{figure}, {e.curriculum}, {e.statements}"
+                assert longest + room <= e.training.row_tokens, f"{figure}, {e.arm}"
 
 
 # ---------------------------------------------------------------------------------------------------- the plan
@@ -223,8 +220,8 @@ def test_a_rate_by_hand() -> None:
     shape = Shape.of(config_of("meta-llama/Llama-3.1-8B-Instruct"))
     assert shape
     e = stage({}).experiment
-    tokens = e.batch_rows * e.row_tokens
-    flop = tokens * (4 * (shape.parameters - shape.vocabulary * shape.hidden) + 6 * shape.adapters(e.lora_rank))
+    tokens = e.training.batch_rows * e.training.row_tokens
+    flop = tokens * (4 * (shape.parameters - shape.vocabulary * shape.hidden) + 6 * shape.adapters(e.training.lora_rank))
     more, less = (estimates.train_seconds(e, steps, False, H100) for steps in (200, 100))
     assert more
     assert less
