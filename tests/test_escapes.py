@@ -260,6 +260,13 @@ def test_letters_that_cannot_be_shown_are_written_as_python_writes_them() -> Non
     assert all(line.isprintable() for line in execution.trace)
 
 
+def test_no_letters_keep_the_reader_of_answers_busy() -> None:
+    start = time.monotonic()
+    program = from_function("def Blorp(x):\n    y = '<' * 90000\n    return x", [3], "What it does.")
+    assert program.executions[0].output == "3"
+    assert time.monotonic() - start < 10
+
+
 def test_all_traces_of_a_program_are_bounded() -> None:
     source = "def Blorp(x):\n    y = 'a' * 50000\n    return x"
     with pytest.raises(OwnProgramError, match="OverflowError: all its traces and outputs are longer than 2000000"):

@@ -21,7 +21,7 @@ MAX_TEXT = 200  # characters of an input or an output: longer ones are no single
 MAX_STEPS = 500  # executed lines an input
 PROGRAM_SECONDS = 2.0  # processor time of all inputs of a program
 HASH_SEEDS = (0, 1, 2, 3)  # one process each; the order of a set depends on it
-_ADDRESS = re.compile(r"<.+ at 0x[0-9a-f]+>")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
 _LITERALS = "numbers, texts, True, False, None, and lists, tuples, dicts and sets of these"
 
 Result = Execution | ExecutionError
