@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_records import synthetic_records
@@ -232,13 +234,24 @@ def test_a_killed_writer_leaves_nothing_that_is_read(frame: pd.DataFrame, tmp_pa
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".run.")
 
-    save_records(folder, frame, {})  # the same command again
-    assert len(load_records(folder)) == len(frame)
-    assert left.exists(), "it may be another machine's: left alone for a day"
-    for path in (left, *left.iterdir()):
+    other = left.rename(left.with_name(left.name.replace(left.name.split(".")[2], "0a0a0a0a-1-1")))
+    with store.atomic_folder(folder.with_name("run2")) as being_built:
+        shutil.copytree(other, mine := tmp_path / ".run.{}.cafe.partial".format(being_built.name.split(".")[2]))
+        shutil.copytree(other, tmp_path / left.name)
+        save_records(folder, frame, {})  # the same command again
+        assert len(load_records(folder)) == len(frame)
+        assert not left.exists(), "its process is dead"
+        assert mine.exists(), "its process is this one"
+    assert other.exists(), "it is another host's: left alone for a day"
+    for path in (other, *other.iterdir()):
         os.utime(path, (time.time() - 2 * 86400,) * 2)
-    save_records(folder, frame, {})
-    assert not left.exists()
+    (held, free) = (tmp_path / f".{name}.lock" for name in ("held", "free"))
+    free.touch()
+    with FileLock(str(held)):
+        store.sweep(tmp_path)
+        assert held.exists()
+    assert not other.exists()
+    assert not free.exists()
 
 
 # ------------------------------------------------------------------------------------------- the manifest
