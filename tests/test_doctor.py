@@ -76,7 +76,7 @@ def test_what_was_measured_here_stands_for_the_calibration(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("preset", "found", "words"),
     [
-        ("cpu", facts(CARD, disk=1e8), r"it wants about .* of disk, and /runs has 100 MB"),
+        ("cpu", facts(CARD, disk=1e8), r"it wants about .* of disk, and /runs has 0.1 GB"),
         ("smoke", facts(Machine(cores=2), disk=1e8), "it wants about 1.1 GB of disk"),
         ("cpu", replace(LAPTOP, memory=4e9), "it wants 8.0 GB of memory, and there are 4.0 GB"),
         ("paper", facts(CARD, token=False, wanted="to download"), f"gated, and no token was found: .*{LLAMA}"),
