@@ -277,3 +277,17 @@ def test_the_read_wing_never_imports_torch() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
+
+
+def test_folders_that_the_environment_names_are_absolute_from_the_start(tmp_path: Path) -> None:
+    """A child that runs elsewhere finds the same ones: `PBB_RUNS=r python -m pbb notebooks` has kernels of its own."""
+    script = (
+        "import os, subprocess, sys\nimport pbb.store\nos.chdir('/')\n"
+        "print(pbb.store.runs(), pbb.store.figures('cpu'), os.environ['PBB_CACHE'], flush=True)\n"
+        "subprocess.run([sys.executable, '-c', 'import pbb.store; print(pbb.store.runs())'])\n"
+    )
+    named = {"PBB_RUNS": "r", "PBB_FIGURES": "a/../f", "PBB_CACHE": "./c", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | named, capture_output=True, text=True, check=True)
+    runs, figures, cache = (tmp_path.resolve() / name for name in ("r", "f", "c"))
+    assert done.stdout == f"{runs} {figures / 'cpu'} {cache}\n{runs}\n"
