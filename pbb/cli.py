@@ -96,23 +96,11 @@ def save_figures(
         save_figure(figure, records, target, manifest, allow_smoke=allow_smoke)
 
 
-def _planned_for(card: str | None, preset: str) -> Any:
-    """Return the machine to plan for: with the card that was named, or the preset's where there is none; None: this."""
-    from pbb.models.machine import CARD_OF, CARDS, this_machine
-
-    if card is None and (preset not in CARD_OF or this_machine().card):
-        return None
-    return CARDS[card or CARD_OF[preset]]
-
-
 def command_plan(options: argparse.Namespace) -> int:
     from pbb.runs import run
 
     preset = resolve_preset(options.preset)
-    machine = _planned_for(options.card, preset)
-    if machine:
-        print(f"planned for one {machine.card} with Unsloth, whatever this machine has")
-    todo = run.plan(_all_experiments(_figures(options.figure, preset), preset, options.seeds), machine=machine)
+    todo = run.plan(_all_experiments(_figures(options.figure, preset), preset, options.seeds))
     print("\n  ".join([str(todo), *(() if options.budget_min is None else todo.longer_than(options.budget_min))]))
     return 0
 
@@ -321,9 +309,10 @@ def command_score(options: argparse.Namespace) -> int:
 
 
 def command_base_models(options: argparse.Namespace) -> int:
+    from pbb.models.machine import cores
     from pbb.runs.pretraining import build
 
-    build(options.model or None, workers=os.cpu_count() or 1)
+    build(options.model or None, workers=cores())
     return 0
 
 
@@ -405,16 +394,16 @@ def parser() -> argparse.ArgumentParser:
     budget_help = "begin nothing that would end after so many minutes"
     budget: dict[str, Any] = {"type": _minutes, "metavar": "MIN", "help": budget_help}
     planned.add_argument("--budget-min", **budget)
-    cards = "plan for this card (default: the one that is here, else the one that the preset is meant for)"
-    planned.add_argument("--card", choices=("h100", "a100", "l4", "t4"), help=cards)
     for name, function, text in (
         ("run", command_run, "compute what is missing, without notebooks"),
         ("reproduce", command_reproduce, "compute what is missing, draw, run the notebooks, compare"),
     ):
         command = add(name, function, text, figures=True)
-        command.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
+        command.add_argument(
+            "--workers", type=int, default=None, help="processes (default: one a card, else one a core)"
+        )
         command.add_argument("--budget-min", **budget)
-        executor_help = "workers (default); or jobs by submitit: local or slurm; their logs: runs/jobs/EXPERIMENT"
+        executor_help = "workers (default); or jobs by submitit: local or slurm; they say where their logs are"
         command.add_argument("--executor", default="workers", help=executor_help)
         slurm_help = "an option of sbatch, such as partition=gpu or time=60 (minutes); can be given several times"
         command.add_argument(

@@ -7,6 +7,7 @@ keeps its hidden name and is never read. Used for trained stages, for records an
 from __future__ import annotations
 
 import errno
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -16,10 +17,12 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 MANIFEST = "manifest.json"
 PACKAGES = (
@@ -40,6 +43,7 @@ PACKAGES = (
 )
 _PACKAGE = Path(__file__).resolve().parent
 _STALE_AFTER_S = 24 * 3600
+FOLDERS = ("PBB_RUNS", "PBB_FIGURES", "PBB_CACHE")  # variables that name a folder
 
 
 class RecordsError(ValueError):
@@ -63,14 +67,28 @@ def root() -> Path:
     return _PACKAGE.parent if (_PACKAGE.parent / "pyproject.toml").exists() else Path.cwd()
 
 
+def _make_absolute() -> None:
+    """Make the folders that this process's environment names absolute: notebooks and jobs run in other folders."""
+    for variable in FOLDERS:
+        if os.environ.get(variable):
+            os.environ[variable] = str(Path(os.environ[variable]).expanduser().resolve())
+
+
+_make_absolute()
+
+
+def _named(variable: str) -> Path | None:
+    return Path(os.environ[variable]).expanduser().resolve() if os.environ.get(variable) else None
+
+
 def runs() -> Path:
     """Return the run store: ``PBB_RUNS`` where it is set, else ``runs/``."""
-    return Path(os.environ["PBB_RUNS"]).expanduser().resolve() if os.environ.get("PBB_RUNS") else root() / "runs"
+    return _named("PBB_RUNS") or root() / "runs"
 
 
 def figures(preset: str) -> Path:
     """Return where this machine's figures of `preset` go (ignored by git)."""
-    return (Path(os.environ["PBB_FIGURES"]) if os.environ.get("PBB_FIGURES") else root() / "figures") / preset
+    return (_named("PBB_FIGURES") or root() / "figures") / preset
 
 
 def reference(preset: str) -> Path:
@@ -178,7 +196,7 @@ def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale_partials(target)
+        _remove_abandoned(target.parent, target.name)
         partial = _hidden_sibling(target)
         partial.mkdir()
         try:
@@ -198,21 +216,48 @@ def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
 
 
 def _hidden_sibling(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.partial")
+    return target.with_name(f".{target.name}.{'-'.join(_owner(os.getpid()))}.{uuid.uuid4().hex[:8]}.partial")
 
 
-def _remove_stale_partials(target: Path) -> None:
-    """Sweep away what a killed writer of the same folder left, once nobody can be writing to it any more.
+def _owner(process: int) -> tuple[str, str, str]:
+    """Return what tells a process from all others: host (with its space of process numbers), number, start time.
 
-    By age, not by process id: on a shared disk the id may be another machine's.
+    The start time is in ticks since the system started, "" for a process that has ended, "0" where none is known.
     """
-    for left in target.parent.glob(f".{target.name}.*.partial"):
-        try:
-            newest = max(entry.stat().st_mtime for entry in (left, *left.rglob("*")))
-        except OSError:
-            continue  # it went away while we looked
-        if time.time() - newest > _STALE_AFTER_S:
-            shutil.rmtree(left, ignore_errors=True)
+    try:
+        space = os.readlink("/proc/self/ns/pid")
+        started = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        ticks = "" if started[0] in "ZX" else started[19]
+    except FileNotFoundError:
+        space, ticks = "", "" if Path("/proc/self/stat").exists() else "0"
+    except OSError:
+        space, ticks = "", "0"
+    host = hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
+    return host, str(process), ticks
+
+
+def _abandoned(left: Path) -> bool:
+    """Whether the process that was building `left` has ended; of another host's, whether it is a day old."""
+    host, process, ticks = ([*left.name.split(".")[-3].split("-"), "", "", ""])[:3]
+    if process.isdigit() and ticks.isdigit() and host == _owner(os.getpid())[0]:
+        return _owner(int(process))[2] != ticks
+    newest = max(entry.stat().st_mtime for entry in (left, *left.rglob("*")))
+    return time.time() - newest > _STALE_AFTER_S
+
+
+def _remove_abandoned(folder: Path, name: str = "*") -> None:
+    for left in folder.glob(f".{name}.*.*.partial"):
+        with suppress(OSError):  # it went away while we looked
+            if _abandoned(left):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed runs have left in `folder`: half-written folders, and locks that nobody holds."""
+    _remove_abandoned(folder)
+    for file in folder.glob(".*.lock"):
+        with suppress(OSError, Timeout), FileLock(str(file), timeout=0):
+            file.unlink()  # who waits for it meanwhile sees that it is gone, and makes another
 
 
 def _put_in_place(partial: Path, target: Path, replace: bool) -> None:

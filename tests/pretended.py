@@ -1,11 +1,10 @@
-"""Tasks that do nothing but last, on pretended workers and cards, by a clock that jumps: to test the scheduler with."""
+"""Tasks that do nothing but last, on a pretended engine by a clock that jumps: to test the loop with."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,18 +12,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import strategies as st
 
-from pbb.models.model_size import OVERHEAD
 from pbb.runs import engine
 
 
 @dataclass(frozen=True)
 class Lasting:
-    """A task that should last `tokens` seconds, and takes `bytes` of a card."""
+    """A task that should last `tokens` seconds."""
 
     name: str
     tokens: float = 1.0
-    bytes: float = OVERHEAD
     needs: tuple[Lasting, ...] = ()
 
     @property
@@ -35,68 +33,67 @@ class Lasting:
         return f"do {self.name}"
 
 
+@st.composite
+def sweeps(draw: st.DrawFn) -> list[Lasting]:
+    """Up to ten tasks, each of which may need one before it."""
+    tasks: list[Lasting] = []
+    for number in range(draw(st.integers(1, 10))):
+        needs = draw(st.lists(st.sampled_from(tasks), max_size=1)) if tasks else []
+        tasks.append(Lasting(f"task {number}", draw(st.floats(1, 100)), tuple(needs)))
+    return tasks
+
+
 @dataclass
-class World:
-    """What the scheduler sees of processes and time. `looks` is called whenever a task has begun."""
+class World(engine.Engine):
+    """An engine of pretended processes. `looks` is called before anything ends."""
 
     lasts: Callable[[Lasting], float] = lambda task: task.tokens
-    fails: Callable[[Lasting, World], str | None] = lambda task, world: None
     looks: Callable[[World], None] = lambda world: None
     now: float = 100.0
     begun: list[tuple[float, Lasting]] = field(default_factory=list)
-    ended: list[Lasting] = field(default_factory=list)
-    running: dict[Future[Any], tuple[Lasting, int, float]] = field(default_factory=dict)  # task, card, its end
-    alive: list[Process] = field(default_factory=list)
+    done: list[Lasting] = field(default_factory=list)
+    running: dict[str, tuple[Lasting, float]] = field(default_factory=dict)  # with its end
+    patient = False
+
+    def execute(self, tasks: Sequence[Any], workers: int, until: float = float("inf")) -> list[Any]:
+        """As `pbb.runs.engine.execute`, in this world."""
+        with self._entered():
+            self.most = workers
+            jobs = [engine.Job(task.name, str(task), (task,)) for task in tasks]
+            return [job.tasks[0] for job in engine.finish(jobs, self, lambda task: task.tokens, until)]
 
     @contextmanager
-    def entered(self) -> Iterator[World]:
-        """Let `pbb.runs.engine` work in this world."""
+    def _entered(self) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(engine, "card_bytes", lambda task, machine: task.bytes if machine.card else 0.0)
             patch.setattr(engine, "time", SimpleNamespace(perf_counter=lambda: self.now))
-            patch.setattr(engine, "wait", self._wait)
-            patch.setattr(engine, "_hire", lambda context, messages, card: Process(self, int(card or 0)))
-            yield self
+            yield
 
-    def of(self, card: int) -> list[Lasting]:
-        """Return what runs on a card."""
-        return [task for task, where, _ in self.running.values() if where == card]
+    def submit(self, job: engine.Job, after: Sequence[Any]) -> str:
+        assert not after
+        (task,) = job.tasks
+        self.running[job.name] = task, self.now + self.lasts(task)
+        self.begun.append((self.now, task))
+        return job.name
 
-    def _wait(self, futures: Collection[Future[Any]], pause: float, when: str) -> SimpleNamespace:
+    def ended(self, running: Sequence[str]) -> list[str]:
         """End the task that ends first."""
-        assert set(futures) == set(self.running)
-        future = min(self.running, key=lambda future: self.running[future][2])
-        task, _, self.now = self.running[future]
-        future.set_result(failure := self.fails(task, self))
-        del self.running[future]
-        if not failure:
-            self.ended.append(task)
-        return SimpleNamespace(done={future})
+        assert set(running) == set(self.running)
+        self.looks(self)
+        first = min(self.running, key=lambda name: self.running[name][1])
+        task, self.now = self.running.pop(first)
+        self.done.append(task)
+        return [first]
 
+    def failure(self, future: str, job: engine.Job) -> None:
+        return None
 
-class Process:
-    """A worker of one process, as ProcessPoolExecutor(1)."""
-
-    def __init__(self, world: World, card: int) -> None:
-        self.world, self.card = world, card
-        world.alive.append(self)
-
-    def submit(self, do: Callable[..., Any], task: Lasting) -> Future[Any]:
-        world, future = self.world, Future[Any]()
-        assert do is engine.do
-        assert self in world.alive
-        world.running[future] = task, self.card, world.now + world.lasts(task)
-        world.begun.append((world.now, task))
-        world.looks(world)
-        return future
-
-    def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
-        self.world.alive.remove(self)
+    def tell(self, line: str, future: str, job: engine.Job, lasted: float) -> None:
+        assert line == f"[{len(self.done)}/{line.partition('/')[2].partition(']')[0]}] do {job.name}: "
 
 
 @dataclass(frozen=True)
 class Noting:
-    """A task for real workers: it notes which card it sees, and from when to when it ran."""
+    """A task for real workers: it notes which card it sees, from when to when it ran, and what launched it."""
 
     folder: Path
     needs: tuple[Noting, ...] = ()
@@ -104,5 +101,6 @@ class Noting:
 
     def run(self) -> None:
         started = time.time()
-        time.sleep(0.3)
-        self.folder.write_text(f"{os.environ.get('CUDA_VISIBLE_DEVICES')} {started} {time.time()}")
+        time.sleep(1)
+        rank = os.environ.get("RANK", "none")
+        self.folder.write_text(f"{os.environ.get('CUDA_VISIBLE_DEVICES')} {started} {time.time()} {rank}")

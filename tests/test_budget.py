@@ -1,10 +1,11 @@
-"""BUDGET_MIN: nothing is begun that would end too late, what runs is finished, and the same command goes on.
+"""What the loop begins, and when: BUDGET_MIN, the order of tasks, and how many there are at once.
 
 Also what becomes of a worker's own child processes when a run ends in any other way: they would hold the card.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -22,12 +23,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pretended import Lasting, World
+from pretended import Lasting, Noting, World, sweeps
 
 import pbb
 from pbb import cli, store
 from pbb.experiments.experiment import Experiment
-from pbb.models.machine import Machine
+from pbb.models.machine import Machine, cores
 from pbb.notebook import execute
 from pbb.records import canonical
 from pbb.runs import engine, run
@@ -37,16 +38,6 @@ ROOT = Path(pbb.__file__).parents[1]
 
 
 # ------------------------------------------------------------------------------------------------ what is begun
-@st.composite
-def sweeps(draw: st.DrawFn) -> list[Lasting]:
-    """Up to ten tasks, each of which may need one before it."""
-    tasks: list[Lasting] = []
-    for number in range(draw(st.integers(1, 10))):
-        needs = draw(st.lists(st.sampled_from(tasks), max_size=1)) if tasks else []
-        tasks.append(Lasting(f"task {number}", draw(st.floats(1, 100)), needs=tuple(needs)))
-    return tasks
-
-
 @given(sweeps(), st.integers(1, 4), st.floats(1, 150), st.floats(0.5, 1.0))
 @settings(max_examples=100, deadline=None)
 def test_call_after_call_everything_is_done_and_none_takes_longer_than_it_should(
@@ -55,14 +46,12 @@ def test_call_after_call_everything_is_done_and_none_takes_longer_than_it_should
     left = tasks
     while left:
         ready = [task for task in left if not set(task.needs) & set(left)]
-        with World(lasts=lambda task: share * task.tokens).entered() as world:
-            until, before = world.now + budget, left
-            left = engine.execute(
-                before, workers, lambda line: None, seconds=lambda task: task.tokens, until=until, machine=Machine()
-            )
-        assert world.ended, "every call gets something done"
-        assert {*world.ended, *left} == {*before}
-        assert not {*world.ended} & {*left}, "what is begun is finished"
+        world = World(lasts=lambda task: share * task.tokens)
+        until, before = world.now + budget, left
+        left = world.execute(before, workers, until)
+        assert world.done, "every call gets something done"
+        assert {*world.done, *left} == {*before}
+        assert not {*world.done} & {*left}, "what is begun is finished"
         limit = max(until, 100.0 + min(task.tokens for task in ready))
         assert all(begun + task.tokens <= limit for begun, task in world.begun)
         assert world.now <= limit, "tasks that last no longer than was estimated end in time"
@@ -70,23 +59,107 @@ def test_call_after_call_everything_is_done_and_none_takes_longer_than_it_should
             assert set(task.needs) & set(left) or world.now + task.tokens > limit
 
 
+@given(sweeps(), st.integers(1, 5))
+@settings(max_examples=100, deadline=None)
+def test_as_many_at_once_as_asked_for_and_nothing_waits_without_a_reason(tasks: list[Lasting], workers: int) -> None:
+    def look(world: World) -> None:
+        running, done = {task for task, _ in world.running.values()}, set(world.done)
+        assert len(running) <= workers
+        assert all(done.issuperset(task.needs) for task in running)
+        waits = [task for task in tasks if task not in running | done and done.issuperset(task.needs)]
+        assert len(running) == workers or not waits
+
+    world = World(looks=look)
+    assert world.execute(tasks, workers) == []
+    assert {*world.done} == {*tasks}
+
+
+def test_the_longest_chain_goes_first() -> None:
+    first, world = Lasting("first", 1), World()
+    world.execute([Lasting("short", 2), first, Lasting("long", 5), Lasting("last", 7, needs=(first,))], 1)
+    assert [task.name for _, task in world.begun] == ["first", "last", "long", "short"]
+
+
 def test_what_is_longer_than_the_budget_comes_last_the_shortest_first() -> None:
     left: Sequence[Any] = [Lasting("longest", 90), Lasting("short", 5), Lasting("long", 80)]
     calls = []
     while left:
-        with World().entered() as world:
-            left = engine.execute(left, 1, lambda line: None, until=world.now + 10, machine=Machine())
+        world = World()
+        left = world.execute(left, 1, until=world.now + 10)
         calls.append([task.name for _, task in world.begun])
     assert calls == [["short"], ["long"], ["longest"]]
 
 
 @pytest.mark.parametrize(("times", "begun"), [(1.0, 5), (2.5, 2), (0.5, 10)])
 def test_tasks_that_take_longer_than_estimated_make_the_next_ones_wait(times: float, begun: int) -> None:
-    tasks = [Lasting(f"{number}", 100) for number in range(10)]
-    with World(lasts=lambda task: times * task.tokens).entered() as world:
-        engine.execute(tasks, 1, lambda line: None, until=world.now + 560, machine=Machine())
+    world = World(lasts=lambda task: times * task.tokens)
+    world.execute([Lasting(f"{number}", 100) for number in range(10)], 1, until=world.now + 560)
     assert len(world.begun) == begun
     assert world.now <= 100 + 560
+
+
+# ---------------------------------------------------------------------------------------------- workers' own world
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_see_one_card_each_and_no_launcher(
+    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "6,GPU-7")
+    for name in ("RANK", "WORLD_SIZE", "MASTER_PORT", "PET_NNODES", "ACCELERATE_MIXED_PRECISION", "RANKING"):
+        monkeypatch.setenv(name, "1")
+    (tmp_path / "torch.py").write_text(TORCH)  # of which workers import nothing but the threads' number
+    monkeypatch.syspath_prepend(str(tmp_path))
+    tasks, said = [Noting(tmp_path / f"{number}") for number in range(4)], list[str]()
+    machine = Machine("Pretended", (8, 0), 10**10, 16, cards=2)
+    assert engine.execute(tasks, workers, said.append, machine=machine) == []
+    noted = sorted(task.folder.read_text().split() for task in tasks)
+    assert {card for card, *_ in noted} == {"6", "GPU-7"}
+    assert {rank for *_, rank in noted} == {"none"}
+    assert said[0].endswith("are ignored: ACCELERATE_MIXED_PRECISION, MASTER_PORT, PET_NNODES, RANK, WORLD_SIZE")
+    assert sum("ignored" in line for line in said) == 1
+    if workers == 2:
+        for (card, _, end, _), (next_card, start, *_) in itertools.pairwise(noted):
+            assert card != next_card or float(end) <= float(start)
+
+
+@pytest.mark.parametrize(
+    ("files", "named", "expected"),
+    [
+        ({"cpu.max": "150000 100000"}, "0::/", 2),
+        ({"cpu.max": "max 100000", "a/b/cpu.max": "max 100000", "a/cpu.max": "100000 100000"}, "0::/a/b", 1),
+        ({"cpu,cpuacct/job/cpu.cfs_quota_us": "300000", "cpu,cpuacct/job/cpu.cfs_period_us": "100000"},
+         "4:memory:/job\n3:cpu,cpuacct:/job\n0::/", 3),
+        ({"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, "1:cpu:/docker/of/the/host", 2),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, "1:cpu:/", 8),
+        ({"cpu.max": "50000 100000"}, "0::/../..", 1),
+        ({}, "nonsense", 8),
+    ],
+)  # fmt: skip
+def test_cores_are_those_that_this_process_may_use(
+    files: dict[str, str], named: str, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file, text in files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text + "\n")
+    (tmp_path / "self").write_text(named + "\n")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(8)), raising=False)
+    assert cores(tmp_path, tmp_path / "self") == expected
+
+
+def test_a_process_bound_to_one_core_plans_one_worker() -> None:
+    code = (
+        "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from pbb.models.machine import cores\nprint(cores())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "1\n", done.stderr
+
+
+def test_nothing_else_counts_cores() -> None:
+    counting = [
+        str(file.relative_to(ROOT)) for file in ROOT.glob("pbb/**/*.py") if "cpu_count" in file.read_text("utf-8")
+    ]
+    assert counting == ["pbb/models/machine.py"]
 
 
 # -------------------------------------------------------------------------------------------------- what is said
@@ -217,14 +290,17 @@ def test_make_hands_the_budget_on() -> None:
 
 # ---------------------------------------------------------------------------------------------- in real processes
 class Here:
-    """A worker that is this process, without the seconds that starting one takes."""
+    """A pool of workers that is this process, without the seconds that starting one takes."""
+
+    def __init__(self, *given: Any) -> None:
+        pass
 
     def submit(self, do: Callable[[Task], str | None], task: Task) -> Future[str | None]:
         future = Future[str | None]()
         future.set_result(do(task))
         return future
 
-    def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
+    def shutdown(self, cancel_futures: bool = False) -> None:
         pass
 
 
@@ -237,7 +313,7 @@ def test_in_pieces_on_one_worker_the_records_are_those_of_three_at_once(
     three = canonical(run.run(experiments, workers=3, say=lambda line: None))
 
     monkeypatch.setenv("PBB_RUNS", str(tmp_path / "pieces"))
-    monkeypatch.setattr(engine, "_hire", lambda *_: Here())
+    monkeypatch.setattr(engine, "ProcessPoolExecutor", Here)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     left, said = len(run.plan(experiments).missing), list[str]()

@@ -27,7 +27,7 @@ import pbb
 from pbb import cli
 from pbb.experiments.experiment import Experiment
 from pbb.records import canonical
-from pbb.runs import executors, run
+from pbb.runs import engine, run
 from pbb.runs.tasks import StageTask
 from pbb.store import root
 
@@ -42,30 +42,27 @@ def smoke(**changes: Any) -> list[Experiment]:
 
 
 # ------------------------------------------------------------------------------------------ without jobs
-def test_one_job_a_shared_stage_and_one_an_experiment() -> None:
+def test_one_job_a_stage_with_what_is_asked_after_it() -> None:
     experiments = [*smoke(), *smoke(seed=1)[:1]]
     missing = run.plan(experiments).missing
-    todo = executors.jobs(experiments, missing)
-    assert [task.folder for job in todo for task in job.tasks] == list(
-        dict.fromkeys(task.folder for job in todo for task in job.tasks)
-    )
-    assert {task.folder for job in todo for task in job.tasks} == {task.folder for task in missing}
+    todo = engine.jobs(missing)
+    assert sorted(task.folder for job in todo for task in job.tasks) == sorted(task.folder for task in missing)
     shared = StageTask(experiments[0], 0)
-    assert todo[0].name == f"stage-{shared.key}"
-    assert todo[0].tasks == (shared,)
-    assert "shared by 2 experiments" in todo[0].title
-    names = [job.name for job in todo[1:]]
-    assert set(names) <= {e.name for e in experiments}
-    assert len(names) == len(set(names))
-    assert todo[1].needs == {shared.folder}
-    assert todo[-1].needs == set(), "nobody shares the other seed's stages"
+    (first,) = (job for job in todo if shared in job.tasks)
+    assert first.name == f"stage-{shared.key}"
+    assert first.tasks[0] == shared
+    assert first.needs == set()
+    after = [job for job in todo if job.needs]
+    assert [task.index for job in after for task in job.tasks if isinstance(task, StageTask)] == [1, 1]
+    assert after[0].needs == {shared.folder}
     there: set[Path] = set()
     for job in todo:
         assert job.needs <= there
         there |= job.folders
-    # What is complete is in no job, and needs none.
+    # What is complete is in no job.
     left = [task for task in missing if task.folder != shared.folder]
-    assert all(shared.folder not in job.folders for job in executors.jobs(experiments, left))
+    assert all(shared.folder not in job.folders for job in engine.jobs(left))
+    assert {job.name for job in engine.jobs(left)} == {job.name for job in todo}, "the same place for logs"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +93,6 @@ def test_without_slurm(run_store: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     said: list[str] = []
     with pytest.raises(run.RunError, match=r"there is no sbatch on PATH.*executor='local'"):
         pbb.run(smoke(), executor="slurm", say=said.append)
-    assert "on 3 workers" in said[0], "a job an experiment"
     monkeypatch.setattr(cli, "_all_experiments", lambda *_: smoke())  # F02's need general data, and time
     command = ["run", "F02", "--preset", "smoke", "--executor", "slurm"]
     assert cli.main([*command, "--slurm", "partition=gpu", "--slurm", "time=60"]) == 1
@@ -146,7 +142,7 @@ def in_training(store: Path) -> set[Path]:
 
 
 def submissions(store: Path) -> list[Path]:
-    return sorted((store / "jobs").glob("*/*.json"))
+    return sorted((store / "jobs").glob("*/*.tasks"))
 
 
 @pytest.mark.slow
@@ -158,13 +154,15 @@ def test_local_jobs_give_the_same_records_and_a_killed_one_is_done_again(
     fails = sweep[0].changed(row_tokens=32, seed=1)
     with pytest.raises(run.RunError) as failure:
         pbb.run([fails, sweep[2]], executor="local", workers=2, say=lambda line: None)
-    (log,) = executors.logs(fails)
-    assert log.parent == store / "jobs" / fails.name
-    assert f"experiment {fails.name} (proactive, " in str(failure.value)
-    assert str(log) in str(failure.value)
-    assert "row_tokens=32" in str(failure.value)
-    assert "1 of 2 jobs did not finish" in str(failure.value)
+    first, second = (f"stage-{StageTask(fails, index).key}" for index in (0, 1))
+    (log,) = (store / "jobs" / first).glob("*.out")
+    message = str(failure.value)
+    assert str(log) in message
+    assert "row_tokens=32" in message
     assert "Traceback" in log.read_text()
+    assert re.search(r"2 of 4 jobs did not finish:\n  train .*row_tokens=32", message, re.DOTALL), message
+    assert "stage 'w/o IO' (12 w/ IO programs), and 1 evaluation: not started, since a stage" in message
+    assert not (store / "jobs" / second).exists()
     assert not run.plan([sweep[2]]).missing
 
     # kill -9 the process that trains.
@@ -173,15 +171,14 @@ def test_local_jobs_give_the_same_records_and_a_killed_one_is_done_again(
         wait_for(lambda: in_training(store))
         name = f"stage-{StageTask(sweep[0], 0).key}"
         os.kill(int(wait_for(lambda: working_processes(name))[0]), signal.SIGKILL)
-        with pytest.raises(run.RunError, match=r"shared by 2 experiments: job \d+: its process ended; log "):
+        with pytest.raises(run.RunError, match=r"stage 'w/ IO'.*: job \d+: its process ended; log "):
             running.result(timeout=500)
-    before = len(submissions(store))
     said: list[str] = []
     records = pbb.run(sweep, executor="local", workers=2, say=said.append)
     pd.testing.assert_frame_equal(canonical(records), undisturbed)
-    assert len(submissions(store)) > before
-    assert not any("(untuned" in line for line in said), "it was done, and is never submitted again"
-    assert {log.parent.name for log in executors.logs(sweep[0])} >= {name, sweep[0].name}
+    assert not any("the base model" in line for line in said), "it was done, and is never submitted again"
+    found = engine.logs(run.plan(sweep).tasks)
+    assert len([log for log in found if log.parent.name == name]) == 2, "of both tries"
 
 
 def working_processes(name: str) -> list[int]:
@@ -270,7 +267,8 @@ def test_caller_job_and_node_are_killed_on_slurm(
     assert caller.returncode == -signal.SIGKILL, output
     stage = f"stage-{StageTask(sweep[0], 0).key}"
     (first,) = [file.stem for file in submissions(store) if file.parent.name == stage]
-    (second,) = [file.stem for file in submissions(store) if file.parent.name == sweep[0].name]
+    later = f"stage-{StageTask(sweep[0], 1).key}"
+    (second,) = [file.stem for file in submissions(store) if file.parent.name == later]
     assert squeue(second, "%E").startswith(f"afterok:{first}")
 
     with ThreadPoolExecutor(1) as thread:
@@ -283,10 +281,10 @@ def test_caller_job_and_node_are_killed_on_slurm(
             running.result(timeout=500)
         assert submissions(store) == before, "nothing was submitted twice"
         message = str(failure.value)
-        assert f"shared by 2 experiments: job {first}: CANCELLED" in message
+        assert re.search(rf"stage 'w/ IO'.*: job {first}: CANCELLED", message), message
         assert str(store / "jobs" / stage / f"{first}_0_log.out") in message
-        assert f"job {second}: not started, since a stage that it needs was not done" in message
-        assert "(untuned" not in message
+        assert re.search(r"stage 'w/o IO'.*: not started, since a stage that it needs was not done", message), message
+        assert "2 of 3 jobs did not finish" in message or "2 of 2 jobs" in message
 
         # The next call submits them again, and the node that trains goes down: Slurm starts the job on the other one.
         killed = in_training(store)
@@ -302,8 +300,8 @@ def test_caller_job_and_node_are_killed_on_slurm(
     assert squeue(third, "%N") != node
     pd.testing.assert_frame_equal(canonical(records), undisturbed)
     assert "CANCELLED" in (store / "jobs" / stage / f"{first}_0_log.out").read_text()
-    assert not any("(untuned" in line for line in said), "it was done, and is never submitted again"
-    assert {log.parent.name for log in executors.logs(sweep[0])} >= {stage, sweep[0].name}
+    assert not any("the base model" in line for line in said), "it was done, and is never submitted again"
+    assert {log.parent.name for log in engine.logs(run.plan(sweep).tasks)} >= {stage, later}
 
     before, said = submissions(store), []
     again = pbb.run(sweep, executor="slurm", say=said.append)

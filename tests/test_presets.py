@@ -1,21 +1,21 @@
-"""Presets: complete for their figures, true to each other, and planned for cards that are not here.
-
-What is checked needs no card. What only a card can show is listed in README.md, "What only a card has to show".
-"""
+"""Presets: complete for their figures, true to each other, and planned on the machine that is here. Needs no card."""
 
 from __future__ import annotations
 
 import importlib
 import itertools
+import json
 import re
 import socket
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 import pbb
 from pbb import cli
@@ -25,28 +25,20 @@ from pbb.experiments.groups import groups
 from pbb.experiments.presets import PRESETS, recipe
 from pbb.experiments.studies import STUDIES, figures_of, study
 from pbb.figures import FIGURES
-from pbb.models import smollm2
-from pbb.models.machine import CARD_OF, CARDS, Machine, rates
+from pbb.models import machine, smollm2
+from pbb.models.machine import Machine
 from pbb.models.model_size import Shape
 from pbb.notebook.execute import list_notebooks
-from pbb.programs.grammars import Grammars
 from pbb.programs.settings import ExperimentError
 from pbb.registry import TINY_NAMES, config_of, hub_models
-from pbb.runs import estimates, run
-from pbb.runs.doctor import distinct
-from pbb.runs.engine import card_bytes
-from pbb.runs.tasks import EvaluationTask, StageTask
+from pbb.runs import plan, run
+from pbb.runs.tasks import StageTask
 
 ROOT = Path(pbb.__file__).parents[1]
-H100, T4 = CARDS["h100"], CARDS["t4"]
-FEW = {
-    "with_io_programs": 6,
-    "without_io_programs": 3,
-    "stage_1_general": 0.0,
-    "exposure_general": 0.0,
-    "execution_general": 0.0,
-    "stage_2_general": 0.0,
-}
+ON_A_CARD = ("llm", "paper")
+H100 = Machine("NVIDIA H100 80GB HBM3", (9, 0), 85_500_000_000, 16, "", True)
+T4 = Machine("Tesla T4", (7, 5), 15_800_000_000, 2, "", True)
+FEW = {"with_io_programs": 6, "without_io_programs": 3, "stage_1_general": 0.0, "stage_2_general": 0.0}
 
 
 def few(preset: str, *arms: str, **changes: Any) -> list[Experiment]:
@@ -68,7 +60,9 @@ def test_every_preset_has_valid_experiments_for_every_figure(preset: str, figure
         stages = curriculum(e)
         assert all(stage.steps > 0 for stage in stages)
         assert Shape.of(config_of(e.model)), "its size is known without fetching it"
-        assert e.training.lora_rank or e.model in TINY_NAMES, "pretrained models get adapters, tiny ones are trained whole"
+        assert e.training.lora_rank or e.model in TINY_NAMES, (
+            "pretrained models get adapters, tiny ones are trained whole"
+        )
 
 
 def test_a_preset_leaves_out_figures_and_has_the_others() -> None:
@@ -94,7 +88,7 @@ def test_the_ladders() -> None:
 
 def test_a_seed_of_all_figures_of_llm_is_trained_on_7_million_tokens_at_most() -> None:
     experiments = [e for figure in figures_of("llm") for e in study(figure, "llm")]
-    stages = [task for task in distinct(experiments) if isinstance(task, StageTask)]
+    stages = [task for task in plan.plan(experiments).tasks if isinstance(task, StageTask)]
     assert 5e6 < sum(task.tokens for task in stages) <= 7e6
     assert max(task.tokens for task in stages) < 1.1e6
     assert {e.model for e in experiments} == {"smollm2-135m"}
@@ -141,149 +135,101 @@ def test_rows_hold_the_longest_documents_with_room_for_longer_templates() -> Non
 
 
 # ---------------------------------------------------------------------------------------------------- the plan
-def test_the_plan_of_a_card_that_is_not_here(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a plan asks no network"))
-    said = str(run.plan(few("llm", "proactive", "stage_2_only", "retroactive_grpo"), machine=H100))
-    stages = re.findall(r"  train smollm2-135m, .*; about \d+ (?:s|min), [\d.]+ GB", said)
-    assert len(stages) == 5
+@pytest.fixture
+def on(monkeypatch: pytest.MonkeyPatch) -> Callable[[Machine], None]:
+    """Let plans be made on a pretended machine, of a speed of its own."""
+
+    def pretend(here: Machine) -> None:
+        monkeypatch.setattr(plan, "this_machine", lambda: here)
+        monkeypatch.setattr(plan, "training_rate", lambda: 6e12)
+        monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("a plan asks no network"))
+
+    return pretend
+
+
+def test_the_plan_on_a_card(run_store: Path, on: Callable[[Machine], None]) -> None:
+    on(H100)
+    said = str(run.plan(few("llm", "proactive", "stage_2_only", "retroactive_grpo")))
+    assert len(re.findall(r"\n  train smollm2-135m, ", said)) == 5
     assert "smollm2-135m by Unsloth: CUDA found (NVIDIA H100 80GB HBM3); bfloat16 weights" in said
-    assert re.search(r"and \d+ evaluations: about \d+ (s|min)\n", said)
-    assert re.search(r"in all about \d+ min, one after the other on each NVIDIA H100", said)
-    assert "times are estimates, not measured on the NVIDIA H100 80GB HBM3: 25% of its datasheet's 989 TFLOP/s" in said
-    assert re.search(r"weights: about [\d.]+ GB of disk$", said)
-
-    said = str(run.plan(few("llm", "proactive", model="meta-llama/Llama-3.2-1B-Instruct"), machine=T4))
+    assert re.search(r"and \d+ evaluations: about \d+ min on 1 workers\n", said), "one a card"
+    assert "no run of smollm2-135m was measured here yet: times by calibration, 6,000 GFLOP/s on the card" in said
+    assert re.search(r"weights: about [\d.]+ GB of disk in .* free$", said)
+    on(replace(T4, cards=3))
+    said = str(run.plan(few("llm", "proactive", model="meta-llama/Llama-3.2-1B-Instruct")))
+    assert "on 3 workers" in said
     assert "float16 weights (compute capability 7.5 has no bfloat16)" in said
-    assert re.search(r"; about 2\.5 GB to download \(\d+ GB free\); gated", said)
-    assert "its commit is the Hub's latest" in str(run.plan(few("llm", "proactive", model="some/one"), machine=T4))
-    large = str(run.plan(few("paper", "proactive", model="Qwen/Qwen3-14B"), machine=CARDS["l4"]))
-    assert "of the card's 24 GB: too much, unless" in large
+    assert re.search(r"; about 2\.5 GB to download \(\d+ GB free\); its commit is .* not known yet; gated", said)
+    assert "on 2 workers" in str(
+        run.plan(few("llm", "proactive", model="meta-llama/Llama-3.2-1B-Instruct"), workers=2)
+    ), "as asked for"
+    assert "of the card's 16 GB: too much, unless" in str(run.plan(few("paper", "proactive", model="Qwen/Qwen3-14B")))
 
 
-def test_a_backend_that_cannot_run_is_said_and_not_timed(run_store: Path) -> None:
-    bare = replace(T4, without="Unsloth is not installed (`make unsloth`)", four_bits=False)
-    said = str(run.plan(few("llm", "stage_1_only", backend="unsloth"), machine=bare))
+def test_a_backend_that_cannot_run_is_said(run_store: Path, on: Callable[[Machine], None]) -> None:
+    on(replace(T4, without="Unsloth is not installed (`make unsloth`)", four_bits=False))
+    said = str(run.plan(few("llm", "stage_1_only", backend="unsloth")))
     assert "backend='unsloth' cannot run here: Unsloth is not installed" in said
-    assert re.search(r"  train .* stage 'w/ IO'[^;]*\n", said)
 
 
-def test_without_a_card_the_plan_tells_of_the_cpu(run_store: Path) -> None:
-    todo = run.plan(few("cpu", "proactive"), workers=2)
-    assert re.search(r"evaluations: about \d+ min on 2 workers\n  weights: about \d+ MB of disk in .* free", str(todo))
-    assert "TFLOP/s" not in str(todo)
+def test_without_a_card_the_plan_tells_of_the_cpu(run_store: Path, on: Callable[[Machine], None]) -> None:
+    on(Machine(cores=5))
+    said = str(run.plan(few("cpu", "proactive"), workers=2))
+    assert re.search(r"evaluations: about \d+ min on 2 workers\n", said)
+    assert re.search(r"\n  weights: about \d+ MB of disk in .* free", said)
+    assert "times by calibration, 6,000 GFLOP/s a core" in said
+    assert "on 5 workers" in str(run.plan(few("cpu", "proactive")))
 
 
-def stage(changes: dict[str, Any], arm: str = "stage_1_only") -> StageTask:
-    return StageTask(Experiment.of("paper", arm=arm, **{**FEW, **changes}), 0)
-
-
-@pytest.mark.parametrize(
-    ("longer", "shorter"),
-    [
-        (lambda: estimates.seconds(stage({}), T4), lambda: estimates.seconds(stage({}), H100)),
-        (
-            lambda: estimates.seconds(stage({"stage_1_steps": 2000}), H100),
-            lambda: estimates.seconds(stage({}), H100),
-        ),
-        (
-            lambda: estimates.seconds(stage({"model": "Qwen/Qwen3-14B"}), H100),
-            lambda: estimates.seconds(stage({}), H100),
-        ),
-        (
-            lambda: estimates.seconds(stage({"lora_rank": 0}), H100),
-            lambda: estimates.seconds(stage({}), H100),
-        ),
-        (
-            lambda: estimates.train_seconds(stage({}).experiment, 100, True, H100),
-            lambda: estimates.train_seconds(stage({}).experiment, 100, False, H100),
-        ),
-        (
-            lambda: estimates.ask_seconds(stage({}).experiment, ("direct", "cot"), H100),
-            lambda: estimates.ask_seconds(stage({}).experiment, ("direct",), H100),
-        ),
-        (
-            lambda: estimates.ask_seconds(stage({}).experiment, ("recite",), H100),
-            lambda: estimates.ask_seconds(stage({}).experiment, ("recall",), H100),
-        ),
-        (
-            lambda: estimates.ask_seconds(stage({"questions": 90, "without_io_programs": 40}).experiment, ("cot",), T4),
-            lambda: estimates.ask_seconds(stage({}).experiment, ("cot",), T4),
-        ),
-    ],
-)
-def test_what_is_more_takes_longer(longer: Callable[[], float], shorter: Callable[[], float]) -> None:
-    assert longer() > shorter() > 0
-
-
-def test_a_rate_by_hand() -> None:
-    """Where products bind, a step's time is FLOP over a share of the rate: 4 a weight and token, and the adapters."""
-    shape = Shape.of(config_of("meta-llama/Llama-3.1-8B-Instruct"))
-    assert shape
-    e = stage({}).experiment
-    tokens = e.training.batch_rows * e.training.row_tokens
-    flop = tokens * (4 * (shape.parameters - shape.vocabulary * shape.hidden) + 6 * shape.adapters(e.training.lora_rank))
-    more, less = (estimates.train_seconds(e, steps, False, H100) for steps in (200, 100))
-    assert more
-    assert less
-    assert (more - less) / 100 == pytest.approx(flop / (0.25 * 989e12) + 0.01, rel=0.01)
-
-
-def test_what_is_not_known_is_not_estimated() -> None:
-    assert estimates.seconds(stage({}), Machine(cores=2)) is None, "no card"
-    assert estimates.seconds(stage({"model": "someone/else"}), H100) is None
-    nobody = Experiment.of("llm", programs=Grammars(), arm="random_generation", asked=("direct",))
-    assert estimates.seconds(EvaluationTask(nobody, -1, 0), H100) == 0.0
-    other = replace(H100, card="NVIDIA GeForce RTX 5090")
-    assert rates(other)[0] == "L4"
-    assert "which is not listed here and taken for an L4" in estimates.assumptions(other)
-    assert [rates(CARDS[name])[0] for name in CARDS] == ["H100", "A100", "L4", "T4"]
-
-
-def test_estimates_are_said_in_words() -> None:
-    assert [estimates.duration(s) for s in (7, 200, 9000)] == ["7 s", "3 min", "2.5 h"]
-    assert [estimates.amount(s) for s in (3.3e7, 2.7e8, 1.7e10, 1.1e12)] == ["33 MB", "0.3 GB", "17 GB", "1.1 TB"]
-
-
-def test_measured_rates_stand_for_estimates_on_the_same_kind_of_device(
-    run_store: Path, monkeypatch: pytest.MonkeyPatch
+def test_times_are_as_measured_here_else_by_calibration(
+    run_store: Path, on: Callable[[Machine], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (experiment,) = few("llm", "stage_1_only")
-    monkeypatch.setattr(run, "this_machine", lambda: H100)
-    monkeypatch.setattr(run, "_measured_rates", lambda device: {"smollm2-135m": 1000.0} if device == "cuda" else {})
-    here, elsewhere = run.plan([experiment]), run.plan([experiment], machine=H100)
-    (task,) = (t for t in here.missing if isinstance(t, StageTask))
-    assert here.estimates[task.folder] == task.tokens / 1000
-    assert elsewhere.estimates[task.folder] == estimates.seconds(task, H100)
+    on(H100)
+    experiments = few("llm", "stage_1_only")
+    first = run.plan(experiments)
+    (task,) = (t for t in first.missing if isinstance(t, StageTask))
+    shape = Shape.of(config_of("smollm2-135m"))
+    assert shape
+    assert first.estimates[task.folder] == pytest.approx(task.tokens * shape.parameters / 1e12)
+    for number, (device, seconds) in enumerate((("cuda:0", 4), ("cuda:0", 5), ("cuda:0", 7), ("cpu", 1))):
+        folder = run_store / "stages" / f"a{number}"
+        folder.mkdir(parents=True)
+        model = {"name": "smollm2-135m"}
+        done = {"kind": "stage", "base_model": model, "tokens": 5000, "seconds": seconds, "device": device}
+        (folder / "manifest.json").write_text(json.dumps(done))
+    here = run.plan(experiments)
+    assert here.estimates[task.folder] == task.tokens / 1000, "the median of those on a card"
+    assert "by calibration" not in str(here)
+    assert here.seconds > here.estimates[task.folder]
+    assert plan.tokens_per_second("someone/else") == 1000, "a billion parameters where nothing is known"
 
 
-@pytest.mark.parametrize(("preset", "card"), [("llm", "t4"), *CARD_OF.items()])
-def test_every_run_of_a_preset_fits_its_card(preset: str, card: str) -> None:
-    machine = CARDS[card]
-    for figure in ("F03", *figures_of(preset)):
-        for e in study(figure, preset):
-            for point in run.points(e):
-                for task in (*point.task.needs, point.task):
-                    assert card_bytes(task, machine) <= machine.memory, f"{figure}: {task}"
+def test_a_calibration_takes_a_second_or_two_and_is_of_this_machine() -> None:
+    machine.training_rate.cache_clear()
+    threads, state = torch.get_num_threads(), torch.random.get_rng_state()
+    started = time.process_time()
+    rate = machine.training_rate()
+    assert 1e8 < rate < 1e13, "from a phone's core to a server's"
+    assert time.process_time() - started < 20
+    assert machine.training_rate() == rate, "once a process"
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_times_and_sizes_are_said_in_words() -> None:
+    assert [plan.duration(s) for s in (7, 200, 9000)] == ["7 s", "3 min", "2.5 h"]
+    assert [plan.amount(s) for s in (3.3e7, 2.7e8, 1.7e10, 1.1e12)] == ["33 MB", "0.3 GB", "17 GB", "1.1 TB"]
 
 
 # ------------------------------------------------------------------------------------------------ where it is said
 def test_the_command_line(run_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(cli, "_all_experiments", lambda *given: asked.append(given) or few("llm", "untuned"))
-    assert cli.main(["plan", "--preset", "llm", "--card", "t4"]) == 0
-    out = capsys.readouterr().out
-    assert "planned for one Tesla T4 with Unsloth" in out
-    assert "preset llm leaves out F03, F06" in out
-    assert cli.main(["plan", "F09", "--preset", "llm", "--card", "l4"]) == 0
-    out = capsys.readouterr().out
-    assert "planned for one NVIDIA L4" in out
-    assert "leaves out" not in out
+    assert cli.main(["plan", "--preset", "llm"]) == 0
+    assert "preset colab leaves out F03, F06" in capsys.readouterr().out
+    assert cli.main(["plan", "F09", "--preset", "llm"]) == 0
+    assert "leaves out" not in capsys.readouterr().out
     assert [figures for figures, *_ in asked] == [figures_of("llm"), ("F09",)]
-    for preset in ("cpu", "llm"):
-        assert cli.main(["plan", "--preset", preset]) == 0
-        assert "planned for" not in capsys.readouterr().out, "both run on a CPU"
-    assert cli.main(["plan", "--preset", "paper"]) == 0
-    assert "planned for one NVIDIA H100" in capsys.readouterr().out
     assert cli.main(["plan", "--preset", "huge"]) == 1
     assert "valid: smoke, cpu, llm, paper" in capsys.readouterr().err
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_records import synthetic_records
@@ -232,13 +234,24 @@ def test_a_killed_writer_leaves_nothing_that_is_read(frame: pd.DataFrame, tmp_pa
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".run.")
 
-    save_records(folder, frame, {})  # the same command again
-    assert len(load_records(folder)) == len(frame)
-    assert left.exists(), "it may be another machine's: left alone for a day"
-    for path in (left, *left.iterdir()):
+    other = left.rename(left.with_name(left.name.replace(left.name.split(".")[2], "0a0a0a0a-1-1")))
+    with store.atomic_folder(folder.with_name("run2")) as being_built:
+        shutil.copytree(other, mine := tmp_path / ".run.{}.cafe.partial".format(being_built.name.split(".")[2]))
+        shutil.copytree(other, tmp_path / left.name)
+        save_records(folder, frame, {})  # the same command again
+        assert len(load_records(folder)) == len(frame)
+        assert not left.exists(), "its process is dead"
+        assert mine.exists(), "its process is this one"
+    assert other.exists(), "it is another host's: left alone for a day"
+    for path in (other, *other.iterdir()):
         os.utime(path, (time.time() - 2 * 86400,) * 2)
-    save_records(folder, frame, {})
-    assert not left.exists()
+    (held, free) = (tmp_path / f".{name}.lock" for name in ("held", "free"))
+    free.touch()
+    with FileLock(str(held)):
+        store.sweep(tmp_path)
+        assert held.exists()
+    assert not other.exists()
+    assert not free.exists()
 
 
 # ------------------------------------------------------------------------------------------- the manifest
@@ -264,3 +277,17 @@ def test_the_read_wing_never_imports_torch() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
+
+
+def test_folders_that_the_environment_names_are_absolute_from_the_start(tmp_path: Path) -> None:
+    """A child that runs elsewhere finds the same ones: `PBB_RUNS=r python -m pbb notebooks` has kernels of its own."""
+    script = (
+        "import os, subprocess, sys\nimport pbb.store\nos.chdir('/')\n"
+        "print(pbb.store.runs(), pbb.store.figures('cpu'), os.environ['PBB_CACHE'], flush=True)\n"
+        "subprocess.run([sys.executable, '-c', 'import pbb.store; print(pbb.store.runs())'])\n"
+    )
+    named = {"PBB_RUNS": "r", "PBB_FIGURES": "a/../f", "PBB_CACHE": "./c", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ | named, capture_output=True, text=True, check=True)
+    runs, figures, cache = (tmp_path.resolve() / name for name in ("r", "f", "c"))
+    assert done.stdout == f"{runs} {figures / 'cpu'} {cache}\n{runs}\n"

@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pbb.experiments.experiment import Experiment
 from pbb.models import hub, smollm2
-from pbb.models.machine import Machine, asking_weights, core_flop_per_s, this_machine
-from pbb.models.model_size import GB, Shape, asking_bytes, cpu_seconds, training_bytes
+from pbb.models.machine import Machine, asking_weights, this_machine, training_rate
+from pbb.models.model_size import GB, Shape, asking_bytes, training_bytes
 from pbb.registry import SMOLLM2, TINY_NAMES, config_of, folder_of
 
 if TYPE_CHECKING:
@@ -248,15 +248,6 @@ def fetch(experiments: Iterable[Experiment]) -> None:
             hub.fetch(name)
 
 
-def tokens_per_second(model: str) -> float:
-    """Return about how fast one core of this machine trains a pretrained model; 100 where its size is not known.
-
-    By a measurement of a third of a second, for adapters of the presets' rank.
-    """
-    shape = Shape.of(config_of(model))
-    return 1 / cpu_seconds(shape, Experiment.of("llm").training.lora_rank, 1, core_flop_per_s()) if shape else 100.0
-
-
 def lines(trainings: Iterable[Training], machine: Machine | None = None) -> list[str]:
     """Return what the plan says of the models that are to be trained: by what and why, and what that takes."""
     m, tokens = machine or this_machine(), dict[tuple[str, str, int, int], int]()
@@ -292,7 +283,7 @@ def _line(e: Experiment, m: Machine, tokens: int) -> str:
         small = "" if needed < m.memory else ": too much, unless batch_rows is smaller or backend='unsloth-4bit'"
         said.append(f"about {needed / GB:.0f} GB of the card's {m.memory / GB:.0f} GB{small}")
     elif shape and e.model not in TINY_NAMES:
-        seconds = cpu_seconds(shape, e.training.lora_rank, tokens, m.cores * core_flop_per_s())
+        seconds = 6 * shape.parameters * tokens / (m.cores * training_rate())
         if seconds > LONG_S:
             said.append(
                 f"about {seconds / 3600:.0f} h on this CPU, in pieces if you like (BUDGET_MIN=60), so a GPU helps"

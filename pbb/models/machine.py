@@ -1,4 +1,4 @@
-"""What this machine can train and ask with: a card, its memory and formats, Unsloth. Loads torch when asked."""
+"""What this machine can train and ask with: a card, its memory and formats, cores, Unsloth. Loads torch when asked."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import importlib.util
 import math
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from pbb.models.model_size import Shape
 
@@ -15,6 +17,7 @@ from pbb.models.model_size import Shape
 # depend on the batch that they are in.
 ASKED_IN_FLOAT32 = 1e9
 TINY = 2e7  # parameters, up to which a CPU is not bound by products
+_CGROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -44,40 +47,6 @@ class Machine:
         return "bfloat16" if self.capability >= (8, 0) else "float16"
 
 
-@dataclass(frozen=True)
-class Rates:
-    """What a kind of card can do at best, by its datasheet: products in 16 bits (dense) and in float32, and memory."""
-
-    half: float  # FLOP/s
-    full: float  # FLOP/s, without TF32
-    memory: float  # bytes/s
-
-
-# Cards that a plan can be made for without having one: as they come, with Unsloth and bitsandbytes installed.
-CARDS = {
-    "h100": Machine("NVIDIA H100 80GB HBM3", (9, 0), 85_500_000_000, 16, "", True),
-    "a100": Machine("NVIDIA A100-SXM4-80GB", (8, 0), 85_100_000_000, 12, "", True),
-    "l4": Machine("NVIDIA L4", (8, 9), 23_700_000_000, 8, "", True),
-    "t4": Machine("Tesla T4", (7, 5), 15_800_000_000, 2, "", True),
-}
-_RATES = {
-    "H200": Rates(989e12, 67e12, 4.8e12),
-    "H100": Rates(989e12, 67e12, 3.35e12),
-    "A100": Rates(312e12, 19.5e12, 2.04e12),
-    "L4": Rates(121e12, 30e12, 0.3e12),
-    "T4": Rates(65e12, 8.1e12, 0.32e12),
-}
-SLOW = "L4"  # whose rates are assumed of a card that is not listed
-CARD_OF = {"paper": "h100"}  # of presets that want a card
-
-
-def rates(machine: Machine) -> tuple[str, Rates]:
-    """Return the listed kind of card that `machine` has, or is taken for, and what it can do."""
-    words = machine.card.replace("-", " ").split()
-    kind = next((kind for kind in _RATES if kind in words), SLOW)
-    return kind, _RATES[kind]
-
-
 @lru_cache
 def this_machine() -> Machine:
     """Return what is here. Loads torch, and nothing of Unsloth."""
@@ -86,14 +55,84 @@ def this_machine() -> Machine:
     installed = all(importlib.util.find_spec(name) for name in ("unsloth", "unsloth_zoo"))
     without = "" if installed else "Unsloth is not installed (`make unsloth`)"
     four_bits = importlib.util.find_spec("bitsandbytes") is not None
-    cores = os.cpu_count() or 1
     if not torch.cuda.is_available():
         forced = installed and os.environ.get("UNSLOTH_FORCE_CPU") == "1"  # Unsloth's own, slow CPU backend
         without = "" if forced else "no CUDA"
-        return Machine(cores=cores, without=without, four_bits=four_bits, fast_bfloat16=_multiplies_fast_in_bfloat16())
+        fast = _multiplies_fast_in_bfloat16()
+        return Machine(cores=cores(), without=without, four_bits=four_bits, fast_bfloat16=fast)
     cards = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
     first, memory = cards[0], min(card.total_memory for card in cards)
-    return Machine(first.name, (first.major, first.minor), memory, cores, without, four_bits, len(cards))
+    return Machine(first.name, (first.major, first.minor), memory, cores(), without, four_bits, len(cards))
+
+
+def cores(groups: Path = _CGROUPS, of: Path = Path("/proc/self/cgroup")) -> int:
+    """Return how many cores this process may keep busy: those it may run on, or its control group's quota rounded up.
+
+    Args:
+        groups: where control groups are mounted, of version 1 or 2.
+        of: the file that names this process's control group in each hierarchy, a line ``number:controllers:path``.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        for line in of.read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if controllers and "cpu" not in controllers.split(","):
+                continue
+            top = groups / controllers if controllers else groups
+            here = top / path.lstrip("/")
+            # A limit of any group above holds too. In a container the path may be the host's, where nothing is here.
+            for folder in {top, *(group for group in (here, *here.parents) if group.is_relative_to(top))}:
+                allowed = min(allowed, _quota(folder))
+    return max(1, allowed)
+
+
+def _quota(group: Path) -> int:
+    """Return a control group's quota in cores; a very large number where there is none."""
+    with suppress(OSError, ValueError):
+        if (group / "cpu.max").exists():
+            quota, period = (group / "cpu.max").read_text().split()
+        else:
+            quota, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        if quota.strip() != "max" and int(quota) > 0:
+            return math.ceil(int(quota) / int(period))
+    return 1 << 30
+
+
+@lru_cache
+def training_rate() -> float:
+    """Return FLOP a second that training reaches here, at 6 a parameter and token, on one core or on one card.
+
+    Timed for a second or two with steps of a small transformer, so that plans have times before anything was trained.
+    """
+    import torch
+    from torch import nn
+
+    card, threads = torch.cuda.is_available(), torch.get_num_threads()
+    width, layers, rows, length = (1024, 4, 16, 256) if card else (128, 4, 16, 128)
+    device = torch.device("cuda" if card else "cpu")
+    half = getattr(torch, this_machine().half)
+    with torch.random.fork_rng():
+        block = nn.TransformerEncoderLayer(width, 4, 3 * width, 0.0, batch_first=True)
+        model = nn.TransformerEncoder(block, layers, enable_nested_tensor=False).to(device)
+        inputs = torch.randn(rows, length, width, device=device)
+    optimizer = torch.optim.AdamW(model.parameters())
+    clock = time.perf_counter if card else time.process_time  # what else a CPU does is not to enter
+    torch.set_num_threads(1)  # as in a worker
+    try:
+        took: list[float] = []
+        while len(took) < 3 or (sum(took) < 1 and len(took) < 50):
+            started = clock()
+            with torch.autocast(device.type, half, enabled=card):
+                loss = model(inputs).square().mean()
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            loss.item()  # waits for the card
+            took.append(clock() - started)
+    finally:
+        torch.set_num_threads(threads)
+    parameters = sum(weights.numel() for weights in model.parameters())
+    return 6 * parameters * rows * length / sorted(took[1:])[len(took[1:]) // 2]
 
 
 def _multiplies_fast_in_bfloat16() -> bool:
@@ -115,28 +154,6 @@ def _multiplies_fast_in_bfloat16() -> bool:
             torch.nn.functional.linear(rows, weights)
             took[dtype] = min(took.get(dtype, math.inf), time.perf_counter() - started)
     return took[torch.bfloat16] <= 0.8 * took[torch.float32]
-
-
-@lru_cache
-def core_flop_per_s() -> float:
-    """Return how fast one core of this machine multiplies matrices of SmolLM2's shapes in float32.
-
-    The best of some products within a third of a second, by the core's own time: what else runs counts little.
-    """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        rows, weights = torch.rand(1024, 576), torch.rand(1536, 576)
-        best, until = float("inf"), time.perf_counter() + 0.3
-        while time.perf_counter() < until or best == float("inf"):
-            started = time.thread_time()
-            torch.nn.functional.linear(rows, weights)
-            best = min(best, time.thread_time() - started)
-    finally:
-        torch.set_num_threads(threads)
-    return 2 * rows.shape[0] * weights.numel() / best
 
 
 def asking_weights(shape: Shape | None, machine: Machine) -> str:

@@ -1,7 +1,6 @@
-"""How large a model is, and what it should take to train and to ask, from its shape alone. Never torch.
+"""How large a model is, and about how much memory it takes to train and to ask, from its shape alone. Never torch.
 
-Counts of parameters are exact for models of the Llama and Qwen3 families. Bytes and seconds are estimates from those
-counts, to choose a model or a card by; nothing here was measured on a card.
+Counts of parameters are exact for models of the Llama and Qwen3 families; bytes are estimates from those counts.
 """
 
 from __future__ import annotations
@@ -12,13 +11,6 @@ from typing import Any
 
 GB = 1e9
 OVERHEAD = 1.5 * GB  # CUDA's context, kernels and what its allocator holds in reserve
-# Of its rate of float32 products that a core reaches in training adapters of SmolLM2-135M: 148 tokens a second of its
-# time, where products run at 155 GFLOP a second.
-CPU_SHARE = 0.57
-# Assumed of any card, not measured. Small models are bound by how fast the host launches kernels, layer by layer.
-SHARE = 0.25  # of its datasheet's rate of products that training and asking reach
-LAYER_S = {"adapters": 2e-3, "full": 1e-3, "asking": 1e-3}  # a layer in a step, forward and backward; or in a token
-STEP_S = 0.01  # of the trainer and the optimiser
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0, "4-bit": 0.56}  # of a weight; 4-bit with its scales
 
 
@@ -102,58 +94,6 @@ def asking_bytes(shape: Shape, weights: str, batch: int, tokens: int) -> float:
     return (shape.parameters + cache) * BYTES[weights] + 4 * batch * shape.vocabulary + OVERHEAD
 
 
-def training_flop(shape: Shape, rank: int) -> float:
-    """Return the operations of training on one token, but for attention.
-
-    2 a weight forward, 2 for the gradient of what goes in, 2 for that of the weight itself where it is trained: all
-    are without adapters (`rank` 0), and the adapters alone with them.
-    """
-    weights = shape.linear + shape.vocabulary * shape.hidden
-    return 4 * weights + 6 * shape.adapters(rank) if rank else 6 * weights
-
-
-def cpu_seconds(shape: Shape, rank: int, tokens: int, flop_per_s: float) -> float:
-    """Return about how long training on `tokens` takes on cores that do `flop_per_s` in float32 products together."""
-    return training_flop(shape, rank) * tokens / (CPU_SHARE * flop_per_s)
-
-
 def download_bytes(shape: Shape) -> float:
     """Return about how many bytes a model's files have on the Hub, which keeps weights in 16 bits."""
     return 2 * shape.parameters + 2e7
-
-
-def step_seconds(shape: Shape, rank: int, tokens: int, flop_per_s: float) -> float:
-    """Return about how long a step of training takes on a card.
-
-    Args:
-        shape: of the model.
-        rank: of its adapters, or 0 where all weights are trained.
-        tokens: in the step.
-        flop_per_s: of products, by the card's datasheet.
-    """
-    return (
-        max(
-            tokens * training_flop(shape, rank) / (SHARE * flop_per_s),
-            shape.layers * LAYER_S["adapters" if rank else "full"],
-        )
-        + STEP_S
-    )
-
-
-def asking_seconds(
-    shape: Shape, weights: str, batch: int, prompt: int, new: int, flop_per_s: float, read: float
-) -> float:
-    """Return about how long it takes to generate `new` tokens for each of `batch` prompts of `prompt` tokens.
-
-    Args:
-        shape: of the model.
-        weights: their format, a key of BYTES.
-        batch: prompts at once.
-        prompt: tokens of each.
-        new: tokens of the longest answer.
-        flop_per_s: of products in this format, by the card's datasheet.
-        read: bytes a second of the card's memory, by its datasheet.
-    """
-    token = 2 * (shape.linear + shape.vocabulary * shape.hidden) * batch / (SHARE * flop_per_s)
-    step = max(token, asking_bytes(shape, weights, batch, prompt + new) / read, shape.layers * LAYER_S["asking"])
-    return prompt * token + new * step

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import itertools
-import os
 import shutil
 import sys
 import warnings
@@ -63,13 +62,14 @@ __all__ = [
 def setup() -> None:
     """Say what runs here: package versions and hardware, and what does not fit. Imports nothing heavy."""
     from pbb import __version__
+    from pbb.models.machine import cores
 
     quiet()
     warnings.filterwarnings("ignore", message="IProgress not found")
     facts = environment_manifest(("torch", "transformers", "trl"))
     versions = ", ".join(f"{name} {version or 'not installed'}" for name, version in facts["packages"].items())
     hardware = "an NVIDIA GPU" if shutil.which("nvidia-smi") else "no GPU"
-    print(f"pbb {__version__}, {facts['python']}, {versions}; {os.cpu_count()} cores, {hardware}")
+    print(f"pbb {__version__}, {facts['python']}, {versions}; {cores()} cores, {hardware}")
     for problem in misfits():
         print(f"note: {problem}")
 

@@ -1,7 +1,7 @@
 """What this machine can run: ``python -m pbb doctor``. Looks, and changes nothing; asks no network.
 
 Lists the card, packages, memory, disk and models that there are, and for each preset whether it fits, why not, and
-about how long it should take. Times come from the same estimates as a plan's, with nothing done yet.
+about how long it should take, as a plan says it.
 """
 
 from __future__ import annotations
@@ -9,30 +9,23 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import textwrap
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pbb import store
-from pbb.arms import ARMS
-from pbb.experiments.curricula import curriculum
-from pbb.experiments.experiment import Experiment
 from pbb.experiments.presets import PRESETS
 from pbb.experiments.studies import figures_of, study
 from pbb.models import backends, hub, smollm2
-from pbb.models.machine import CARD_OF, CARDS, Machine, this_machine
-from pbb.models.model_size import GB
+from pbb.models.machine import Machine, this_machine
+from pbb.models.model_size import GB, Shape, asking_bytes
 from pbb.notebook.bootstrap import gpu
-from pbb.registry import SMOLLM2, TINY_NAMES, ModelError, hub_models
-from pbb.runs import estimates
-from pbb.runs.engine import card_bytes
-from pbb.runs.estimates import amount
-from pbb.runs.run import TOKENS_PER_SECOND, points
-from pbb.runs.tasks import NO_MODEL, StageTask, Task
+from pbb.registry import SMOLLM2, TINY_NAMES, ModelError, config_of, hub_models
+from pbb.runs.plan import amount, duration, measured_rates, plan, stage_bytes, tokens_per_second
+from pbb.runs.tasks import StageTask, Task
 
 WIDTH = 100
 SMOKE_MEMORY, MEMORY = 4 * GB, 8 * GB  # of the machine, that preset smoke and any other wants
-START_S = 4.0  # to load a model on a CPU
 SPARE_DISK = 1 * GB  # beside weights: answers, records, figures
 
 
@@ -100,43 +93,50 @@ class Fit:
     preset: str
     reasons: tuple[str, ...]
     seconds: float
-    card_bytes: float  # the most that one run wants; 0 without a card
-    disk: float  # of all checkpoints
+    disk: float  # bytes of all checkpoints
 
 
 def fits(preset: str, facts: Facts) -> Fit:
-    """Return whether `preset` fits the machine of `facts`, and what it takes there; without a card, on its own."""
-    here, meant = facts.machine, planned_for(preset, facts.machine)
-    experiments = list(dict.fromkeys(e for figure in figures_of(preset) for e in study(figure, preset)))
-    tasks = list(distinct(experiments))
-    each = [_seconds(task, meant) for task in tasks]
-    seconds = sum(each) if meant.card else max(sum(each) / meant.cores, *each)
-    needed = max(card_bytes(task, replace(meant, cards=1)) for task in tasks)
-    stages = [task for task in tasks if isinstance(task, StageTask)]
-    disk = sum(estimates.stage_bytes(task.experiment, len(task.checkpoints()), meant) for task in stages)
-    reasons = list(_missing(experiments, facts))
-    if preset in CARD_OF and not here.card:
-        reasons.insert(0, f"no CUDA; it is meant for a card such as the {meant.card}")
-    if here.card and needed > here.memory:
-        reasons.append(f"a run wants about {amount(needed)} of the card's memory, which has {amount(here.memory)}")
+    """Return whether `preset` fits the machine of `facts`, and what it takes with nothing done yet."""
+    here = facts.machine
+    tasks = plan([e for figure in figures_of(preset) for e in study(figure, preset)]).tasks
+    rates = measured_rates("cuda" if here.card else "cpu")
+    names = dict.fromkeys(task.experiment.model for task in tasks)
+    speed = {name: rates.get(name) or tokens_per_second(name) for name in names}
+    each = [task.tokens / speed[task.experiment.model] for task in tasks]
+    disk = sum(stage_bytes(task, here) for task in tasks if isinstance(task, StageTask))
+    reasons = [*_refused(tasks, facts), *_missing(names, facts)]
     _, folder, free = facts.disks[0]
     if disk + SPARE_DISK > free:
         reasons.append(f"it wants about {amount(disk + SPARE_DISK)} of disk, and {folder} has {amount(free)}")
     memory = SMOKE_MEMORY if preset == "smoke" else MEMORY
     if 0 < facts.memory < 0.9 * memory:  # what is sold as 8 GB has a little less
         reasons.append(f"it wants {amount(memory)} of memory, and there are {amount(facts.memory)}")
-    return Fit(preset, tuple(reasons), seconds, needed, disk)
+    processes = here.cards if here.card else here.cores
+    return Fit(preset, tuple(reasons), max(sum(each) / processes, *each), disk)
 
 
-def planned_for(preset: str, here: Machine) -> Machine:
-    """Return the machine that `preset` is judged on: this one, or one with its card where there is none."""
-    return CARDS[CARD_OF[preset]] if preset in CARD_OF and not here.card else here
+def _refused(tasks: Iterable[Task], facts: Facts) -> Iterator[str]:
+    """Yield why what is to be trained cannot be: by its backend, or for its weights' size."""
+    told = set[str]()
+    for e in {(task.experiment.model, task.experiment.training.backend): task.experiment for task in tasks}.values():
+        why, shape = "", Shape.of(config_of(e.model))
+        try:
+            backends.check([StageTask(e, 0)], facts.machine)
+        except backends.BackendError as error:
+            why = str(error).partition(";")[0]
+        if not facts.machine.card and shape and 0 < facts.memory < (size := asking_bytes(shape, "float32", 1, 1)):
+            why = (
+                f"{e.model} wants {amount(size)} of memory for its weights alone, and there are {amount(facts.memory)}"
+            )
+        if why and why not in told:
+            told.add(why)
+            yield why
 
 
-def _missing(experiments: Sequence[Experiment], facts: Facts) -> Iterator[str]:
-    """Yield why models that `experiments` need cannot be had."""
+def _missing(models: Iterable[str], facts: Facts) -> Iterator[str]:
+    """Yield why models that are needed cannot be had."""
     wanted = dict(facts.models)
-    models = dict.fromkeys(e.model for e in experiments)
     missing = [model for model in models if wanted.get(model) not in (None, "", smollm2.FIRST_USE)]
     gated = [model for model in missing if hub_models().get(model, {}).get("gated")]
     yield from (f"{model}: {wanted[model]}" for model in missing if model not in hub_models())
@@ -144,46 +144,6 @@ def _missing(experiments: Sequence[Experiment], facts: Facts) -> Iterator[str]:
         yield f"not in the Hub's cache, and the Hub is switched off: {', '.join(there)}"
     elif gated and not facts.token:
         yield f"gated, and no token was found: {', '.join(gated)}"
-
-
-def _seconds(task: Task, machine: Machine) -> float:
-    if machine.card:
-        return estimates.seconds(task, machine) or 0.0
-    model = task.experiment.model
-    return START_S + task.tokens / (TOKENS_PER_SECOND.get(model) or backends.tokens_per_second(model))
-
-
-def distinct(experiments: Sequence[Experiment]) -> Iterator[Task]:
-    """Yield what running `experiments` takes, each stage and each evaluation once: what a plan finds by keys.
-
-    Keys need programs and documents, and this is to take a second. Two tasks are one here where the fields that their
-    stages are made of are equal.
-    """
-    seen: set[Hashable] = set()
-    for e in experiments:
-        made = [(s.label, s.steps, s.learning_rate, s.objective) for s in curriculum(e)]
-        fields = tuple((name, value) for name, value in asdict(e).items() if name not in _NOT_TAUGHT)
-        shown = (e.arm, e.split.distilled_demonstrations) if ARMS[e.arm].measured == "AD" else ()
-        in_context = e.in_context, e.arm == NO_MODEL
-        for point in points(e):
-            task = point.task
-            before = made[: task.index + 1]
-            modes = e.documents.trained_modes if any(label not in _SOURCES for label, *_ in before) else ()
-            taught = (fields, modes, *before, e.ask.stage_2_doublings if task.index > 0 else 0)
-            by_pairs = shown if e.arm == "distillation" or task.index > 0 else ()
-            stage = (StageTask(e, task.index), (taught, by_pairs))
-            asked = (task, (taught, shown, task.step, task.asked, in_context))
-            for one, key in (stage, asked) if task.index >= 0 else (asked,):
-                if key not in seen:
-                    seen.add(key)
-                    yield one
-
-
-# The fields that name an arm, its budget or its questions: what of them makes a stage is told by the stage itself.
-_NOT_TAUGHT = {"curriculum", "asked", "stage_1_steps", "stage_2_steps", "exposure_steps", "execution_steps"}
-_NOT_TAUGHT |= {"grpo_warmup_steps", "learning_rate", "stage_2_learning_rate", "stage_2_doublings"}
-_NOT_TAUGHT |= {"distilled_demonstrations", "trained_modes"}
-_SOURCES = {"all sources", "w/ IO sources", "w/o IO"}  # stages that show no execution, unless one before them did
 
 
 # ------------------------------------------------------------------------------------------------ in words
@@ -253,18 +213,15 @@ def _models(facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _presets(facts: Facts) -> Iterator[tuple[str, str]]:
     for preset in PRESETS:
-        fit, meant = fits(preset, facts), planned_for(preset, facts.machine)
-        where = f" on one {meant.card}" if meant.card else ""
-        card = f", {amount(fit.card_bytes)} of its memory" if meant.card else ""
+        fit = fits(preset, facts)
         verdict = "does not fit" if fit.reasons else "fits"
-        yield preset, f"{verdict}; about {estimates.duration(fit.seconds)}{where}, {amount(fit.disk)} of disk{card}"
+        yield preset, f"{verdict}; about {duration(fit.seconds)}, {amount(fit.disk)} of disk"
         yield from (("", f"- {reason}") for reason in fit.reasons)
 
 
 def _advice(facts: Facts) -> str:
     best = "llm" if facts.machine.card else "cpu"
-    assumed = f" Where there is a card, {estimates.assumptions(planned_for('paper', facts.machine))}."
     return (
-        f"PRESET=auto is {best} here. Times are for all figures of a preset with nothing done yet, on a card one run "
-        f"after the other; `make reproduce` plans with what it has measured, once it has.{assumed}"
+        f"PRESET=auto is {best} here. Times are for all figures of a preset with nothing done yet: of models that runs "
+        "have trained here, as measured then; of others, by a calibration of a second or two."
     )

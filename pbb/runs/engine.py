@@ -1,43 +1,60 @@
-"""Do a run's tasks in worker processes: in what order, how many at once on a card, and until when.
+"""Do a run's tasks, each after those that it needs: in processes of this call, or as jobs that submitit starts.
 
-A worker is one process with one thread. On a CPU there are as many as were asked for, one a core by default. On a card
-there are as many at once as fit its memory by `models.model_size`: 90 % of it, or PBB_CARD_MEMORY_GB of
-each card. With several cards each worker sees one, and has it to itself unless its model is tiny. A task that does not
-fit beside others waits; the largest run alone. No result depends on it.
+One loop hands what is ready to an existing engine and waits for its futures. ``executor="workers"`` is Python's own
+`ProcessPoolExecutor`: a worker is one process with one thread, as many as were asked for. With several cards each
+worker sees one, in turn. ``executor="local"`` and ``"slurm"`` are submitit's: a job is a stage with what is asked after
+it. Nodes have to see the same run store (``PBB_RUNS``) and the same Python. Jobs in Slurm's queue go on without the
+call, and the same call takes them up. LOG.md, "One engine", says what else was tried.
 
-Ready tasks start in the order of the longest chain of what comes after them, which shortens a run's end.
+What comes earlier in the longest chain of tasks is begun first. No result depends on it.
 """
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import math
 import multiprocessing
 import os
+import re
+import shutil
+import signal
+import subprocess
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import Any
 
 from pbb import progress, store
-from pbb.experiments.documents import ASKED_AT_ONCE
-from pbb.models import backends
-from pbb.models.machine import Machine, asking_weights, this_machine
-from pbb.models.model_size import GB, OVERHEAD, Shape, asking_bytes, training_bytes
-from pbb.registry import TINY_NAMES, config_of
-from pbb.runs.tasks import NO_MODEL, EvaluationTask, Task
-from pbb.store import CorruptRunError
+from pbb.models.machine import Machine, this_machine
+from pbb.runs.tasks import StageTask, Task, count
+from pbb.store import CorruptRunError, is_complete
 
-CARD_SHARE = 0.9  # of a card's memory: the rest is for what fragments, and for the display
 TELLING_S = 30  # of a task, from which on the start of its worker says little about how long tasks take
+NOT_STARTED = "not started, since a stage that it needs was not done"
+OURS = ("array", "dependency", "error", "job-name", "kill-on-invalid-dep", "output")  # what `slurm` may not set
+MINUTES = 240  # a job's time limit, unless `slurm` says otherwise
+ENDED = {  # "" is what this module gives those that are gone
+    *("", "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
+    *("REVOKED", "TIMEOUT"),
+}
+# Why a job that waits will wait for ever: it asks for what this cluster never gives, or no node could start it.
+HOPELESS = {
+    *("BadConstraints", "DependencyNeverSatisfied", "InvalidAccount", "InvalidQOS", "PartitionNodeLimit"),
+    *("PartitionTimeLimit", "launch_failed_requeued_held"),
+}
+# What torchrun, PyTorchJob, accelerate and MPI tell the processes that they start. A worker is none of these.
+_LAUNCH = re.compile(
+    "(LOCAL_|GROUP_|NODE_|ROLE_)?RANK|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE|ROLE_NAME|MASTER_(ADDR|PORT)|MPI_LOCAL.*"
+    "|(TORCHELASTIC|PET|ACCELERATE|FSDP|OMPI|PMI|PMIX|MV2)_.*"
+)
+_PATIENCE_S = 600  # how long squeue may fail while jobs run: a controller is restarted now and then
+_SHARED_FILES_S = 30  # how long a network file system may take to show what a job wrote on another machine
 
 
 class RunError(RuntimeError):
@@ -45,40 +62,34 @@ class RunError(RuntimeError):
 
 
 # ------------------------------------------------------------------------------------------------ in a worker
-def start_worker(messages: Any = None, card: str = "") -> None:
+def launch_variables() -> list[str]:
+    """Return the names of what a launcher of distributed training has left in this environment."""
+    return sorted(name for name in os.environ if _LAUNCH.fullmatch(name))
+
+
+def start_worker(messages: Any = None, caller: Any = None, cards: Any = None) -> None:
     """Make this process ready for tasks.
 
     Args:
         messages: the queue through which they tell of their progress.
-        card: the one card that this process is to see, as CUDA_VISIBLE_DEVICES names it; "" leaves that alone.
+        caller: a connection whose other end the caller holds; when that is closed, this process ends.
+        cards: a queue with what CUDA_VISIBLE_DEVICES is to be in each worker; None leaves that alone.
     """
+    for name in launch_variables():
+        del os.environ[name]
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # trl reports every training to its makers otherwise
-    if card:
-        os.environ["CUDA_VISIBLE_DEVICES"] = card
+    if cards is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = cards.get()
+    if caller is not None:
+        threading.Thread(target=_end_with, args=(caller,), daemon=True).start()
+    if messages is not None:
+        progress.connect(messages)
     import torch
 
     torch.set_num_threads(1)  # results must not depend on how many cores there are
-    if not this_machine().card:
-        _keep_freed_memory()
-    if messages is not None:
-        progress.connect(messages)
-    if caller := multiprocessing.parent_process():
-        threading.Thread(target=_end_with, args=(caller.sentinel,), daemon=True).start()
 
 
-def _keep_freed_memory() -> None:
-    """Have glibc keep what training frees: to fetch the same pages of the system again in every step takes a twentieth.
-
-    Another C library has no such switch, or none that is needed.
-    """
-    with suppress(OSError, AttributeError, TypeError):
-        tune = ctypes.CDLL(None).mallopt
-        tune(-4, 0)  # M_MMAP_MAX: large tensors too come from the heap
-        tune(-1, 2**31 - 1)  # M_TRIM_THRESHOLD: whose end is not given back
-        tune(-2, 10**8)  # M_TOP_PAD: and which grows by 100 MB at a time
-
-
-def _end_with(caller: int) -> None:
+def _end_with(caller: Any) -> None:
     """End this process when its caller's has ended, even by kill -9: it would hold a core, and then wait for ever."""
     wait_for([caller])
     os._exit(1)
@@ -100,7 +111,7 @@ def do(task: Task) -> str | None:
 
 
 def _give_memory_back() -> None:
-    """Leave nothing of a task on the card but CUDA's own: torch keeps what was freed, and others want it."""
+    """Leave nothing of a task on the card but CUDA's own: torch keeps what was freed, and other workers want it."""
     import torch
 
     if torch.cuda.is_initialized():
@@ -108,118 +119,83 @@ def _give_memory_back() -> None:
         torch.cuda.empty_cache()
 
 
-# ------------------------------------------------------------------------------------------------ on a card
-def card_bytes(task: Task, machine: Machine) -> float:
-    """Return about how many bytes of a card a task wants; infinitely many where its model's shape is not known."""
-    if not machine.card or task.experiment.arm == NO_MODEL:
-        return 0.0
-    e = task.experiment
-    shape = Shape.of(config_of(e.model))
-    if shape is None or (machine.cards > 1 and e.model not in TINY_NAMES):
-        return math.inf
-    if isinstance(task, EvaluationTask):
-        return asking_bytes(shape, asking_weights(shape, machine), ASKED_AT_ONCE, backends.ASKED_LENGTH)
-    backend, tokens = backends.choose(e, machine), e.training.batch_rows * e.training.row_tokens
-    if task.stage.objective:
-        tokens = e.grpo.completions * (e.training.row_tokens + e.grpo.length)
-    beside = OVERHEAD if backend.name == "unsloth" else 0.0  # its process is a second one beside the worker
-    return training_bytes(shape, e.training.lora_rank, backend.weights, tokens) + beside
-
-
-def room(machine: Machine) -> list[float]:
-    """Return how many bytes of each card runs may take; one infinite number on a machine without a card.
-
-    Raises:
-        ValueError: PBB_CARD_MEMORY_GB is not valid.
-    """
-    if not machine.card:
-        return [math.inf]
-    share, said = CARD_SHARE * machine.memory, os.environ.get("PBB_CARD_MEMORY_GB")
-    if said:
+def work(tasks: Sequence[Task], environment: Mapping[str, str | None]) -> None:
+    """Do `tasks` in order: what a job's process calls, wherever it runs. Raises RunError where a task failed."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # submitit ignores it, and then a cancelled job is slow to go
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    store.quiet()
+    start_worker()
+    for task in tasks:
+        started = time.perf_counter()
         try:
-            share = float(said) * GB
-        except ValueError:
-            share = math.nan
-        if not 0 < share <= machine.memory:
-            raise ValueError(
-                f"PBB_CARD_MEMORY_GB={said!r} is not valid; valid: more than 0, up to the {machine.memory / GB:.0f} GB "
-                f"of the {machine.card}; without it {CARD_SHARE:.0%} of them"
-            )
-    return [share] * machine.cards
+            task.run()
+        except Exception as error:
+            raise RunError(f"could not {task}: {type(error).__name__}: {error}") from error
+        print(f"{task}: {time.perf_counter() - started:.0f} s", flush=True)
 
 
-def _name_of(card: int, machine: Machine) -> str:
-    """Return what CUDA_VISIBLE_DEVICES calls a card; "" where there is nothing to choose from."""
-    if machine.cards < 2:
-        return ""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return visible.split(",")[card].strip() if visible else str(card)
+# -------------------------------------------------------------------------------------------------- the loop
+@dataclass(frozen=True)
+class Job:
+    """Tasks that one process does, in order. `name` is that of its folder of logs."""
+
+    name: str
+    title: str
+    tasks: tuple[Task, ...]
+
+    @property
+    def folders(self) -> set[Path]:
+        return {task.folder for task in self.tasks}
+
+    @property
+    def needs(self) -> set[Path]:
+        """What other jobs have to leave behind before this one can start."""
+        return {need.folder for task in self.tasks for need in task.needs} - self.folders
+
+    @property
+    def logs(self) -> Path:
+        """The folder of its logs."""
+        return store.runs() / "jobs" / self.name
 
 
-@dataclass(eq=False)
-class Worker:
-    """A process that does one task after the other on one card; `holds` is what its task wants, None between two."""
+class Engine:
+    """Takes jobs, `most` at once, and says what becomes of them. A future is whatever `submit` returns."""
 
-    pool: Executor
-    card: int
-    holds: float | None = None
+    most: float
+    queues = False  # whether a job can be submitted before what it needs is done
+    patient = True  # whether other jobs go on when one has failed
 
+    def take_up(self, jobs: Sequence[Job]) -> dict[Any, Job]:
+        """Return what an earlier call submitted of `jobs` and still waits or runs, by future."""
+        return {}
 
-class Crew:
-    """The workers: `most` at once, those of a card within its room."""
+    def submit(self, job: Job, after: Sequence[Any]) -> Any:
+        """Have a job begun after those of `after`. Raises RunError if it is not taken."""
+        raise NotImplementedError
 
-    def __init__(self, most: int, room: Sequence[float], hire: Callable[[int], Executor]) -> None:
-        """`room` is that of each card in bytes; `hire` starts a process for the card of that number."""
-        self._most, self._room, self._hire = most, room, hire
-        self._workers: list[Worker] = []
+    def ended(self, running: Sequence[Any]) -> Collection[Any]:
+        """Return the futures that have ended, often none, after a moment's wait."""
+        raise NotImplementedError
 
-    def take(self, wants: float) -> Worker | None:
-        """Return a worker for a task that wants so many bytes, or None while there is no room for it."""
-        busy = [worker for worker in self._workers if worker.holds is not None]
-        if len(busy) >= self._most:
-            return None
-        held = [sum(worker.holds or 0.0 for worker in busy if worker.card == card) for card in range(len(self._room))]
-        card = max(range(len(self._room)), key=lambda card: self._room[card] - held[card])
-        wants = min(wants, self._room[card])  # what wants more than there is runs alone
-        if held[card] + wants > self._room[card]:
-            return None
-        idle = [worker for worker in self._workers if worker.holds is None and worker.card == card]
-        worker = idle.pop() if idle else None
-        while idle and held[card] + wants + OVERHEAD * len(idle) > self._room[card]:
-            self._end(idle.pop())  # a process that has used a card holds some of it until it ends
-        if worker is None:
-            if len(self._workers) == self._most:
-                self._end(next(other for other in self._workers if other.holds is None))
-            worker = Worker(self._hire(card), card)
-            self._workers.append(worker)
-        worker.holds = wants
-        return worker
+    def failure(self, future: Any, job: Job) -> str | None:
+        """Return what went wrong with a job that has ended, or None."""
+        raise NotImplementedError
 
-    def alone(self, worker: Worker) -> bool:
-        """Whether a worker's task has a whole card's room."""
-        return worker.holds == self._room[worker.card]
-
-    def _end(self, worker: Worker) -> None:
-        self._workers.remove(worker)
-        worker.pool.shutdown()
+    def tell(self, line: str, future: Any, job: Job, lasted: float) -> None:
+        """Say that a job is done: `line` is how to begin."""
+        raise NotImplementedError
 
     def close(self) -> None:
-        """End all workers, which have nothing to do any more."""
-        for worker in list(self._workers):
-            self._end(worker)
+        """End, with nothing running."""
 
-    def kill(self) -> None:
-        """End all workers in the middle of what they do; they take with them what they have started (`_end_with`)."""
-        processes = [p for w in self._workers for p in (getattr(w.pool, "_processes", None) or {}).values()]
-        for worker in self._workers:
-            worker.pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join(10)  # so that cores and cards are free when the call is over
+    def leave(self, running: Sequence[Any]) -> None:
+        """End in the middle of what runs."""
 
 
-# -------------------------------------------------------------------------------------------------- in the call
 def execute(
     tasks: Sequence[Task],
     workers: int,
@@ -229,7 +205,7 @@ def execute(
     until: float = math.inf,
     machine: Machine | None = None,
 ) -> list[Task]:
-    """Do tasks, each after those that it needs, and return those that were not begun since time was up.
+    """Do tasks in processes of this call, and return those that were not begun since time was up.
 
     Args:
         tasks: each after those that it needs.
@@ -245,57 +221,68 @@ def execute(
         RunError: a task failed, or a worker died.
     """
     store.quiet()
-    m = machine or this_machine()
-    needs = {task.folder: {need.folder for need in task.needs} for task in tasks}
-    wants = {task.folder: card_bytes(task, m) for task in tasks}
-    chains = _chains(tasks, needs, seconds)
-    waiting = {task.folder: task for task in sorted(tasks, key=lambda task: -chains[task.folder])}
-    running: dict[Future[str | None], tuple[Task, Worker, float]] = {}
-    done, took, estimated = 0, 0.0, 0.0
+    if ignored := launch_variables():
+        say(f"each worker trains by itself, so these variables are ignored: {', '.join(ignored)}")
+    singly = [Job(task.folder.name, str(task), (task,)) for task in tasks]
+    left = finish(singly, Processes(singly, workers, say, machine or this_machine()), seconds, until)
+    return [task for job in left for task in job.tasks]
 
-    def finish(future: Future[str | None]) -> None:
+
+def finish(
+    jobs: Sequence[Job], engine: Engine, seconds: Callable[[Task], float] = lambda task: 1.0, until: float = math.inf
+) -> list[Job]:
+    """Have `engine` do `jobs`, and return those that were not begun since time was up; the rest is as for `execute`."""
+    chains = _chains(jobs, seconds)
+    waiting = sorted(jobs, key=lambda job: -chains[job.name])
+    running: dict[Any, tuple[Job, float]] = {}
+    total, done, took, estimated = len(jobs), 0, 0.0, 0.0
+    failures, lost = list[str](), set[Path]()
+
+    def lasts(job: Job) -> float:
+        return sum(map(seconds, job.tasks))
+
+    def end(future: Any) -> None:
         nonlocal done, took, estimated
-        task, worker, started = running.pop(future)
-        failure, lasted = future.result(), time.perf_counter() - started
-        if failure and m.card and "out of memory" in failure and not crew.alone(worker):
-            wants[task.folder], waiting[task.folder] = math.inf, task
-            line = f"the card's memory was too small to {task} beside others: it is done again, alone"
-        elif failure:
+        job, started = running.pop(future)
+        failure, lasted = engine.failure(future, job), time.perf_counter() - started
+        if failure and not engine.patient:
             after = "" if "The way out" in failure else "\nThe same call goes on from what is complete."
-            raise RunError(f"could not {task}: {failure}{after}")
-        else:
-            done += 1
-            line = f"[{done}/{len(tasks)}] {task}: {lasted:.0f} s"
-            if seconds(task) > TELLING_S:
-                took, estimated = took + lasted, estimated + seconds(task)
-        worker.holds = None
-        line += bars.finish(task.folder.name)
-        with bars.aside():
-            say(line)
+            raise RunError(f"could not {job.title}: {failure}{after}")
+        if failure:
+            failures.append(f"{job.title}: {NOT_STARTED if job.needs & lost else failure}")
+            lost.update(folder for folder in job.folders if not is_complete(folder))
+            return
+        done += 1
+        if lasts(job) > TELLING_S:
+            took, estimated = took + lasted, estimated + lasts(job)
+        engine.tell(f"[{done}/{total}] {job.title}: ", future, job, lasted)
 
-    context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
-    bars = progress.Bars(messages, {task.folder.name: str(task) for task in tasks})
-    crew = Crew(workers, room(m), lambda card: _hire(context, messages, _name_of(card, m)))
     try:
+        running = {future: (job, time.perf_counter()) for future, job in engine.take_up(waiting).items()}
+        taken = {folder for job, _ in running.values() for folder in job.folders}
+        waiting = [replace(job, tasks=tuple(t for t in job.tasks if t.folder not in taken)) for job in waiting]
+        waiting = [job for job in waiting if job.tasks]
+        total = len(waiting) + len(running)
         while waiting or running:
-            undone = waiting.keys() | {task.folder for task, _, _ in running.values()}
-            ready = [task for folder, task in waiting.items() if not needs[folder] & undone]
             now, pace = time.perf_counter(), max(1.0, took / estimated if estimated else 1.0)
-            if not (done or running):
-                until = max(until, now + min(map(seconds, ready)))
-            for task in ready:
-                if now + pace * seconds(task) <= until and (worker := crew.take(wants[task.folder])):
-                    future = worker.pool.submit(do, waiting.pop(task.folder))
-                    running[future] = task, worker, time.perf_counter()
+            later = lost.union(*(job.folders for job in waiting))
+            if not (done or running or failures):
+                until = max(until, now + min(lasts(job) for job in waiting if not job.needs & later))
+            for job in list(waiting):
+                after = [future for future, (other, _) in running.items() if other.folders & job.needs]
+                fits = len(running) < engine.most and now + pace * lasts(job) <= until
+                if fits and not job.needs & later and (engine.queues or not after):
+                    running[engine.submit(job, after)] = job, time.perf_counter()
+                    waiting.remove(job)
+                    later -= job.folders
             if not running:
                 break
-            while not (finished := wait(running, progress.PAUSE_S, FIRST_COMPLETED).done):
-                bars.update()
-            for future in finished:
-                finish(future)
+            while not (over := engine.ended(list(running))):
+                pass
+            for future in sorted(over, key=lambda future: -chains.get(running[future][0].name, 0.0)):
+                end(future)  # what needed a job that failed comes after it
     except BaseException as error:
-        crew.kill()  # after a failure or Ctrl-C, what still runs would only hold cores and cards
+        engine.leave(list(running))  # after a failure or Ctrl-C, workers would only hold cores and cards
         if isinstance(error, BrokenProcessPool):
             raise RunError(
                 "a worker process died, most likely for want of memory: use fewer workers, or a smaller model; the "
@@ -303,22 +290,247 @@ def execute(
                 "`if __name__ == '__main__':`, and its workers, which import it, did so too."
             ) from None
         raise
-    finally:
-        bars.close()
-    crew.close()
-    return list(waiting.values())
+    engine.close()
+    if failures:
+        failures += [f"{job.title}: {NOT_STARTED}" for job in waiting]
+        raise RunError(
+            f"{len(failures)} of {count(total, 'job')} did not finish:\n"
+            + "\n".join(f"  {failure}" for failure in failures)
+            + "\nThe same call goes on from what is complete, and submits these again."
+        )
+    return waiting
 
 
-def _hire(context: Any, messages: Any, card: str) -> Executor:
-    return ProcessPoolExecutor(1, context, start_worker, (messages, card))
-
-
-def _chains(tasks: Sequence[Task], needs: dict[Path, set[Path]], seconds: Callable[[Task], float]) -> dict[Path, float]:
-    """Return how long each task and the longest chain of those that need it take, one after the other."""
-    chains: dict[Path, float] = {}
+def _chains(jobs: Sequence[Job], seconds: Callable[[Task], float]) -> dict[str, float]:
+    """Return how long each job and the longest chain of those that need it take, one after the other, by name."""
+    chains: dict[str, float] = {}
     after: dict[Path, float] = {}
-    for task in reversed(tasks):
-        chains[task.folder] = seconds(task) + after.get(task.folder, 0.0)
-        for need in needs[task.folder]:
-            after[need] = max(after.get(need, 0.0), chains[task.folder])
+    for job in reversed(jobs):
+        own = sum(map(seconds, job.tasks))
+        chains[job.name] = own + max((after.get(folder, 0.0) for folder in job.folders), default=0.0)
+        for need in job.needs:
+            after[need] = max(after.get(need, 0.0), chains[job.name])
     return chains
+
+
+# ---------------------------------------------------------------------------------------- processes of this call
+def card_names(machine: Machine) -> list[str]:
+    """Return what CUDA_VISIBLE_DEVICES calls each card; none where there is nothing to choose from."""
+    if machine.cards < 2:
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [name.strip() for name in visible.split(",")] if visible else [str(n) for n in range(machine.cards)]
+
+
+class Processes(Engine):
+    """A `ProcessPoolExecutor` whose workers end with this call, tell of their progress and see one card each."""
+
+    patient = False
+
+    def __init__(self, jobs: Sequence[Job], workers: int, say: Callable[[str], object], machine: Machine) -> None:
+        context, names = multiprocessing.get_context("spawn"), card_names(machine)
+        messages, (theirs, self._ours) = context.Queue(), context.Pipe(duplex=False)
+        cards = context.Queue()
+        for number in range(workers) if names else ():
+            cards.put(names[number % len(names)])
+        self.most, self._say = workers, say
+        self._bars = progress.Bars(messages, {job.name: job.title for job in jobs})
+        self._pool = ProcessPoolExecutor(workers, context, start_worker, (messages, theirs, cards if names else None))
+
+    def submit(self, job: Job, after: Sequence[Any]) -> Any:
+        return self._pool.submit(do, job.tasks[0])
+
+    def ended(self, running: Sequence[Any]) -> Collection[Any]:
+        self._bars.update()
+        return wait(running, progress.PAUSE_S, FIRST_COMPLETED).done
+
+    def failure(self, future: Any, job: Job) -> str | None:
+        failure: str | None = future.result()
+        return failure
+
+    def tell(self, line: str, future: Any, job: Job, lasted: float) -> None:
+        line += f"{lasted:.0f} s{self._bars.finish(job.name)}"
+        with self._bars.aside():
+            self._say(line)
+
+    def close(self) -> None:
+        self._bars.close()
+        self._pool.shutdown()
+        self._ours.close()
+
+    def leave(self, running: Sequence[Any]) -> None:
+        self._bars.close()
+        self._ours.close()  # whereupon workers end, and what they have started
+        self._pool.shutdown(cancel_futures=True)  # so that cores and cards are free when the call is over
+
+
+# ------------------------------------------------------------------------------------------- jobs, by submitit
+def jobs(missing: Sequence[Task]) -> list[Job]:
+    """Return one job for each stage, with what is asked after it, and one for each evaluation of a base model."""
+    grouped: dict[Path, list[Task]] = {}
+    for task in missing:
+        asked_of = [] if isinstance(task, StageTask) else task.needs
+        grouped.setdefault((asked_of or [task])[0].folder, []).append(task)
+    found = []
+    for folder, tasks in grouped.items():
+        more = f", and {count(len(tasks) - 1, 'evaluation')}" if len(tasks) > 1 else ""
+        found.append(Job(f"{folder.parent.name.rstrip('s')}-{folder.name}", f"{tasks[0]}{more}", tuple(tasks)))
+    return found
+
+
+def logs(tasks: Sequence[Task]) -> list[Path]:
+    """Return the logs of all jobs that there were for `tasks`, the latest last."""
+    found = [log for job in jobs(tasks) for log in job.logs.glob("*_0_log.out")]
+    return sorted(found, key=lambda log: log.stat().st_mtime)
+
+
+class Local(Engine):
+    """Jobs in processes of this machine, through submitit."""
+
+    def __init__(self, executor: str, most: float, say: Callable[[str], object]) -> None:
+        try:
+            import submitit
+        except ImportError:
+            raise RunError(
+                f"executor={executor!r} needs submitit, which is not installed here: `make setup` installs it in "
+                ".venv, `pip install submitit` elsewhere; executor='workers' does without"
+            ) from None
+        self.most, self._say, self._began, self._submitit = most, say, time.monotonic(), submitit
+        self._submitted: dict[str, tuple[Any, str | None]] = {}  # with the card that it sees
+
+    def submit(self, job: Job, after: Sequence[Any]) -> Any:
+        executor = self._submitit.LocalExecutor(job.logs)
+        executor.update_parameters(timeout_min=7 * 24 * 60, stderr_to_stdout=True)
+        busy = [card for other, card in self._submitted.values() if not other.done()]
+        # submitit hides every GPU that was not asked for.
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+        card = min(card_names(this_machine()), key=busy.count, default=seen)
+        submitted = executor.submit(work, job.tasks, {"PBB_RUNS": str(store.runs()), "CUDA_VISIBLE_DEVICES": card})
+        self._submitted[submitted.job_id] = submitted, card
+        return self._told(job, str(submitted.job_id))
+
+    def _told(self, job: Job, number: str) -> str:
+        self._say(f"  job {number}: {job.title}; log {job.logs / number}_0_log.out")  # as submitit names it
+        return number
+
+    def ended(self, running: Sequence[Any]) -> Collection[Any]:
+        return [number for number in running if self._submitted[number][0].done()] or self._pause()
+
+    def _pause(self) -> tuple[()]:
+        time.sleep(min(10, max(1, (time.monotonic() - self._began) / 30)))
+        return ()
+
+    def failure(self, future: Any, job: Job, state: str = "its process ended", patience: float = 0.0) -> str | None:
+        """As `Engine.failure`; `patience` is how many seconds what the job left behind may take to be seen."""
+        until = time.monotonic() + patience
+        while not all(is_complete(folder) for folder in job.folders):
+            if time.monotonic() > until:
+                return f"job {future}: {state}; log {_end_of(job.logs / f'{future}_0_log.out')}"
+            time.sleep(1)
+        return None
+
+    def tell(self, line: str, future: Any, job: Job, lasted: float) -> None:
+        self._say(f"{line}job {future} is done")
+
+    def leave(self, running: Sequence[Any]) -> None:
+        for number in running:
+            self._submitted[number][0].cancel()
+
+
+class Slurm(Local):
+    """Jobs of a Slurm cluster. Asked by squeue, since sacct, which submitit asks, needs an accounting database."""
+
+    queues = True
+
+    def __init__(self, options: Mapping[str, Any], say: Callable[[str], object]) -> None:
+        """`options` are those of sbatch, by submitit's names or sbatch's own. Raises ValueError or RunError."""
+        for option, value in options.items():
+            if option.replace("_", "-") in OURS:
+                raise ValueError(f"slurm: {option!r} is set for each job; valid: any other option of sbatch")
+            if option == "time" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise ValueError(f"slurm: time={value!r} is not valid; valid: whole minutes, such as 60")
+        super().__init__("slurm", math.inf, say)
+        for command in ("sbatch", "squeue", "scancel", "srun"):
+            if shutil.which(command) is None:
+                raise RunError(
+                    f"executor='slurm' needs Slurm's commands, and there is no {command} on PATH: call it on a login "
+                    "node of the cluster, or take executor='local' or 'workers'"
+                )
+        self._options, self._answered = {"time": MINUTES, **options}, -math.inf
+
+    def take_up(self, jobs: Sequence[Job]) -> dict[Any, Job]:
+        tasks, found = {task.folder: task for job in jobs for task in job.tasks}, dict[Any, Job]()
+        for number, (state, _, named) in self._ask().items():
+            name = named.removeprefix("pbb-")
+            note = store.runs() / "jobs" / name / f"{number}.tasks"
+            if state not in ENDED and note.exists():
+                theirs = [tasks[f] for line in note.read_text().split() if (f := store.runs() / line) in tasks]
+                if theirs:
+                    found[number] = Job(name, str(theirs[0]), tuple(theirs))
+                    log = f"{found[number].logs / number}_0_log.out"
+                    self._say(f"  job {number} is in the queue already: {theirs[0]}; log {log}")
+        return found
+
+    def submit(self, job: Job, after: Sequence[Any]) -> Any:
+        errors, executor = self._submitit.core.utils, self._submitit.SlurmExecutor(job.logs)
+        known = executor._valid_parameters()
+        others = {name.replace("_", "-"): value for name, value in self._options.items() if name not in known}
+        executor.update_parameters(
+            **{name: value for name, value in self._options.items() if name in known},
+            job_name=f"pbb-{job.name}",
+            use_srun=False,  # one task needs no job step, and a step would not inherit the job's processors
+            stderr_to_stdout=True,
+            additional_parameters={**others, "kill-on-invalid-dep": "yes"},
+            **({"dependency": f"afterok:{':'.join(after)}"} if after else {}),
+        )
+        kept = {name: value for name, value in os.environ.items() if re.match("SLURM_CONF$|SBATCH_", name)}
+        try:
+            with self._submitit.helpers.clean_env():  # sbatch would take over what the job got that we may be in
+                os.environ |= kept
+                number = str(executor.submit(work, job.tasks, {"PBB_RUNS": str(store.runs())}).job_id)
+        except (errors.FailedJobError, errors.FailedSubmissionError) as error:
+            said = "; ".join(re.findall(r"sbatch: (?:error: )?(.*)", str(error))) or str(error)
+            asked = subprocess.run(["sinfo", "--noheader", "--format=%R"], capture_output=True, text=True)
+            hint = f"; partitions here: {', '.join(asked.stdout.split())}" if "partition" in said else ""
+            raise RunError(f"Slurm did not take {job.title}: {said} (slurm={self._options!r}{hint})") from None
+        (job.logs / f"{number}.tasks").write_text("\n".join(str(f.relative_to(store.runs())) for f in job.folders))
+        return self._told(job, number)
+
+    def _ask(self) -> dict[str, tuple[str, str, str]]:
+        """Return state, reason and name of this user's jobs by number, those that ended just now included."""
+        command = ["squeue", "--me", "--noheader", "--states=all", "--format=%i|%T|%r|%j"]
+        while (asked := subprocess.run(command, capture_output=True, text=True)).returncode:
+            if time.monotonic() - self._answered > _PATIENCE_S:
+                raise RunError(f"squeue does not answer: {asked.stderr.strip()}")
+            time.sleep(5)
+        self._answered = time.monotonic()
+        rows = (line.split("|", 3) for line in asked.stdout.splitlines())
+        return {number: (state, reason, name) for number, state, reason, name in rows}
+
+    def ended(self, running: Sequence[Any]) -> Collection[Any]:
+        rows = self._ask()
+        self._became = {number: rows.get(number, ("", "it is not in the queue any more", "")) for number in running}
+        for number, (state, reason, name) in self._became.items():
+            if state == "PENDING" and reason.replace(" ", "_") in HOPELESS:
+                subprocess.run(["scancel", number], capture_output=True)
+                why = f"it was cancelled, since it could never start: {reason} (slurm={self._options!r})"
+                self._became[number] = "", why, name
+        return [number for number, (state, *_) in self._became.items() if state in ENDED] or self._pause()
+
+    def failure(self, future: Any, job: Job, state: str = "", patience: float = 0.0) -> str | None:
+        state, reason, _ = self._became[future]
+        said = ", ".join(part for part in (state, reason) if part not in ("", "None"))
+        return super().failure(future, job, said, _SHARED_FILES_S if state == "COMPLETED" else 0)
+
+    def leave(self, running: Sequence[Any]) -> None:
+        if running:
+            numbers = " ".join(running)
+            self._say(f"jobs in the queue go on, and the same call takes them up; to end them: scancel {numbers}")
+
+
+def _end_of(log: Path) -> str:
+    """Return where a job's log is, and its last three lines."""
+    if not log.exists():
+        return f"{log} was never written"
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return "\n      ".join([str(log), *(line[:500] for line in lines[-3:])])
