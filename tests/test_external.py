@@ -96,7 +96,10 @@ def test_a_stages_file_is_the_beginning_of_our_own_stream_and_fills_our_budget(e
         task, rows = StageTask(experiment, index), lines(exported / name)
         documents = list(itertools.islice(task.stage.documents(), 2 * len(rows)))
         lengths = [len(ids) for ids, _ in encode(documents, load_tokenizer(experiment.model))]
-        fits = [(d.group != "general" or n <= experiment.training.row_tokens) for d, n in zip(documents, lengths, strict=True)]
+        fits = [
+            (d.group != "general" or n <= experiment.training.row_tokens)
+            for d, n in zip(documents, lengths, strict=True)
+        ]
         ours = [(d.messages(), n) for d, n, fit in zip(documents, lengths, fits, strict=True) if fit]
         assert [row["messages"] for row in rows] == [messages for messages, _ in ours[: len(rows)]]
         tokens = sum(n for _, n in ours[: len(rows)])

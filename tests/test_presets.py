@@ -68,7 +68,9 @@ def test_every_preset_has_valid_experiments_for_every_figure(preset: str, figure
         stages = curriculum(e)
         assert all(stage.steps > 0 for stage in stages)
         assert Shape.of(config_of(e.model)), "its size is known without fetching it"
-        assert e.training.lora_rank or e.model in TINY_NAMES, "pretrained models get adapters, tiny ones are trained whole"
+        assert e.training.lora_rank or e.model in TINY_NAMES, (
+            "pretrained models get adapters, tiny ones are trained whole"
+        )
 
 
 def test_a_preset_leaves_out_figures_and_has_the_others() -> None:
@@ -221,7 +223,9 @@ def test_a_rate_by_hand() -> None:
     assert shape
     e = stage({}).experiment
     tokens = e.training.batch_rows * e.training.row_tokens
-    flop = tokens * (4 * (shape.parameters - shape.vocabulary * shape.hidden) + 6 * shape.adapters(e.training.lora_rank))
+    flop = tokens * (
+        4 * (shape.parameters - shape.vocabulary * shape.hidden) + 6 * shape.adapters(e.training.lora_rank)
+    )
     more, less = (estimates.train_seconds(e, steps, False, H100) for steps in (200, 100))
     assert more
     assert less

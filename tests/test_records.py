@@ -264,3 +264,11 @@ def test_the_read_wing_never_imports_torch() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=60)
+
+
+def test_a_refusal_shows_plain_numbers() -> None:
+    frame = synthetic_records()
+    with pytest.raises(RecordsError, match=r"column 'stage' is -1 in row 0 "):
+        validate(frame.assign(stage=-1))
+    with pytest.raises(RecordsError, match=r"column 'model' holds integer values such as 3; valid: str"):
+        validate(frame.assign(model=3))

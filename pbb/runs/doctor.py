@@ -9,13 +9,11 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import textwrap
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pbb import store
-from pbb.arms import ARMS
-from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.presets import PRESETS
 from pbb.experiments.studies import figures_of, study
@@ -28,7 +26,7 @@ from pbb.runs import estimates
 from pbb.runs.engine import card_bytes
 from pbb.runs.estimates import amount
 from pbb.runs.run import TOKENS_PER_SECOND, points
-from pbb.runs.tasks import NO_MODEL, StageTask, Task
+from pbb.runs.tasks import StageTask, Task
 
 WIDTH = 100
 SMOKE_MEMORY, MEMORY = 4 * GB, 8 * GB  # of the machine, that preset smoke and any other wants
@@ -154,36 +152,14 @@ def _seconds(task: Task, machine: Machine) -> float:
 
 
 def distinct(experiments: Sequence[Experiment]) -> Iterator[Task]:
-    """Yield what running `experiments` takes, each stage and each evaluation once: what a plan finds by keys.
-
-    Keys need programs and documents, and this is to take a second. Two tasks are one here where the fields that their
-    stages are made of are equal.
-    """
-    seen: set[Hashable] = set()
+    """Yield what running `experiments` takes, each stage and each evaluation once, as their keys say."""
+    seen: set[str] = set()
     for e in experiments:
-        made = [(s.label, s.steps, s.learning_rate, s.objective) for s in curriculum(e)]
-        fields = tuple((name, value) for name, value in asdict(e).items() if name not in _NOT_TAUGHT)
-        shown = (e.arm, e.split.distilled_demonstrations) if ARMS[e.arm].measured == "AD" else ()
-        in_context = e.in_context, e.arm == NO_MODEL
         for point in points(e):
-            task = point.task
-            before = made[: task.index + 1]
-            modes = e.documents.trained_modes if any(label not in _SOURCES for label, *_ in before) else ()
-            taught = (fields, modes, *before, e.ask.stage_2_doublings if task.index > 0 else 0)
-            by_pairs = shown if e.arm == "distillation" or task.index > 0 else ()
-            stage = (StageTask(e, task.index), (taught, by_pairs))
-            asked = (task, (taught, shown, task.step, task.asked, in_context))
-            for one, key in (stage, asked) if task.index >= 0 else (asked,):
-                if key not in seen:
-                    seen.add(key)
-                    yield one
-
-
-# The fields that name an arm, its budget or its questions: what of them makes a stage is told by the stage itself.
-_NOT_TAUGHT = {"curriculum", "asked", "stage_1_steps", "stage_2_steps", "exposure_steps", "execution_steps"}
-_NOT_TAUGHT |= {"grpo_warmup_steps", "learning_rate", "stage_2_learning_rate", "stage_2_doublings"}
-_NOT_TAUGHT |= {"distilled_demonstrations", "trained_modes"}
-_SOURCES = {"all sources", "w/ IO sources", "w/o IO"}  # stages that show no execution, unless one before them did
+            for task in (*point.task.needs, point.task):
+                if task.key not in seen:
+                    seen.add(task.key)
+                    yield task
 
 
 # ------------------------------------------------------------------------------------------------ in words
