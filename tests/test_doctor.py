@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pbb.models.loading.machine import Machine
-from pbb.runs.run.doctor import Facts, Fit, fits, report
 
 from pbb import cli
-from pbb.experiments.experiment import PRESETS
-from pbb.models.loading import smollm2
+from pbb.experiments.presets import PRESETS
+from pbb.models import smollm2
+from pbb.models.machine import Machine
 from pbb.registry import SMOLLM2, TINY_NAMES, hub_models
-from pbb.runs.run import doctor, plan
+from pbb.runs import doctor, plan
+from pbb.runs.doctor import Facts, Fit, fits, report
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 BARE = "Unsloth is not installed (`make unsloth`)"

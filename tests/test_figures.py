@@ -307,3 +307,9 @@ def test_experiments_that_differ_in_a_knob_are_not_averaged(records: pd.DataFram
     for figure in ("F02", "F05"):
         with pytest.raises(RecordsError, match=r"templates: these records hold \[1, 20\]"):
             FIGURES[figure].table(twice)
+
+
+def test_what_is_compared_lies_where_this_machines_figures_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PBB_FIGURES", str(tmp_path / "mine"))
+    with pytest.raises(RecordsError, match=f"{tmp_path / 'mine' / 'cpu'}: no figures of this machine's"):
+        compare("cpu")

@@ -89,6 +89,17 @@ def test_packing_loses_no_token_and_wastes_little(tokenizer) -> None:
     assert len(rows) * 128 / real < 1.1
 
 
+def test_few_rows_hold_the_documents_that_come_first_and_not_the_longest_of_a_thousand(tokenizer) -> None:
+    (stage, *_) = curriculum(Experiment.of("smoke"))
+    rows, taken = fill_rows(stage.documents(), tokenizer, 128, 16)
+    count = sum(taken.values())
+    lengths = [len(ids) for ids, _ in encode(list(itertools.islice(stage.documents(), count)), tokenizer)]
+    assert sum(lengths[:-1]) < 16 * 128 <= sum(lengths), "no more than their tokens need"
+    packed = sum(label != IGNORE for labels in rows["labels"] for label in labels)
+    assert len(rows) == 16
+    assert packed > 0
+
+
 def test_a_document_longer_than_a_row_is_refused_and_never_cut(tokenizer) -> None:
     with pytest.raises(ValueError, match=r"row_tokens=32 .* at least \d+"):
         pack(encode([FOLLOWED], tokenizer), tokenizer, 32)

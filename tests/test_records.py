@@ -291,3 +291,11 @@ def test_folders_that_the_environment_names_are_absolute_from_the_start(tmp_path
     done = subprocess.run(command, cwd=tmp_path, env=os.environ | named, capture_output=True, text=True, check=True)
     runs, figures, cache = (tmp_path.resolve() / name for name in ("r", "f", "c"))
     assert done.stdout == f"{runs} {figures / 'cpu'} {cache}\n{runs}\n"
+
+
+def test_a_refusal_shows_plain_numbers() -> None:
+    frame = synthetic_records()
+    with pytest.raises(RecordsError, match=r"column 'stage' is -1 in row 0 "):
+        validate(frame.assign(stage=-1))
+    with pytest.raises(RecordsError, match=r"column 'model' holds integer values such as 3; valid: str"):
+        validate(frame.assign(model=3))

@@ -110,7 +110,7 @@ def training_rate() -> float:
     card, threads = torch.cuda.is_available(), torch.get_num_threads()
     width, layers, rows, length = (1024, 4, 16, 256) if card else (128, 4, 16, 128)
     device = torch.device("cuda" if card else "cpu")
-    half = getattr(torch, this_machine().half)
+    half = getattr(torch, this_machine().half or "bfloat16")  # of a card alone
     with torch.random.fork_rng():
         block = nn.TransformerEncoderLayer(width, 4, 3 * width, 0.0, batch_first=True)
         model = nn.TransformerEncoder(block, layers, enable_nested_tensor=False).to(device)
