@@ -152,7 +152,7 @@ def test_the_plan_on_a_card(run_store: Path, on: Callable[[Machine], None]) -> N
     said = str(run.plan(few("llm", "proactive", "stage_2_only", "retroactive_grpo")))
     assert len(re.findall(r"\n  train smollm2-135m, ", said)) == 5
     assert "smollm2-135m by Unsloth: CUDA found (NVIDIA H100 80GB HBM3); bfloat16 weights" in said
-    assert re.search(r"and \d+ evaluations: about \d+ min on 1 workers\n", said), "one a card"
+    assert re.search(r"and \d+ evaluations: about \d+ min on 1 worker\n", said), "one a card"
     assert "no run of smollm2-135m was measured here yet: times by calibration, 6,000 GFLOP/s on the card" in said
     assert re.search(r"weights: about [\d.]+ GB of disk in .* free$", said)
     on(replace(T4, cards=3))

@@ -117,7 +117,7 @@ class Plan:
             lines += [f"  {line}" for line in backends.lines(to_train, self.machine)]
         minutes = max(1, round(self.seconds / 60))
         evaluations = len(self.missing) - len(to_train)
-        lines.append(f"  and {evaluations} evaluations: about {minutes} min on {self.workers} workers")
+        lines.append(f"  and {evaluations} evaluations: about {minutes} min on {count(self.workers, 'worker')}")
         unmeasured = dict.fromkeys(t.experiment.model for t in self.missing if t.experiment.model not in self._measured)
         if unmeasured:
             rate = f"{training_rate() / 1e9:,.0f} GFLOP/s {'on the card' if self.machine.card else 'a core'}"
