@@ -15,12 +15,7 @@ from pbb.figures.base import Chart, panels_in
 from pbb.store import RecordsError
 
 _RANDOM, _ARM = "random_generation", "proactive"
-_NAMES = {
-    _RANDOM: "random\ngeneration",
-    CONTROL: "Stage 1\nonly",
-    _ARM: "Proactive-\nPBB",
-    CEILING: "in\ncontext",
-}
+_NAMES = {_RANDOM: "random\ngeneration", CONTROL: "Stage 1\nonly", _ARM: "Proactive-\nPBB", CEILING: "in\ncontext"}
 _MODES = ("direct", "cot")
 _COLUMNS = [*PANEL, "arm", "answer_mode", *CLUSTER, *MEASURED]
 
@@ -63,8 +58,8 @@ class Grammars(Chart):
             "not too long. Small dots: a grammar each; large, all of them with 95\u00a0% bootstrap intervals, "
             "clustered by grammar and seed. Random generation: one string a question, letters of the grammar at random "
             f"after the beginning, its length uniform; also dashed, with its interval. {_above(drawn)}CoT writes a "
-            "derivation first; the paper has none for grammars. In context: the base model with the rules in its prompt. "
-            f"{counted}."
+            "derivation first; the paper has none for grammars. In context: the base model with the rules in its "
+            f"prompt. {counted}."
         )
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
