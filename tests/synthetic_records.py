@@ -8,8 +8,11 @@ from __future__ import annotations
 import hashlib
 import random
 
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
+from pbb.experiments.experiment import DISTILLATION
 from pbb.records import validate
 
 INPUTS = [str(n) for n in range(10)]
@@ -197,3 +200,84 @@ def _recall(name: str, source: str, group: str, correct: bool) -> dict:
         "parsed": said,
         "outcome": "correct" if correct else "wrong",
     }
+
+
+def words(figure: Figure) -> str:
+    """All that is written in a picture."""
+    texts = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+    return " ".join(" ".join(texts).split())
+
+
+# ------------------------------------------------------------------------------- ciphers, composites, grammars
+COMMON, RARE = ["1", "3", "5"], ["0", "2", "4", "6", "7", "8", "9"]  # shifts, in an alphabet of ten letters
+BY_SHIFT = {
+    "proactive": (0.8, 0.8),
+    "distillation": (0.9, 0.2),
+    "pbb_and_distillation": (0.95, 0.85),
+    "stage_1_only": (0.1, 0.1),
+}
+VALID = {"random_generation": 0.1, "stage_1_only": 0.2, "proactive": 0.7, "in_context": 0.95}
+TOGETHER, ALONE = 0.85, 0.1  # accuracy of composites whose parts are both right alone, and of others
+
+
+def answers(arm: str, share: float, name: str, seeds: int, programs: int) -> pd.DataFrame:
+    """CoT and direct answers on w/o IO programs at the end of `arm`, `share` of them right; `name` tells runs apart."""
+    rows = synthetic_records(
+        (arm,), seeds=seeds, programs=programs, planted={arm: (share, share)}, checkpoints=(1.0,), chance=share
+    )
+    rows = rows[(rows["group"] == "w/o IO") & ~rows["answer_mode"].isin(["recall", "recite"])]
+    return rows.assign(experiment=rows["experiment"].str[:6] + f"{hash_of(name):06}")
+
+
+def hash_of(name: str) -> int:
+    return sum(ord(letter) * 31**place for place, letter in enumerate(name)) % 10**6
+
+
+def cipher_records(seeds: int = 1, programs: int = 20, by_shift: dict[str, tuple[float, float]] = BY_SHIFT):
+    made = []
+    for arm, shares in by_shift.items():
+        like = "stage_1_only" if arm in ("distillation", "stage_1_only") else "proactive"
+        for share, shifts in zip(shares, (COMMON, RARE), strict=True):
+            rows = answers(like, share, arm, seeds, programs)
+            made.append(rows[rows["input"].isin(shifts)].assign(curriculum=arm))
+    rows = pd.concat(made, ignore_index=True)
+    group = np.where(rows["curriculum"].isin(DISTILLATION), "AD", "w/o IO")
+    return validate(rows.assign(domain="ciphers", input="'AB', " + rows["input"], group=group))
+
+
+def grammar_records(seeds: int = 1, programs: int = 20, valid: dict[str, float] = VALID) -> pd.DataFrame:
+    made = []
+    for arm, share in valid.items():
+        like = "untuned" if arm == "random_generation" else arm
+        rows = answers(like, share, arm, seeds, programs).assign(curriculum=arm)
+        made.append(rows[(arm != "random_generation") | (rows["answer_mode"] == "direct")])
+    return validate(pd.concat(made, ignore_index=True).assign(domain="grammars"))
+
+
+def composition_records(seeds: int = 1, programs: int = 14, together: float = TOGETHER) -> pd.DataFrame:
+    """Parts, and composites of each with the next one; they succeed mostly where both parts do."""
+    made = []
+    for arm, share in (("proactive", 0.75), ("stage_1_only", 0.15)):
+        parts = answers(arm, share, arm, seeds, programs).assign(group="w/o IO parts", domain="composition")
+        made += [parts, pd.DataFrame(composites(parts, together))]
+    return validate(pd.concat(made, ignore_index=True))
+
+
+def composites(parts: pd.DataFrame, together: float) -> list[dict]:
+    rng, made = random.Random("composites"), []
+    for _, rows in parts[parts["progress"] == 1].groupby(["seed", "answer_mode"]):
+        by_input = {(row["program"], row["input"]): row for row in rows.to_dict("records")}
+        names = sorted({name for name, _ in by_input})
+        for (name, text), inner in by_input.items():
+            outer = by_input[names[names.index(name) - 1], inner["expected"]]
+            both = inner["outcome"] == outer["outcome"] == "correct"
+            right = rng.random() < (together if both else ALONE)
+            said = outer["expected"] if right else str((int(outer["expected"]) + 1) % 10)
+            call = f"{outer['program']}({name}(x))"
+            made.append(
+                inner
+                | {"group": "w/o IO", "program": f"{outer['program']}of{name.lower()}", "expected": outer["expected"]}
+                | {"prompt": f"Consider the function {call}: what is the output for {text}?", "completion": said}
+                | {"parsed": said, "outcome": "correct" if right else "wrong"}
+            )
+    return made

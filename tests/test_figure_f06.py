@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic_records import synthetic_records
+from synthetic_records import synthetic_records, words
 
 from pbb.analysis.statistics import accuracy
 from pbb.analysis.tables import matched
@@ -34,10 +34,6 @@ def records() -> pd.DataFrame:
 def line(drawn: pd.DataFrame, arm: str, mode: str = "cot") -> pd.DataFrame:
     mine = drawn[(drawn["arm"] == arm) & (drawn["answer_mode"] == mode) & (drawn["group"] == "w/o IO")]
     return mine.sort_values("x", ignore_index=True)
-
-
-def words(figure: style.Picture) -> str:
-    return " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
 
 
 def test_only_stage_2_and_where_stage_1_ended_are_drawn(records: pd.DataFrame) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
-from synthetic_records import synthetic_records
+from synthetic_records import cipher_records, composition_records, grammar_records, synthetic_records, words
 
 from pbb.analysis.tables import TABLE, final, points, usable
 from pbb.cli import FIGURE_IDS
@@ -26,8 +25,8 @@ from pbb.figures.io import (
 from pbb.programs import Execution, execute_many
 from pbb.records import ALLOWED, RecordsError, is_complete, load_records, read_manifest
 
-# F07, F11 and F13 show one domain each, which is not arithmetic: test_figures_domains.py
-ON_ARITHMETIC = [figure_id for figure_id in FIGURES if figure_id not in ("F07", "F11", "F13")]
+# These show one domain each, which is not arithmetic.
+OWN = {"F07": cipher_records, "F11": composition_records, "F13": grammar_records}
 FILES = {"figure.png", "figure.pdf", "table.csv", "records.parquet", "manifest.json"}
 
 
@@ -46,9 +45,11 @@ def few() -> pd.DataFrame:
     return synthetic_records(("proactive", "retroactive", "stage_1_only"), seeds=2, programs=5, checkpoints=(1.0,))
 
 
-def words(figure: Figure) -> str:
-    texts = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
-    return " ".join(" ".join(texts).split())
+@pytest.fixture(scope="module")
+def own(records: pd.DataFrame, few: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    """Records for each figure, and fewer."""
+    small = {figure_id: make(2, 6) for figure_id, make in OWN.items()}
+    return {name: (small[name], small[name]) if name in OWN else (records, few) for name in FIGURES}
 
 
 def test_synthetic_answers_look_like_real_ones(records: pd.DataFrame) -> None:
@@ -68,19 +69,27 @@ def test_synthetic_answers_look_like_real_ones(records: pd.DataFrame) -> None:
 
 
 # -------------------------------------------------------------------------------------------- all figures
-@pytest.mark.parametrize("figure_id", ON_ARITHMETIC)
-def test_a_figure_tells_its_numbers(figure_id: str, records: pd.DataFrame) -> None:
+@pytest.mark.parametrize("figure_id", FIGURES)
+def test_a_figure_tells_its_numbers(figure_id: str, own: dict) -> None:
+    records, _ = own[figure_id]
     module = FIGURES[figure_id]
     assert module.NAME.startswith(module.ID + "_")
     figure = module.draw(records)
     assert " ".join(module.caption(records).split()[:6]) in words(figure)
     assert figure.get_figwidth() in (style.COLUMN, style.DOUBLE)
     assert figure._repr_png_().startswith(b"\x89PNG"), "a notebook shows it"
-    assert {"name", "estimate", "low", "high"} <= set(module.headline(records).columns)
+    values = module.headline(records)
+    assert len(values) == values["name"].nunique()
+    assert values["estimate"].between(values["low"], values["high"]).all()
+    if figure_id in OWN:
+        assert not values["name"].str.contains("statement").any(), "a length that only arithmetic has"
+        with pytest.raises(RecordsError, match="none of the records"):
+            module.table(own["F02"][0])
 
 
-@pytest.mark.parametrize("figure_id", ON_ARITHMETIC)
-def test_a_figure_is_drawn_from_its_own_rows_alone(figure_id: str, records: pd.DataFrame) -> None:
+@pytest.mark.parametrize("figure_id", FIGURES)
+def test_a_figure_is_drawn_from_its_own_rows_alone(figure_id: str, own: dict) -> None:
+    records, _ = own[figure_id]
     module = FIGURES[figure_id]
     rows = module.select(records)
     assert len(module.select(rows)) == len(rows)
@@ -102,8 +111,9 @@ def test_every_point_has_its_interval_and_n(figure_id: str, records: pd.DataFram
     assert (table["arm"] == "chance").sum() == 2, "a best guess for each number of statements"
 
 
-@pytest.mark.parametrize("figure_id", ON_ARITHMETIC)
-def test_equal_records_give_equal_bytes(figure_id: str, few: pd.DataFrame, tmp_path: Path) -> None:
+@pytest.mark.parametrize("figure_id", FIGURES)
+def test_equal_records_give_equal_bytes(figure_id: str, own: dict, tmp_path: Path) -> None:
+    _, few = own[figure_id]
     one = save_figure(figure_id, few, tmp_path / "one", {"seed": 0})
     two = save_figure(figure_id, few.sample(frac=1, random_state=1), tmp_path / "two", {"seed": 0})
     assert {path.name for path in one.iterdir()} == FILES
@@ -111,8 +121,9 @@ def test_equal_records_give_equal_bytes(figure_id: str, few: pd.DataFrame, tmp_p
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
-@pytest.mark.parametrize("figure_id", ON_ARITHMETIC)
-def test_a_reference_is_drawn_behind_a_variant(figure_id: str, few: pd.DataFrame) -> None:
+@pytest.mark.parametrize("figure_id", FIGURES)
+def test_a_reference_is_drawn_behind_a_variant(figure_id: str, own: dict) -> None:
+    _, few = own[figure_id]
     mine = few.assign(preset="custom")
     figure = FIGURES[figure_id].draw(mine, few, variant="twice the tokens")
     if figure_id != "F01":
@@ -140,8 +151,9 @@ def test_mixed_presets_are_refused(figure_id: str, few: pd.DataFrame, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("figure_id", ON_ARITHMETIC)
-def test_smoke_is_refused_or_stamped(figure_id: str, few: pd.DataFrame, tmp_path: Path) -> None:
+@pytest.mark.parametrize("figure_id", FIGURES)
+def test_smoke_is_refused_or_stamped(figure_id: str, own: dict, tmp_path: Path) -> None:
+    _, few = own[figure_id]
     smoke = few.assign(preset="smoke")
     with pytest.raises(RecordsError, match="smoke records"):
         FIGURES[figure_id].draw(smoke)

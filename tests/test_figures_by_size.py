@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from synthetic_records import synthetic_records
+from synthetic_records import synthetic_records, words
 
 from pbb.analysis.claims import NOT_AVAILABLE
 from pbb.analysis.statistics import contrast
@@ -51,11 +51,6 @@ def records() -> dict[str, pd.DataFrame]:
         "F09": counts(200, 800, 2400),
         "F10": pd.concat([at(0.3 + n / 40, templates=n) for n in (1, 4, 20)], ignore_index=True),
     }
-
-
-def words(figure: Figure) -> str:
-    texts = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
-    return " ".join(" ".join(texts).split())
 
 
 def ticks(figure: Figure) -> list[str]:

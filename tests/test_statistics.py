@@ -41,10 +41,7 @@ def answers(rates: np.ndarray, questions: int, rng: np.random.Generator, seeds: 
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.lists(st.booleans(), min_size=1, max_size=6), min_size=1, max_size=8),
-    st.integers(1, 3),
-)
+@given(st.lists(st.lists(st.booleans(), min_size=1, max_size=6), min_size=1, max_size=8), st.integers(1, 3))
 def test_the_estimate_is_the_mean_and_lies_in_its_interval(programs: list[list[bool]], seeds: int) -> None:
     rows = [
         {"seed": seed, "program": f"p{p}", "input": str(i), "outcome": "correct" if right else "unparsed"}
@@ -203,10 +200,7 @@ def doses(
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    st.lists(st.integers(0, 20), min_size=1, max_size=5),
-    st.integers(0, 20),
-)
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=5), st.integers(0, 20))
 def test_a_crossing_is_where_interpolation_says(rises: list[int], line: int) -> None:
     """Against np.interp, on a curve that rises everywhere; 40 questions of one program give exact shares."""
     curve = np.minimum(np.cumsum(rises) + np.arange(len(rises)), 40)

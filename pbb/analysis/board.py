@@ -176,6 +176,6 @@ def how(board: Board) -> str:
     if not board.compared:
         return f"Nothing is judged: no figure of preset {board.preset} is here that a claim is about."
     return (
-        f"{verdicts.RULE} {board.compared} contrasts of preset {board.preset} have records. A claim takes the verdict "
-        "of its worst contrast, whose difference is shown: contradicted, not supported, not run, supported."
+        f"{verdicts.RULE} {board.compared} contrasts of preset {board.preset} have records. {verdicts.WORST} Shown is "
+        "the difference of that contrast."
     )

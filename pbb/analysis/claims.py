@@ -185,11 +185,7 @@ CLAIMS: tuple[Claim, ...] = (
         (
             Declared("F07", Side("proactive", where=_RARE), Side("distillation", where=_RARE)),
             Declared("F07", Side("proactive", where=_CIPHERS), Side("distillation", where=_CIPHERS)),
-            *_each(
-                "F07",
-                Side("pbb_and_distillation", where=_CIPHERS),
-                _arms("proactive", "distillation", **_CIPHERS),
-            ),
+            *_each("F07", Side("pbb_and_distillation", where=_CIPHERS), _arms("proactive", "distillation", **_CIPHERS)),
         ),
         "A demonstration by chain of thought shows every line of the source at work, so that twenty of them tell the "
         "source, at whatever shifts; the paper's pairs may have shown inputs and outputs alone.",
@@ -278,11 +274,7 @@ CLAIMS: tuple[Claim, ...] = (
         "C11",
         "Two separately learnt programs can be composed.",
         "notes",
-        _each(
-            "F11",
-            Side("proactive", where={"domain": "composition"}),
-            _arms("stage_1_only", domain="composition"),
-        ),
+        _each("F11", Side("proactive", where={"domain": "composition"}), _arms("stage_1_only", domain="composition")),
         "Parts are recalled when they are asked for alone. In the trace of a composite more than half of the names "
         "are copied wrongly, and where both names are right the lines below them are mostly other programs'.",
     ),

@@ -81,12 +81,7 @@ class Crossing:
 
 # ---------------------------------------------------------------------------------------------- accuracies
 def accuracy(
-    frame: pd.DataFrame,
-    by: Sequence[str] = (),
-    *,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-    seed: int = 0,
+    frame: pd.DataFrame, by: Sequence[str] = (), *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
 ) -> pd.DataFrame:
     """Share of correct answers within each group of `by`, with a clustered bootstrap interval.
 
@@ -110,12 +105,7 @@ def accuracy(
 
 
 def contrast(
-    a: pd.DataFrame,
-    b: pd.DataFrame,
-    *,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-    seed: int = 0,
+    a: pd.DataFrame, b: pd.DataFrame, *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
 ) -> Contrast:
     """Accuracy of `a` minus that of `b`, with a clustered bootstrap interval and a one-sided p.
 
@@ -151,18 +141,8 @@ def contrast(
         p = 0.5 ** min(len(cells_a), len(cells_b)) if difference > 0 else 1.0
     else:
         p = (1 + int((draws <= 0).sum())) / (1 + resamples)
-    return Contrast(
-        estimate=difference,
-        low=float(low),
-        high=float(high),
-        p=p,
-        a=mean_a,
-        b=mean_b,
-        questions=int(cells_a["asked"].sum()),
-        programs=len(cells_a),
-        seeds=int(cells_a["seed"].nunique()),
-        paired=paired,
-    )
+    asked, seeds = int(cells_a["asked"].sum()), int(cells_a["seed"].nunique())
+    return Contrast(difference, float(low), float(high), p, mean_a, mean_b, asked, len(cells_a), seeds, paired)
 
 
 def crossing(
@@ -202,15 +182,8 @@ def crossing(
     (estimate,) = _first_reach(estimates[None], np.array(doses))
     last = resamples - 1  # never between two draws: one of them may be infinite
     low, high = found[int(last * (1 - level) / 2)], found[last - int(last * (1 - level) / 2)]
-    return Crossing(
-        estimate=float(estimate),
-        low=float(low),
-        high=float(high),
-        fewest=doses[0],
-        most=doses[-1],
-        programs=len(shared),
-        seeds=int(shared["seed"].nunique()),
-    )
+    ends, seeds = (doses[0], doses[-1]), int(shared["seed"].nunique())
+    return Crossing(float(estimate), float(low), float(high), *ends, len(shared), seeds)
 
 
 def _first_reach(accuracies: np.ndarray, doses: np.ndarray) -> np.ndarray:

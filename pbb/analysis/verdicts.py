@@ -30,6 +30,7 @@ RULE = (
     f"above 0 and p, after Holm's correction over all contrasts of its preset's board, is below {ALPHA}; contradicted "
     "where both hold for the other direction; not run where a side has no records; else not supported."
 )
+WORST = "A claim takes the verdict of its worst contrast: contradicted, not supported, not run, supported."
 MEASURED = ["difference", "low", "high", "p", "programs", "seeds"]
 CONTRASTS = ["claim", "figure", "contrast", "where", *MEASURED, "decides", "verdict"]
 _ANSWER = ["experiment", "moment", "answer_mode", "group"]

@@ -156,21 +156,31 @@ class ByKnob(Chart):
         return " ".join([*said, "Grey: the best guess without knowledge of the program."])
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
-        panels = arm_panels(front, self.FIXED)
+        panels = self.shown(front)
         if len(panels) == 1:
             figure.set_figwidth(style.COLUMN)
         columns = min(2, len(panels))
         grid = figure.subplots(-(-len(panels) // columns), columns, squeeze=False, sharey=True)
-        for axes, (here, arm) in zip(grid.flat, panels, strict=False):
+        for axes, (here, arms) in zip(grid.flat, panels, strict=False):
             style.percent_axis(axes)
-            scale = self.axis(axes, front, behind)
-            self.draw_lines(axes, self.lines(), of(front, here), of(behind, here), arm, scale)
-            axes.set_title(title(arm, here))
+            self.fill(axes, here, arms, front, behind)
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_visible(False)
         for axes in grid[:, 0]:
             axes.set_ylabel("w/o IO accuracy")
         return 2.35 * len(grid)
+
+    def shown(self, front: pd.DataFrame) -> list[tuple[dict[str, Any], list[str]]]:
+        """What each panel holds fixed, and its arms."""
+        return [(here, [arm]) for here, arm in arm_panels(front, self.FIXED)]
+
+    def fill(
+        self, axes: Axes, here: dict[str, Any], arms: list[str], front: pd.DataFrame, behind: pd.DataFrame
+    ) -> None:
+        """Draw one panel."""
+        scale = self.axis(axes, front, behind)
+        self.draw_lines(axes, self.lines(), of(front, here), of(behind, here), arms[0], scale)
+        axes.set_title(title(arms[0], here))
 
     def lines(self) -> list[Line]:
         """The figure's lines: one for each answer mode."""
@@ -199,13 +209,7 @@ class ByKnob(Chart):
         return Scale(places, column, 0.03 * span, 0.12 * span, 0.1 * span)
 
     def draw_lines(
-        self,
-        axes: Axes,
-        lines: Sequence[Line],
-        ours: pd.DataFrame,
-        theirs: pd.DataFrame,
-        arm: str,
-        scale: Scale,
+        self, axes: Axes, lines: Sequence[Line], ours: pd.DataFrame, theirs: pd.DataFrame, arm: str, scale: Scale
     ) -> None:
         """Each line of `arm`, over what it is read against and over the reference; neighbours stand a little apart."""
         guess = of(ours, {"arm": CHANCE})

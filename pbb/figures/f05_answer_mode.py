@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from pbb.analysis.tables import CHANCE, CONTROL, TRAINED, of, sizes
 from pbb.arms import ARMS
@@ -42,33 +44,25 @@ class AnswerMode(ByKnob):
     def lines(self) -> list[Line]:
         return [Line({"answer_mode": mode}, style.MODES[mode], shift) for mode, shift in _SHIFT.items()]
 
-    def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
+    def shown(self, front: pd.DataFrame) -> list[tuple[dict[str, Any], list[str]]]:
         """By length, a panel for each trained arm and model; of programs of one length, one for each model."""
         panels = []
         for here in panels_in(front, self.FIXED):
             arms = [arm for arm in TRAINED if arm in set(of(front, here)["arm"])] or [CONTROL]
             panels += [(here, [arm]) for arm in arms] if here["domain"] == _OF_LENGTHS else [(here, arms)]
-        if len(panels) == 1:
-            figure.set_figwidth(style.COLUMN)
-        columns = min(2, len(panels))
-        grid = figure.subplots(-(-len(panels) // columns), columns, squeeze=False, sharey=True)
-        for axes, (here, arms) in zip(grid.flat, panels, strict=False):
-            style.percent_axis(axes)
-            axes.grid(axis="x", visible=False)
-            ours, theirs = of(front, here), of(behind, here)
-            lengths, by_length = sorted({*ours["x"], *theirs["x"]}), here["domain"] == _OF_LENGTHS
-            at = lengths if by_length else [float(place) for place in range(len(arms))]
-            axes.set_xticks(at, None if by_length else [textwrap.fill(ARMS[arm].label, 12) for arm in arms])
-            axes.set_xlim(at[0] - 0.4, at[-1] + 0.4)
-            if by_length:
-                axes.set_xlabel(self.label)
-            for place, arm in enumerate(arms):
-                places = {length: length if by_length else float(place) for length in lengths}
-                self.draw_lines(axes, self.lines(), ours, theirs, arm, Scale(places, "x", 0.09, 0.32, 0.3))
-            what = ARMS[arms[0]].label if by_length else here["domain"].capitalize()
-            axes.set_title(f"{what}, {here['model']}")
-        for axes in list(grid.flat)[len(panels) :]:
-            axes.set_visible(False)
-        for axes in grid[:, 0]:
-            axes.set_ylabel("w/o IO accuracy")
-        return 2.35 * len(grid)
+        return panels
+
+    def fill(
+        self, axes: Axes, here: dict[str, Any], arms: list[str], front: pd.DataFrame, behind: pd.DataFrame
+    ) -> None:
+        axes.grid(axis="x", visible=False)
+        ours, theirs = of(front, here), of(behind, here)
+        lengths, by_length = sorted({*ours["x"], *theirs["x"]}), here["domain"] == _OF_LENGTHS
+        at = lengths if by_length else [float(place) for place in range(len(arms))]
+        axes.set_xticks(at, None if by_length else [textwrap.fill(ARMS[arm].label, 12) for arm in arms])
+        axes.set_xlim(at[0] - 0.4, at[-1] + 0.4)
+        axes.set_xlabel(self.label if by_length else "")
+        for place, arm in enumerate(arms):
+            places = {length: length if by_length else float(place) for length in lengths}
+            self.draw_lines(axes, self.lines(), ours, theirs, arm, Scale(places, "x", 0.09, 0.32, 0.3))
+        axes.set_title(f"{ARMS[arms[0]].label if by_length else here['domain'].capitalize()}, {here['model']}")

@@ -15,12 +15,7 @@ from pbb.figures.base import Chart, panels_in
 from pbb.store import RecordsError
 
 _RANDOM, _ARM = "random_generation", "proactive"
-_NAMES = {
-    _RANDOM: "random\ngeneration",
-    CONTROL: "Stage 1\nonly",
-    _ARM: "Proactive-\nPBB",
-    CEILING: "in\ncontext",
-}
+_NAMES = {_RANDOM: "random\ngeneration", CONTROL: "Stage 1\nonly", _ARM: "Proactive-\nPBB", CEILING: "in\ncontext"}
 _MODES = ("direct", "cot")
 _COLUMNS = [*PANEL, "arm", "answer_mode", *CLUSTER, *MEASURED]
 

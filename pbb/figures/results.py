@@ -68,10 +68,9 @@ def _claims(boards: Sequence[Board]) -> list[str]:
     counts = " ".join(f"Preset `{board.preset}`: {board.counts}." for board in boards)
     compared = ", ".join(f"{board.compared} in preset {board.preset}" for board in boards)
     how = (
-        f"Contrasts and their directions are declared in `pbb/analysis/claims.py`. {verdicts.RULE} Contrasts with "
-        f"records: {compared}. A claim takes the verdict of its worst contrast, in this order: contradicted, not "
-        "supported, not run, supported. Shown are how many of its contrasts are supported, and the difference of the "
-        "one that decided."
+        f"Contrasts and their directions are declared in `pbb/analysis/claims.py`. {verdicts.RULE} {verdicts.WORST} "
+        f"Contrasts with records: {compared}. Shown are how many of a claim's contrasts are supported, and the "
+        "difference of the one that decided."
     )
     by_preset = [board.claims.to_dict("records") for board in boards]
     rows, guesses = [], []

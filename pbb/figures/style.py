@@ -199,13 +199,7 @@ def with_caption(figure: Figure, caption: str, panels: float) -> None:
     share = room / (panels + room)
     figure.set_layout_engine(RoundedLayout(rect=(0, share, 1, 1 - share), w_pad=0.03, h_pad=0.03))
     figure.text(
-        0.05 / width,
-        share,
-        "\n".join(lines),
-        fontsize=CAPTION_FONT,
-        color="#444444",
-        va="top",
-        linespacing=1.3,
+        0.05 / width, share, "\n".join(lines), fontsize=CAPTION_FONT, color="#444444", va="top", linespacing=1.3
     )
 
 
