@@ -19,11 +19,11 @@ import reference_lists
 import reference_numbers
 
 from pbb.programs import Program, normalised
-from pbb.programs.algorithms import ASK, FAMILIES, POINTERS, Algorithms, as_text, generate, statements
+from pbb.programs.algorithms import ASK, FAMILIES, POINTERS, Algorithms, as_text, generate
 from pbb.programs.algorithms.family import SIZES, TECHNIQUES, Family
 from pbb.programs.algorithms.sampling import number_lists, numbers, words
 from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
-from pbb.programs.program import belongs_to_base
+from pbb.programs.program import belongs_to_base, statements_of
 from pbb.programs.tracing_worker import BUILTINS
 from pbb.streams import stream
 
@@ -153,7 +153,7 @@ def test_sources_are_plain_functions_of_their_size(family: Family) -> None:
     assert source == ast.unparse(ast.parse(source))
     loops = [node for node in nodes if isinstance(node, (ast.For, ast.While))]
     assert family.size == "long" or not any(inner in loops for loop in loops for inner in list(ast.walk(loop))[1:])
-    assert statements(source) <= {"short": 4, "medium": 8, "long": 12}[family.size]
+    assert statements_of(source) <= {"short": 4, "medium": 8, "long": 12}[family.size]
 
 
 def test_short_programs_have_short_traces(short: list[Program]) -> None:
@@ -210,7 +210,7 @@ def test_programs_are_unique_and_families_take_turns(short: list[Program]) -> No
         assert program.description.startswith(f"{program.name} of ")
         assert "NAME" not in program.source + program.description + program.problem
         assert program.domain == "algorithms"
-        assert program.statements == statements(program.source) <= 4
+        assert program.statements == statements_of(program.source) <= 4
 
 
 def test_no_constant_guess_does_well(programs: list[Program], short: list[Program]) -> None:
@@ -251,7 +251,7 @@ def test_sources_can_be_left_out_and_sizes_families_and_inputs_chosen() -> None:
 
 
 def test_generate_says_what_is_wrong() -> None:
-    with pytest.raises(ValueError, match=r"count=200: .* allows for only about \d+ different programs .*ask for fewer"):
+    with pytest.raises(ValueError, match=r"count=200: .* allows for only about \d+ different programs; ask for fewer"):
         generate(Algorithms(families=("gray code",)), 200, 0)
     with pytest.raises(ValueError, match="pool='exam' is not valid; valid: 'experiment', 'base'"):
         generate(SHORT, 1, 0, pool="exam")

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import ast
-import hashlib
 import itertools
-import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from readers.cipher_reader import CipherReadingError, encode
 
 from pbb.experiments.documents import parse_answer
 from pbb.experiments.experiment import Experiment, ExperimentError
-from pbb.programs import Program, cipher_reader, normalised
-from pbb.programs.cipher_reader import CipherReadingError, encode
+from pbb.programs import Program, normalised
 from pbb.programs.ciphers import (
-    ASK,
     KINDS,
     NATURAL_WEIGHTS,
-    POINTERS,
     Ciphers,
-    _fine,
+    _too_easy,
     accepts,
     candidates,
     generate,
@@ -34,8 +28,8 @@ from pbb.programs.ciphers import (
     sample_inputs,
     shift_weights,
 )
-from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
-from pbb.programs.program import belongs_to_base
+from pbb.programs.names import EXPERIMENT_NAMES
+from pbb.programs.program import on_inputs
 from pbb.streams import stream
 
 SETTINGS = (
@@ -226,48 +220,6 @@ def test_there_are_hundreds_of_programs_of_every_kind() -> None:
     assert len({normalised(source) for _, source, _ in itertools.islice(candidates(digits, "tests"), 3000)}) > 900
 
 
-def test_pools_are_disjoint_by_name_and_by_normalised_source() -> None:
-    knobs = Ciphers(alphabet=8)
-    base, taught = (generate(knobs, 80, "tests", pool=pool) for pool in ("base", "experiment"))
-    assert {program.name for program in base} <= set(BASE_NAMES)
-    sources = [{normalised(program.source) for program in programs} for programs in (base, taught)]
-    assert not sources[0] & sources[1]
-    assert all(map(belongs_to_base, sources[0]))
-    assert not any(map(belongs_to_base, sources[1]))
-
-
-def test_json_round_trip(groups: list[Group]) -> None:
-    for program in every(groups):
-        assert Program.from_json(program.to_json()) == program
-
-
-FRESH = """
-import hashlib, sys
-from pbb.programs.ciphers import Ciphers, generate
-text = "".join(program.to_json() for program in generate(Ciphers(), 20, 7, "fresh"))
-print(hashlib.sha256(text.encode()).hexdigest())
-"""
-
-
-def test_equal_keys_give_equal_programs_in_any_process() -> None:
-    text = "".join(program.to_json() for program in generate(Ciphers(), 20, 7, "fresh"))
-    for hash_seed in ("0", "1"):
-        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
-        output = subprocess.run([sys.executable, "-c", FRESH], env=environment, capture_output=True, check=True).stdout
-        assert output.decode().strip() == hashlib.sha256(text.encode()).hexdigest()
-
-
-def test_more_programs_begin_with_the_same_ones() -> None:
-    few, many = (generate(Ciphers(), count, 3) for count in (5, 90))
-    assert [(normalised(p.source), p.inputs) for p in few] == [(normalised(p.source), p.inputs) for p in many[:5]]
-
-
-def test_neighbouring_seeds_share_no_stream() -> None:
-    sequences = [[s for _, s, _ in itertools.islice(candidates(Ciphers(), seed), 600)] for seed in (0, 1)]
-    first, second = ({tuple(s[i : i + 3]) for i in range(len(s) - 2)} for s in sequences)
-    assert not first & second
-
-
 # --- inputs --------------------------------------------------------------------------------------------------------
 
 
@@ -357,8 +309,10 @@ def test_a_cipher_that_a_guess_gets_right_is_too_easy(case: str) -> None:
     if knobs.digits:
         caesar = "[(c + shift + 4) % 10 for c in text]"
     turn = "text[1:] + text[:1]"  # a copy only where all letters are the same
-    drawn = [("", "", start + body, "") for body in ("text", caesar, turn)]
-    assert [source for *_, source, _ in _fine(knobs, drawn)] == [start + turn]
+    (one,) = generate(knobs, 1, "tests")
+    asked = sample_inputs(knobs, "uniform", 60, stream("tests", "easy"))
+    programs = [replace(one, name="NAME", source=start + body) for body in ("text", caesar, turn)]
+    assert [_too_easy(p, knobs.letters) for p in on_inputs(programs, [asked] * 3)] == [True, True, False]
 
 
 def test_inputs_can_be_chosen_and_sources_left_out() -> None:
@@ -373,28 +327,7 @@ def test_inputs_can_be_chosen_and_sources_left_out() -> None:
     assert accepts(digits, "[3, 1, 4], 5", repr(plain_python(digits)([3, 1, 4], 5)))
 
 
-@pytest.mark.parametrize(
-    ("knobs", "message"),
-    [
-        ({"kinds": ("caesar",)}, r"kinds=\('caesar',\) is not valid; valid: \(\), or some of \('growing', "),
-        ({"shortest": 0}, "shortest=0 is not valid; valid: 1 to 12"),
-        ({"longest": 1}, "longest=1 is not valid; valid: 2 to 12"),
-        ({"shortest": 5}, "longest=4 is not valid; valid: 5 to 12"),
-        ({"alphabet": 27}, "alphabet=27 is not valid; valid: 6 to 26"),
-        ({"case": "title"}, "case='title' is not valid; valid: 'lower', 'upper', 'digits'"),
-        ({"case": "digits"}, r"alphabet=26 is not valid; valid: 6 to 10 \(of digits\)"),
-        ({"distribution": "skewed"}, r"distribution='skewed' is not valid; valid: one of \('uniform', 'natural'\)"),
-        ({"demonstrations": 0}, "demonstrations=0 is not valid; valid: 1 to 200"),
-    ],
-)
-def test_invalid_settings_name_the_field_the_value_and_what_is_valid(knobs: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Ciphers(**knobs)
-
-
 def test_what_cannot_be_generated_is_refused() -> None:
-    with pytest.raises(ValueError, match="pool='bse' is not valid; valid: 'experiment', 'base'"):
-        generate(Ciphers(), 1, 0, pool="bse")
     with pytest.raises(
         ValueError, match=r"inputs: \"'CAB', 3\" is not valid; valid: a text of the letters abc.*'abc', 3"
     ):
@@ -405,16 +338,6 @@ def test_what_cannot_be_generated_is_refused() -> None:
         generate(Ciphers(case="digits", alphabet=7), 1, 0, inputs=["[1, 2], 3", "[7], 3"])
     with pytest.raises(ValueError, match=r"count=50: Ciphers\(.*allows for only about \d+ different programs"):
         generate(Ciphers(kinds=("affine",), alphabet=6), 50, 0)
-
-
-def test_templates() -> None:
-    assert len(set(POINTERS)) == 20
-    for template in POINTERS:
-        assert template.count("{name}") == 1
-        assert template[-1] not in ".:!?"
-    assert set(ASK) == {"plain", "word_problem"}
-    for texts in ASK.values():
-        assert {mode: text.count("{input}") for mode, text in texts.items()} == {"direct": 1, "cot": 1}
 
 
 # --- the reader of descriptions ------------------------------------------------------------------------------------
@@ -537,32 +460,3 @@ def test_reader_reads_digits(words: str, text: list[int], shift: int, written: l
 def test_reader_explains_what_it_cannot_do(description: str, text: Text, message: str) -> None:
     with pytest.raises(CipherReadingError, match=message):
         encode(description, text, 1)
-
-
-def test_reader_tells_a_wrong_description_from_a_right_one(groups: list[Group]) -> None:
-    """The comparison has teeth: a description whose first number is one off is found out."""
-    found, tried = 0, 0
-    for program in every(groups):
-        ring, changes = program.description.split(" in a ring: ")
-        wrong = re.sub(r"\d+", lambda match: str(int(match[0]) + 1), changes, count=1)
-        wrong = f"{ring} in a ring: {wrong}"
-        if wrong != program.description:
-            tried += 1
-            found += any(
-                repr(encode(wrong, *values(text))) != execution.output
-                for text, execution in zip(program.inputs, program.executions, strict=True)
-            )
-    assert found == tried > 150
-
-
-def test_reader_shares_no_code_with_the_generator() -> None:
-    tree = ast.parse(Path(str(cipher_reader.__file__)).read_text(encoding="utf-8"))
-    imported = {
-        name
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        for name in ([node.module or "."] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
-    }
-    assert {name.partition(".")[0] for name in imported} == {"__future__", "functools", "lark", "typing"}
-    calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert not calls & {"eval", "exec", "__import__", "compile"}

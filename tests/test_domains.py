@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import ast
 import itertools
+import os
 import random
+import re
+import subprocess
+import sys
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from readers import cipher_reader, composition_reader, grammar_reader, interpreter, reading_agrees
 
 from pbb.experiments.base_data import BaseMixture, _document, base_programs
 from pbb.experiments.curricula import curriculum
@@ -42,10 +49,10 @@ from pbb.programs import (
     generate,
 )
 from pbb.programs.ciphers import NATURAL_WEIGHTS
-from pbb.programs.domains import Own, accepts, base_may_have_seen, normal_form, reading_agrees
+from pbb.programs.domains import Own, accepts, base_may_have_seen, normal_form
 from pbb.programs.grammars import obeys, random_baseline
 from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
-from pbb.programs.program import on_inputs
+from pbb.programs.program import belongs_to_base, on_inputs
 from pbb.programs.settings import ExperimentError
 from pbb.runs.keys import stage_keys
 from pbb.streams import stream
@@ -137,12 +144,30 @@ def test_readers_know_whole_domains() -> None:
 
 @pytest.mark.parametrize("domain", ["arithmetic", "ciphers", "grammars"])
 def test_a_wrong_description_is_found_out(domain: str) -> None:
-    programs = generate(VARIANTS[domain][0], 20, "wrong")
-    found = 0
+    """The comparison has teeth: another program's description is found out, and one whose first number is one off."""
+    programs = generate(VARIANTS[domain][0], 60, "wrong")
+    found, tried = Counter[str](), Counter[str]()
     for one, other in itertools.pairwise(programs):
-        swapped = Program(**{**one.__dict__, "description": other.description})
-        found += not all(reading_agrees(swapped, text) for text in swapped.inputs)
-    assert found >= 18
+        off = re.sub(r"\d+", lambda match: str(int(match[0]) + 1), one.description, count=1)
+        for how, wrong in (("another's", other.description), ("one off", off)):
+            if wrong != one.description:
+                lying = replace(one, description=wrong)
+                tried[how] += 1
+                found[how] += not all(reading_agrees(lying, text) for text in lying.inputs)
+    assert found["another's"] > 0.9 * tried["another's"] > 50
+    assert found["one off"] > 0.8 * tried["one off"] or domain == "grammars"
+
+
+def test_readers_share_no_code_with_what_they_read() -> None:
+    for reader in (interpreter, cipher_reader, grammar_reader, composition_reader):
+        tree = ast.parse(Path(str(reader.__file__)).read_text(encoding="utf-8"))
+        nodes = list(ast.walk(tree))
+        imported = {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+        imported |= {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+        allowed = {"__future__", "collections", "functools", "lark", "re", "typing"}
+        assert {name.partition(".")[0] for name in imported} <= allowed
+        calls = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        assert not calls & {"eval", "exec", "__import__", "compile"}
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -172,6 +197,8 @@ def test_prompts_name_the_program_and_give_nothing_away(chosen: tuple[str, Any],
 def test_pointers_and_requests_are_complete(domain: str) -> None:
     entry = DOMAINS[domain]
     assert len(entry.pointers) == len(set(entry.pointers)) == 20
+    assert all(text.count("{name}") + text.count("{problem}") == 1 for text in entry.pointers)
+    assert all(text[-1] not in ".:!?" for text in entry.pointers)
     assert set(entry.ask) == set(DOMAINS["arithmetic"].ask)
     assert all(set(texts) == set(ANSWER_MODES) for texts in entry.ask.values())
     assert all(text.count("{input}") == 1 for texts in entry.ask.values() for text in texts.values())
@@ -182,14 +209,91 @@ def test_pointers_and_requests_are_complete(domain: str) -> None:
 @every_domain
 def test_equal_seeds_give_equal_programs_and_neighbours_share_no_stream(domain: str) -> None:
     knobs = VARIANTS[domain][0]
-    first, again, other = (generate(knobs, 30, seed) for seed in (5, 5, 6))
-    assert [p.to_json() for p in first] == [p.to_json() for p in again]
+    first, more, other = (generate(knobs, count, seed) for count, seed in ((30, 5), (70, 5), (30, 6)))
+    assert [p.name for p in first] == [p.name for p in more[:30]] or domain == "composition"
+    same = [[(normal_form(p), p.inputs) for p in programs] for programs in (first, more[:30])]
+    assert same[0] == same[1] or domain == "composition", "more programs begin with the same ones"
     triples = [
         {tuple(forms[i : i + 3]) for i in range(28)}
         for forms in (list(map(normal_form, first)), list(map(normal_form, other)))
     ]
     assert not triples[0] & triples[1], "one seed's programs are the other's, moved along"
     assert len({p.name for p in first} & {p.name for p in other}) <= 3  # of 6,800 names
+
+
+FRESH = """
+import hashlib
+from pbb.programs import DOMAINS, generate
+for name, domain in DOMAINS.items():
+    if domain.generate:
+        text = "".join(program.to_json() for program in generate(domain.settings(), 8, 7, "fresh"))
+        print(name, hashlib.sha256(text.encode()).hexdigest())
+"""
+
+
+def test_equal_keys_give_equal_programs_in_any_process(capsys: pytest.CaptureFixture[str]) -> None:
+    exec(FRESH, {})
+    here = capsys.readouterr().out
+    assert here.count("\n") == len(DRAWN)
+    for hash_seed in ("0", "1"):
+        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        output = subprocess.run([sys.executable, "-c", FRESH], env=environment, capture_output=True, check=True).stdout
+        assert output.decode() == here
+
+
+@every_domain
+def test_pools_share_nothing_and_programs_can_be_left_out(domain: str) -> None:
+    knobs = VARIANTS[domain][0]
+    base, first = (generate(knobs, 20, "tests", pool=pool) for pool in ("base", "experiment"))
+    assert {p.name for p in base} <= set(BASE_NAMES)
+    assert all(belongs_to_base(normal_form(p)) for p in base)
+    assert not any(belongs_to_base(normal_form(p)) for p in first)
+    taken = frozenset(map(normal_form, first))
+    assert not taken & set(map(normal_form, generate(knobs, 20, "tests", without=taken)))
+    assert generate(knobs, 0, "tests") == []
+    with pytest.raises(ValueError, match="pool='bse' is not valid; valid: 'experiment', 'base'"):
+        generate(knobs, 1, 0, pool="bse")
+
+
+@pytest.mark.parametrize(
+    ("domain", "knobs", "message"),
+    [
+        ("arithmetic", {"statements": 0}, "statements=0 is not valid; valid: a whole number from 1 to 8"),
+        ("arithmetic", {"statements": 9}, "statements=9 is not valid; valid: a whole number from 1 to 8"),
+        ("arithmetic", {"operations": 5}, "operations=5 is not valid; valid: a whole number from 1 to 4"),
+        ("arithmetic", {"operators": ()}, "operators=() is not valid; valid: a tuple of some of +, "),
+        ("arithmetic", {"operators": ("+", "**")}, "operators=('+', '**') is not valid"),
+        ("arithmetic", {"control": ("until",)}, "valid: (), or a tuple of some of if, for, while, each once"),
+        ("arithmetic", {"control": ("if",)}, "() with statements=1"),
+        ("arithmetic", {"arguments": 3}, "arguments=3 is not valid; valid: a whole number from 1 to 2"),
+        ("arithmetic", {"low": 4, "high": 3}, "high=3 is not valid; valid: at least low=4"),
+        ("arithmetic", {"wrap": 1}, "wrap=1 is not valid; valid: None, or a whole number from 2 to 1000000"),
+        ("arithmetic", {"statments": 2}, "Arithmetic has no field 'statments'; did you mean 'statements'?"),
+        ("ciphers", {"kinds": ("caesar",)}, "kinds=('caesar',) is not valid; valid: (), or some of growing, "),
+        ("ciphers", {"shortest": 0}, "shortest=0 is not valid; valid: a whole number from 1 to 12"),
+        ("ciphers", {"longest": 1}, "longest=1 is not valid; valid: a whole number from 2 to 12"),
+        ("ciphers", {"shortest": 5}, "longest=4 is not valid; valid: 5 to 12"),
+        ("ciphers", {"alphabet": 27}, "alphabet=27 is not valid; valid: a whole number from 6 to 26"),
+        ("ciphers", {"case": "title"}, "case='title' is not valid; valid: one of lower, upper, digits"),
+        ("ciphers", {"case": "digits"}, "alphabet=26 is not valid; valid: 6 to 10 (of digits)"),
+        ("ciphers", {"distribution": "skewed"}, "distribution='skewed' is not valid; valid: one of uniform, natural"),
+        ("ciphers", {"demonstrations": 0}, "demonstrations=0 is not valid; valid: a whole number from 1 to 200"),
+        ("grammars", {"nonterminals": 1}, "nonterminals=1 is not valid; valid: a whole number from 2 to 5"),
+        ("grammars", {"terminals": 7}, "terminals=7 is not valid; valid: a whole number from 3 to 6"),
+        ("grammars", {"longest": 3}, "longest=3 is not valid; valid: a whole number from 4 to 10"),
+        ("grammars", {"terminals": 3, "inputs": 10}, "inputs=10 is not valid; valid: 6 to 9"),
+        ("composition", {"depth": 1}, "depth=1 is not valid; valid: a whole number from 2 to 3"),
+        ("composition", {"composites": "hidden"}, "composites='hidden' is not valid; valid: one of declared, named"),
+        ("composition", {"parts": ()}, "parts=() is not valid; valid: a tuple of one or more of Arithmetic, "),
+        ("composition", {"parts": (Composition(),)}, "is not valid; valid: a tuple of one or more of Arithmetic, "),
+    ],
+)
+def test_invalid_settings_name_the_field_the_value_and_what_is_valid(
+    domain: str, knobs: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ExperimentError) as caught:
+        DOMAINS[domain].settings(**knobs)
+    assert message in str(caught.value)
 
 
 @every_domain

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 import shutil
@@ -202,16 +201,6 @@ def test_tables_of_verdicts_can_be_shown(records: pd.DataFrame) -> None:
 
 
 # ------------------------------------------------------------------------------------------ views: programs
-def test_reading_back_finds_a_description_that_lies() -> None:
-    honest = views.of_each_domain(SMOKE, count=5, longest=2)
-    found = views.read_back(honest).set_index("programs of")
-    assert (found["disagreements"] == 0).all()
-    assert found.index[found["inputs"] == 0].tolist() == ["algorithms"]
-    liar = dataclasses.replace(honest[0], description=f"{honest[0].name} of x: take x, add 100, return it.")
-    (row,) = views.read_back([liar]).to_dict("records")
-    assert row == {"programs of": "arithmetic, 1 statement", "programs": 1, "inputs": 10, "disagreements": 10}
-
-
 def test_groups_are_kept_apart() -> None:
     counts = dict(views.kept_apart(SMOKE).itertuples(index=False, name=None))
     assert counts.pop("w/ IO programs") == SMOKE.with_io_programs

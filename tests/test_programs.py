@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
 import itertools
-import os
 import random
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from readers.interpreter import InterpretationError, interpret
 
 from pbb.experiments.base_data import BASE_PROGRAMS, base_programs
-from pbb.programs import Arithmetic, Program, execute_many, generate, interpreter, normalised
+from pbb.programs import Arithmetic, Program, execute_many, generate, normalised
 from pbb.programs.arithmetic import (
     CONTROL,
     OPERATORS,
@@ -33,7 +30,6 @@ from pbb.programs.arithmetic import (
     render_description,
     render_source,
 )
-from pbb.programs.interpreter import InterpretationError, interpret
 from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES, experiment_names
 from pbb.programs.program import belongs_to_base
 from pbb.streams import digest, stream
@@ -176,20 +172,11 @@ def test_candidates_are_drawn_from_the_streams_of_their_numbers() -> None:
 
 def test_two_argument_programs_return_something_of_both() -> None:
     knobs = Arithmetic(arguments=2, high=4)
-    for _, source, description in itertools.islice(candidates(knobs, "tests", "both"), 1000):
+    for _, (source, statements) in itertools.islice(candidates(knobs, "tests", "both"), 1000):
+        description = render_description("NAME", statements, 2)
         assert re.search(r"return .*\by\b", source), source
         assert not re.search(r"(//|%) [xy]\b", source), source
         assert re.search(r"(add|from|by|to|most|least|subtract) y\b", description), description
-
-
-def test_names_and_sources_are_unique(groups: list[Group]) -> None:
-    for _, programs in groups:
-        assert len({program.name for program in programs}) == len(programs)
-        assert len({normalised(program.source) for program in programs}) == len(programs)
-        for program in programs:
-            assert program.source.startswith(f"def {program.name}(")
-            assert program.description.startswith(f"{program.name} of ")
-    assert len(set(EXPERIMENT_NAMES)) == len(EXPERIMENT_NAMES)
 
 
 def test_pools_are_disjoint_by_name_and_by_normalised_source(groups: list[Group]) -> None:
@@ -201,22 +188,15 @@ def test_pools_are_disjoint_by_name_and_by_normalised_source(groups: list[Group]
     assert len(base_sources) > 500
     assert not base_sources & {normalised(program.source) for program in every(groups)}
     # Single operations are the base models' own, whatever their hash: no experiment can draw one of them.
-    singles = {normal for normal, _, _ in itertools.islice(candidates(Arithmetic(operations=1), 0), 2000)}
+    singles = {normal for normal, _ in itertools.islice(candidates(Arithmetic(operations=1), 0), 2000)}
     for wrap in (None, *range(2, 14)):
         drawn = itertools.islice(candidates(Arithmetic(wrap=wrap), 0), 1000)
-        assert not singles & {normal for normal, _, _ in drawn if not belongs_to_base(normal)}
+        assert not singles & {normal for normal, _ in drawn if not belongs_to_base(normal)}
 
 
 def test_experiments_own_half_of_the_sources() -> None:
-    normals = {normal for normal, _, _ in itertools.islice(candidates(Arithmetic(statements=3), 0), 2000)}
+    normals = {normal for normal, _ in itertools.islice(candidates(Arithmetic(statements=3), 0), 2000)}
     assert 0.45 < sum(map(belongs_to_base, normals)) / len(normals) < 0.55
-
-
-def test_json_round_trip(groups: list[Group]) -> None:
-    for program in every(groups):
-        again = Program.from_json(program.to_json())
-        assert again == program
-        assert again.to_json() == program.to_json()
 
 
 def test_an_unknown_input_is_named() -> None:
@@ -233,68 +213,16 @@ def test_programs_never_change() -> None:
     assert digest("".join(texts)) == "8464d3511f48accd22d05a5a37636a290b5abe74c35df8450341e12dd48d57fd"
 
 
-FRESH = """
-import hashlib, sys
-from pbb.programs import Arithmetic, generate
-settings = Arithmetic(statements=3, control=("if", "for", "while"), arguments=2, high=4)
-text = "".join(program.to_json() for program in generate(settings, 15, 7, "fresh"))
-print(hashlib.sha256(text.encode()).hexdigest())
-"""
-
-
-def test_equal_keys_give_equal_programs_in_any_process() -> None:
-    here = Arithmetic(statements=3, control=("if", "for", "while"), arguments=2, high=4)
-    text = "".join(program.to_json() for program in generate(here, 15, 7, "fresh"))
-    for hash_seed in ("0", "1"):
-        environment = os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)}
-        output = subprocess.run([sys.executable, "-c", FRESH], env=environment, capture_output=True, check=True).stdout
-        assert output.decode().strip() == hashlib.sha256(text.encode()).hexdigest()
-
-
-def test_more_programs_begin_with_the_same_ones() -> None:
-    few, many = (generate(Arithmetic(statements=2), count, 3) for count in (5, 120))
-    assert [normalised(p.source) for p in few] == [normalised(p.source) for p in many[:5]]
-
-
 @pytest.mark.parametrize("seed", range(6))
 def test_neighbouring_seeds_share_no_stream(seed: int) -> None:
     """Single programs may coincide; no three in a row do, wherever in the two sequences they stand."""
     sequences = []
     for key in (seed, seed + 1):
         drawn = candidates(Arithmetic(), key, "experiment")
-        sequences.append([normal for normal, _, _ in itertools.islice(drawn, 1000)])
+        sequences.append([normal for normal, _ in itertools.islice(drawn, 1000)])
     first, second = ({tuple(s[i : i + 3]) for i in range(len(s) - 2)} for s in sequences)
     assert not first & second
     assert [p.name for p in generate(Arithmetic(), 8, seed)] != [p.name for p in generate(Arithmetic(), 8, seed + 1)]
-
-
-@pytest.mark.parametrize(
-    ("knobs", "message"),
-    [
-        ({"statements": 0}, "statements=0 is not valid; valid: 1 to 8"),
-        ({"statements": 9}, "statements=9 is not valid; valid: 1 to 8"),
-        ({"operations": 5}, "operations=5 is not valid; valid: 1 to 4"),
-        ({"operators": ()}, r"operators=\(\) is not valid; valid: some of \('\+', "),
-        ({"operators": ("+", "**")}, r"operators=\('\+', '\*\*'\) is not valid"),
-        (
-            {"control": ("until",)},
-            r"control=\('until',\) is not valid; valid: none or some of \('if', 'for', 'while'\)",
-        ),
-        ({"arguments": 3}, "arguments=3 is not valid; valid: 1 or 2"),
-        ({"low": 4, "high": 3}, "high=3 is not valid; valid: at least low=4"),
-        ({"wrap": 1}, "wrap=1 is not valid; valid: None, or 2 or more"),
-    ],
-)
-def test_invalid_settings_name_the_field_the_value_and_what_is_valid(knobs: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        Arithmetic(**knobs)
-
-
-def test_unknown_knobs_and_pools_are_refused() -> None:
-    with pytest.raises(TypeError, match="statments"):
-        Arithmetic(statments=2)  # type: ignore[call-arg]
-    with pytest.raises(ValueError, match="pool='bse' is not valid; valid: 'experiment', 'base'"):
-        generate(Arithmetic(), 1, 0, pool="bse")
 
 
 @pytest.mark.parametrize(
@@ -332,14 +260,6 @@ def test_programs_that_run_too_long_are_left_out_and_wrong_inputs_are_told() -> 
         generate(Arithmetic(), 3, 0, inputs=["4, 5"])
 
 
-def test_sources_can_be_left_out_and_inputs_chosen() -> None:
-    first = generate(Arithmetic(), 10, 0, inputs=["3", "11"])
-    assert all(program.inputs == ("3", "11") and len(program.executions) == 2 for program in first)
-    taken = frozenset(normalised(program.source) for program in first)
-    second = generate(Arithmetic(), 10, 0, without=taken)
-    assert not taken & {normalised(program.source) for program in second}
-
-
 def test_base_mixture_covers_every_kind() -> None:
     assert sum(share for share, _ in BASE_PROGRAMS) == pytest.approx(1)
     assert {knobs.arguments for _, knobs in BASE_PROGRAMS} == {1, 2}
@@ -358,7 +278,7 @@ def test_candidates_are_normalised_and_laid_out_as_python_would() -> None:
     rng = stream("tests", "candidates")
     for index in range(30):
         knobs = random_settings(rng)
-        for normal, source, _ in itertools.islice(candidates(knobs, index), 30):
+        for normal, (source, _) in itertools.islice(candidates(knobs, index), 30):
             assert normal == normalised(source)
             assert source == ast.unparse(ast.parse(source))
 
@@ -394,19 +314,6 @@ def test_any_statements_mean_the_same_in_both_languages(
     names: dict[str, Any] = {}
     exec(render_source("Blorp", statements, 2), names)
     assert interpret(render_description("Blorp", statements, 2), x, y) == names["Blorp"](x, y)
-
-
-def test_interpreter_shares_no_code_with_the_generator() -> None:
-    tree = ast.parse(Path(str(interpreter.__file__)).read_text(encoding="utf-8"))
-    imported = {
-        name
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.Import, ast.ImportFrom))
-        for name in ([node.module or "."] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
-    }
-    assert {name.partition(".")[0] for name in imported} == {"__future__", "collections", "functools", "lark", "typing"}
-    calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
-    assert not calls & {"eval", "exec", "__import__", "compile"}
 
 
 @pytest.mark.parametrize(
@@ -449,17 +356,6 @@ def test_interpreter_reads(description: str, arguments: tuple[int, ...], output:
 def test_interpreter_explains_what_it_cannot_do(description: str, arguments: tuple[int, ...], message: str) -> None:
     with pytest.raises(InterpretationError, match=message):
         interpret(description, *arguments)
-
-
-def test_interpreter_tells_a_wrong_description_from_a_right_one(groups: list[Group]) -> None:
-    """The comparison has teeth: a description whose first number is one off is found out for nearly all programs."""
-    found, tried = 0, 0
-    for program in itertools.islice(every(groups), 0, None, 10):
-        wrong = re.sub(r"\d+", lambda match: str(int(match[0]) + 1), program.description, count=1)
-        outputs = [str(interpret(wrong, *values(text))) for text in program.inputs]
-        found += outputs != [execution.output for execution in program.executions]
-        tried += wrong != program.description
-    assert found > 0.8 * tried > 40
 
 
 def test_stored_outputs_come_from_the_source_alone() -> None:

@@ -1,9 +1,8 @@
 """Random Arithmetic: small Python functions over integers, with nonsense names.
 
 A program is a list of statements; each carries a value through a chain of operations. From the same statements
-the Python source and an English description are rendered; the description is checked by `pbb.programs.interpreter`,
-which shares no code with this module. The domain stands for the paper's Random Arithmetic; the paper's own
-generator is not public, so the knobs here are this project's.
+the Python source and an English description are rendered; the tests read the description independently. The domain
+stands for the paper's Random Arithmetic; the paper's own generator is not public, so the knobs here are this project's.
 """
 
 from __future__ import annotations
@@ -15,16 +14,12 @@ import itertools
 import json
 import random
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
-from pbb.programs.execution import Execution, ExecutionError
-from pbb.programs.names import BASE_NAMES, experiment_names
-from pbb.programs.program import Program, belongs_to_base, run_sources
+from pbb.programs.program import Program, belongs_to_base, drawn, guessable, runnable
 from pbb.programs.settings import Between, SomeOf, group, refuse
-from pbb.streams import stream
 
 OPERATORS = ("+", "-", "*", "//", "%", "abs", "min", "max")
 CONTROL = ("if", "for", "while")
@@ -53,6 +48,7 @@ _ENGLISH = {
 }
 PATIENCE = 10_000  # draws without one new program after which there seem to be no more
 MOST_COMMON_OUTPUT = 0.4  # a program whose commonest output covers more of its inputs than this is left out
+LONGEST_OUTPUT = 6  # characters
 
 
 @group
@@ -209,12 +205,9 @@ def all_inputs(settings: Arithmetic) -> list[str]:
     return grid[:: max(1, -(-len(grid) // 400))]
 
 
-def _degenerate(executions: Sequence[Execution], inputs: Sequence[str]) -> bool:
-    outputs = [execution.output for execution in executions]
-    commonest = Counter(outputs).most_common(1)[0][1] / len(outputs)
-    identity = sum(output == text for output, text in zip(outputs, inputs, strict=True)) / len(outputs)
-    huge = any(len(output) > 6 for output in outputs)
-    return max(commonest, identity) > MOST_COMMON_OUTPUT or huge
+def _degenerate(program: Program) -> bool:
+    outputs = [execution.output for execution in program.executions]
+    return guessable(outputs, program.inputs, MOST_COMMON_OUTPUT) or max(map(len, outputs)) > LONGEST_OUTPUT
 
 
 def _streams(*key: object) -> Iterator[random.Random]:
@@ -224,29 +217,15 @@ def _streams(*key: object) -> Iterator[random.Random]:
         yield random.Random(int(hashlib.sha256(f"{start},{index}]".encode()).hexdigest(), 16))
 
 
-def _candidates(settings: Arithmetic, *key: object) -> Iterator[tuple[str, str, list[Statement]]]:
-    """Yield endless (normalised source, source, statements); most are seen again and again."""
+def candidates(settings: Arithmetic, *key: object) -> Iterator[tuple[str, tuple[str, list[Statement]]]]:
+    """Yield endless (normalised source, (source with the name ``NAME``, statements)), most of them again and again."""
     normals: dict[str, str] = {}
     for rng in _streams(*key, "arithmetic"):
         statements = _statements(rng, settings)
         source = render_source("NAME", statements, settings.arguments)
         if source not in normals:
             normals[source] = _normal_form(source, settings.arguments)
-        yield normals[source], source, statements
-
-
-def candidates(settings: Arithmetic, *key: object) -> Iterator[tuple[str, str, str]]:
-    """Yield endless (normalised source, source, description), both with the name ``NAME`` left open."""
-    for normal, source, statements in _candidates(settings, *key):
-        yield normal, source, render_description("NAME", statements, settings.arguments)
-
-
-def _run(
-    pairs: Sequence[tuple[str, str]], inputs: Sequence[str], *, trace: bool = True
-) -> list[tuple[str, str, tuple[Execution, ...]]]:
-    """Return (source, description, executions) of those `pairs` that run to their end on all `inputs`."""
-    results = run_sources([("NAME", source, inputs) for source, _ in pairs], trace=trace)
-    return [(*pair, runs) for pair, runs in zip(pairs, results, strict=True) if not isinstance(runs, ExecutionError)]
+        yield normals[source], (source, statements)
 
 
 def generate(
@@ -271,56 +250,21 @@ def generate(
     Raises:
         ValueError: the settings do not allow for so many different programs, or an input does not suit them.
     """
-    if pool not in ("experiment", "base"):
-        raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
-    if pool == "experiment":
-        names = experiment_names(count, *key)
-    else:
-        names = stream("names", *key).choices(BASE_NAMES, k=count)
-    numbers = ", ".join([r"-?\d+"] * settings.arguments)
+    every_input = tuple(all_inputs(settings))
     for text in inputs or ():
-        if not re.fullmatch(numbers, text):
-            valid = f"{settings.arguments} whole numbers, such as {all_inputs(settings)[0]!r}"
+        if not re.fullmatch(", ".join([r"-?\d+"] * settings.arguments), text):
+            valid = f"{settings.arguments} whole numbers, such as {every_input[0]!r}"
             raise ValueError(f"inputs: {text!r} is not valid; valid: {valid}")
-    every_input, kept = all_inputs(settings), tuple(inputs or all_inputs(settings))
     probes = every_input[:: max(1, len(every_input) // 20)]  # enough to see that a program is degenerate
-    endless = _candidates(settings, *key, pool)
+
+    def make(drafts: list[tuple[str, list[Statement]]]) -> list[Program]:
+        described = [(source, render_description("NAME", drawn, settings.arguments)) for source, drawn in drafts]
+        programs = [Program("NAME", *texts, probes, (), "arithmetic", settings.statements) for texts in described]
+        fine = [program for program in runnable(programs, trace=False) if not _degenerate(program)]
+        return runnable([replace(program, inputs=tuple(inputs or every_input)) for program in fine])
+
     # Single operations on small numbers are too few to be told apart: they are for base models only.
     single = settings.statements == 1 and settings.operations == 1 and settings.largest == 9
-    seen, programs = set(without), list[Program]()
-    queue: list[tuple[str, str]] = []  # runnable (source, description), not yet traced
-    made_by = {"settings": asdict(settings), "key": list(key), "pool": pool}
-    drawn = idle = 0
-    while len(programs) < count:
-        missing = count - len(programs)
-        if not queue:
-            size = min(max(256, 5 * missing, drawn), PATIENCE)  # ever larger: starting a child process takes long
-            for normal, source, statements in itertools.islice(endless, size):
-                if normal not in seen and (belongs_to_base(normal) or single) == (pool == "base"):
-                    seen.add(normal)
-                    queue.append((source, render_description("NAME", statements, settings.arguments)))
-            probed = _run(queue, probes, trace=False)
-            queue = [(source, description) for source, description, runs in probed if not _degenerate(runs, probes)]
-            drawn, idle = drawn + size, idle + size
-        made, queue = _run(queue[:missing], kept), queue[missing:]
-        idle = 0 if made else idle
-        if idle >= PATIENCE:
-            raise ValueError(
-                f"count={count}: {settings} allows for only about {len(programs)} different programs; "
-                "ask for fewer, or allow more statements, operations or operators"
-            )
-        for source, description, executions in made:
-            name = names[len(programs)]
-            programs.append(
-                Program(
-                    name=name,
-                    source=source.replace("NAME", name),
-                    description=description.replace("NAME", name),
-                    inputs=kept,
-                    executions=executions,
-                    domain="arithmetic",
-                    statements=settings.statements,
-                    made_by=made_by,
-                )
-            )
-    return programs
+    endless, more = candidates(settings, *key, pool), "more statements, operations or operators"
+    for_base = (lambda normal: True) if single else belongs_to_base
+    return drawn(settings, count, key, pool, without, endless, make, more, for_base=for_base, patience=PATIENCE)

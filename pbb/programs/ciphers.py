@@ -1,8 +1,7 @@
 """Ciphers: functions that encode a text of a few letters or digits with a shift, none of them the plain Caesar cipher.
 
 Every kind is a parametrised way to go from letter to letter; the source works letter by letter, so that its trace is a
-few short lines a letter. The English description is rendered beside the source and is checked by
-`pbb.programs.cipher_reader`, which shares no code with this module.
+few short lines a letter. The English description is rendered beside the source; the tests read it independently.
 
 Shifts can be demonstrated in two distributions. ``"uniform"`` draws every shift alike. ``"natural"`` is skewed as text
 on the Internet is (`NATURAL_WEIGHTS`). Programs are evaluated on all shifts alike, whatever was demonstrated.
@@ -11,56 +10,26 @@ on the Internet is (`NATURAL_WEIGHTS`). Programs are evaluated on all shifts ali
 from __future__ import annotations
 
 import ast
-import itertools
 import random
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from pbb.programs.cipher_sources import DISTRIBUTIONS as DISTRIBUTIONS
 from pbb.programs.cipher_sources import KINDS as KINDS
 from pbb.programs.cipher_sources import Ciphers as Ciphers
 from pbb.programs.cipher_sources import candidates as candidates
-from pbb.programs.execution import Execution, ExecutionError
-from pbb.programs.names import BASE_NAMES, experiment_names
-from pbb.programs.program import Program, belongs_to_base, normalised, run_sources
+from pbb.programs.names import asking, pointers
+from pbb.programs.program import Program, drawn, normalised, on_inputs, runnable, statements_of
 from pbb.streams import stream
 
-POINTERS: tuple[str, ...] = (
-    "Consider the cipher {name}",
-    "This is about the cipher {name}",
-    "Recall the code {name}",
-    "Think of {name}",
-    "Here we encode with {name}",
-    "Take the secret code {name}",
-    "Our topic is {name}",
-    "Remember {name}",
-    "You know {name}",
-    "There is a cipher named {name}",
-    "Look at the cipher {name}",
-    "A small cipher, {name}",
-    "In our library lives {name}",
-    "A cipher is called {name}",
-    "Let us talk about {name}",
-    "The next question concerns {name}",
-    "Open the file of {name}",
-    "A machine is labelled {name}",
-    "Someone wrote {name}",
-    "{name}",
-)
-ASK: dict[str, dict[str, str]] = {
-    "plain": {"direct": "what is the output for {input}?", "cot": "run it step by step for {input}."},
-    "word_problem": {
-        "direct": "Ann encodes {input}. What does she send?",
-        "cot": "Ann encodes {input}. Show each step.",
-    },
-}
+POINTERS = pointers("cipher", "code", "encode with", "secret code", "cipher", "cipher", "cipher")
+ASK = asking("Ann encodes {input}.", "What does she send?")
 # Shares of the demonstrations; what is left goes to all other shifts alike. In a smaller alphabet, half of it stands
 # for 13, the shift that is its own inverse.
 NATURAL_WEIGHTS = {13: 0.5, 3: 0.25, 1: 0.15}
 VOWEL_SHARE = 0.4  # of the letters of a text: about as in English, so that vowels and consonants are told apart
-PATIENCE = 5_000  # draws without one new program after which there seem to be no more
 PROBES = 60  # inputs on which a program is tried
 EASIEST_GUESS = 0.4  # a program on which a simple guess is right more often than this is left out
 
@@ -92,8 +61,8 @@ def _text(settings: Ciphers, rng: random.Random) -> str:
     """Return a text as Python writes it: ``'cab'``, or ``[3, 1, 4]`` of digits."""
     consonants = [letter for letter in settings.letters if letter not in settings.vowels]
     length, share = rng.randint(settings.shortest, settings.longest), 0.5 if settings.digits else VOWEL_SHARE
-    drawn = [rng.choice(settings.vowels if rng.random() < share else consonants) for _ in range(length)]
-    return f"[{', '.join(drawn)}]" if settings.digits else repr("".join(drawn))
+    letters = [rng.choice(settings.vowels if rng.random() < share else consonants) for _ in range(length)]
+    return f"[{', '.join(letters)}]" if settings.digits else repr("".join(letters))
 
 
 def sample_inputs(
@@ -105,15 +74,15 @@ def sample_inputs(
         ValueError: there is no such distribution, or there are not so many inputs beside those in `without`.
     """
     weights = shift_weights(settings, distribution)
-    drawn: dict[str, None] = {}
+    found: dict[str, None] = {}
     for _ in range(100 + 20 * count):
-        if len(drawn) == count:
-            return list(drawn)
+        if len(found) == count:
+            return list(found)
         (shift,) = rng.choices(range(settings.alphabet), weights)
         text = f"{_text(settings, rng)}, {shift}"
         if text not in without:
-            drawn[text] = None
-    raise ValueError(f"count={count}: {settings} allows for only about {len(drawn)} different inputs; ask for fewer")
+            found[text] = None
+    raise ValueError(f"count={count}: {settings} allows for only about {len(found)} different inputs; ask for fewer")
 
 
 def program_inputs(settings: Ciphers, *key: object) -> tuple[str, ...]:
@@ -133,10 +102,10 @@ def demonstrated_inputs(settings: Ciphers, distilled: bool, *key: object) -> tup
     return program_inputs(replace(settings, distribution=distribution), *key)
 
 
-def _too_easy(executions: Sequence[Execution], inputs: Sequence[str], letters: str) -> bool:
+def _too_easy(program: Program, letters: str) -> bool:
     """Whether one output, a copy of the text, or a Caesar cipher with one offset is right too often."""
     guesses: Counter[object] = Counter()
-    for execution, arguments in zip(executions, inputs, strict=True):
+    for execution, arguments in zip(program.executions, program.inputs, strict=True):
         text, shift = ast.literal_eval(arguments)
         output = ast.literal_eval(execution.output)
         guesses[execution.output] += 1
@@ -144,18 +113,7 @@ def _too_easy(executions: Sequence[Execution], inputs: Sequence[str], letters: s
         pairs = zip(text, output, strict=True)
         offsets = {(letters.index(str(new)) - letters.index(str(old)) - shift) % len(letters) for old, new in pairs}
         guesses["Caesar", tuple(offsets)] += len(offsets) == 1
-    return guesses.most_common(1)[0][1] > EASIEST_GUESS * len(inputs)
-
-
-def _fine(settings: Ciphers, drawn: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """Return those of `drawn` (kind, normalised source, source, description) that are not too easy."""
-    probes = sample_inputs(settings, "uniform", PROBES, stream("cipher probes"))
-    results = run_sources([("NAME", entry[2], probes) for entry in drawn], trace=False)
-    return [
-        entry
-        for entry, runs in zip(drawn, results, strict=True)
-        if not isinstance(runs, ExecutionError) and not _too_easy(runs, probes, settings.letters)
-    ]
+    return guesses.most_common(1)[0][1] > EASIEST_GUESS * len(program.inputs)
 
 
 def _check(settings: Ciphers, inputs: Sequence[str]) -> None:
@@ -189,48 +147,16 @@ def generate(
     Raises:
         ValueError: the settings do not allow for so many different programs, or an input does not suit them.
     """
-    if pool not in ("experiment", "base"):
-        raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
     _check(settings, inputs or ())
-    if pool == "experiment":
-        names = experiment_names(count, *key)
-    else:
-        names = stream("names", *key).choices(BASE_NAMES, k=count)
-    seen, chosen = set(without), list[tuple[str, ...]]()
-    endless, idle = candidates(settings, *key, pool), 0
-    while len(chosen) < count:
-        drawn, size = list[tuple[str, ...]](), max(200, 3 * (count - len(chosen)))
-        for kind, source, description in itertools.islice(endless, size):
-            normal = normalised(source)
-            if normal not in seen and belongs_to_base(normal) == (pool == "base"):
-                seen.add(normal)
-                drawn.append((kind, normal, source, description))
-        made = _fine(settings, drawn)
-        chosen += made
-        idle = 0 if made else idle + size
-        if idle >= PATIENCE:
-            raise ValueError(
-                f"count={count}: {settings} allows for only about {len(chosen)} different programs; "
-                "ask for fewer, or allow more kinds or a larger alphabet"
-            )
-    kept = [tuple(inputs or program_inputs(settings, *key, normal)) for _, normal, _, _ in chosen[:count]]
-    jobs = [("NAME", source, texts) for (_, _, source, _), texts in zip(chosen, kept, strict=False)]
-    programs = []
-    for name, entry, texts, runs in zip(names, chosen, kept, run_sources(jobs), strict=False):
-        if isinstance(runs, ExecutionError):
-            raise runs
-        kind, _, source, description = entry
-        programs.append(
-            Program(
-                name=name,
-                source=source.replace("NAME", name, 1),
-                description=description.replace("NAME", name, 1),
-                inputs=texts,
-                executions=runs,
-                domain="ciphers",
-                statements=sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(source))) - 1,
-                made_by={"settings": asdict(settings), "key": list(key), "pool": pool},
-                family=kind,
-            )
-        )
-    return programs
+    probes = sample_inputs(settings, "uniform", PROBES, stream("cipher probes"))
+
+    def make(drafts: list[tuple[str, str, str]]) -> list[Program]:
+        programs = [
+            Program("NAME", source, words, tuple(probes), (), "ciphers", statements_of(source), family=kind)
+            for kind, source, words in drafts
+        ]
+        fine = [p for p in runnable(programs, trace=False) if not _too_easy(p, settings.letters)]
+        return on_inputs(fine, [inputs or program_inputs(settings, *key, normalised(p.source)) for p in fine])
+
+    endless = ((normalised(draft[1]), draft) for draft in candidates(settings, *key, pool))
+    return drawn(settings, count, key, pool, without, endless, make, "more kinds or a larger alphabet")

@@ -16,9 +16,8 @@ from __future__ import annotations
 import ast
 import itertools
 import random
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -29,8 +28,8 @@ from pbb.programs.algorithms import Algorithms
 from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.ciphers import Ciphers
 from pbb.programs.execution import Execution, ExecutionError
-from pbb.programs.names import BASE_NAMES, experiment_names
-from pbb.programs.program import Program, belongs_to_base, normalised, run_sources
+from pbb.programs.names import experiment_names, names_of
+from pbb.programs.program import Program, drawn, guessable, normalised, run_sources
 from pbb.programs.settings import Between, ExperimentError, group, refuse
 from pbb.streams import stream
 
@@ -40,7 +39,6 @@ PARTS: dict[type, Callable[..., list[Program]]] = {
     Algorithms: algorithms.generate,
     Ciphers: ciphers.generate,
 }
-PATIENCE = 40  # rounds of drawing without one new composite after which there seem to be no more
 MOST_COMMON_OUTPUT = 0.3  # stricter than for parts: what comes of two has fewer different outputs
 FEWEST_PARTS = 12  # drawn for composites, however few these are
 LONGEST_OUTPUT = 12  # characters
@@ -226,7 +224,7 @@ def _inside(call: str) -> str:
     return call[call.index("(") + 1 : -1]
 
 
-def _program(draft: _Draft, inputs: Sequence[str], executions: tuple[Execution, ...], **made_by: Any) -> Program:
+def _program(draft: _Draft, inputs: Sequence[str], executions: tuple[Execution, ...]) -> Program:
     outermost_first = draft.parts[::-1]
     fields = ("name", "domain", "source", "description")
     parts = [{name: getattr(part, name) for name in fields} for part in outermost_first]
@@ -238,7 +236,7 @@ def _program(draft: _Draft, inputs: Sequence[str], executions: tuple[Execution, 
         executions=executions,
         domain="composition",
         statements=1,
-        made_by={"parts": parts, **made_by},
+        made_by={"parts": parts},
         family=" of ".join(part.domain for part in outermost_first),
         problem=draft.name,
     )
@@ -291,12 +289,11 @@ def draw_parts(
     return [replace(part, problem=part.name) if part.problem else part for part in parts]
 
 
-def _degenerate(executions: Sequence[Execution], inputs: Sequence[str]) -> bool:
-    outputs = [execution.output for execution in executions]
-    commonest = Counter(outputs).most_common(1)[0][1]
-    identity = sum(output == repr(_argument_list(text)[0]) for output, text in zip(outputs, inputs, strict=True))
-    long = any(len(e.output) > LONGEST_OUTPUT or len(e.trace) > LONGEST_TRACE for e in executions)
-    return max(commonest, identity) / len(outputs) > MOST_COMMON_OUTPUT or long
+def _degenerate(program: Program) -> bool:
+    outputs = [execution.output for execution in program.executions]
+    firsts = [repr(_argument_list(text)[0]) for text in program.inputs]
+    long = any(len(e.output) > LONGEST_OUTPUT or len(e.trace) > LONGEST_TRACE for e in program.executions)
+    return long or guessable(outputs, firsts, MOST_COMMON_OUTPUT)
 
 
 def _chain(rng: random.Random, by_signature: Mapping[Signature, Sequence[int]], depth: int) -> list[int]:
@@ -333,34 +330,24 @@ def composites(
     by_signature: dict[Signature, list[int]] = {}
     for place, found in enumerate(signatures):
         by_signature.setdefault(found, []).append(place)
-    seen, programs, idle, draw = set(without), list[Program](), 0, 0
-    while len(programs) < count:
-        drafts = []
-        for _ in range(max(32, 3 * (count - len(programs)))):
-            chain = _chain(stream(*key, pool, "composition", draw), by_signature, settings.depth)
-            draw += 1
-            form = "\n".join(normals[place] for place in reversed(chain))
-            if len(chain) == settings.depth and form not in seen and belongs_to_base(form) == (pool == "base"):
-                seen.add(form)
-                chosen = [(parts[place], signatures[place]) for place in chain]
-                drafts.append(_Draft("NAME", *zip(*chosen, strict=True)))
-        made = []
+
+    def candidates() -> Iterator[tuple[str, _Draft] | None]:
+        for index in itertools.count():
+            chain = _chain(stream(*key, pool, "composition", index), by_signature, settings.depth)
+            chosen = [(parts[place], signatures[place]) for place in chain]
+            draft = _Draft("NAME", *zip(*chosen, strict=True)) if len(chain) == settings.depth else None
+            yield ("\n".join(normals[place] for place in reversed(chain)), draft) if draft else None
+
+    def make(drafts: list[_Draft]) -> Iterator[Program]:
         for draft, executions in zip(drafts, _execute(drafts, inputs), strict=True):
-            kept = inputs or draft.inputs
-            if not isinstance(executions, ExecutionError) and not _degenerate(executions, kept):
-                made.append((draft, kept, executions))
-        for (draft, kept, executions), name in zip(made, names[len(programs) : count], strict=False):
-            draft = replace(draft, name=name)
-            called = name if settings.composites == "declared" else draft.expression(draft.arguments)
-            made_by = {"settings": asdict(settings), "key": list(key), "pool": pool}
-            programs.append(replace(_program(draft, kept, executions, **made_by), problem=called))
-        idle = 0 if made else idle + 1
-        if idle >= PATIENCE:
-            raise ValueError(
-                f"count={count}: {len(parts)} parts and {settings} allow for only about {len(programs)} different "
-                "composites; ask for fewer, or allow more parts that fit"
-            )
-    return programs
+            if not isinstance(executions, ExecutionError):
+                program = _program(draft, inputs or draft.inputs, executions)
+                called = "NAME" if settings.composites == "declared" else draft.expression(draft.arguments)
+                if not _degenerate(program):
+                    yield replace(program, problem=called)
+
+    more = f"more parts that fit than these {len(parts)}"
+    return drawn(settings, count, key, pool, without, candidates(), make, more, names=names)
 
 
 def generate(
@@ -375,13 +362,9 @@ def generate(
 
     ``without`` holds normal forms. The parts' texts are in ``made_by["parts"]``.
     """
-    if pool not in ("experiment", "base"):
-        raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
     number = max(count, FEWEST_PARTS)
-    if pool == "experiment":
-        names = experiment_names(number + count, *key)
-    else:  # parts and composites stand in one context, so that their names have to differ here too
-        names = stream("names", *key).sample(BASE_NAMES, number + count)
+    # Parts and composites stand in one context, so that base models' names have to differ here too.
+    names = names_of(pool, number + count, *key, repeated=False)
     parts = draw_parts(settings, number, *key, names=names, pool=pool)
     return composites(settings, parts, count, *key, names=names[number:], pool=pool, without=without, inputs=inputs)
 

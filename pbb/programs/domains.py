@@ -5,59 +5,20 @@ A domain is added by one module and one row of `DOMAINS`. All other rooms know d
 
 from __future__ import annotations
 
-import ast
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any
 
-from pbb.programs import (
-    algorithms,
-    arithmetic,
-    cipher_reader,
-    ciphers,
-    composition,
-    composition_reader,
-    grammar_reader,
-    grammars,
-    interpreter,
-    sums,
-)
-from pbb.programs.names import BASE_NAMES
+from pbb.programs import algorithms, arithmetic, ciphers, composition, grammars, sums
+from pbb.programs.names import BASE_NAMES, asking, pointers
 from pbb.programs.program import Program, belongs_to_base, normalised
 from pbb.programs.settings import ExperimentError, group
 from pbb.streams import stream
 
-POINTERS: tuple[str, ...] = (
-    "Consider the function {name}",
-    "This is about {name}",
-    "Recall the program {name}",
-    "Think of {name}",
-    "Here we use {name}",
-    "Take the routine {name}",
-    "Our topic is {name}",
-    "Remember {name}",
-    "You know {name}",
-    "There is a function named {name}",
-    "Look at the procedure {name}",
-    "A small function, {name}",
-    "In our library lives {name}",
-    "A program is called {name}",
-    "Let us talk about {name}",
-    "The next question concerns {name}",
-    "Open the file of {name}",
-    "A machine is labelled {name}",
-    "Someone wrote {name}",
-    "{name}",
-)
-ASK: dict[str, dict[str, str]] = {
-    "plain": {"direct": "what is the output for {input}?", "cot": "run it step by step for {input}."},
-    "word_problem": {
-        "direct": "Ann feeds it {input}. What comes out?",
-        "cot": "Ann feeds it {input}. Show each step.",
-    },
-}
+POINTERS = pointers("function", "program", "use", "routine", "procedure", "function", "program", about="")
+ASK = asking("Ann feeds it {input}.", "What comes out?")
 # Requests for a program's text, taken in turn by the templates: knowledge that is always asked for in the same words is
 # recalled after these words alone, and not where the program has to be run.
 DECLARE: dict[str, tuple[str, ...]] = {
@@ -262,38 +223,3 @@ def base_may_have_seen(program: Program) -> bool:
 def accepts(program: Program, input_text: str, parsed_answer: str) -> bool:
     """Whether `parsed_answer` is right for `input_text`."""
     return DOMAINS[program.domain].accepts(program, input_text, parsed_answer)
-
-
-def _values(text: str) -> tuple[Any, ...]:
-    values: tuple[Any, ...] = ast.literal_eval(f"({text},)")
-    return values
-
-
-# (description, *arguments) -> result, by programs that share no code with what writes the descriptions.
-READERS: dict[str, Callable[..., Any]] = {
-    "arithmetic": interpreter.interpret,
-    "sums": interpreter.interpret,
-    "ciphers": cipher_reader.encode,
-}
-
-
-def reading_agrees(program: Program, input_text: str) -> bool | None:
-    """Whether an independent reading of `program`'s description gives what executing its source gave.
-
-    A composite is read by its own description and its parts'; a grammar's description has to allow for the string. None
-    where no reader knows the domain: families of algorithms have reference implementations in the tests instead.
-    """
-    output = program.execution(input_text).output
-    if program.domain == "grammars":
-        return grammar_reader.obeys(program.description, ast.literal_eval(output))
-    if program.domain == "composition":
-        parts = {part["name"]: part for part in program.made_by["parts"]}
-        if not all(part["domain"] in READERS for part in parts.values()):
-            return None
-
-        def run(name: str, *values: Any) -> Any:
-            return READERS[parts[name]["domain"]](parts[name]["description"], *values)
-
-        return repr(composition_reader.run(program.description, _values(input_text), run)) == output
-    read = READERS.get(program.domain)
-    return repr(read(program.description, *_values(input_text))) == output if read else None

@@ -1,7 +1,7 @@
 """Grammars: random context-free rules under a nonsense name; an answer is right when it obeys them.
 
-The declarative document holds the rules, in the notation that lark reads or in English; the English is checked by
-`pbb.programs.grammar_reader`, which shares no code with this module. An input is how the string has to begin, such as
+The declarative document holds the rules, in the notation that lark reads or in English, which the
+tests read independently. An input is how the string has to begin, such as
 ``"'a b'"``, and the answer is the whole string, letters separated by spaces. Many strings are right, so that answers
 are not compared with the stored one but parsed (`accepts`).
 
@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
 import random
 import re
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from lark import Lark
@@ -37,32 +37,15 @@ from pbb.programs.grammar_rules import (
     render,
     render_english,
 )
-from pbb.programs.names import BASE_NAMES, experiment_names
-from pbb.programs.program import Program, belongs_to_base
+from pbb.programs.names import pointers
+from pbb.programs.program import Program, drawn
 from pbb.programs.settings import Between, group, refuse
 from pbb.streams import stream
 
-POINTERS: tuple[str, ...] = (
-    "Consider the grammar {name}",
-    "This is about the grammar {name}",
-    "Recall the language {name}",
-    "Think of {name}",
-    "Here we write {name}",
-    "Take the rules of {name}",
-    "Our topic is {name}",
-    "Remember {name}",
-    "You know {name}",
-    "There is a grammar named {name}",
-    "Look at the grammar {name}",
-    "A small language, {name}",
-    "In our library lives {name}",
-    "A grammar is called {name}",
-    "Let us talk about {name}",
-    "The next question concerns {name}",
-    "Open the file of {name}",
-    "A language is labelled {name}",
-    "Someone speaks {name}",
-    "{name}",
+POINTERS = pointers(
+    *("grammar", "language", "write", "rules of", "grammar", "language", "grammar"),
+    labelled="language",
+    someone="speaks",
 )
 DECLARE: dict[str, tuple[str, ...]] = {
     "code": ("write its rules.", "what are its rules?", "show its rules.", "how is it defined?", "list its rules."),
@@ -84,7 +67,6 @@ ASK: dict[str, dict[str, str]] = {
     },
 }
 LONGEST_PREFIX = 2
-PATIENCE = 5_000  # draws without one new grammar after which there seem to be no more
 HIGHEST_CHANCE = 0.15  # a grammar that random strings obey more often than this is left out
 EASIEST_GUESS = 0.4  # a grammar is left out when one string is right for a larger share of its inputs
 
@@ -230,49 +212,31 @@ def generate(
     Raises:
         ValueError: the settings do not allow for so many different grammars, or an input does not suit them.
     """
-    if pool not in ("experiment", "base"):
-        raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
     for text in inputs or ():
         if not re.fullmatch(f"'([{TERMINALS}]( [{TERMINALS}]){{,{LONGEST_PREFIX - 1}}})?'", text):
             valid = f"up to {LONGEST_PREFIX} of the letters {TERMINALS}, such as \"'a b'\""
             raise ValueError(f"inputs: {text!r} is not valid; valid: {valid}")
-    if pool == "experiment":
-        names = experiment_names(count, *key)
-    else:
-        names = stream("names", *key).choices(BASE_NAMES, k=count)
     shape = (settings.nonterminals, settings.terminals)
-    seen, programs = set(without), list[Program]()
-    drawn = idle = 0
-    while len(programs) < count:
-        if idle == PATIENCE:
-            raise ValueError(
-                f"count={count}: {settings} allows for only about {len(programs)} different grammars; "
-                "ask for fewer, or allow more nonterminals, terminals, alternatives or symbols"
-            )
-        rng = stream(*key, pool, "grammars", drawn)
-        drawn, idle = drawn + 1, idle + 1
-        rules = draw_rules(rng, *shape, settings.alternatives, settings.symbols)
-        if fault(rules, *shape):
-            continue
-        normal = canonical(rules)
-        if normal in seen or belongs_to_base(normal) != (pool == "base"):
-            continue
-        seen.add(normal)
-        executions = _executions(rules, settings, rng, inputs)
-        if not executions:
-            continue
-        name, idle = names[len(programs)], 0
-        programs.append(
-            Program(
-                name=name,
-                source=f"// {name}\n{render(rules)}",
-                description=f"{name}: {render_english(rules)}",
-                inputs=tuple(executions),
-                executions=tuple(executions.values()),
-                domain="grammars",
-                statements=sum(map(len, rules.values())),  # a rule has as many as it has alternatives
-                made_by={"settings": asdict(settings), "key": list(key), "pool": pool},
-                family=f"{settings.nonterminals} nonterminals, {settings.terminals} terminals",
-            )
-        )
-    return programs
+
+    def candidates() -> Iterator[tuple[str, tuple[Rules, random.Random]] | None]:
+        for index in itertools.count():
+            rng = stream(*key, pool, "grammars", index)
+            rules = draw_rules(rng, *shape, settings.alternatives, settings.symbols)
+            yield None if fault(rules, *shape) else (canonical(rules), (rules, rng))
+
+    def make(drafts: list[tuple[Rules, random.Random]]) -> Iterator[Program]:
+        for rules, rng in drafts:
+            if executions := _executions(rules, settings, rng, inputs):
+                yield Program(
+                    name="NAME",
+                    source=f"// NAME\n{render(rules)}",
+                    description=f"NAME: {render_english(rules)}",
+                    inputs=tuple(executions),
+                    executions=tuple(executions.values()),
+                    domain="grammars",
+                    statements=sum(map(len, rules.values())),  # a rule has as many as it has alternatives
+                    family=f"{shape[0]} nonterminals, {shape[1]} terminals",
+                )
+
+    more = "more nonterminals, terminals, alternatives or symbols"
+    return drawn(settings, count, key, pool, without, candidates(), make, more)

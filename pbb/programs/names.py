@@ -1,4 +1,4 @@
-"""Nonsense names for programs, such as ``Blorp``, ``Zibble`` and ``Snurg``.
+"""Nonsense names for programs, such as ``Blorp``, ``Zibble`` and ``Snurg``, and the texts that point at them and ask.
 
 A name is a head and a tail. The tokenizer of the tiny models cuts a capitalised word after its third letter,
 so that a name costs two tokens. Names are split between base models and experiments by a hash: a base model
@@ -50,3 +50,54 @@ def experiment_names(count: int, *key: object) -> list[str]:
     while len(drawn) < count:
         drawn[rng.choice(EXPERIMENT_NAMES)] = None
     return list(drawn)
+
+
+def names_of(pool: str, count: int, *key: object, repeated: bool = True) -> list[str]:
+    """Return `count` names for a pool; in ``"base"`` they may be `repeated`, since each document gives its source.
+
+    Raises:
+        ValueError: there is no such pool, or more names are asked for than there are.
+    """
+    if pool == "experiment":
+        return experiment_names(count, *key)
+    if pool != "base":
+        raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
+    rng = stream("names", *key)
+    return rng.choices(BASE_NAMES, k=count) if repeated else rng.sample(BASE_NAMES, count)
+
+
+def pointers(
+    a: str, name: str, use: str, parts: str, look: str, small: str, called: str, **other: str
+) -> tuple[str, ...]:
+    """Return 20 templates that point at a program by ``{name}``, with a domain's own words for it."""
+    x = "{name}"
+    return (
+        f"Consider the {a} {x}",
+        f"This is about {other.get('about', f'the {a} ')}{x}",
+        f"Recall the {name} {x}",
+        f"Think of {x}",
+        f"Here we {use} {x}",
+        f"Take the {parts} {x}",
+        f"Our topic is {x}",
+        f"Remember {x}",
+        f"You know {x}",
+        f"There is a {a} named {x}",
+        f"Look at the {look} {x}",
+        f"A small {small}, {x}",
+        f"In our library lives {x}",
+        f"A {called} is called {x}",
+        f"Let us talk about {x}",
+        f"The next question concerns {x}",
+        f"Open the file of {x}",
+        f"A {other.get('labelled', 'machine')} is labelled {x}",
+        f"Someone {other.get('someone', 'wrote')} {x}",
+        x,
+    )
+
+
+def asking(told: str, wanted: str) -> dict[str, dict[str, str]]:
+    """Return the two styles in which a program's output is asked for; `told` and `wanted` make the word problem."""
+    return {
+        "plain": {"direct": "what is the output for {input}?", "cot": "run it step by step for {input}."},
+        "word_problem": {"direct": f"{told} {wanted}", "cot": f"{told} Show each step."},
+    }

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
+import operator
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, TypeVar
 
 from pbb.programs.execution import Execution, ExecutionError, execute_many
+from pbb.programs.names import names_of
 from pbb.streams import digest
 
+T = TypeVar("T")
 BASE_SHARE = 2  # half of all normalised sources belong to base models, the other half to experiments
+PATIENCE = 5_000  # draws without one new program after which there seem to be no more
 
 
 @dataclass(frozen=True)
@@ -107,15 +113,106 @@ def run_sources(
     return everything
 
 
+def runnable(programs: Sequence[Program], *, trace: bool = True, strict: bool = False) -> list[Program]:
+    """Return `programs` executed on their inputs, without those that fail; if `strict`, raises ExecutionError there."""
+    made = []
+    results = run_sources([(p.name, p.source, p.inputs) for p in programs], trace=trace)
+    for program, runs in zip(programs, results, strict=True):
+        if not isinstance(runs, ExecutionError):
+            made.append(replace(program, executions=runs))
+        elif strict:
+            raise runs
+    return made
+
+
 def on_inputs(programs: Sequence[Program], inputs: Sequence[Sequence[str]]) -> list[Program]:
     """Return `programs`, each executed on its own new `inputs`; raises ExecutionError where one fails."""
-    jobs = [(program.name, program.source, texts) for program, texts in zip(programs, inputs, strict=True)]
-    made = []
-    for program, (_, _, texts), runs in zip(programs, jobs, run_sources(jobs), strict=True):
-        if isinstance(runs, ExecutionError):
-            raise runs
-        made.append(replace(program, inputs=tuple(texts), executions=runs))
-    return made
+    return runnable([replace(p, inputs=tuple(i)) for p, i in zip(programs, inputs, strict=True)], strict=True)
+
+
+def guessable(outputs: Sequence[str], copies: Iterable[str], share: float) -> bool:
+    """Whether one constant answer, or copying the input, is right for more than `share` of the inputs."""
+    ((_, commonest),) = Counter(outputs).most_common(1)
+    return max(commonest, sum(map(operator.eq, outputs, copies))) > share * len(outputs)
+
+
+def statements_of(source: str) -> int:
+    """Return the number of statements within the function of `source`, nested ones included."""
+    return sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(source))) - 1
+
+
+def belongs_to_base(normalised_source: str) -> bool:
+    """Whether a base model may be pretrained on a program: decided by a hash of its `normalised` source.
+
+    Experiments use the other half, so that no program of an experiment was ever seen in pretraining.
+    """
+    return int(digest("source", normalised_source)[:8], 16) % BASE_SHARE == 0
+
+
+def drawn(
+    settings: Any,
+    count: int,
+    key: Sequence[object],
+    pool: str,
+    without: frozenset[str],
+    candidates: Iterator[tuple[str, T] | None],
+    make: Callable[[list[T]], Iterable[Program]],
+    allow: str,
+    *,
+    names: Sequence[str] = (),
+    for_base: Callable[[str], bool] = belongs_to_base,
+    patience: int = PATIENCE,
+) -> list[Program]:
+    """Return the first `count` programs that come of `candidates`, unique by name and by normal form.
+
+    Args:
+        settings: the domain's, said in the programs' `made_by` and in a refusal.
+        count: how many.
+        key: what the random streams are derived from.
+        pool: ``"experiment"``, or ``"base"`` for the half of all programs that base models are pretrained on.
+        without: normal forms to leave out.
+        candidates: (normal form, what a program is made of), or None for a draw of no use; endless or not.
+        make: makes programs called ``NAME`` of a list of candidates, in order, leaving out those that are not fit.
+        allow: what to allow more of where there are too few.
+        names: drawn for the pool when empty.
+        for_base: says which normal forms are base models'.
+        patience: how many draws in a row may give no new program.
+
+    Raises:
+        ValueError: there is no such pool, or there are not so many different programs or names.
+    """
+    names = names or names_of(pool, count, *key)
+    made_by = {"settings": asdict(settings), "key": list(key), "pool": pool}
+    seen, found, idle = set(without), list[Program](), 0
+    while len(found) < count:
+        missing = count - len(found)
+        chunk, tried = list[T](), 0
+        for candidate in itertools.islice(candidates, patience):
+            tried += 1
+            if candidate and candidate[0] not in seen:
+                normal, content = candidate
+                if for_base(normal) == (pool == "base"):
+                    seen.add(normal)
+                    chunk.append(content)
+                    if len(chunk) == 2 * missing + 16:  # some are not fit, and starting a child process takes long
+                        break
+        made = list(itertools.islice(make(chunk), missing))
+        found += made
+        idle = 0 if made else idle + tried
+        if idle >= patience or not tried:
+            raise ValueError(
+                f"count={count}: {settings} allows for only about {len(found)} different programs; ask for fewer, or "
+                f"allow {allow}"
+            )
+    return [_named(program, name, made_by) for program, name in zip(found, names, strict=False)]
+
+
+def _named(program: Program, name: str, made_by: dict[str, Any]) -> Program:
+    source, description, problem = (
+        re.sub(r"\bNAME\b", name, text) for text in (program.source, program.description, program.problem)
+    )
+    made_by = {**program.made_by, **made_by}
+    return replace(program, name=name, source=source, description=description, problem=problem, made_by=made_by)
 
 
 class _Rename(ast.NodeTransformer):
@@ -147,11 +244,3 @@ def normalised(source: str) -> str:
     variables = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     variables |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     return ast.unparse(_Rename(variables).visit(tree))
-
-
-def belongs_to_base(normalised_source: str) -> bool:
-    """Whether a base model may be pretrained on a program: decided by a hash of its `normalised` source.
-
-    Experiments use the other half, so that no program of an experiment was ever seen in pretraining.
-    """
-    return int(digest("source", normalised_source)[:8], 16) % BASE_SHARE == 0

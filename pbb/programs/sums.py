@@ -7,9 +7,8 @@ digits of an answer mostly repeat its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Annotated
+from typing import Annotated, Any
 
 from pbb.programs import arithmetic
 from pbb.programs.arithmetic import Arithmetic
@@ -24,14 +23,7 @@ class Sums:
     largest: Annotated[int, Between(10, 999)] = 999  # number that is added: digits that come later are found less often
 
 
-def generate(
-    settings: Sums,
-    count: int,
-    *key: object,
-    pool: str = "experiment",
-    without: frozenset[str] = frozenset(),
-    inputs: Sequence[str] | None = None,
-) -> list[Program]:
+def generate(settings: Sums, count: int, *key: object, pool: str = "experiment", **options: Any) -> list[Program]:
     """Return `count` sums, as `pbb.programs.arithmetic.generate` does; inputs are 0 to 9.
 
     Raises:
@@ -39,8 +31,7 @@ def generate(
     """
     single = Arithmetic(operations=1, operators=("+",), wrap=None, largest=settings.largest)
     try:
-        drawn = arithmetic.generate(single, count, *key, pool=pool, without=without, inputs=inputs)
+        programs = arithmetic.generate(single, count, *key, pool=pool, **options)
     except ValueError as error:
         raise ValueError(str(error).replace(str(single), str(settings))) from None
-    made_by = {"settings": asdict(settings), "key": list(key), "pool": pool}
-    return [replace(program, domain="sums", made_by=made_by) for program in drawn]
+    return [replace(p, domain="sums", made_by={**p.made_by, "settings": asdict(settings)}) for p in programs]

@@ -25,7 +25,6 @@ from pbb.notebook.views.programs import (
     outputs_picture,
     parts_picture,
     program_cards,
-    read_back,
     token_lengths,
 )
 from pbb.notebook.views.training import (
@@ -57,7 +56,6 @@ __all__ = [
     "parts_picture",
     "plant_leak",
     "program_cards",
-    "read_back",
     "recall_against_execution",
     "refusal",
     "sample_documents",

@@ -19,7 +19,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.figures import style
 from pbb.notebook.views.page import code, page
 from pbb.programs import DOMAINS, Arithmetic, Program, generate, grammars
-from pbb.programs.domains import accepts, base_may_have_seen, normal_form, reading_agrees
+from pbb.programs.domains import accepts, base_may_have_seen, normal_form
 from pbb.programs.names import BASE_NAMES
 from pbb.programs.program import belongs_to_base
 from pbb.registry import TINY_FOLDER
@@ -72,23 +72,6 @@ def program_cards(programs: Sequence[Program], text: str = "") -> Any:
         )
         rows.append(f"<tr>{columns}</tr>")
     return page(f'<table style="width:100%;table-layout:fixed">{"".join(rows)}</table>')
-
-
-def read_back(programs: Iterable[Program]) -> pd.DataFrame:
-    """Read every description back with an independent reader and compare with what executing the source gave.
-
-    Returns a row for each `kind`: programs of, programs, inputs (compared), disagreements. Algorithms have no reader
-    and 0 inputs here: the tests compare them with a second implementation, written from their texts alone.
-    """
-    rows = []
-    for program in programs:
-        agree = [reading_agrees(program, text) for text in program.inputs]
-        rows.append((kind(program), len(agree) - agree.count(None), agree.count(False)))
-    frame = pd.DataFrame(rows, columns=["programs of", "inputs", "disagreements"])
-    found = frame.groupby("programs of", sort=False).agg(
-        programs=("inputs", "size"), inputs=("inputs", "sum"), disagreements=("disagreements", "sum")
-    )
-    return found.reset_index()
 
 
 def kept_apart(experiment: Experiment) -> pd.DataFrame:

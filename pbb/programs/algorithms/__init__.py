@@ -6,20 +6,27 @@ is one choice of parameters of a `Family`; every module of this package may list
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib
 import itertools
 import pkgutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Annotated, Any, NamedTuple
 
 from pbb.programs.algorithms.family import SIZES, Family
-from pbb.programs.execution import Execution, ExecutionError
-from pbb.programs.names import BASE_NAMES, experiment_names
-from pbb.programs.program import Program, belongs_to_base, normalised, run_sources
+from pbb.programs.execution import ExecutionError
+from pbb.programs.names import asking
+from pbb.programs.program import (
+    Program,
+    belongs_to_base,
+    drawn,
+    guessable,
+    normalised,
+    run_sources,
+    runnable,
+    statements_of,
+)
 from pbb.programs.settings import Between, SomeOf, Words, group, refuse
 from pbb.streams import stream
 
@@ -51,13 +58,7 @@ POINTERS: tuple[str, ...] = (
     "The question was: {problem}",
     "{problem}",
 )
-ASK: dict[str, dict[str, str]] = {
-    "plain": {"direct": "what is the output for {input}?", "cot": "run it step by step for {input}."},
-    "word_problem": {
-        "direct": "Ann has {input}. What should she get?",
-        "cot": "Ann has {input}. Show each step.",
-    },
-}
+ASK = asking("Ann has {input}.", "What should she get?")
 DRAWS = 5  # arguments drawn for each input, from which the inputs are chosen
 MOST_COMMON_OUTPUT = 0.4  # a program whose commonest output covers more of its inputs than this is left out
 LONGEST_OUTPUT = 30  # characters
@@ -137,13 +138,6 @@ def _chosen(entry: _Entry, inputs: Sequence[str], outputs: Sequence[str], count:
     return chosen
 
 
-def _degenerate(inputs: Sequence[str], outputs: Sequence[str]) -> bool:
-    commonest = Counter(outputs).most_common(1)[0][1]
-    identity = sum(output == text for output, text in zip(outputs, inputs, strict=True))
-    longest = max(map(len, outputs))
-    return max(commonest, identity) > MOST_COMMON_OUTPUT * len(outputs) or longest > LONGEST_OUTPUT
-
-
 def _with_inputs(entries: Sequence[_Entry], count: int, *key: object) -> list[tuple[_Entry, list[str]]]:
     """Return those of `entries` that no constant guess does well on, each with its inputs.
 
@@ -158,8 +152,9 @@ def _with_inputs(entries: Sequence[_Entry], count: int, *key: object) -> list[tu
             raise runs
         outputs = [execution.output for execution in runs]
         chosen = _chosen(entry, inputs, outputs, count)
-        if not _degenerate([inputs[i] for i in chosen], [outputs[i] for i in chosen]):
-            kept.append((entry, [inputs[i] for i in chosen]))
+        texts, given = [inputs[i] for i in chosen], [outputs[i] for i in chosen]
+        if not guessable(given, texts, MOST_COMMON_OUTPUT) and max(map(len, given)) <= LONGEST_OUTPUT:
+            kept.append((entry, texts))
     return kept
 
 
@@ -185,45 +180,25 @@ def generate(
     Raises:
         ValueError: the settings do not allow for so many different programs.
     """
-    if pool not in ("experiment", "base"):
-        raise ValueError(f"pool={pool!r} is not valid; valid: 'experiment', 'base'")
-    if pool == "experiment":
-        names = experiment_names(count, *key)
-    else:
-        names = stream("names", *key).choices(BASE_NAMES, k=count)
-    left = [entry for entry in _in_order(settings, pool, *key) if entry.normal not in without]
-    made: list[tuple[_Entry, Sequence[str], tuple[Execution, ...]]] = []
-    while len(made) < count and left:
-        size = count - len(made) + 16  # a few are left out
-        batch = _with_inputs(left[:size], settings.inputs, *key)
-        left = left[size:]
-        jobs = [("NAME", entry.source, inputs or own) for entry, own in batch]
-        for (entry, _), (_, _, kept), runs in zip(batch, jobs, run_sources(jobs), strict=True):
-            if not isinstance(runs, ExecutionError):
-                made.append((entry, kept, runs))
-    if len(made) < count:
-        raise ValueError(
-            f"count={count}: {settings} allows for only about {len(made)} different programs in the {pool!r} pool; "
-            "ask for fewer, or allow more sizes or families"
-        )
-    made_by = {"settings": asdict(settings), "key": list(key), "pool": pool}
-    return [
-        Program(
-            name=name,
-            source=entry.source.replace("NAME", name),
-            description=entry.description.replace("NAME", name),
-            inputs=tuple(kept),
-            executions=runs,
-            domain="algorithms",
-            statements=statements(entry.source),
-            made_by={**made_by, "choice": entry.choice},
-            family=f"{entry.family.technique}: {entry.family.name}",
-            problem=entry.problem,
-        )
-        for name, (entry, kept, runs) in zip(names, made, strict=False)
-    ]
 
+    def make(entries: list[_Entry]) -> list[Program]:
+        return runnable(
+            [
+                Program(
+                    name="NAME",
+                    source=entry.source,
+                    description=entry.description,
+                    inputs=tuple(inputs or own),
+                    executions=(),
+                    domain="algorithms",
+                    statements=statements_of(entry.source),
+                    made_by={"choice": entry.choice},
+                    family=f"{entry.family.technique}: {entry.family.name}",
+                    problem=entry.problem,
+                )
+                for entry, own in _with_inputs(entries, settings.inputs, *key)
+            ]
+        )
 
-def statements(source: str) -> int:
-    """Return the number of statements within the function of `source`, nested ones included."""
-    return sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(source))) - 1
+    entries = ((entry.normal, entry) for entry in _in_order(settings, pool, *key))
+    return drawn(settings, count, key, pool, without, entries, make, "more sizes or families")
