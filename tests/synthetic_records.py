@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pbb.experiments.experiment import DISTILLATION
+from pbb.arms import ARMS
 from pbb.records import validate
 
 INPUTS = [str(n) for n in range(10)]
@@ -241,7 +241,7 @@ def cipher_records(seeds: int = 1, programs: int = 20, by_shift: dict[str, tuple
             rows = answers(like, share, arm, seeds, programs)
             made.append(rows[rows["input"].isin(shifts)].assign(curriculum=arm))
     rows = pd.concat(made, ignore_index=True)
-    group = np.where(rows["curriculum"].isin(DISTILLATION), "AD", "w/o IO")
+    group = np.where(rows["curriculum"].map(lambda arm: ARMS[arm].measured == "AD"), "AD", "w/o IO")
     return validate(rows.assign(domain="ciphers", input="'AB', " + rows["input"], group=group))
 
 
