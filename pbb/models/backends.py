@@ -26,16 +26,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pbb.experiments.experiment import Experiment
-from pbb.models import hub, smollm2
+from pbb.models import gguf, hub
 from pbb.models.machine import Machine, asking_weights, this_machine, training_rate
 from pbb.models.model_size import GB, Shape, asking_bytes, training_bytes
-from pbb.registry import SMOLLM2, TINY_NAMES, config_of, folder_of
+from pbb.registry import TINY_NAMES, cache, config_of, folder_of, is_gguf
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 T = TypeVar("T")
+_unsloth_fails = ""  # why it cannot be imported, once that was tried in this process (see `apart`)
 LABELS = {"unsloth": "Unsloth", "peft": "PEFT", "full": "full finetuning"}
 ASKED_LENGTH = 400  # tokens of a question and its answer, where memory is estimated
 LONG_S = 3600  # of training on a CPU, from which on the plan says that a GPU helps
@@ -82,11 +83,10 @@ def choose(experiment: Experiment, machine: Machine | None = None) -> Backend:
     """
     e, m = experiment, machine or this_machine()
     plain = "peft" if e.training.lora_rank else "full"
-    name, reason = plain, m.without or f"CUDA found ({m.card})"
+    lacks = m.without or _unsloth_fails
+    name, reason = plain, lacks or f"CUDA found ({m.card})"
     if e.training.backend.startswith("unsloth"):
-        without = m.without or (
-            "" if m.four_bits or e.training.backend == "unsloth" else "bitsandbytes is not installed"
-        )
+        without = lacks or ("" if m.four_bits or e.training.backend == "unsloth" else "bitsandbytes is not installed")
         if without:
             raise BackendError(
                 f"backend={e.training.backend!r} cannot run here: {without}; valid here: 'auto' or {plain!r}, which "
@@ -97,7 +97,7 @@ def choose(experiment: Experiment, machine: Machine | None = None) -> Backend:
         reason = "asked for"
     elif m.card and e.model in TINY_NAMES:
         reason = "a tiny model gains nothing from Unsloth"
-    elif m.card and not m.without:
+    elif m.card and not lacks:
         name = "unsloth"
     return Backend(name, reason, *_formats(e, m))
 
@@ -152,6 +152,7 @@ def load(
         max_seq_length=e.training.row_tokens + e.grpo.length,
         dtype=getattr(torch, (backend.autocast or "float32") if four else backend.weights),
         load_in_4bit=four,
+        trust_remote_code=False,
         full_finetuning=not e.training.lora_rank,
         use_gradient_checkpointing=False,
         **how,
@@ -174,24 +175,39 @@ def import_unsloth() -> bool:
     if "unsloth" not in sys.modules and {"transformers", "trl", "peft"} & sys.modules.keys():
         return False
     os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")
-    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(smollm2.cache() / "unsloth"))
+    os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(cache() / "unsloth"))
     try:
         import unsloth  # noqa: F401
     except (ImportError, NotImplementedError, RuntimeError) as error:
-        raise BackendError(f"Unsloth is installed and cannot be imported: {error}") from error
+        raise BackendError(f"Unsloth is installed and cannot be imported: {_first_line(error)}") from error
     return True
 
 
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def apart(function: Callable[..., T], *arguments: Any) -> T:
-    """Return what `function` returns, called in a new process that has imported Unsloth before anything else."""
+    """Return what `function` returns, called in a new process that has imported Unsloth before anything else.
+
+    Where Unsloth is installed and cannot be imported, that is said in a line, `choose` takes it into account from then
+    on, and `function` is called in this process: nothing of Unsloth has touched its libraries.
+    """
+    global _unsloth_fails
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin) as pool:
-        return pool.submit(function, *arguments).result()
+        try:
+            pool.submit(import_unsloth).result()
+        except BackendError as error:
+            _unsloth_fails = str(error)
+        else:
+            return pool.submit(function, *arguments).result()
+    print(f"{_unsloth_fails}; PEFT or full finetuning trains where backend='auto'", file=sys.stderr, flush=True)
+    return function(*arguments)
 
 
 def _begin() -> None:
     if caller := multiprocessing.parent_process():
         threading.Thread(target=_end_with, args=(caller.sentinel,), daemon=True).start()
-    import_unsloth()
 
 
 def _end_with(caller: int) -> None:
@@ -244,7 +260,7 @@ def fetch(experiments: Iterable[Experiment]) -> None:
         ModelError: a model cannot be had; the message says what to do.
     """
     for name in dict.fromkeys(e.model for e in experiments):
-        if name != SMOLLM2 and folder_of(name) is None:
+        if folder_of(name) is None and not is_gguf(name):
             hub.fetch(name)
 
 
@@ -297,8 +313,8 @@ def wanted(model: str) -> str:
     Raises:
         ModelError: there is no such model.
     """
-    if model == SMOLLM2:
-        return smollm2.wanted()
+    if is_gguf(model):
+        return gguf.wanted(model)
     if folder_of(model) is not None or not (room := hub.room(model)):
         return ""
     repository = hub.hub_name(model).repository

