@@ -265,6 +265,7 @@ def study(figure: str, preset: str, seeds: int = 1) -> list[Experiment]:
     Raises:
         ValueError: there is no such figure, or `seeds` is less than 1.
     """
+    figure = figure.upper()
     if figure not in STUDIES:
         raise ValueError(f"figure={figure!r} is not valid; valid: {', '.join(STUDIES)}")
     if seeds < 1:
