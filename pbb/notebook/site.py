@@ -59,7 +59,7 @@ def build(into: Path, root: Path | None = None) -> Path:
     presets = sorted({file.parents[1].name for file in reference.glob("*/*/manifest.json")})
     if not presets:
         raise RecordsError(f"{reference}: no reference figures here to show")
-    address = tomllib.loads((store.root() / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pbb"]
+    address = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pbb"]
     with atomic_folder(into, replace=True) as site:
         notebooks: dict[str, dict[str, str]] = {}
         for path in list_notebooks(root / "notebooks"):
