@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 import nbformat
 import pytest
 
+from pbb import cli
 from pbb.notebook import execute
 from pbb.notebook.execute import NotebookError, list_notebooks, read_parameters, run_notebooks, select_notebooks
 
+ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = list_notebooks()
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -194,6 +197,29 @@ def test_parameters_cell_holds_typed_literals_only(tmp_path: Path, source: str) 
     path = write(tmp_path, "00_one", parameters=source)
     with pytest.raises(ValueError, match=r"00_one\.ipynb: .* not of the form 'name: type = literal'"):
         read_parameters(path)
+
+
+# ------------------------------------------------------------------------------------------------ around them
+def test_clean_lists_sizes_and_deletes_only_what_is_named(run_store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("stages/abc", "stages/abd", "results/xyz"):
+        (run_store / name).mkdir(parents=True)
+        (run_store / name / "weights").write_bytes(bytes(2_000_000))
+    assert cli.main(["clean"]) == 0
+    assert cli.main(["clean", "stages/ab", "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert "2.0 MB  stages/abc\n" in said
+    assert "6.0 MB  in 3 folders" in said
+    assert "4.0 MB  in 2 folders" in said
+    assert [path.name for path in run_store.glob("*/*")] == ["xyz"]
+    assert cli.main(["clean", "nothing"]) == 2
+    assert "'nothing' is not in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("given", "fine"), [("FIGURE=F01", False), ("FIGURES=F01 F02", True), ("SEED=3", False)])
+def test_make_refuses_a_variable_that_nothing_reads(given: str, fine: bool) -> None:
+    done = subprocess.run(["make", "-n", "reproduce", given], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode == 0) == fine
+    assert (f"{given} is not valid; valid: BUDGET_MIN FIGURES" in done.stderr) != fine
 
 
 # --------------------------------------------------------------------------------------- the real ones, small
