@@ -427,7 +427,7 @@ def test_menus_draw_another_sample(records: pd.DataFrame, monkeypatch: pytest.Mo
     pbb.show(records, "wrong", 8)
     menus = {menu.description: menu for menu in shown[0].children}
     assert [*menus] == ["arm", "group", "mode", "outcome", "text"]
-    assert menus["outcome"].value == "wrong"
+    assert [menu.label for menu in shown[0].children[:4]] == ["all", "all", "all", "wrong"]
     menus["outcome"].value, menus["arm"].value = "correct", "proactive"
     assert {(row["arm"], row["outcome"]) for row in shown_rows(shown[-1])} == {("proactive", "correct")}
     menus["text"].value = "no answer says this"

@@ -69,8 +69,8 @@ def show(records: pd.DataFrame, outcome: str | None = None, count: int = 60, **w
     asked = {"outcome": outcome, **where}
     menus = {
         column: widgets.Dropdown(
-            options=[("all", None), *((str(value), value) for value in sorted(records[column].unique()))],
-            value=asked.get(column) if asked.get(column) in records[column].to_numpy() else None,
+            options=[("all", ""), *((str(value), value) for value in sorted(records[column].unique()))],
+            value=asked.get(column) if asked.get(column) in records[column].to_numpy() else "",
             description=name,
             layout={"width": "17em"},
         )
@@ -82,7 +82,8 @@ def show(records: pd.DataFrame, outcome: str | None = None, count: int = 60, **w
     shown = display(first, display_id=True)
 
     def redraw(change: Any) -> None:
-        shown.update(sample(records, count=count, **asked | {column: menu.value for column, menu in menus.items()}))
+        wanted = {column: menu.value or None for column, menu in menus.items()}
+        shown.update(sample(records, count=count, **asked | wanted))
 
     for menu in menus.values():
         menu.observe(redraw, names="value")

@@ -16,7 +16,9 @@ def table(frame: pd.DataFrame, caption: str = "") -> Any:
     """Return `frame` as a table whose texts keep their line breaks and are never cut, with a caption under it."""
     shown = frame.style.hide(axis="index").set_properties(**_TEXT).format(escape="html", precision=3, na_rep="-")
     below = "caption-side:bottom;text-align:left;max-width:60em;padding-top:6px"
-    return shown.set_caption(html.escape(caption)).set_table_styles([{"selector": "caption", "props": below}])
+    return shown.set_caption(html.escape(caption)).set_table_styles(
+        [{"selector": "caption", "props": below}, {"selector": "th", "props": "text-align:left"}]
+    )
 
 
 def page(markup: str) -> Any:
