@@ -16,15 +16,21 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# A name that nothing here reads, such as FIGURE=F01, would plan everything: it is refused.
+KNOWN := BUDGET_MIN FIGURES OPTIONS PRESET PYTHON REPOSITORY SEEDS TAG TORCH_INDEX
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+$(foreach name,$(filter-out $(KNOWN),$(GIVEN)),\
+	$(error $(name)=$($(name)) is not valid; valid: $(KNOWN), such as FIGURES="F01 F02"))
+
 .PHONY: help setup unsloth smollm2 reproduce figures site claims reference smoke test bench gpu-check base-models \
 	doctor notebook lint format lock badges clean distclean
 
 help:
-	@echo "usage: make TARGET [PRESET=auto|cpu|llm|paper|smoke] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
+	@echo "usage: make TARGET [PRESET=auto|smoke|cpu|llm|paper] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
 	@echo "       make reproduce FIGURES='F01 F02' trains, draws and compares these figures alone"
 	@echo "       make reproduce OPTIONS='--executor slurm --slurm partition=gpu' trains in jobs of a Slurm cluster"
-	@echo "       make reproduce BUDGET_MIN=9 begins nothing that would end after 9 min; it ends with 'Error 75' until all"
-	@echo "       is done, and the same command goes on"
+	@echo "       make reproduce BUDGET_MIN=9 starts nothing expected to finish after minute 9; running tasks complete."
+	@echo "       It ends with 'Error 75' until all is done; the same command goes on"
 	@echo
 	@awk -F ' *(: .*## |\\| )' 'BEGIN { row = "  %-12s %-58s %-26s %-9s %s\n"; \
 		printf row, "target", "", "hardware", "time", "disk" } \
@@ -90,11 +96,11 @@ format: $(READY) ## let ruff tidy the code | any | 1 s | -
 lock: $(READY) ## write requirements.lock and environment.yml from .venv | any | 1 s | -
 	$(PY) .ci/lock.py
 
-badges: $(READY) ## write the address into notebooks and README: REPO=, TAG= | any | 1 s | -
-	$(PY) .ci/badges.py --repository "$(REPO)" --tag "$(TAG)"
+badges: $(READY) ## write the address into all links: REPOSITORY=owner/name TAG= | any | 1 s | -
+	$(PY) .ci/badges.py --repository "$(REPOSITORY)" --tag "$(TAG)"
 	@touch $(READY)  # an address is no reason to install again
 
-clean: ## delete executed notebooks and caches; keep runs and figures | any | 1 s | -
+clean: ## delete executed notebooks and caches, keep runs (see README) | any | 1 s | -
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . \( -path ./.venv -o -path ./runs -o -path ./figures \) -prune -o -type d \( -name __pycache__ \
 		-o -name .ipynb_checkpoints -o -name unsloth_compiled_cache \) -prune -exec rm -rf {} +

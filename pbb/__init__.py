@@ -3,8 +3,9 @@
 Importing this package imports neither torch nor the training libraries; they come when something is to be trained.
 
 >>> import pbb
->>> records = pbb.run(pbb.study("F02", preset="cpu"), preset="cpu")
->>> pbb.draw("F02", records)
+>>> variant = pbb.variant("F02", "cpu", arms=["proactive", "stage_1_only"], templates=1)
+>>> records = pbb.run(variant.experiments, preset=variant.preset)
+>>> pbb.draw("F02", records, variant=variant)
 """
 
 from __future__ import annotations
@@ -25,12 +26,20 @@ _EXPORTS = {
     "plan": "pbb.runs.run",
     "run": "pbb.runs.run",
     "study": "pbb.experiments.studies",
+    "ask": "pbb.notebook.cell",
+    "beside_paper": "pbb.notebook.cell",
+    "board": "pbb.notebook.cell",
+    "contrasts": "pbb.notebook.cell",
     "draw": "pbb.notebook.cell",
+    "parameters": "pbb.notebook.cell",
     "reference": "pbb.notebook.cell",
     "resolve_preset": "pbb.notebook.cell",
     "setup": "pbb.notebook.cell",
-    "show": "pbb.notebook.cell",
+    "train": "pbb.notebook.cell",
+    "variant": "pbb.notebook.cell",
     "verdict": "pbb.notebook.cell",
+    "what_changed": "pbb.notebook.cell",
+    "show": "pbb.notebook.views.answers",
 }
 __all__ = [*_EXPORTS]
 __version__ = "0.1.0"

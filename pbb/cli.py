@@ -346,6 +346,37 @@ def command_notebooks(options: argparse.Namespace) -> int:
     return 0
 
 
+def command_clean(options: argparse.Namespace) -> int:
+    """List what the run store holds, with sizes; delete what is named, or all with --all, and nothing otherwise."""
+    import shutil
+
+    sizes: dict[str, int] = {}
+    for folder in sorted(folder for folder in store.runs().glob("*/*") if folder.is_dir()):
+        files = (file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+        sizes[f"{folder.parent.name}/{folder.name}"] = sum(file.stat().st_size for file in files)
+    if unknown := [name for name in options.run if not any(own.startswith(name) for own in sizes)]:
+        print(
+            f"{unknown[0]!r} is not in {store.runs()}; valid: the beginning of a name listed by `clean`",
+            file=sys.stderr,
+        )
+        return 2
+    named = [own for own in sizes if options.all or any(own.startswith(name) for name in options.run)]
+    for name in named or sizes:
+        print(f"{sizes[name] / 1e6:8.1f} MB  {name}")
+    total = sum(sizes[name] for name in named or sizes) / 1e6
+    print(f"{total:8.1f} MB  in {len(named or sizes)} folders of {store.runs()}")
+    if not named:
+        print("nothing was deleted; name what to delete, such as `clean stages/`, or `clean --all`")
+        return 0
+    if not options.yes and (not sys.stdin.isatty() or input("delete them? [y/N] ").strip().lower() != "y"):
+        print("nothing was deleted; --yes deletes without asking")
+        return 0
+    for name in named:
+        shutil.rmtree(store.runs() / name)
+    print("deleted; the next run computes them again where it needs them")
+    return 0
+
+
 def _minutes(text: str) -> float:
     try:
         minutes = float(text)
@@ -429,6 +460,10 @@ def parser() -> argparse.ArgumentParser:
     scored.add_argument("--export", type=Path, metavar="FOLDER", help=where)
     base = add("base-models", command_base_models, "train the tiny base models again", preset=False)
     base.add_argument("model", nargs="*", metavar="MODEL", help="default all")
+    cleaned = add("clean", command_clean, "list runs with their sizes, and delete what is named", preset=False)
+    cleaned.add_argument("run", nargs="*", metavar="RUN", help="the beginning of names to delete, such as stages/")
+    cleaned.add_argument("--all", action="store_true", help="delete all of them")
+    cleaned.add_argument("--yes", action="store_true", help="delete without asking")
     add("doctor", command_doctor, "what this machine can run, and what is missing", preset=False)
     add("pin-models", command_pin_models, "pin the registry's Hub models to their latest commits", preset=False)
     return top

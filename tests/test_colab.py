@@ -28,6 +28,7 @@ assert _SPEC.loader is not None
 badges = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(badges)
 
+ADDRESS = "octocat/pbb"  # of a repository that git finds in a folder
 # What Colab's GPU image of June 2026 came with, as far as pbb needs it; but it had Python 3.12, torch 2.11.0+cu128.
 COLAB = """
 accelerate==1.13.0 datasets==4.0.0 dill==0.3.8 filelock==3.29.0 fsspec==2025.3.0 huggingface_hub==1.17.0
@@ -46,15 +47,12 @@ def test_every_place_has_the_address_of_pyproject() -> None:
     assert stale == []
 
 
-def test_every_colab_link_opens_a_notebook_of_that_address() -> None:
-    repository, tag = badges.address()
-    for path in badges.places()[1:]:
-        links = re.findall(r"https://colab\.research\.google\.com/github/([\w./-]+)", path.read_text(encoding="utf-8"))
-        assert links, f"{path.name} has no badge"
-        for link in links:
-            name = link.removeprefix(f"{repository}/blob/{tag}/notebooks/")
-            assert (ROOT / "notebooks" / name).is_file(), f"{path.name} links to {link}"
-            assert path.suffix != ".ipynb" or name == path.name
+def test_no_link_leads_nowhere_before_there_is_an_address() -> None:
+    repository, _ = badges.address()
+    for path in badges.places():
+        text = path.read_text(encoding="utf-8")
+        assert "OWNER" not in text
+        assert repository or "colab.research" not in text
 
 
 @pytest.fixture
@@ -70,6 +68,7 @@ def copy(tmp_path: Path) -> Path:
 def test_a_new_address_is_written_everywhere_and_changes_nothing_else(
     copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    without = {path: path.read_text(encoding="utf-8") for path in badges.places(copy)}
     badges.main(["--repository", "first-owner/first-name", "--tag", "v1-first"], copy)
     before = {path: path.read_text(encoding="utf-8") for path in badges.places(copy)}
 
@@ -77,19 +76,26 @@ def test_a_new_address_is_written_everywhere_and_changes_nothing_else(
 
     assert badges.address(copy) == ("ada/pbb-fork", "v9.8")
     for path, text in before.items():
-        assert "first-owner/first-name" in text, f"{path.name} kept the old repository"
-        assert "v1-first" in text, f"{path.name} kept the old tag"
         now = text.replace("first-owner/first-name", "ada/pbb-fork").replace("v1-first", "v9.8")
-        assert path.read_text(encoding="utf-8") == now
+        assert path.read_text(encoding="utf-8") == now != text
+        for line in without[path].splitlines():
+            assert line.strip('," ').removesuffix("\\n") in now or line.startswith(("tag = ", "repository = ")), (
+                path.name
+            )
+        if path.suffix == ".ipynb":
+            assert f"https://colab.research.google.com/github/ada/pbb-fork/blob/v9.8/notebooks/{path.name})" in now
     capsys.readouterr()
     badges.main([], copy)
-    assert "ada/pbb-fork at v9.8: wrote nothing" in capsys.readouterr().out
+    assert "ada/pbb-fork, v9.8: wrote nothing" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--repository", "https://github.com/ada/pbb"], "REPO='https://github.com/ada/pbb' is not of the form owner"),
+        (
+            ["--repository", "https://github.com/ada/pbb"],
+            "REPOSITORY='https://github.com/ada/pbb' is not valid; valid: owner/name",
+        ),
         (["--tag", "release/1"], "TAG='release/1' is not valid"),
     ],
 )
@@ -163,7 +169,7 @@ class Host:
     def prepare(self, first: str = "", then: str = "") -> subprocess.CompletedProcess[str]:
         """Call `bootstrap.prepare` in a fresh Python there, `first` before it and `then` after it."""
         lines = [f"import sys; sys.path.append({str(ROOT)!r})", first, "from pathlib import Path"]
-        lines += ["from pbb import bootstrap", f"bootstrap.prepare(Path({str(self.folder)!r}))", then]
+        lines += ["from pbb.notebook import bootstrap", f"bootstrap.prepare(Path({str(self.folder)!r}))", then]
         environment = {
             **os.environ,
             "PIP_NO_INDEX": "1",
@@ -212,7 +218,7 @@ def test_a_restart_is_asked_for_until_it_happens(tmp_path: Path) -> None:
     twice = f"try: bootstrap.prepare(Path({str(tmp_path)!r}))\nexcept bootstrap.BootstrapError: pass"
     restart = "Please restart the session now"
 
-    done = host.prepare(first=f"import old; from pathlib import Path; from pbb import bootstrap\n{twice}")
+    done = host.prepare(first=f"import old; from pathlib import Path; from pbb.notebook import bootstrap\n{twice}")
     assert done.returncode == 1
     assert restart in done.stderr, "the second call forgot about it"
     assert "in use: old 1.0 → 2.0." in done.stderr
@@ -297,14 +303,15 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if (ROOT / name).is_file():
             (origin / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, origin / name)
-    repository, tag = badges.address()
+    badges.main(["--repository", ADDRESS], origin)
+    _, tag = badges.address()
     identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
     for command in (["init"], ["add", "--all"], [*identity, "commit", "-m", "all of it"], ["tag", tag]):
         options = ["-c", "init.defaultBranch=main", "-c", "commit.gpgSign=false", "-c", "core.hooksPath="]
         subprocess.run(["git", *options, *command], cwd=origin, check=True, capture_output=True)
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.{origin.as_uri()}.insteadOf")
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", f"https://github.com/{repository}")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", f"https://github.com/{ADDRESS}")
     work = tmp_path / "content"
     work.mkdir()
     return work
@@ -332,7 +339,7 @@ def run_as_on_colab(python: Path, site: Path, work: Path, monkeypatch: pytest.Mo
 
     copy = work / "executed.ipynb"
     papermill.execute_notebook(
-        ROOT / "notebooks" / "00_start_here.ipynb",
+        work.parent / "origin" / "notebooks" / "00_start_here.ipynb",
         copy,
         parameters={"preset": "smoke"},
         cwd=work,
@@ -354,6 +361,37 @@ def _versions(python: Path) -> dict[str, str]:
     code += "\nprint(json.dumps(installed()))"
     said = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
     return dict(json.loads(said.stdout))
+
+
+@pytest.mark.parametrize("left", ["empty", "half", "whole", "foreign"])
+def test_the_first_cell_repairs_a_half_made_clone(left: str, published: Path) -> None:
+    """A folder that is no clone is left alone and named; a whole one keeps a reader's edits."""
+    _, tag = badges.address()
+    folder = published / f"pbb-{tag}"
+    command = (
+        badges.FETCH.split("!")[1].splitlines()[0].format(repository=ADDRESS, tag=tag).replace("{here}", folder.name)
+    )
+    command = command.replace("{url}", f"--branch={tag} https://github.com/{ADDRESS}")
+    folder.mkdir()
+    if left == "half":
+        (folder / ".git").mkdir()
+        (folder / "README.md").write_text("cut off")
+    elif left == "foreign":
+        (folder / "mine.txt").write_text("keep me")
+    elif left == "whole":
+        folder.rmdir()
+        subprocess.run(command, shell=True, cwd=published, check=True)
+        (folder / "README.md").write_text("edited")
+
+    done = subprocess.run(command, shell=True, cwd=published, capture_output=True, text=True)
+
+    if left == "foreign":
+        assert f"destination path '{folder.name}' already exists and is not an empty directory" in done.stderr
+        assert (folder / "mine.txt").read_text() == "keep me"
+        return
+    assert done.returncode == 0, done.stderr
+    assert (folder / "pbb" / "notebook" / "bootstrap.py").is_file()
+    assert ((folder / "README.md").read_text() == "edited") == (left == "whole")
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any
 import nbformat
 import pytest
 
+from pbb import cli
+from pbb.notebook import execute
 from pbb.notebook.execute import NotebookError, list_notebooks, read_parameters, run_notebooks, select_notebooks
 
+ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = list_notebooks()
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -40,13 +44,12 @@ def test_is_valid_small_and_without_outputs(path: Path) -> None:
 
 
 @every_notebook
-def test_opens_with_title_claim_and_badge(path: Path) -> None:
+def test_opens_with_title_and_claim(path: Path) -> None:
     first = nbformat.read(path, as_version=4).cells[0]
     title, *rest = [line for line in first.source.splitlines() if line.strip()]
     assert first.cell_type == "markdown"
     assert title.startswith("# ")
     assert any(line[0].isalnum() or line[0] in "*_" for line in rest), "no claim under the title"
-    assert f"notebooks/{path.name}" in first.source, "the Colab badge opens another notebook"
 
 
 @every_notebook
@@ -64,6 +67,7 @@ def test_bootstrap_is_the_shared_one(path: Path) -> None:
 def test_parameters_are_flat_typed_literals_with_help(path: Path) -> None:
     parameters = read_parameters(path)  # raises on anything but `name: type = literal`
     assert parameters["preset"] == "auto"
+    assert not any(value in ("", -1, []) for value in parameters.values()), "None alone means the preset's own"
     for name, value in parameters.items():
         flat = value if isinstance(value, (list, tuple)) else [value]
         assert all(isinstance(item, (str, int, float, bool, type(None))) for item in flat), name
@@ -123,6 +127,24 @@ def test_executes_a_copy_with_the_parameters_replaced(tmp_path: Path) -> None:
     assert [first.read_bytes(), second.read_bytes()] == before
 
 
+def test_a_file_gets_a_line_while_a_notebook_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(execute, "HEARTBEAT_S", 0.2)
+    write(tmp_path, "00_slow", "import time; time.sleep(1)")
+    run(tmp_path)
+    beats = [line for line in capsys.readouterr().err.splitlines() if "00_slow: running for" in line]
+    assert len(beats) > 1
+    assert beats[0].startswith("[1/1] 00_slow: running for 0 s")
+
+
+def test_injected_texts_are_converted_in_the_notebook(tmp_path: Path) -> None:
+    declared = 'preset: str = "auto"  # size\nmine: bool = True  # whose\nnumber: str = "1"  # input'
+    write(tmp_path, "00_one", "import pbb; pbb.parameters(globals()); print([mine, number])", parameters=declared)
+    (copy,), _ = run(tmp_path, mine="false", number=4)
+    assert nbformat.read(copy, as_version=4).cells[-1].outputs[0].text == "[False, '4']\n"
+
+
 def test_a_failing_cell_stops_the_build_and_is_named(tmp_path: Path) -> None:
     first = write(tmp_path, "00_fine", "pass")
     failing = write(tmp_path, "01_fails", "x = 1", "\n# a comment\n{}['curriculum']", "print('never')")
@@ -173,8 +195,31 @@ def test_refuses_unknown_parameters_and_the_notebooks_own_folder(tmp_path: Path)
 @pytest.mark.parametrize("source", ['preset = "auto"', 'preset: str = "a".upper()', "import os", "preset: str"])
 def test_parameters_cell_holds_typed_literals_only(tmp_path: Path, source: str) -> None:
     path = write(tmp_path, "00_one", parameters=source)
-    with pytest.raises(ValueError, match=r"00_one\.ipynb: .* is not of the form 'name: type = literal'"):
+    with pytest.raises(ValueError, match=r"00_one\.ipynb: .* not of the form 'name: type = literal'"):
         read_parameters(path)
+
+
+# ------------------------------------------------------------------------------------------------ around them
+def test_clean_lists_sizes_and_deletes_only_what_is_named(run_store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("stages/abc", "stages/abd", "results/xyz"):
+        (run_store / name).mkdir(parents=True)
+        (run_store / name / "weights").write_bytes(bytes(2_000_000))
+    assert cli.main(["clean"]) == 0
+    assert cli.main(["clean", "stages/ab", "--yes"]) == 0
+    said = capsys.readouterr().out
+    assert "2.0 MB  stages/abc\n" in said
+    assert "6.0 MB  in 3 folders" in said
+    assert "4.0 MB  in 2 folders" in said
+    assert [path.name for path in run_store.glob("*/*")] == ["xyz"]
+    assert cli.main(["clean", "nothing"]) == 2
+    assert "'nothing' is not in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("given", "fine"), [("FIGURE=F01", False), ("FIGURES=F01 F02", True), ("SEED=3", False)])
+def test_make_refuses_a_variable_that_nothing_reads(given: str, fine: bool) -> None:
+    done = subprocess.run(["make", "-n", "reproduce", given], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode == 0) == fine
+    assert (f"{given} is not valid; valid: BUDGET_MIN FIGURES" in done.stderr) != fine
 
 
 # --------------------------------------------------------------------------------------- the real ones, small

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from html import unescape
@@ -70,7 +71,9 @@ def checkout(folder: Path, *figures: str) -> Path:
             target = folder / "figures" / "reference" / reference.parent.name / reference.name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.symlink_to(reference)
+    folder.mkdir(exist_ok=True)
     (folder / "notebooks").symlink_to(ROOT / "notebooks")
+    shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
 
 
@@ -106,11 +109,7 @@ def test_every_committed_figure_is_shown_with_claim_caption_and_notebook(index: 
         shown = f"{folder.parent.name}/{folder.name}"
         assert {f"{shown}/figure.png", f"{shown}/figure.pdf", f"{shown}/table.csv"} <= {*page.values("src", "href")}
         assert (site / shown / "figure.png").read_bytes() == (folder / "figure.png").read_bytes()
-    links = [address for address in page.values("href") if address.startswith("https://colab.")]
-    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
-        own = [address for address in links if address.endswith(f"/notebooks/{notebook.name}")]
-        assert own, f"nothing opens {notebook.name}"
-        assert own[0] in nbformat.read(notebook, as_version=4).cells[0].source, "not where its own badge leads"
+    assert "colab.research" not in index, "no repository yet: no link that leads nowhere"
     assert "See it executed" not in index
 
 
@@ -138,16 +137,28 @@ def test_a_new_claim_is_shown_without_a_change_here(tmp_path: Path, monkeypatch:
     assert page.count('<th scope="row">Proactive-PBB, CoT &gt; Stage 1 only, CoT<') == 2 * 4, "and for sums"
 
 
-def test_pictures_are_cut_above_their_caption_and_nothing_else_is_lost() -> None:
-    for folder in REFERENCES:
-        manifest = read_manifest(folder)
-        assert manifest is not None
-        width, height = gallery._picture_size(folder / "figure.png", manifest["caption"])
-        ink = matplotlib.image.imread(folder / "figure.png")[..., :3].min(axis=(1, 2)) < 0.9  # by row
+def test_pictures_are_cut_above_their_caption_and_nothing_else_is_lost(index: str, site: Path) -> None:
+    cuts = re.findall(r'href="(cpu/\w+)/figure\.png".*?aspect-ratio: (\d+) / (\d+)', index, re.DOTALL)
+    assert len(cuts) == len(REFERENCES)
+    for folder, width, height in ((site / name, int(w), int(h)) for name, w, h in cuts):
+        picture = matplotlib.image.imread(folder / "figure.png")
+        ink = picture[..., :3].min(axis=(1, 2)) < 0.9  # by row
         assert ink[: height - 4].any()
         assert not ink[height - 4 : height].any(), f"{folder.name}: something is drawn right above the caption"
         assert ink[height : height + 12].any(), f"{folder.name}: the caption does not begin here"
-        assert width == matplotlib.image.imread(folder / "figure.png").shape[1]
+        assert width == picture.shape[1]
+
+
+@pytest.mark.parametrize("repository", ["", "octocat/pbb"])
+def test_a_button_opens_each_notebook_once_there_is_an_address(
+    repository: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = checkout(tmp_path / "clone", "F01_overview")
+    (root / "pyproject.toml").write_text(f'[tool.pbb]\nrepository = "{repository}"\ntag = "v1"\n')
+    page = Page(gallery.build(tmp_path / "site", root).read_text(encoding="utf-8"))
+    links = {address for address in page.values("href") if address.startswith("https://colab.")}
+    address = "https://colab.research.google.com/github/octocat/pbb/blob/v1/notebooks/"
+    assert links == ({address + path.name for path in (ROOT / "notebooks").glob("*.ipynb")} if repository else set())
 
 
 def test_without_references_it_says_so(tmp_path: Path) -> None:

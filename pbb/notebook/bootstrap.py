@@ -51,20 +51,21 @@ def prepare(root: Path = ROOT) -> None:
     before = installed()
     kept = ", ".join(f"{name} {before[name]}" for name in KEPT if name in before)
     print(f"Adding what pbb needs, and keeping {kept or 'what is there'}; the first time takes a minute or two.")
-    _remove_refused(before)
+    name, oldest = REFUSED
+    too_old = name in before and Version(before[name]) < Version(oldest)
+    if too_old and _pip("uninstall", "--quiet", "--yes", name).returncode == 0:
+        print(f"removed: {name} {before[name]}, which peft refuses to run beside")
     _install(root, before)
-    after = installed()
 
-    added = [f"{name} {after[name]}" for name in sorted(after.keys() - before.keys())]
-    replaced = {n: f"{n} {v} → {after[n]}" for n, v in sorted(before.items()) if n in after and after[n] != v}
-    if added:
+    after = installed()
+    replaced = {n: f"{n} {v} → {after[n]}" for n, v in sorted(before.items()) if after.get(n, v) != v}
+    if added := [f"{name} {after[name]}" for name in sorted(after.keys() - before.keys())]:
         print(f"added: {', '.join(added)}")
     if replaced:
         print(f"replaced: {', '.join(replaced.values())}")
     print(f"Python {platform.python_version()}, {kept or 'no torch before'}, {gpu()}; pbb lies in {root}")
 
-    if replaced:
-        _in_use.update((name, replaced[name]) for name in loaded() & replaced.keys())
+    _in_use.update((name, replaced[name]) for name in (loaded() if replaced else set()) & replaced.keys())
     if _in_use:
         raise BootstrapError(
             "Please restart the session now (menu Runtime, Restart session), and run the notebook from the top.\n"
@@ -83,11 +84,7 @@ def installed() -> dict[str, str]:
 
 
 def constraints(lock: str, present: Mapping[str, str]) -> list[str]:
-    """Return pip's constraints, a line for each package that is in `lock` or kept.
-
-    Args:
-        lock: the text of requirements.lock.
-        present: name -> version of what is installed.
+    """Return pip's constraints, a line for each package in `lock`, a requirements.lock's text, or kept of `present`.
 
     What is kept must stay as it is. What is absent comes as the lock pins it. The rest stays where it fits, and is at
     most brought to the lock's version, so that nothing comes that is newer than what was tested.
@@ -95,16 +92,15 @@ def constraints(lock: str, present: Mapping[str, str]) -> list[str]:
     lines = [f"{name}=={present[name]}" for name in KEPT if name in present]
     for line in lock.splitlines():
         name, _, pin = line.partition(";")[0].strip().partition("==")
-        if line.startswith("#") or not pin or (name in KEPT and name in present):
-            continue
-        lines.append(f"{name}<={max(pin, present[name], key=Version)}" if name in present else line)
+        if pin and not line.startswith("#") and not (name in KEPT and name in present):
+            lines.append(f"{name}<={max(pin, present[name], key=Version)}" if name in present else line)
     return lines
 
 
 def loaded() -> set[str]:
     """Return the distributions of which this Python has imported something."""
-    modules = {name.partition(".")[0] for name in sys.modules}
     providers = importlib.metadata.packages_distributions()
+    modules = {name.partition(".")[0] for name in sys.modules}
     return {_canonical(name) for module in modules & providers.keys() for name in providers[module]}
 
 
@@ -119,25 +115,18 @@ def gpu() -> str:
 
 def _install(root: Path, present: Mapping[str, str]) -> None:
     wanted = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    bounds = constraints((root / "requirements.lock").read_text(encoding="utf-8"), present)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "constraints.txt"
-        file.write_text("\n".join(bounds), encoding="utf-8")
+        lock = (root / "requirements.lock").read_text(encoding="utf-8")
+        file.write_text("\n".join(constraints(lock, present)), encoding="utf-8")
         said = _pip("install", "--quiet", "--disable-pip-version-check", "--constraint", str(file), *wanted)
     if said.returncode:
         raise BootstrapError(
             f"pip could not add what pbb needs while keeping {' and '.join(KEPT)} as they are. It said:\n\n"
             f"{said.stderr.strip()[-1500:]}\n\n"
-            f"Is the machine online? If so, try another runtime version (menu Runtime, Change runtime type)."
+            "Is the machine online? If so, try another runtime version (menu Runtime, Change runtime type)."
         )
     importlib.invalidate_caches()  # so that the running Python sees what has come
-
-
-def _remove_refused(present: Mapping[str, str]) -> None:
-    name, oldest = REFUSED
-    too_old = name in present and Version(present[name]) < Version(oldest)
-    if too_old and _pip("uninstall", "--quiet", "--yes", name).returncode == 0:
-        print(f"removed: {name} {present[name]}, which peft refuses to run beside")
 
 
 def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,25 +1,30 @@
-"""What the notebooks call, so that they hold no logic: set-up, variants, drawing, verdicts, asking a trained model.
+"""What notebook cells call, so that they hold no logic: set-up, parameters, variants, drawing, verdicts, asking.
 
-Tables and pictures for looking at programs, documents and answers are in `pbb.notebook.views`.
+Tables and pictures of programs, documents and answers are in `pbb.notebook.views`.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import itertools
+import math
 import shutil
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from types import NoneType, TracebackType
+from typing import Any, get_args
 
 import pandas as pd
 from packaging.requirements import Requirement
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pbb import store
 from pbb.analysis import board as boards
 from pbb.analysis import claims, verdicts
+from pbb.analysis.labels import percent
 from pbb.analysis.tables import usable
 from pbb.cli import resolve_preset
 from pbb.experiments.curricula import curriculum
@@ -27,42 +32,25 @@ from pbb.experiments.documents import answer, declaration, declarative_prompt, i
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.experiments.presets import PRESETS
+from pbb.experiments.questions import Question
+from pbb.experiments.studies import study as study_of
 from pbb.figures import io
 from pbb.figures.io import figure_module
-from pbb.notebook.views import loss_tokens, sample_documents, show
+from pbb.models.machine import cores
+from pbb.notebook.views.page import table
 from pbb.programs.settings import ExperimentError
 from pbb.records import load_records
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError, environment_manifest, is_complete, quiet
 
-__all__ = [
-    "Answer",
-    "Variant",
-    "ask",
-    "beside_paper",
-    "board",
-    "contrasts",
-    "draw",
-    "loss_tokens",
-    "overview",
-    "reference",
-    "resolve_preset",
-    "sample_documents",
-    "setup",
-    "show",
-    "train",
-    "variant",
-    "verdict",
-]
+LONGEST_TABLE = 60  # rows that a notebook shows whole; pandas shortens what is longer
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 # -------------------------------------------------------------------------------------------------- set-up
-
-
 def setup() -> None:
-    """Say what runs here: package versions and hardware, and what does not fit. Imports nothing heavy."""
+    """Say which versions and hardware run here and what does not fit; make tables and errors readable."""
     from pbb import __version__
-    from pbb.models.machine import cores
 
     quiet()
     warnings.filterwarnings("ignore", message="IProgress not found")
@@ -72,6 +60,28 @@ def setup() -> None:
     print(f"pbb {__version__}, {facts['python']}, {versions}; {cores()} cores, {hardware}")
     for problem in misfits():
         print(f"note: {problem}")
+    if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()):
+        shell.display_formatter.formatters["text/html"].for_type(pd.DataFrame, _frame)
+        shell.set_custom_exc((ValueError, RuntimeError), show_error)
+
+
+def _frame(frame: pd.DataFrame) -> str:
+    return table(frame).to_html() if len(frame) <= LONGEST_TABLE else frame._repr_html_()
+
+
+def show_error(
+    shell: Any, kind: type[Exception], error: Exception, trace: TracebackType | None, tb_offset: int | None = None
+) -> None:
+    """Show what pbb refuses as one red line, and any other error with its traceback (IPython calls this)."""
+    last = trace
+    while last and last.tb_next:
+        last = last.tb_next
+    ours = last and _PACKAGE in Path(last.tb_frame.f_code.co_filename).parents and kind is ValueError
+    if ours or kind.__module__.partition(".")[0] == "pbb":
+        lines = [f"\x1b[31m{kind.__name__}: {error}\x1b[0m"]
+    else:
+        lines = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
+    shell._showtraceback(kind, error, lines)
 
 
 def misfits(requirements: Iterable[str] | None = None) -> list[str]:
@@ -89,23 +99,56 @@ def misfits(requirements: Iterable[str] | None = None) -> list[str]:
     for wanted in map(Requirement, requirements):
         if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
             continue
+        mend = f"%pip install '{wanted.name}{wanted.specifier}'"
         try:
             version = importlib.metadata.version(wanted.name)
         except importlib.metadata.PackageNotFoundError:
-            found.append(f"{wanted.name} is missing; %pip install '{wanted.name}{wanted.specifier}'")
+            found.append(f"{wanted.name} is missing; {mend}")
             continue
         if not wanted.specifier.contains(version, prereleases=True):
-            found.append(
-                f"{wanted.name} {version} is installed, and pbb was tested with {wanted.specifier}; "
-                f"%pip install '{wanted.name}{wanted.specifier}', then restart the kernel"
-            )
+            tested = f"pbb was tested with {wanted.specifier}"
+            found.append(f"{wanted.name} {version} is installed, and {tested}; {mend}, then restart the kernel")
         loaded = getattr(sys.modules.get(wanted.name.replace("-", "_")), "__version__", version)
         if str(loaded) != version:
             found.append(f"{wanted.name} {loaded} is loaded and {version} is installed: restart the kernel")
     return found
 
 
-# ------------------------------------------------------------------------------------------------ variants
+# --------------------------------------------------------------------------------- parameters and variants
+_WORDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    bool: "True or False",
+    NoneType: "None",
+    list[str]: "a list of texts",
+    list[int]: "a list of whole numbers",
+}
+
+
+def parameters(namespace: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a notebook's parameters cell by name, checked against their declared types.
+
+    Papermill injects texts and numbers as it sees fit; they are converted where their meaning is plain (``"false"`` for
+    a bool, 4 for a text), and put back into `namespace`, the notebook's ``globals()``.
+
+    Raises:
+        ExperimentError: a value has another type; the message names parameter, value and what is valid.
+    """
+    values = {}
+    for name, declared in namespace.get("__annotations__", {}).items():
+        try:
+            adapter = TypeAdapter(declared, config=ConfigDict(coerce_numbers_to_str=True))
+            values[name] = namespace[name] = adapter.validate_python(namespace[name])
+        except ValidationError:
+            kinds = [declared] if declared in _WORDS else get_args(declared)
+            valid = ", or ".join(_WORDS.get(kind, str(kind)) for kind in kinds) or str(declared)
+            raise ExperimentError(f"{name}={namespace[name]!r} is not valid; valid: {valid}") from None
+    if not values:
+        raise ExperimentError("no typed parameters here; valid: lines such as 'seeds: int = 1' in the parameters cell")
+    return values
+
+
 @dataclass(frozen=True)
 class Variant:
     """A reader's version of a study: its experiments, and what differs from the preset's own.
@@ -136,39 +179,52 @@ class Variant:
         return "\n".join(lines)
 
 
-def variant(study: Sequence[Experiment], preset: str, *, arms: Sequence[str] = (), **changes: Any) -> Variant:
-    """Return `study` with a reader's changes applied to every experiment.
+def variant(
+    study: str | Sequence[Experiment],
+    preset: str = "auto",
+    *,
+    seeds: int = 1,
+    arms: Sequence[str] | None = None,
+    **changes: Any,
+) -> Variant:
+    """Return a figure's study with a reader's changes applied to every experiment.
 
     Args:
-        study: what ``pbb.study`` returned for `preset`.
-        preset: its preset, resolved.
-        arms: the curricula to keep; empty keeps all.
-        changes: fields of `Experiment`. An empty value ("", (), None) is the preset's; so is 0, or -1 where 0 is a
-            value of that field (as it is for ratios). A list of values makes every experiment once for each; of a
-            field that is a list itself, such as `trained_modes`, it is one value.
+        study: a figure's id, such as ``"F02"``, or what ``pbb.study`` returned for `preset`.
+        preset: the study's preset; ``"auto"`` for what fits this machine.
+        seeds: seeds 0 to `seeds` - 1, where `study` is an id.
+        arms: the arms to keep; None keeps all.
+        changes: fields of `Experiment`; None is the preset's own value. A list of values makes every experiment once
+            for each; of a field that is a list itself, such as `trained_modes`, it is one value.
 
     Raises:
         ExperimentError: an arm is not in the study, or a field or value is not valid; the message says what is.
     """
-    known = list(dict.fromkeys(e.arm for e in study))
-    if unknown := [arm for arm in arms if arm not in known]:
+    preset = resolve_preset(preset)
+    experiments = study_of(study, preset, seeds) if isinstance(study, str) else list(study)
+    known = list(dict.fromkeys(e.arm for e in experiments))
+    if arms is not None and (isinstance(arms, str) or not arms):
+        raise ExperimentError(f"arms={arms!r} is not valid; valid: None for all, or a list of {', '.join(known)}")
+    if unknown := [arm for arm in arms or () if arm not in known]:
         raise ExperimentError(f"arms={unknown[0]!r} is not valid here; valid: {', '.join(known)}")
-    kept = [e for e in study if not arms or e.arm in arms]
-    wanted = {name: value for name, value in changes.items() if not _empty(kept[0], name, value)}
-    every = itertools.product(*(_values(kept[0], name, value) for name, value in wanted.items()))
+    kept = [e for e in experiments if arms is None or e.arm in arms]
+    wanted = {name: value for name, value in changes.items() if value is not None}
+    every = itertools.product(*(_values(kept[0].value(name), value) for name, value in wanted.items()))
     changes_each = [dict(zip(wanted, values, strict=True)) for values in every]
     made = tuple(dict.fromkeys(e.changed(**values) for values in changes_each for e in kept))
     changed = []
     for name in wanted:
-        before, after = ({e.value(name) for e in experiments} for experiments in (kept, made))
+        before, after = ({e.value(name) for e in some} for some in (kept, made))
         if before != after:
             changed.append((name, _one_or_all(before), _one_or_all(after)))
     return Variant(made, "custom" if changed and preset != "smoke" else preset, preset, tuple(changed))
 
 
-def _values(experiment: Experiment, name: str, value: Any) -> Sequence[Any]:
-    """Return what a field is to be: several values from a list, unless the field is a list itself."""
-    return value if isinstance(value, (list, tuple)) and not isinstance(experiment.value(name), tuple) else [value]
+def _values(own: Any, value: Any) -> Sequence[Any]:
+    """Return what a field is to be: several values from a list, unless the preset's `own` value is a list itself."""
+    if not isinstance(value, (list, tuple)):
+        return [value]
+    return [tuple(value)] if isinstance(own, tuple) else value
 
 
 def _one_or_all(values: set[Any]) -> Any:
@@ -182,41 +238,37 @@ def _briefly(value: Any) -> str:
     return ", ".join(map(str, value if len(value) < 3 else (value[0], "…", value[-1])))
 
 
-def _empty(experiment: Experiment, name: str, value: Any) -> bool:
-    if value is None or isinstance(value, (str, tuple, list)):
-        return not value
-    if value not in (0, -1):
-        return False
-    try:
-        experiment.changed(**{name: value})
-    except ExperimentError:
-        return True
-    return False
-
-
 # ------------------------------------------------------------------------------------------------- figures
-def reference(figure: str, preset: str) -> pd.DataFrame | None:
-    """Return the committed reference records of `figure`, or None where there are none for `preset`."""
-    folder = store.reference(preset) / figure_module(figure).NAME
-    return load_records(folder) if is_complete(folder) else None
+def reference(figure: str, preset: str = "auto") -> pd.DataFrame | None:
+    """Return the committed records of `figure`, or None where `preset` has none.
+
+    ``"auto"`` takes the preset that fits this machine, or cpu where that has none.
+    """
+    names = [resolve_preset(preset)] + ["cpu"] * (preset == "auto")
+    folders = [store.reference(name) / figure_module(figure).NAME for name in names]
+    return next((load_records(folder) for folder in folders if is_complete(folder)), None)
 
 
-def draw(figure: str, records: pd.DataFrame, *, variant: Variant | str = "this run") -> Any:
+def draw(figure: str, records: pd.DataFrame | None, *, variant: Variant | str = "this run") -> Any:
     """Return the figure of `records`, over the faint committed reference of the same preset where there is one.
 
     Smoke records are drawn with a stamp across the picture: they show that the code runs, and nothing else. F01
     needs a right answer to show; where smoke records hold none, that is said in words and None is returned.
+
+    Raises:
+        RecordsError: there are no records, or they cannot be drawn.
     """
-    preset = str(records["preset"].iloc[0])
-    label = variant if isinstance(variant, str) else variant.label
-    # A reader's own changes are marked "custom"; without a Variant they are read against the cpu preset's.
-    base = variant.base if isinstance(variant, Variant) else "cpu" if preset == "custom" else preset
-    behind = reference(figure, base)
-    module, smoke = figure_module(figure), preset == "smoke"
-    if behind is not None:
-        behind = _same_panel(behind, records, module.FIXED)
+    module = figure_module(figure)
+    if records is None:
+        known = sorted(path.parent.parent.name for path in store.reference("").glob(f"*/{figure}_*/manifest.json"))
+        raise RecordsError(
+            f"records=None is not valid; valid: what pbb.run returns, or a reference: {', '.join(known)}"
+        )
+    smoke = records["preset"].iloc[0] == "smoke"
+    behind = _behind(figure, records, variant)
     usable(records, allow_smoke=smoke)  # what is wrong with the records is never taken for what smoke lacks
     try:
+        label = variant if isinstance(variant, str) else variant.label
         return module.draw(records, behind, variant=label, allow_smoke=smoke)
     except RecordsError as error:
         if not (smoke and figure == "F01"):
@@ -225,56 +277,95 @@ def draw(figure: str, records: pd.DataFrame, *, variant: Variant | str = "this r
         return None
 
 
-def _same_panel(behind: pd.DataFrame, records: pd.DataFrame, fixed: Sequence[str]) -> pd.DataFrame:
-    """Return the reference under the panel of `records`, where each has a single one that differ.
+def _behind(figure: str, records: pd.DataFrame, variant: Variant | str) -> pd.DataFrame | None:
+    """Return the reference that `records` are read against, under their panel where each has one and they differ.
 
-    Panels are told apart by what they hold `fixed`, such as the length of programs: a variant of that would otherwise
-    be drawn with no reference behind it. What the figure's axis shows is not moved.
+    A variant of what panels hold fixed, such as the length of programs, would otherwise have no reference behind it.
+    What the figure's axis shows is not moved. Without a Variant, custom records are read against the cpu preset's.
     """
-    for column in fixed:
+    preset = records["preset"].iloc[0]
+    behind = reference(
+        figure, variant.base if isinstance(variant, Variant) else "cpu" if preset == "custom" else preset
+    )
+    module = figure_module(figure)
+    if behind is None:
+        return None
+    for column in module.FIXED:
         ours, theirs = records[column].unique(), behind[column].unique()
         if len(ours) == len(theirs) == 1:
             behind = behind.assign(**{column: ours[0]})
     return behind
 
 
-def overview(preset: str) -> Any:
-    """Return F01 from the committed records of `preset`; where there are none yet, say so and return None."""
-    records = reference("F01", preset)
-    if records is None:
-        print(f"Preset {preset} has no committed figures: the picture is drawn further down, from this machine's run.")
-        return None
-    return draw("F01", records)
+def what_changed(figure: str, records: pd.DataFrame, variant: Variant) -> None:
+    """Say in one line for each value that `variant` could change how it compares with the committed reference.
+
+    The interval of a difference is put together from both sides' own (MOVER; Zou and Donner, Statistics in Medicine 27,
+    2008), as if the two had nothing in common: programs that both ask about would narrow it.
+    """
+    behind = _behind(figure, records, variant)
+    if variant.base == "smoke" or behind is None or not variant.changes:
+        why = "smoke shows nothing" if variant.base == "smoke" else "no committed reference of this preset"
+        print(f"Nothing to compare: {'nothing was changed' if behind is not None and not variant.changes else why}.")
+        return
+    module, lines = figure_module(figure), []
+    ours, theirs = (module.headline(rows).set_index("name").to_dict("index") for rows in (records, behind))
+    for name, rows in module.cells(records).items():
+        if name in ours and name in theirs and not set(rows["experiment"]) <= set(behind["experiment"]):
+            lines.append(f"{name}: {compared(ours[name], theirs[name], variant.label)}")
+    seeds = ", ".join(map(str, sorted(behind["seed"].unique())))
+    print("\n".join(lines) or f"No value is in both: {variant.label} asks what the reference does not.")
+    print(f"(The reference holds seeds {seeds}.)")
+
+
+def compared(here: Mapping[str, Any], there: Mapping[str, Any], label: str) -> str:
+    """Return how two accuracies compare, each with estimate, low, high (shares) and questions."""
+    change = here["estimate"] - there["estimate"]
+    low = change - math.hypot(here["estimate"] - here["low"], there["high"] - there["estimate"])
+    high = change + math.hypot(here["high"] - here["estimate"], there["estimate"] - there["low"])
+    unclear = f"no change that these {here['questions']:,} questions could show"
+    shown = [percent(side["estimate"], side["low"], side["high"]) for side in (here, there)]
+    points = verdicts.points({"difference": change, "low": low, "high": high})
+    told = "higher" if low > 0 else "lower" if high < 0 else unclear
+    return f"{shown[0]} here with {label}, {shown[1]} in the reference; difference {points}: {told}"
+
+
+# ------------------------------------------------------------------------------------------------ verdicts
+_IN_POINTS = ["difference, points", "p, corrected"]
+
+
+def _in_points(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return contrasts with two more columns: differences in points of a hundred, with intervals, and p in words."""
+    p = ["-" if pd.isna(one) else "< 0.001" if one < 0.001 else f"{one:.3f}" for one in rows["p"]]
+    return rows.assign(**dict(zip(_IN_POINTS, ([verdicts.points(r) for r in rows.to_dict("records")], p), strict=True)))
 
 
 def verdict(figure: str, records: pd.DataFrame) -> Any:
-    """Return the board's rows about `figure`, judged on `records`, as a table; where no claim is about it, say so.
+    """Return the board's rows about `figure`, judged on `records`; say so where no claim is about it.
 
     All else on the board comes from the committed records of the same preset (see `pbb.analysis.board.verdict`).
     """
     figure_module(figure)
     preset = str(records["preset"].iloc[0])
-    table = boards.verdict(figure, records, store.reference("cpu" if preset == "custom" else preset))
-    if table.empty:
+    rows = boards.verdict(figure, records, store.reference("cpu" if preset == "custom" else preset))
+    if rows.empty:
         print(f"No claim of the paper's is judged on {figure}.")
         return None
-    print(verdicts.RULE)
-    shown = _in_points(table)[["claim", "contrast", "where", *_IN_POINTS, "programs", "seeds", "verdict"]]
-    return shown.style.hide(axis="index").format(na_rep="-", escape="html")
+    shown = ["claim", "contrast", "where", *_IN_POINTS, "programs", "seeds", "verdict"]
+    return table(_in_points(rows)[shown], verdicts.RULE)
 
 
-_IN_POINTS = ["difference, points", "p, corrected"]
-
-
-def _in_points(table: pd.DataFrame) -> pd.DataFrame:
-    """Return contrasts with two more columns: differences in points of a hundred, with intervals, and p in words."""
-    rows = table.to_dict("records")
-    p = [f"{row['p']:.3f}" if row["p"] >= 0.001 else "-" if pd.isna(row["p"]) else "< 0.001" for row in rows]
-    return table.assign(**dict(zip(_IN_POINTS, ([verdicts.points(row) for row in rows], p), strict=True)))
+def beside_paper(figure: str, records: pd.DataFrame) -> Any:
+    """Return this run's values beside what the paper is known to report, and what such a comparison is worth."""
+    return table(
+        io.beside_paper(figure, records),
+        "Ours beside the paper's. Its models and programs are larger: compare directions, not values. Few of its "
+        "numbers could be had; the others are marked as not available.",
+    )
 
 
 def board(preset: str = "auto", *, mine: bool = False) -> Any:
-    """Return the claims board as a table to look at: every claim, its verdict, and what decided it.
+    """Return the claims board as a table: every claim, its verdict, and what decided it.
 
     Args:
         preset: whose records; ``"auto"`` for every preset that has any.
@@ -285,15 +376,13 @@ def board(preset: str = "auto", *, mine: bool = False) -> Any:
         print(f"Preset {one.preset}: {one.counts}.")
         tables.append(one.claims.assign(preset=one.preset))
     shown = ["claim", "statement", "verdict", "value", "decided by", "supported", "figures", "seeds", "paper", "why"]
-    table = pd.concat(tables)[["preset"] * (len(tables) > 1) + shown].assign(
-        figures=lambda one: one["figures"].str.join(", ")
-    )
     names = {"supported": "contrasts", "paper": "the paper's value", "why": "why it may fail here"}
-    return table.rename(columns=names).style.hide(axis="index").format(escape="html")
+    every = pd.concat(tables).assign(figures=lambda one: one["figures"].str.join(", "))
+    return table(every[["preset"] * (len(tables) > 1) + shown].rename(columns=names), verdicts.RULE)
 
 
 def contrasts(claim: str, preset: str = "auto", *, mine: bool = False) -> Any:
-    """Return every contrast that was declared for `claim`, such as ``"C3"``, as a table to look at.
+    """Return every contrast that was declared for `claim`, such as ``"C3"``, as a table.
 
     Raises:
         RecordsError: there is no such claim.
@@ -301,25 +390,19 @@ def contrasts(claim: str, preset: str = "auto", *, mine: bool = False) -> Any:
     known = [one.id for one in claims.CLAIMS]
     if claim not in known:
         raise RecordsError(f"claim={claim!r} is not valid; valid: {', '.join(known)}")
-    found = [
-        _in_points(one.contrasts).assign(preset=one.preset) for one in boards.boards(preset, mine=mine, known=PRESETS)
-    ]
-    table = pd.concat(found)
+    found = pd.concat(
+        [_in_points(one.contrasts).assign(preset=one.preset) for one in boards.boards(preset, mine=mine, known=PRESETS)]
+    )
     shown = ["preset", "figure", "contrast", "where", *_IN_POINTS, "programs", "seeds", "verdict"]
-    return table.loc[table["claim"] == claim, shown].style.hide(axis="index").format(na_rep="-", escape="html")
-
-
-def beside_paper(figure: str, records: pd.DataFrame) -> Any:
-    """Return `pbb.figures.io.beside_paper` as a table to look at."""
-    return io.beside_paper(figure, records).style.hide(axis="index").format(escape="html")
+    return table(found.loc[found["claim"] == claim, shown])
 
 
 # -------------------------------------------------------------------------------------------------- asking
 def train(experiment: Experiment) -> list[StageTask]:
     """Return the stages of `experiment` after training those that are not on this machine.
 
-    ``pbb.run`` has trained them already, unless its records were complete and the weights since deleted. Training is
-    a worker's work here too: on one thread, so that the same weights come of it.
+    ``pbb.run`` has trained them already, unless its records were complete and the weights since deleted. A worker
+    trains here too: on one thread, so that the same weights come of it.
     """
     stages = [StageTask(experiment, index) for index in range(len(curriculum(experiment)))]
     if missing := [stage for stage in stages if not is_complete(stage.folder)]:
@@ -329,70 +412,48 @@ def train(experiment: Experiment) -> list[StageTask]:
     return stages
 
 
-@dataclass(frozen=True)
-class Answer:
-    """One question put to a trained model, and what came of it."""
-
-    prompt: str
-    completion: str
-    expected: str
-    outcome: str  # "correct", "wrong" or "unparsed"
-    group: str
-    source: str
-
-    def __str__(self) -> str:
-        parts = [
-            ("The question", self.prompt),
-            ("The model's answer", self.completion),
-            ("What the real program returns", f"{self.expected}   ({self.outcome})"),
-            (f"The program, a {self.group} one", self.source),
-        ]
-        return "\n\n".join(f"{title}\n    " + text.replace("\n", "\n    ") for title, text in parts)
-
-
-def ask(experiment: Experiment, program: str = "", text: str = "", mode: str = "cot", template: int = 0) -> Answer:
+def ask(
+    experiment: Experiment, program: str | None = None, text: str | None = None, mode: str = "cot", template: int = 0
+) -> pd.DataFrame:
     """Ask the model that `experiment` trained about one of its programs, by name (imports torch).
 
     Args:
         experiment: trains on this machine first whatever is missing of it.
-        program: the program's name; empty takes the first w/o IO program.
-        text: an input, such as ``"4"``; empty takes the program's first.
+        program: the program's name; None takes the first w/o IO program.
+        text: an input, such as ``"4"``; None takes the program's first.
         mode: ``"cot"`` or ``"direct"``.
         template: which pointer context names the program, 0 to 19.
+
+    Returns:
+        Columns what, text; rows: the question, the model's answer, what the program returns, the outcome, the source.
 
     Raises:
         ValueError: there is no such program, input or mode; the message says what is valid.
     """
     by_name = {p.name: (group.name, p) for group in reversed(groups(experiment)) for p in group.programs}
-    if program and program not in by_name:
+    if program is not None and program not in by_name:
         raise ValueError(f"program={program!r} is not in this experiment; valid: {', '.join([*by_name][:8])}, …")
     group, chosen = by_name[program or next(iter(by_name))]
-    text = text or chosen.inputs[0]
+    text = chosen.inputs[0] if text is None else text
     if text not in chosen.inputs:
         raise ValueError(f"text={text!r} is not an input of {chosen.name}; valid: {', '.join(chosen.inputs[:12])}")
     if mode not in ("cot", "direct"):
         raise ValueError(f"mode={mode!r} is not valid; valid: 'cot', 'direct'")
     prompt = question(chosen, text, template, mode, experiment.documents.question_style)
-    told = declaration(chosen, experiment.documents.representation)
     if experiment.in_context:
-        prompt = in_context(told, prompt)
+        prompt = in_context(declaration(chosen, experiment.documents.representation), prompt)
 
     from pbb.models import ask, loading
-    from pbb.runs import tasks
 
-    stages = train(experiment)
-    weights = tasks._step_folder(stages[-1].folder, stages[-1].checkpoints()[-1]) if stages else None
-    model, tokenizer = loading.load(experiment.model, weights)
-    asked = ask.Question(
-        answer_mode=mode,
-        group=group,
-        program=chosen,
-        input=text,
-        held_out=True,
-        prompt=prompt,
-        expected=chosen.execution(text).output,
-        target=answer(chosen, text, mode),
-        declarative_prompt=declarative_prompt(chosen, template, experiment.documents.representation),
-    )
+    stages, expected = train(experiment), chosen.execution(text).output
+    model, tokenizer = loading.load(experiment.model, stages[-1].weights if stages else None)
+    declare = declarative_prompt(chosen, template, experiment.documents.representation)
+    asked = Question(mode, group, chosen, text, True, prompt, expected, answer(chosen, text, mode), declare)
     (row,) = ask.evaluate(model, tokenizer, [asked])
-    return Answer(prompt, row["completion"], row["expected"], row["outcome"], group, chosen.source)
+    shown = {
+        "the question": prompt,
+        "the model's answer": row["completion"],
+        "the program returns": f"{expected}   ({row['outcome']})",
+        f"the program, a {group} one": chosen.source,
+    }
+    return pd.DataFrame(shown.items(), columns=["what", "text"])

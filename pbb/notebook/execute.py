@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import ast
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from nbclient.exceptions import DeadKernelError
 from pbb.runs.engine import RunError
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+HEARTBEAT_S = 30.0  # between two lines about a notebook that runs
 
 
 class NotebookError(RunError):
@@ -41,12 +44,7 @@ class ThisPython(AsyncKernelManager):
 
 def list_notebooks(folder: Path = NOTEBOOKS) -> list[Path]:
     """The notebooks in reading order: the walkthrough (00_, 01_, ...), one a figure (F02_, ...), 99_ last."""
-
-    def order(path: Path) -> tuple[int, str]:
-        first, last = path.stem[0].isdigit(), path.stem.startswith("99_")
-        return (2 if last else 0 if first else 1), path.stem
-
-    return sorted(folder.glob("*.ipynb"), key=order)
+    return sorted(folder.glob("*.ipynb"), key=lambda path: (path.stem.startswith("99_"), path.stem))
 
 
 def select_notebooks(names: Sequence[str] | None, folder: Path = NOTEBOOKS) -> list[Path]:
@@ -57,36 +55,21 @@ def select_notebooks(names: Sequence[str] | None, folder: Path = NOTEBOOKS) -> l
     paths = list_notebooks(folder)
     if not paths:
         raise ValueError(f"no notebooks in {folder}")
-    if names is None:
-        return paths
-    for name in names:
-        if not any(_answers_to(path, name) for path in paths):
+    known = {path: {path.stem, path.stem.partition("_")[0]} for path in paths}
+    for name in names or ():
+        if not any(name in own for own in known.values()):
             raise ValueError(f"no notebook {name!r}; there are {', '.join(path.stem for path in paths)}")
-    return [path for path in paths if any(_answers_to(path, name) for name in names)]
-
-
-def _answers_to(path: Path, name: str) -> bool:
-    return name in (path.stem, path.stem.partition("_")[0])
+    return [path for path in paths if names is None or known[path] & {*names}]
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
-    """Name -> default, from the cell tagged ``parameters``, whose every line is ``name: type = literal``.
-
-    Raises ValueError if there is not exactly one such cell, or if it holds anything but such lines.
-    """
-    cells = [cell for cell in nbformat.read(path, as_version=4).cells if "parameters" in _tags(cell)]
-    if len(cells) != 1:
-        raise ValueError(f"{path.name}: {len(cells)} cells are tagged 'parameters', where one must be")
-    parameters = {}
-    for line in ast.parse(cells[0].source).body:
-        try:
-            if not (isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and line.value):
-                raise ValueError
-            parameters[line.target.id] = ast.literal_eval(line.value)
-        except ValueError:
-            wrong = ast.unparse(line)
-            raise ValueError(f"{path.name}: {wrong!r} is not of the form 'name: type = literal'") from None
-    return parameters
+    """Name -> default, from the cell tagged ``parameters``; ValueError where a line is not ``name: type = literal``."""
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if "parameters" in _tags(cell)]
+    try:
+        lines: Any = ast.parse("\n".join(cells)).body
+        return {line.target.id: ast.literal_eval(line.value) for line in lines}
+    except (AttributeError, ValueError):
+        raise ValueError(f"{path.name}: a line of its parameters is not of the form 'name: type = literal'") from None
 
 
 def run_notebooks(
@@ -100,15 +83,14 @@ def run_notebooks(
 ) -> list[Path]:
     """Execute notebooks one after the other, and return the executed copies in `out`.
 
-    `preset` and `parameters` replace the defaults of those notebooks that have a parameter of that name.
-    Each runs in its own kernel with `folder` as working directory, as it does under Jupyter. `progress` gets
-    one line for each finished notebook; on a terminal a bar shows the cells of the running one.
+    `preset` and `parameters` replace the defaults of those notebooks that have a parameter of that name. Each runs in
+    its own kernel with `folder` as working directory, as it does under Jupyter. `progress` gets one line for each
+    finished notebook. While one runs, a terminal shows a bar of its cells, and a file gets a line every half minute.
 
     Raises NotebookError at the first notebook that stops (the copy keeps what ran so far), ValueError for an
     unknown name, a parameter that no notebook has, or an `out` that would overwrite the originals.
     """
-    paths = select_notebooks(names, folder)
-    out = out.resolve()
+    paths, out = select_notebooks(names, folder), out.resolve()
     if out == folder.resolve():
         raise ValueError(f"out is {out}, where the notebooks are: choose another folder, for instance build/")
     values = {"preset": preset, **parameters}
@@ -118,14 +100,30 @@ def run_notebooks(
         raise ValueError(f"no notebook has a parameter {name!r}; there are {', '.join(sorted(known))}")
 
     out.mkdir(parents=True, exist_ok=True)
-    copies = []
     for number, path in enumerate(paths, start=1):
         label, started = f"[{number}/{len(paths)}] {path.stem}", time.perf_counter()
-        copy = out / path.name
-        cells = _execute(path, copy, {name: values[name] for name in values if name in declared[path]}, label)
+        own = {name: values[name] for name in values if name in declared[path]}
+        with _heartbeat(label):
+            cells = _execute(path, out / path.name, own, label)
         progress(f"{label}: {cells} cells, {time.perf_counter() - started:.0f} s")
-        copies.append(copy)
-    return copies
+    return [out / path.name for path in paths]
+
+
+@contextmanager
+def _heartbeat(label: str) -> Iterator[None]:
+    """Write a line to standard error every `HEARTBEAT_S` seconds, where no bar shows that something happens."""
+    done, started = threading.Event(), time.perf_counter()
+
+    def beat() -> None:
+        while not done.wait(HEARTBEAT_S):
+            print(f"{label}: running for {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+
+    if not sys.stderr.isatty():
+        threading.Thread(target=beat, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 def _execute(path: Path, copy: Path, parameters: dict[str, Any], label: str) -> int:
@@ -143,26 +141,20 @@ def _execute(path: Path, copy: Path, parameters: dict[str, Any], label: str) -> 
             extra_arguments=["--log-level=CRITICAL"],  # the kernel's own chatter; a cell's output is kept
             progress_bar={"desc": label, "leave": False} if sys.stderr.isatty() else False,
         )
+        return cells
     except papermill.PapermillExecutionError as error:
         reason = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
     except DeadKernelError:
         reason = "the Python that ran it died. The usual cause is too little memory: try a smaller preset"
-    else:
-        return cells
-    number, source = _stopped_at(copy)
-    first_line = next((line for line in source.splitlines() if line.strip()), "")
+    # The last cell that was started, counted in the original, which lacks what papermill adds.
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    original = [c for c in nbformat.read(copy, as_version=4).cells if not added & _tags(c)]
+    number = max(n for n, cell in enumerate(original) if cell.metadata.get("papermill", {}).get("start_time"))
+    first_line = next((line for line in original[number].source.splitlines() if line.strip()), "")
     raise NotebookError(
-        f"notebook {path.stem} stopped at cell {number} of {cells}:\n    {first_line.strip()}\n{reason}\n"
+        f"notebook {path.stem} stopped at cell {number + 1} of {cells}:\n    {first_line.strip()}\n{reason}\n"
         f"What ran until then is in {copy}"
     )
-
-
-def _stopped_at(copy: Path) -> tuple[int, str]:
-    """The last cell that was started: its number in the original, counted from 1, and its source."""
-    added = {"injected-parameters", "papermill-error-cell-tag"}  # by papermill: not in the original
-    original = [c for c in nbformat.read(copy, as_version=4).cells if not added & _tags(c)]
-    started = [n for n, cell in enumerate(original) if cell.metadata.get("papermill", {}).get("start_time")]
-    return started[-1] + 1, original[started[-1]].source
 
 
 def _tags(cell: nbformat.NotebookNode) -> set[str]:

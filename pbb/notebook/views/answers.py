@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import secrets
 from typing import Any
 
 import pandas as pd
@@ -17,80 +15,27 @@ from pbb.notebook.views.page import page, table
 from pbb.records import ALLOWED
 from pbb.store import RecordsError
 
+MENUS = {"curriculum": "arm", "group": "group", "answer_mode": "mode", "outcome": "outcome"}
+_COLUMNS = {**MENUS, "prompt": "question", "completion": "answer", "parsed": "read as", "expected": "expected"}
 _OUTCOME = {"correct": style.ARMS["retroactive"].color, "wrong": style.ARMS["proactive"].color, "unparsed": style.MUTED}
-_FILTERS = ("curriculum", "group", "answer_mode", "outcome")  # the first columns of the browsable table
-_COLUMNS = {
-    "curriculum": "arm",
-    "group": "group",
-    "answer_mode": "mode",
-    "outcome": "outcome",
-    "prompt": "question",
-    "completion": "answer",
-    "parsed": "read as",
-    "expected": "expected",
-}
-# Written into each cell, since a page that is not trusted loses its <style>.
-_LOOKS = {
-    "prompt": "white-space:pre-wrap;min-width:14em",
-    "completion": "white-space:pre-wrap;min-width:16em",
-    "parsed": "white-space:pre",
-    "expected": "white-space:pre",
-}
-# Adds a menu for each of the first COUNT columns and a search box above the table, and hides what they leave out.
-_SCRIPT = """
-(() => {
-  const root = document.getElementById("NAME");
-  const rows = [...root.querySelectorAll("tbody tr")];
-  const bar = document.createElement("p"), found = document.createElement("output");
-  const add = (name, input) => {
-    const label = document.createElement("label");
-    label.style.marginRight = "1em";
-    label.append(name + " ", input);
-    bar.append(label);
-    input.addEventListener("input", filter);
-    return input;
-  };
-  const menus = [...root.querySelectorAll("th")].slice(0, COUNT).map((head, column) => {
-    const menu = document.createElement("select");
-    menu.add(new Option("all", ""));
-    for (const value of new Set(rows.map(row => row.cells[column].textContent))) menu.add(new Option(value));
-    return add(head.textContent, menu);
-  });
-  const search = add("text", document.createElement("input"));
-  function filter() {
-    let shown = 0;
-    for (const row of rows) {
-      const fits = menus.every((menu, column) => !menu.value || row.cells[column].textContent === menu.value)
-        && row.textContent.toLowerCase().includes(search.value.toLowerCase());
-      row.style.display = fits ? "" : "none";
-      shown += fits;
-    }
-    found.textContent = shown + " of " + rows.length + " shown";
-  }
-  bar.append(found);
-  root.prepend(bar);
-  filter();
-})();
-"""
 
 
-def show(records: pd.DataFrame, outcome: str = "", count: int = 60, **where: Any) -> Any:
-    """Return a sample of questions and answers as a table to browse: filter it by arm, group, mode and outcome.
-
-    It is plain HTML. A few lines of script add the filters; where scripts do not run, the table stays.
+def sample(records: pd.DataFrame, outcome: str | None = None, count: int = 60, **where: Any) -> Any:
+    """Return a sample of questions and answers as a table, the same ones every time.
 
     Args:
         records: rows of `pbb.run`.
-        outcome: ``"correct"``, ``"wrong"`` or ``"unparsed"``; empty takes all.
-        count: how many at most, evenly from each arm, group, mode and outcome; the same ones every time.
-        where: values that columns must have, such as ``answer_mode="cot"``; an empty value takes all.
+        outcome: ``"correct"``, ``"wrong"`` or ``"unparsed"``; None takes all.
+        count: how many at most, evenly from each arm, group, mode and outcome.
+        where: values that columns must have, such as ``answer_mode="cot"``; None takes all. `containing` is a text
+            that question or answer must contain.
 
     Raises:
         RecordsError: there is no such column, or no such value; the message says what there is.
     """
-    rows = records
+    containing, rows = where.pop("containing", None), records
     for column, value in {"outcome": outcome, **where}.items():
-        if value == "":
+        if value is None:
             continue
         if column not in records:
             raise RecordsError(f"show: no column {column!r}; valid: {', '.join(records)}")
@@ -98,58 +43,63 @@ def show(records: pd.DataFrame, outcome: str = "", count: int = 60, **where: Any
         if value not in known:
             raise RecordsError(f"show: {column}={value!r} is not valid; valid: {', '.join(map(str, known[:12]))}")
         rows = rows[rows[column] == value]
+    if containing:
+        texts = rows["prompt"] + "\n" + rows["completion"]
+        rows = rows[texts.str.contains(containing, case=False, regex=False)]
     if rows.empty:
         return page(f"<p>None of the {len(records):,} answers is like that.</p>")
-    shares = rows["outcome"].value_counts(normalize=True)
-    caption = (
-        f"{min(count, len(rows)):,} of {len(rows):,} answers ("
-        + ", ".join(f"{name} {shares[name]:.0%}" for name in _OUTCOME if name in shares)
-        + "), taken evenly from each arm, group, mode and outcome: what is rare is shown too often."
-    )
-    return page(_browsable(_evenly(rows, count), caption))
-
-
-def _evenly(rows: pd.DataFrame, count: int) -> pd.DataFrame:
-    """Return at most `count` rows, as many of one filter's values as of another's as far as there are any."""
     shuffled = rows.sample(frac=1, random_state=0, ignore_index=True)
-    turn = shuffled.groupby(list(_FILTERS)).cumcount().sort_values(kind="stable")
-    return shuffled.loc[turn.index[:count]].sort_values([*_FILTERS, "program", "input"], kind="stable")
+    turn = shuffled.groupby([*MENUS]).cumcount().sort_values(kind="stable")
+    shown = shuffled.loc[turn.index[:count]].sort_values([*MENUS, "program", "input"], kind="stable")
+    shares = rows["outcome"].value_counts(normalize=True)
+    told = ", ".join(f"{name} {shares[name]:.0%}" for name in _OUTCOME if name in shares)
+    caption = f"{len(shown):,} of {len(rows):,} answers ({told}), taken evenly: what is rare is shown too often."
+    colored = table(shown[[*_COLUMNS]].rename(columns=_COLUMNS), caption)
+    return colored.map(lambda name: f"border-left:4px solid {_OUTCOME[name]}", subset=["outcome"])
 
 
-def _browsable(rows: pd.DataFrame, caption: str) -> str:
-    """Return `rows` as an HTML table with a script that adds its filters."""
-    lines = []
-    for row in rows.to_dict("records"):
-        cells = []
-        for column in _COLUMNS:
-            text = "–" if pd.isna(row[column]) else html.escape(str(row[column]))
-            look = f"border-left:4px solid {_OUTCOME[row[column]]}" if column == "outcome" else _LOOKS.get(column, "")
-            cells.append(f'<td style="text-align:left;vertical-align:top;{look}">{text}</td>')
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in _COLUMNS.values())
-    name = f"answers-{secrets.token_hex(4)}"  # a notebook may show several
-    script = _SCRIPT.replace("NAME", name).replace("COUNT", str(len(_FILTERS)))
-    return (
-        f'<div id="{name}"><p>{html.escape(caption)}</p><div style="max-height:36em;overflow:auto">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div></div>"
-        f"<script>{script}</script>"
-    )
+def show(records: pd.DataFrame, outcome: str | None = None, count: int = 60, **where: Any) -> None:
+    """Display `sample`, with menus above it that draw another one: arm, group, mode, outcome, and a text to look for.
+
+    The menus need a running kernel; the table is plain HTML, and stays wherever a notebook is shown.
+    """
+    import ipywidgets as widgets
+    from IPython.display import display
+
+    asked = {"outcome": outcome, **where}
+    menus = {
+        column: widgets.Dropdown(
+            options=[("all", ""), *((str(value), value) for value in sorted(records[column].unique()))],
+            value=asked.get(column) if asked.get(column) in records[column].to_numpy() else "",
+            description=name,
+            layout={"width": "17em"},
+        )
+        for column, name in MENUS.items()
+    }
+    menus["containing"] = widgets.Text(description="text", layout={"width": "17em"}, continuous_update=False)
+    first = sample(records, count=count, **asked)
+    display(widgets.HBox([*menus.values()], layout={"flex_flow": "row wrap"}))
+    shown = display(first, display_id=True)
+
+    def redraw(change: Any) -> None:
+        wanted = {column: menu.value or None for column, menu in menus.items()}
+        shown.update(sample(records, count=count, **asked | wanted))
+
+    for menu in menus.values():
+        menu.observe(redraw, names="value")
 
 
-def at_the_end(records: pd.DataFrame) -> pd.DataFrame:
-    """Return the answers given at the end of each experiment's training."""
-    return final(records)
-
-
-def one_of_each(records: pd.DataFrame) -> Any:
-    """Return one w/o IO question of each answer mode, with the answer, as a table."""
+def one_of_each(records: pd.DataFrame) -> pd.DataFrame:
+    """Return one w/o IO question of each answer mode, with the answer."""
     rows = final(records)
     rows = rows[rows["group"] == WITHOUT_IO].sort_values(["program", "input"])
-    program = rows["program"].iloc[0]  # the same program in every row, so that only the asking differs
-    rows = rows[rows["program"] == program].drop_duplicates("answer_mode")
-    order = {mode: place for place, mode in enumerate(ALLOWED["answer_mode"])}
-    rows = rows.sort_values("answer_mode", key=lambda column: column.map(order))
-    return table(rows[["answer_mode", "curriculum", "prompt", "completion", "expected", "outcome"]])
+    rows = rows[rows["program"] == rows["program"].iloc[0]].drop_duplicates("answer_mode")
+    rows = rows.sort_values("answer_mode", key=lambda modes: modes.map(ALLOWED["answer_mode"].index))
+    return rows[["answer_mode", "curriculum", "prompt", "completion", "expected", "outcome"]]
+
+
+def _shown(found: pd.DataFrame) -> list[str]:
+    return [percent(*row) for row in found[["estimate", "low", "high"]].itertuples(index=False)]
 
 
 def before_and_after(records: pd.DataFrame) -> pd.DataFrame:
@@ -157,8 +107,7 @@ def before_and_after(records: pd.DataFrame) -> pd.DataFrame:
     rows = records[(records["group"] == WITHOUT_IO) & (records["answer_mode"] != "recall")]
     last = rows.groupby(["experiment", "stage"])["step"].transform("max")
     found = accuracy(rows[rows["step"] == last], ["stage", "answer_mode"])
-    found["shown"] = [percent(r["estimate"], r["low"], r["high"]) for r in found.to_dict("records")]
-    wide = found.pivot(index="stage", columns="answer_mode", values="shown").reset_index()
+    wide = found.assign(shown=_shown(found)).pivot(index="stage", columns="answer_mode", values="shown").reset_index()
     wide["stage"] = ["base model" if number == 0 else f"after Stage {number}" for number in wide["stage"]]
     names = {mode: look.label for mode, look in style.MODES.items()}
     return wide.rename(columns={"stage": "when", **names}).rename_axis(columns=None)
@@ -173,12 +122,10 @@ def intervals(records: pd.DataFrame) -> pd.DataFrame:
     by = ["curriculum", "group", "answer_mode"]
     found = accuracy(final(records), by)
     naive = [clopper_pearson(r["estimate"] * r["questions"], r["questions"]) for r in found.to_dict("records")]
-    shares = found[["estimate", "low", "high"]]
-    found["accuracy, clustered"] = [percent(*row) for row in shares.itertuples(index=False)]
+    found["accuracy, clustered"] = _shown(found)
     found["if questions were independent"] = [f"[{low * 100:.0f}, {high * 100:.0f}]" for low, high in naive]
     found["unparsed"] = [f"{share:.0%}" for share in found["unparsed"]]
-    kept = [*by, "accuracy, clustered", "if questions were independent", "questions", "programs", "unparsed"]
-    return found[kept]
+    return found[[*by, "accuracy, clustered", "if questions were independent", "questions", "programs", "unparsed"]]
 
 
 def recall_against_execution(records: pd.DataFrame) -> pd.DataFrame:
@@ -188,12 +135,11 @@ def recall_against_execution(records: pd.DataFrame) -> pd.DataFrame:
     """
     rows = final(records)
     rows = rows[rows["group"] == WITHOUT_IO]
-    recalled = rows[rows["answer_mode"] == "recall"].assign(
-        source=lambda r: ["recited" if o == "correct" else "not recited" for o in r["outcome"]]
-    )
-    rows = rows[rows["answer_mode"] != "recall"].merge(recalled[["experiment", "program", "source"]])
+    recalled = rows[rows["answer_mode"] == "recall"][["experiment", "program", "outcome"]]
+    recalled["source"] = recalled.pop("outcome").eq("correct").map({True: "recited", False: "not recited"})
+    rows = rows[rows["answer_mode"] != "recall"].merge(recalled)
     found = accuracy(rows, ["curriculum", "source", "answer_mode"])
-    found["accuracy"] = [percent(r["estimate"], r["low"], r["high"]) for r in found.to_dict("records")]
+    found["accuracy"] = _shown(found)
     return found[["curriculum", "source", "answer_mode", "accuracy", "questions", "programs"]]
 
 
@@ -206,12 +152,11 @@ def against_controls(records: pd.DataFrame, arm: str = "proactive", control: str
     rows = final(records)
     rows = rows[(rows["group"] == WITHOUT_IO) & rows["answer_mode"].isin(["direct", "cot", "recite"])]
     made = []
-    for mode, part in rows.groupby("answer_mode"):
-        ours, theirs = part[part["curriculum"] == arm], part[part["curriculum"] == control]
-        if ours.empty:
-            continue
-        sides = {style.ARMS[arm].label: ours, "the same, inputs permuted": permuted_control(ours)}
-        sides |= {style.ARMS[control].label: theirs} if len(theirs) else {}
-        cells = {name: percent(*accuracy(side).loc[0, ["estimate", "low", "high"]]) for name, side in sides.items()}
-        made.append({"answer_mode": mode, **cells, "best guess": f"{chance(ours):.0%}".replace("%", " %")})
+    for mode, part in rows[rows["curriculum"].isin([arm, control])].groupby("answer_mode"):
+        ours, theirs = (part[part["curriculum"] == name] for name in (arm, control))
+        if len(ours):
+            sides = {style.ARMS[arm].label: ours, "the same, inputs permuted": permuted_control(ours)}
+            sides |= {style.ARMS[control].label: theirs} if len(theirs) else {}
+            cells = {name: _shown(accuracy(side))[0] for name, side in sides.items()}
+            made.append({"answer_mode": mode, **cells, "best guess": f"{chance(ours):.0%}".replace("%", " %")})
     return pd.DataFrame(made)

@@ -12,9 +12,13 @@ from pbb.figures import style
 _TEXT = {"white-space": "pre-wrap", "text-align": "left", "vertical-align": "top"}
 
 
-def table(frame: pd.DataFrame) -> Any:
-    """Return `frame` as a table whose texts keep their line breaks and are never cut."""
-    return frame.style.hide(axis="index").set_properties(**_TEXT).format(escape="html", precision=3, na_rep="-")
+def table(frame: pd.DataFrame, caption: str = "") -> Any:
+    """Return `frame` as a table whose texts keep their line breaks and are never cut, with a caption under it."""
+    shown = frame.style.hide(axis="index").set_properties(**_TEXT).format(escape="html", precision=3, na_rep="-")
+    below = "caption-side:bottom;text-align:left;max-width:60em;padding-top:6px"
+    return shown.set_caption(html.escape(caption)).set_table_styles(
+        [{"selector": "caption", "props": below}, {"selector": "th", "props": "text-align:left"}]
+    )
 
 
 def page(markup: str) -> Any:
@@ -26,7 +30,5 @@ def page(markup: str) -> Any:
 
 def code(text: str) -> str:
     """Return `text` as a shaded block of HTML, whatever characters it holds."""
-    return (
-        f'<pre style="background:{style.FAINT}44;padding:6px 8px;margin:2px 0;white-space:pre-wrap">'
-        f"{html.escape(text)}</pre>"
-    )
+    look = f"background:{style.FAINT}44;padding:6px 8px;margin:2px 0;white-space:pre-wrap"
+    return f'<pre style="{look}">{html.escape(text)}</pre>'

@@ -43,16 +43,16 @@ def loss_tokens(documents: dict[str, Document], model: str) -> Any:
     from pbb.models.sft import IGNORE, encode
 
     tokenizer = load_tokenizer(model)
+    colors = {
+        d.group: style.GROUPS[d.group].color if d.group in style.GROUPS else style.MUTED for d in documents.values()
+    }
     parts = []
     for label, document in documents.items():
         ((ids, labels),) = encode([document], tokenizer)
-        color = _group_color(document.group)
+        color, tokens = colors[document.group], []
         # Only transparent colours: letters stay the notebook's own, dark on light or light on dark.
-        looks = (
-            f"opacity:.65;border:1px solid {style.MUTED}55",
-            f"background:{color}55;border:1px solid {color};border-bottom-width:2px",
-        )
-        tokens = []
+        prompt = f"opacity:.65;border:1px solid {style.MUTED}55"
+        looks = prompt, f"background:{color}55;border:1px solid {color};border-bottom-width:2px"
         for token, target in zip(ids, labels, strict=True):
             text = html.escape(tokenizer.decode([token])).replace("\n", "⏎<br>").replace(" ", "&nbsp;")
             tokens.append(f'<span style="{looks[target != IGNORE]};border-radius:3px;padding:0 1px">{text}</span>')
@@ -61,13 +61,8 @@ def loss_tokens(documents: dict[str, Document], model: str) -> Any:
             f"<p><b>{html.escape(label)}</b>: {len(ids)} tokens, {shown} carry loss<br>"
             f'<code style="background:none;line-height:2;overflow-wrap:anywhere">{"".join(tokens)}</code></p>'
         )
-    groups_shown = dict.fromkeys(document.group for document in documents.values())
-    key = ", ".join(f'<b style="border-bottom:3px solid {_group_color(g)}">{html.escape(g)}</b>' for g in groups_shown)
+    key = ", ".join(f'<b style="border-bottom:3px solid {color}">{html.escape(g)}</b>' for g, color in colors.items())
     return page(f"<p>Coloured tokens carry loss: {key}.</p>{''.join(parts)}")
-
-
-def _group_color(group: str) -> str:
-    return style.GROUPS[group].color if group in style.GROUPS else style.MUTED
 
 
 def stages(experiment: Experiment, count: int = 300) -> pd.DataFrame:
@@ -77,7 +72,7 @@ def stages(experiment: Experiment, count: int = 300) -> pd.DataFrame:
     """
     rows = []
     for arm in ARMS:
-        e = experiment.changed(curriculum=arm)
+        e = experiment.changed(arm=arm)
         label = style.ARMS[arm].label
         if not (trained := curriculum(e)):
             rows.append((label, "-", "nothing is trained", 0, 0.0, "-", "-"))
@@ -129,7 +124,7 @@ def training_log(experiment: Experiment) -> pd.DataFrame:
             )
         parts.append(pd.read_csv(file).assign(stage=stage.number, label=stage.label))
     if not parts:
-        raise RecordsError(f"curriculum={experiment.arm!r} trains nothing, so it has no training log")
+        raise RecordsError(f"arm={experiment.arm!r} trains nothing, so it has no training log")
     return pd.concat(parts, ignore_index=True)[["stage", "label", "step", "loss", "learning_rate"]]
 
 
