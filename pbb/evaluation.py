@@ -218,7 +218,12 @@ def _own_tail(prompts: Sequence[list[int]]) -> int:
 
 
 def _budget(tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> list[int]:
-    return [len(ids) + SLACK for ids in tokenizer(list(targets), add_special_tokens=False)["input_ids"]]
+    """Return how many tokens each answer may have: as many as the longest expected one, and `SLACK`.
+
+    One limit for all, or where an answer is cut would tell of the right one's length.
+    """
+    longest = max((len(ids) for ids in tokenizer(list(targets), add_special_tokens=False)["input_ids"]), default=0)
+    return [longest + SLACK] * len(targets)
 
 
 def evaluate(

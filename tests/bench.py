@@ -155,12 +155,12 @@ def evaluating(alone: int = 24) -> Iterator[Row]:
     asked = evaluation.questions(Experiment(model=MODEL, with_io_programs=1), ("direct", "cot"))
     together, _, rows = seconds(lambda: evaluation.evaluate(model, tokenizer, asked))
     sample = range(0, len(asked), len(asked) // alone)[:alone]
-    longest = evaluation._budget(tokenizer, [asked[i].target for i in sample])
+    tokens = evaluation._budget(tokenizer, [q.target for q in asked])[0]
     special = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
 
     def one_at_a_time() -> list[str]:
         completions = []
-        for i, tokens in zip(sample, longest, strict=True):
+        for i in sample:
             turns = [{"role": "user", "content": asked[i].prompt}]
             ids = tokenizer.apply_chat_template(
                 turns, add_generation_prompt=True, return_tensors="pt", return_dict=False

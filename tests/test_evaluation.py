@@ -89,6 +89,14 @@ def test_answers_are_those_of_generate_to_each_question_alone(asked: list[Questi
     assert generate(model, tokenizer, [], []) == []
 
 
+def test_all_answers_of_a_call_have_one_limit(asked: list[Question]) -> None:
+    tokenizer = load_tokenizer("tiny-s")
+    targets = [q.target for q in asked]
+    (limit,) = set(evaluation._budget(tokenizer, targets))
+    assert limit == max(len(tokenizer(target)["input_ids"]) for target in targets) + evaluation.SLACK
+    assert limit > min(len(tokenizer(target)["input_ids"]) for target in targets) + 2 * evaluation.SLACK
+
+
 def test_a_row_stops_at_its_end_token_while_others_go_on(asked: list[Question], micro_model: str) -> None:
     model, tokenizer = load(micro_model)
     prompts, limits = [q.prompt for q in asked[:8]], [8] * 8
