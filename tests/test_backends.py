@@ -29,6 +29,7 @@ from pbb.registry import config_of
 
 REPOSITORY = Path(backends.__file__).parents[2]
 HERE = Machine(cores=2)
+FAST = Machine(cores=2, fast_bfloat16=True)
 H100 = Machine("NVIDIA H100 80GB HBM3", (9, 0), 85_000_000_000, 16, "", True)
 T4 = Machine("Tesla T4", (7, 5), 15_800_000_000, 2, "", True)
 BARE = replace(H100, without="Unsloth is not installed (`make unsloth`)", four_bits=False)
@@ -46,6 +47,9 @@ class Stage(NamedTuple):
     [
         (HERE, {}, "full finetuning: no CUDA", "float32 weights"),
         (HERE, {"lora_rank": 16}, "PEFT: no CUDA", "float32 weights"),
+        (FAST, {"lora_rank": 16}, "PEFT: no CUDA", "bfloat16 weights"),
+        (FAST, {}, "full finetuning: no CUDA", "float32 weights, products in bfloat16"),
+        (FAST, {"lora_rank": 16, "model": "tiny-m"}, "PEFT: no CUDA", "float32 weights"),
         (HERE, {"backend": "full"}, "full finetuning: asked for", "float32 weights"),
         (H100, {}, "Unsloth: CUDA found (NVIDIA H100 80GB HBM3)", "float32 weights, products in bfloat16"),
         (H100, {"lora_rank": 16}, "Unsloth: CUDA found (NVIDIA H100 80GB HBM3)", "bfloat16 weights"),
@@ -127,9 +131,11 @@ def test_the_plan_says_what_training_takes() -> None:
         backends.check([Stage(Experiment.of("cpu", model="Qwen/Qwen3-14B", lora_rank=16))], T4)
 
 
-def test_a_model_is_asked_in_float32_unless_it_is_large_and_there_is_a_card() -> None:
+def test_models_are_asked_in_float32_where_that_costs_little() -> None:
     small, large = Shape.of(config_of("smollm2-135m")), Shape.of(config_of(LLAMA))
     assert [asking_weights(shape, HERE) for shape in (small, large, None)] == ["float32"] * 3
+    tiny = Shape.of(config_of("tiny-l"))
+    assert [asking_weights(shape, FAST) for shape in (tiny, small, large)] == ["float32", "bfloat16", "bfloat16"]
     assert [asking_weights(shape, H100) for shape in (small, large, None)] == ["float32", "bfloat16", "bfloat16"]
     assert asking_weights(large, T4) == "float16"
 

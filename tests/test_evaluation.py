@@ -53,6 +53,27 @@ def test_batches_of_one_and_of_many_agree(asked: list[Question], micro_model: st
     assert len(set(one)) > 1
 
 
+def test_batches_are_as_small_as_memory_wants(
+    asked: list[Question], micro_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, tokenizer = load(micro_model)
+    rows: list[int] = []
+
+    def noting(model, tokenizer, prompts, limits):
+        rows.append(len(prompts))
+        assert len(prompts) * ask._row_bytes(model, max(map(len, prompts)), max(limits)) <= 2e5
+        return _continue(model, tokenizer, prompts, limits)
+
+    prompts, limits = [q.prompt for q in asked[:40]], [4] * 40
+    free = generate(model, tokenizer, prompts, limits)
+    monkeypatch.setattr(ask, "_continue", noting)
+    monkeypatch.setattr(ask, "BATCH_BYTES", 2e5)
+    assert generate(model, tokenizer, prompts, limits) == free
+    assert sum(rows) == 40
+    assert 1 < max(rows) < 40
+    assert ask.share_that_differs(model, tokenizer, asked[:12], 12) == 0
+
+
 def test_answers_are_those_of_generate_to_each_question_alone(asked: list[Question], micro_model: str) -> None:
     """Also where prompts begin alike, where one stands twice, and where rows end at their limits one after another."""
     model, tokenizer = load(micro_model)

@@ -11,6 +11,8 @@ import torch
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import Document
 from pbb.experiments.experiment import Experiment
+from pbb.models import sft
+from pbb.models.backends import Backend
 from pbb.models.loading import load, load_tokenizer, save
 from pbb.models.sft import IGNORE, Optimisation, encode, fill_rows, finetune, pack
 
@@ -133,6 +135,66 @@ def test_training_lowers_the_loss_and_two_runs_are_identical(tokenizer, micro_mo
     assert torch.equal(*weights)
     assert losses[0] == losses[1]
     assert losses[0][-1] < losses[0][0] - 1
+
+
+def test_the_loss_of_adapters_is_that_of_all_logits(tokenizer, micro_model: str, monkeypatch) -> None:
+    """Logits at the labels alone give the model's own loss and gradients, to the last digits of float32."""
+    rows = pack(encode(documents(), tokenizer), tokenizer, 128).select(range(4))
+    compared = []
+
+    def compare(self: sft.AdapterTrainer, model, inputs, *arguments, **more) -> torch.Tensor:
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name and not compared:  # which begin at 0, so that A would have no gradient
+                torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(0))
+        labels = inputs["labels"][:, 1:]
+        logits = model(inputs["input_ids"], position_ids=inputs["position_ids"], use_cache=False).logits[:, :-1]
+        whole = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE)
+        loss = computed(self, model, inputs, *arguments, **more)
+        adapters = [p for p in model.parameters() if p.requires_grad]
+        pairs = zip(*(torch.autograd.grad(each, adapters, retain_graph=True) for each in (loss, whole)), strict=True)
+        compared.append((loss - whole).abs().item())
+        compared.extend((one - other).abs().max().item() for one, other in pairs)
+        assert all(gradient.abs().max() > 1e-4 for gradient in torch.autograd.grad(whole, adapters, retain_graph=True))
+        return loss
+
+    computed = sft.AdapterTrainer.compute_loss
+    monkeypatch.setattr(sft.AdapterTrainer, "compute_loss", compare)
+    model, _ = load(micro_model)
+    finetune(model, tokenizer, rows, 1, Optimisation(batch_rows=4, row_tokens=128, lora_rank=4), 0, progress=False)
+    assert len(compared) == 1 + 2 * 2 * 7
+    assert max(compared) < 1e-6
+
+
+def test_frozen_weights_in_bfloat16_learn_nearly_the_same(tokenizer, micro_model: str) -> None:
+    rows, _ = fill_rows(curriculum(EXPERIMENT)[0].documents(), tokenizer, 128, 20 * 4)
+    how = Optimisation(learning_rate=1e-2, batch_rows=4, row_tokens=128, lora_rank=4)
+    losses = {}
+    for dtype in ("float32", "bfloat16"):
+        model, _ = load(micro_model, dtype=dtype)
+        backend = Backend("peft", "a test", dtype, dtype if dtype == "bfloat16" else "", "a test")
+        formats: set[tuple[bool, torch.dtype]] = set()
+
+        def note(_: int, trained: torch.nn.Module, formats=formats) -> None:
+            formats.update((p.requires_grad, p.dtype) for p in trained.parameters())
+
+        done = finetune(
+            model, tokenizer, rows, 20, how, 0, backend=backend, progress=False, checkpoints=[20], on_checkpoint=note
+        )
+        assert formats == {(True, torch.float32), (False, getattr(torch, dtype))}
+        losses[dtype] = [row["loss"] for row in done.log]
+    assert losses["bfloat16"] != losses["float32"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)
+    assert losses["bfloat16"][-1] < losses["bfloat16"][0]
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), 0.0])
+def test_training_that_learns_nothing_is_stopped(tokenizer, micro_model: str, wrong: float, monkeypatch) -> None:
+    computed = sft.AdapterTrainer.compute_loss
+    monkeypatch.setattr(sft.AdapterTrainer, "compute_loss", lambda *a, **k: computed(*a, **k) * wrong)
+    model, _ = load(micro_model)
+    rows = pack(encode(documents(), tokenizer), tokenizer, 128)
+    with pytest.raises(FloatingPointError, match=r"gradients: their norms in the first 8 steps were \["):
+        finetune(model, tokenizer, rows, 200, Optimisation(1e-3, 1, 128, lora_rank=4), 0, progress=False)
 
 
 def test_lora_trains_adapters_only_and_saves_a_whole_model(tokenizer, micro_model: str, tmp_path: Path) -> None:
