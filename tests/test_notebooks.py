@@ -19,6 +19,7 @@ from pbb.notebook.execute import NotebookError, list_notebooks, read_parameters,
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = list_notebooks()
+assert NOTEBOOKS, "without notebooks every parametrised test would pass"
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -27,11 +28,6 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
 
 
 # ------------------------------------------------------------------------------------------ what is committed
-def test_there_are_notebooks() -> None:
-    """Without this the parametrised tests below would pass on an empty folder."""
-    assert NOTEBOOKS
-
-
 @every_notebook
 def test_is_valid_small_and_without_outputs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
