@@ -33,7 +33,7 @@ _EXPORTS = {
     "draw": "pbb.notebook.cell",
     "parameters": "pbb.notebook.cell",
     "reference": "pbb.notebook.cell",
-    "resolve_preset": "pbb.notebook.cell",
+    "resolve_preset": "pbb.experiments.presets",
     "setup": "pbb.notebook.cell",
     "train": "pbb.notebook.cell",
     "variant": "pbb.notebook.cell",

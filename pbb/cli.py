@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import importlib.util
 import math
 import os
 import shlex
@@ -16,28 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from pbb import store
+from pbb.experiments.presets import resolve_preset
 
 FIGURE_IDS = tuple(f"F{number:02}" for number in range(1, 15))
 SMOKE_IDS = ("F01", "F02", "F05", "F06")  # every kind of stage; the other figures differ in numbers alone
 COME_BACK = 75  # exit status of a command whose budget is used up with something left to do, as sysexits' EX_TEMPFAIL
-
-
-def resolve_preset(name: str) -> str:
-    """Return `name`, or for ``auto`` the preset that fits this machine: llm with CUDA, else cpu.
-
-    Raises:
-        ExperimentError: there is no such preset; the message says which there are.
-    """
-    from pbb.experiments.presets import recipe
-
-    if name != "auto":
-        recipe(name)
-        return name
-    if importlib.util.find_spec("torch") is None:
-        return "cpu"
-    import torch
-
-    return "llm" if torch.cuda.is_available() else "cpu"
 
 
 def _figures(asked: Sequence[str] | None, preset: str) -> tuple[str, ...]:
@@ -326,7 +308,7 @@ def command_pin_models(options: argparse.Namespace) -> int:
 
 def command_doctor(options: argparse.Namespace) -> int:
     """Say what this machine can run: card, memory, disk, models, presets. Changes nothing, and always succeeds."""
-    from pbb.runs import doctor
+    from pbb.notebook import doctor
 
     print(doctor.report())
     return 0

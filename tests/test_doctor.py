@@ -14,9 +14,10 @@ from pbb import cli
 from pbb.experiments.presets import PRESETS
 from pbb.models import smollm2
 from pbb.models.machine import Machine
+from pbb.notebook import doctor
+from pbb.notebook.doctor import Facts, Fit, fits, report
 from pbb.registry import SMOLLM2, TINY_NAMES, hub_models
-from pbb.runs import doctor, plan
-from pbb.runs.doctor import Facts, Fit, fits, report
+from pbb.runs import plan
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 BARE = "Unsloth is not installed (`make unsloth`)"

@@ -26,12 +26,11 @@ from pbb.analysis import board as boards
 from pbb.analysis import claims, verdicts
 from pbb.analysis.labels import percent
 from pbb.analysis.tables import usable
-from pbb.cli import resolve_preset
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import answer, declaration, declarative_prompt, in_context, question
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
-from pbb.experiments.presets import PRESETS
+from pbb.experiments.presets import PRESETS, resolve_preset
 from pbb.experiments.questions import Question
 from pbb.experiments.studies import study as study_of
 from pbb.figures import io
