@@ -15,7 +15,7 @@ from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.studies import study
 from pbb.figures import FIGURES
-from pbb.programs.ciphers import CipherSettings, shift_weights
+from pbb.programs.ciphers import Ciphers, shift_weights
 from pbb.programs.domains import accepts
 from pbb.programs.grammars import Grammars
 from pbb.records import validate
@@ -50,7 +50,7 @@ def test_the_demonstrated_shares_are_the_documented_ones(alphabet: int, common: 
     last = records["input"].str.replace(", 9", f", {alphabet - 1}")
     drawn = f07_ciphers.table(records.assign(input=last))
     shares = drawn[drawn["arm"] == "demonstrated"].sort_values("x")["estimate"]
-    assert shares.tolist() == shift_weights(CipherSettings(alphabet=alphabet), "natural")
+    assert shares.tolist() == shift_weights(Ciphers(alphabet=alphabet), "natural")
     assert [place for place, share in enumerate(shares) if share > 0.1] == common
     assert shares.sum() == pytest.approx(1)
 

@@ -17,12 +17,14 @@ import pytest
 from synthetic_records import synthetic_records
 
 import pbb
+from pbb.arms import ARMS
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import WITH_IO, WITHOUT_IO
-from pbb.experiments.experiment import CURRICULA, Experiment, ExperimentError
+from pbb.experiments.experiment import Experiment
 from pbb.notebook import cell, views
 from pbb.notebook.execute import list_notebooks, read_parameters
 from pbb.programs import DOMAINS, ArithmeticSettings, generate
+from pbb.programs.settings import ExperimentError
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError
 
@@ -64,9 +66,7 @@ def test_a_variant_changes_every_experiment_and_is_custom() -> None:
 
 def test_experiments_that_a_change_makes_equal_are_run_once() -> None:
     lengths = {1, 2, 3}
-    study = [
-        pbb.Experiment.of("cpu", statements=n, curriculum=arm) for n in lengths for arm in ("proactive", "untuned")
-    ]
+    study = [pbb.Experiment.of("cpu", statements=n, arm=arm) for n in lengths for arm in ("proactive", "untuned")]
     made = pbb.variant(study, "cpu", statements=2)
     assert len(made.experiments) * len(lengths) == len(study)
     assert made.changes == (("statements", tuple(sorted(lengths)), 2),)
@@ -88,7 +88,7 @@ def test_a_variant_refuses_what_it_does_not_know() -> None:
 
 def test_a_list_of_values_makes_every_experiment_once_for_each() -> None:
     arms = ("proactive", "stage_1_only")
-    study = [Experiment.of("cpu", curriculum=arm, with_io_programs=n) for n in (200, 800) for arm in arms]
+    study = [Experiment.of("cpu", arm=arm, with_io_programs=n) for n in (200, 800) for arm in arms]
     made = pbb.variant(study, "cpu", with_io_programs=[50, 200, 800], trained_modes=["cot"])
     assert {e.trained_modes for e in made.experiments} == {("cot",)}, "a field that is a list takes it as one value"
     assert made.label == "with_io_programs=50, …, 800, trained_modes=cot"
@@ -357,7 +357,7 @@ def test_coloured_tokens_are_those_with_loss() -> None:
 
 def test_stages_of_every_arm_with_the_documents_in_them() -> None:
     table = views.training.stages(SMOKE, count=60)
-    assert table["arm"].nunique() == len(CURRICULA)
+    assert table["arm"].nunique() == len(ARMS)
     (row,) = table[table["arm"] == "Stage 2 only"].to_dict("records")
     assert row["trains on"] == "w/o IO"
     assert "execution" not in row["documents, by share"]
@@ -376,7 +376,7 @@ def test_training_log_and_loss_curve(run_store: Path) -> None:
     assert log[["stage", "step", "loss"]].to_numpy().tolist() == [[1, 1, 3.0], [1, 2, 2.0], [2, 1, 3.0], [2, 2, 2.0]]
     assert views.training.loss_curve(SMOKE)._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(RecordsError, match="'untuned' trains nothing"):
-        views.training.training_log(SMOKE.changed(curriculum="untuned"))
+        views.training.training_log(SMOKE.changed(arm="untuned"))
 
 
 # ------------------------------------------------------------------------------------------- views: answers
@@ -457,14 +457,14 @@ def test_answers_against_recall_and_controls(records: pd.DataFrame) -> None:
 
 # -------------------------------------------------------------------------------------------------- asking
 def test_ask_by_name_and_with_the_source_in_context(micro_model: str) -> None:
-    untuned = SMOKE.changed(model=micro_model, curriculum="untuned")
+    untuned = SMOKE.changed(model=micro_model, arm="untuned")
     secret = pbb.groups(untuned)[1].programs[0]
     asked = pbb.ask(untuned, text="4").set_index("what")["text"]
     assert asked["the program, a w/o IO one"] == secret.source
     assert asked["the program returns"].startswith(secret.execution("4").output)
     assert secret.name in asked["the question"]
     assert "def " not in asked["the question"]
-    shown = pbb.ask(untuned.changed(curriculum="in_context"), secret.name, "4", "direct")
+    shown = pbb.ask(untuned.changed(arm="in_context"), secret.name, "4", "direct")
     assert shown["text"].iloc[0].startswith(secret.source)
     for wrong, message in (
         ({"program": "Nobody"}, "program='Nobody' is not in this experiment; valid: "),

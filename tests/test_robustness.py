@@ -32,7 +32,7 @@ from hypothesis import strategies as st
 from synthetic_records import synthetic_records
 
 import pbb
-from pbb.experiments.experiment import _RANGES, _TUPLES, Experiment, ExperimentError
+from pbb.experiments.experiment import Experiment, _paths
 from pbb.experiments.questions import questions
 from pbb.figures.io import save_figure
 from pbb.models import ask
@@ -40,6 +40,7 @@ from pbb.models.loading import ModelError, load, load_tokenizer
 from pbb.programs import Arithmetic, generate
 from pbb.programs.own import Draft, finish, prepare
 from pbb.programs.own_source import OwnProgramError
+from pbb.programs.settings import ExperimentError
 from pbb.records import canonical
 from pbb.runs import engine, run
 from pbb.runs.tasks import StageTask, Task
@@ -475,6 +476,7 @@ def test_a_clock_that_jumps_backwards(
 
 
 # --------------------------------------------------------------------------------- a thousand malformed of each
+FIELDS = {f.name for f in fields(Experiment)}
 WORDS = st.text(st.characters(codec="utf-8"), max_size=8)
 NOTHING = st.sampled_from([None, True, "", " ", b"3", (3,), [3], {}, object(), 3j, float("nan"), float("inf")])
 
@@ -482,19 +484,19 @@ NOTHING = st.sampled_from([None, True, "", " ", b"3", (3,), [3], {}, object(), 3
 @st.composite
 def wrong_values(draw: st.DrawFn) -> tuple[str, Any]:
     """A field of an experiment, and a value that it cannot have."""
-    default = {f.name: f.default for f in fields(Experiment)}
+    known = {name: Experiment().value(name) for name in [*_paths(Experiment()), "arm", "model", "seed", "own_programs"]}
     kind = draw(st.sampled_from(["unknown", "number", "words", "word"]))
     unknown = WORDS.map(lambda word: f"no {word}")
     if kind == "unknown":
-        return draw(WORDS.filter(lambda name: name not in default)), 1
+        return draw(WORDS.filter(lambda name: name not in known and name not in FIELDS)), 1
+    of = {"number": (int, float), "words": tuple, "word": str}[kind]
+    name = draw(st.sampled_from([name for name, value in known.items() if isinstance(value, of)]))
     if kind == "number":
-        name, low, high = draw(st.sampled_from(_RANGES))
-        outside = st.integers(max_value=int(low) - 1) | st.integers(min_value=int(high) + 1)
-        return name, draw(NOTHING | outside | (st.floats(low, high) if isinstance(low, int) else st.just("3")))
+        wanted = NOTHING if name != "wrap" else NOTHING.filter(lambda value: value is not None)
+        return name, draw(wanted | st.integers(max_value=-(10**6)) | st.integers(min_value=2**31) | st.just("3"))
     if kind == "words":
         parts = st.lists(unknown, min_size=1, max_size=3)
-        return draw(st.sampled_from(_TUPLES)), draw(NOTHING | parts | parts.map(tuple))
-    name = draw(st.sampled_from([name for name, value in default.items() if isinstance(value, str)]))
+        return name, draw(NOTHING | parts | parts.map(tuple))
     return name, draw(NOTHING if name == "model" else NOTHING | unknown)
 
 

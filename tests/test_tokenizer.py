@@ -6,12 +6,12 @@ import string
 from typing import Any
 
 import pytest
-from pbb.model_files import TINY_NAMES
-from pbb.tokenizer import encode_chat, encode_rendered, render_chat
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from pbb.models import load_tokenizer
+from pbb.models.loading import load_tokenizer
+from pbb.models.tokenizer import encode_chat, encode_rendered, render_chat
+from pbb.registry import TINY_NAMES
 
 END = "<|im_end|>"
 CHATML = (
