@@ -23,7 +23,7 @@ from pbb.experiments.documents import WITH_IO, WITHOUT_IO
 from pbb.experiments.experiment import Experiment
 from pbb.notebook import cell, views
 from pbb.notebook.execute import list_notebooks, read_parameters
-from pbb.programs import DOMAINS, ArithmeticSettings, generate
+from pbb.programs import DOMAINS, Arithmetic, generate
 from pbb.programs.settings import ExperimentError
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError
@@ -291,7 +291,7 @@ def test_no_program_of_an_experiment_is_a_base_models() -> None:
     found = views.programs.contamination(programs, base=60)
     assert found["programs"].tolist() == [5] * (len(DOMAINS) - 1)  # all but "own"
     assert (found.iloc[:, 2:] == 0).all(axis=None)
-    theirs = generate(ArithmeticSettings(), 5, "theirs", pool="base")
+    theirs = generate(Arithmetic(), 5, "theirs", pool="base")
     assert views.programs.contamination(theirs, base=60)["base models' by name or source"].tolist() == [5]
 
 

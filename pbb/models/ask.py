@@ -18,6 +18,7 @@ from transformers.cache_utils import DynamicLayer
 from pbb.experiments.documents import ASKED_AT_ONCE, SLACK, in_context
 from pbb.experiments.questions import Question, scored
 from pbb.models.model_size import Shape
+from pbb.models.tokenizer import encode_rendered, render_chat
 
 BATCH_BYTES = 3e9  # that the keys, values and activations of a batch may take: a process then stays under 8 GB
 
@@ -34,11 +35,8 @@ def generate(
     Prompts that begin alike, and are of similar length, share a batch, so that little is computed twice or padded. A
     batch has at most `batch_size` prompts, and as few as keep it within `BATCH_BYTES`.
     """
-    rendered = [
-        tokenizer.apply_chat_template([{"role": "user", "content": p}], add_generation_prompt=True, tokenize=False)
-        for p in prompts
-    ]
-    encoded = tokenizer(rendered, add_special_tokens=False)["input_ids"] if rendered else []
+    rendered = [render_chat(tokenizer, [{"role": "user", "content": prompt}], True) for prompt in prompts]
+    encoded = encode_rendered(tokenizer, rendered)
     order = sorted(range(len(prompts)), key=lambda i: (max_new_tokens[i], len(encoded[i]), encoded[i]))
     completions = [""] * len(prompts)
     while order:

@@ -29,6 +29,7 @@ from pbb.experiments.documents import GENERAL, Document
 from pbb.models.backends import Backend
 from pbb.models.backends import collate as collate_in_one_row
 from pbb.models.optimisers import muon_factory
+from pbb.models.tokenizer import encode_rendered, render_chat
 from pbb.progress import tell
 
 IGNORE = -100
@@ -54,19 +55,15 @@ def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) ->
     Raises:
         ValueError: a completion has no loss tokens, because a prompt is not a prefix of its conversation.
     """
-
-    def render(messages: list[dict[str, str]], prompt: bool) -> str:
-        return tokenizer.apply_chat_template(messages, add_generation_prompt=prompt, tokenize=False)
-
     texts: list[str] = []
     for document in documents:
         messages = document.messages()
-        texts.append(render(messages, False))
+        texts.append(render_chat(tokenizer, messages))
         for turn in range(1, len(messages), 2):
-            texts.append(render(messages[:turn], True))
+            texts.append(render_chat(tokenizer, messages[:turn], True))
             if turn + 1 < len(messages):  # after the last turn it is the whole
-                texts.append(render(messages[: turn + 1], False))
-    tokenized = iter(tokenizer(texts, add_special_tokens=False)["input_ids"])
+                texts.append(render_chat(tokenizer, messages[: turn + 1]))
+    tokenized = iter(encode_rendered(tokenizer, texts))
 
     encoded = []
     for document in documents:
