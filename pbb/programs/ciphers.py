@@ -133,16 +133,10 @@ def generate(
     without: frozenset[str] = frozenset(),
     inputs: Sequence[str] | None = None,
 ) -> list[Program]:
-    """Return `count` ciphers, unique by name and by normalised source.
+    """Return `count` ciphers, as `pbb.programs.arithmetic.generate` does.
 
-    Args:
-        settings: the domain's knobs.
-        count: how many.
-        key: what the random stream is derived from (a seed and whatever else).
-        pool: ``"experiment"``, or ``"base"`` for the half of all programs that base models are pretrained on.
-        without: normalised sources to leave out.
-        inputs: which inputs to execute and keep, the same for all; when None, each program has its own
-            `program_inputs`: ``settings.demonstrations`` that may be shown, then one for each shift to evaluate.
+    ``inputs`` are the same for all; when None, each program has its own `program_inputs`: ``settings.demonstrations``
+    that may be shown, then one for each shift to evaluate.
 
     Raises:
         ValueError: the settings do not allow for so many different programs, or an input does not suit them.
