@@ -21,13 +21,13 @@ from pbb.programs.ciphers import (
     NATURAL_WEIGHTS,
     Ciphers,
     _too_easy,
-    accepts,
     candidates,
     generate,
     program_inputs,
     sample_inputs,
     shift_weights,
 )
+from pbb.programs.domains import accepts
 from pbb.programs.names import EXPERIMENT_NAMES
 from pbb.programs.program import on_inputs
 from pbb.streams import stream
@@ -315,12 +315,9 @@ def test_a_cipher_that_a_guess_gets_right_is_too_easy(case: str) -> None:
     assert [_too_easy(p, knobs.letters) for p in on_inputs(programs, [asked] * 3)] == [True, True, False]
 
 
-def test_inputs_can_be_chosen_and_sources_left_out() -> None:
+def test_inputs_can_be_chosen() -> None:
     first = generate(Ciphers(), 10, 0, inputs=["'cab', 3", "'zoo', 40"])
     assert all(program.inputs == ("'cab', 3", "'zoo', 40") for program in first)
-    taken = frozenset(normalised(program.source) for program in first)
-    second = generate(Ciphers(), 10, 0, without=taken)
-    assert not taken & {normalised(program.source) for program in second}
     assert accepts(first[0], "'cab', 3", first[0].executions[0].output)
     assert not accepts(first[0], "'cab', 3", "'cab'")
     (digits,) = generate(Ciphers(case="digits", alphabet=10), 1, 0, inputs=["[3, 1, 4], 5", "[0], 40"])

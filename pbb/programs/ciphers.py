@@ -34,11 +34,6 @@ PROBES = 60  # inputs on which a program is tried
 EASIEST_GUESS = 0.4  # a program on which a simple guess is right more often than this is left out
 
 
-def accepts(program: Program, input_text: str, parsed_answer: str) -> bool:
-    """Whether `parsed_answer` is right for `input_text`: it equals the executed output."""
-    return parsed_answer == program.execution(input_text).output
-
-
 def shift_weights(settings: Ciphers, distribution: str) -> list[float]:
     """Return the probability of each shift, from 0 to one less than the alphabet's size; they sum to 1.
 
