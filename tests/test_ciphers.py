@@ -21,13 +21,13 @@ from pbb.programs.ciphers import (
     NATURAL_WEIGHTS,
     Ciphers,
     _too_easy,
-    accepts,
     candidates,
     generate,
     program_inputs,
     sample_inputs,
     shift_weights,
 )
+from pbb.programs.domains import accepts
 from pbb.programs.names import EXPERIMENT_NAMES
 from pbb.programs.program import on_inputs
 from pbb.streams import stream
@@ -315,12 +315,9 @@ def test_a_cipher_that_a_guess_gets_right_is_too_easy(case: str) -> None:
     assert [_too_easy(p, knobs.letters) for p in on_inputs(programs, [asked] * 3)] == [True, True, False]
 
 
-def test_inputs_can_be_chosen_and_sources_left_out() -> None:
+def test_inputs_can_be_chosen() -> None:
     first = generate(Ciphers(), 10, 0, inputs=["'cab', 3", "'zoo', 40"])
     assert all(program.inputs == ("'cab', 3", "'zoo', 40") for program in first)
-    taken = frozenset(normalised(program.source) for program in first)
-    second = generate(Ciphers(), 10, 0, without=taken)
-    assert not taken & {normalised(program.source) for program in second}
     assert accepts(first[0], "'cab', 3", first[0].executions[0].output)
     assert not accepts(first[0], "'cab', 3", "'cab'")
     (digits,) = generate(Ciphers(case="digits", alphabet=10), 1, 0, inputs=["[3, 1, 4], 5", "[0], 40"])
@@ -343,114 +340,48 @@ def test_what_cannot_be_generated_is_refused() -> None:
 # --- the reader of descriptions ------------------------------------------------------------------------------------
 
 HEAD = "Blorp of text and shift, letters"
+DIGITS = "Blorp of text and shift, digits"
+MOVE = "move it forward by shift"
 
 
 @pytest.mark.parametrize(
-    ("words", "text", "shift", "written"),
+    ("ring", "words", "text", "shift", "written"),
     [
-        ("a to z in a ring: for each letter: move it forward by shift.", "xyz", 2, "zab"),
-        ("a to f in a ring: for each letter: move it forward by shift.", "fed", 1, "afe"),
-        ("dogabc in a ring: for each letter: move it forward by shift.", "dogc", 1, "ogad"),
-        (
-            "a to z in a ring: add 1 to shift; for each letter: add 2 to shift, move it forward by shift.",
-            "aaa",
-            0,
-            "dfh",
-        ),
-        ("a to z in a ring: for each letter: subtract 2 from shift, move it forward by shift.", "aaa", 3, "bzx"),
-        ("a to z in a ring: for each letter: set shift to 4 minus shift, move it forward by shift.", "aaa", 1, "dbd"),
-        (
-            "A to Z in a ring: for each letter: at places divisible by 2 set shift to 4 minus shift, "
-            "move it forward by shift.",
-            "AAAA",
-            1,
-            "DDBB",
-        ),
-        (
-            "a to z in a ring: for each block of 2 letters: from its last letter to its first move each forward by "
-            "shift, then add 10 to shift.",
-            "abcde",
-            0,
-            "banmy",
-        ),
-        ("a to z in a ring: for each letter: multiply its number by 3, move it forward by shift.", "abz", 1, "bey"),
-        ("a to z in a ring: for each letter: replace its number by shift minus its number.", "abz", 1, "bac"),
-        (
-            "a to z in a ring: for each letter: if it is a vowel move it forward by shift, otherwise keep it.",
-            "tea",
-            1,
-            "tfb",
-        ),
-        (
-            "a to z in a ring: for each letter: if it is a consonant move it forward by shift, "
-            "otherwise move it forward by 2.",
-            "tea",
-            1,
-            "ugc",
-        ),
-        (
-            "a to z in a ring: for each letter: set shift to shift times 3 plus 1 modulo 26, move it forward by shift.",
-            "aaa",
-            1,
-            "eno",
-        ),
+        ("a to z", f"for each letter: {MOVE}", "xyz", 2, "zab"),
+        ("a to f", f"for each letter: {MOVE}", "fed", 1, "afe"),
+        ("dogabc", f"for each letter: {MOVE}", "dogc", 1, "ogad"),
+        ("a to z", f"add 1 to shift; for each letter: add 2 to shift, {MOVE}", "aaa", 0, "dfh"),
+        ("a to z", f"for each letter: subtract 2 from shift, {MOVE}", "aaa", 3, "bzx"),
+        ("a to z", f"for each letter: set shift to 4 minus shift, {MOVE}", "aaa", 1, "dbd"),
+        ("A to Z", f"for each letter: at places divisible by 2 set shift to 4 minus shift, {MOVE}", "AAAA", 1, "DDBB"),
+        ("a to z", "for each block of 2 letters: {back}, then add 10 to shift", "abcde", 0, "banmy"),
+        ("a to z", f"for each letter: multiply its number by 3, {MOVE}", "abz", 1, "bey"),
+        ("a to z", "for each letter: replace its number by shift minus its number", "abz", 1, "bac"),
+        ("a to z", f"for each letter: if it is a vowel {MOVE}, otherwise keep it", "tea", 1, "tfb"),
+        ("a to z", f"for each letter: if it is a consonant {MOVE}, otherwise move it forward by 2", "tea", 1, "ugc"),
+        ("a to z", f"for each letter: set shift to shift times 3 plus 1 modulo 26, {MOVE}", "aaa", 1, "eno"),
+        ("0 to 9", f"for each digit: {MOVE}", [7, 8, 9], 2, [9, 0, 1]),
+        ("0 to 5", f"set shift to 3 minus shift; for each digit: {MOVE}", [5, 4], 1, [1, 0]),
+        ("416023", f"for each digit: {MOVE}", [4, 3, 0], 1, [1, 4, 2]),
+        ("0 to 9", "for each block of 2 digits: {back}, then add 5 to shift", [1, 2, 3], 1, [3, 2, 9]),
+        ("0 to 9", "for each digit: replace its number by shift minus its number", [0, 1, 9], 1, [1, 0, 2]),
+        ("0 to 9", f"for each digit: if it is even {MOVE}, otherwise keep it", [0, 1, 8], 3, [3, 1, 1]),
+        ("0 to 9", f"for each digit: if it is odd {MOVE}, otherwise move it forward by 2", [0, 1, 8], 3, [2, 4, 0]),
     ],
 )
-def test_reader_reads(words: str, text: str, shift: int, written: str) -> None:
-    assert encode(f"{HEAD} {words}", text, shift) == written
-
-
-@pytest.mark.parametrize(
-    ("words", "text", "shift", "written"),
-    [
-        ("0 to 9 in a ring: for each digit: move it forward by shift.", [7, 8, 9], 2, [9, 0, 1]),
-        ("0 to 5 in a ring: set shift to 3 minus shift; for each digit: move it forward by shift.", [5, 4], 1, [1, 0]),
-        ("416023 in a ring: for each digit: move it forward by shift.", [4, 3, 0], 1, [1, 4, 2]),
-        (
-            "0 to 9 in a ring: for each block of 2 digits: from its last digit to its first move each forward by "
-            "shift, then add 5 to shift.",
-            [1, 2, 3],
-            1,
-            [3, 2, 9],
-        ),
-        ("0 to 9 in a ring: for each digit: replace its number by shift minus its number.", [0, 1, 9], 1, [1, 0, 2]),
-        (
-            "0 to 9 in a ring: for each digit: if it is even move it forward by shift, otherwise keep it.",
-            [0, 1, 8],
-            3,
-            [3, 1, 1],
-        ),
-        (
-            "0 to 9 in a ring: for each digit: if it is odd move it forward by shift, otherwise move it forward by 2.",
-            [0, 1, 8],
-            3,
-            [2, 4, 0],
-        ),
-    ],
-)
-def test_reader_reads_digits(words: str, text: list[int], shift: int, written: list[int]) -> None:
-    assert encode(f"Blorp of text and shift, digits {words}", text, shift) == written
+def test_reader_reads(ring: str, words: str, text: Text, shift: int, written: Text) -> None:
+    one = "letter" if isinstance(text, str) else "digit"
+    words = words.format(back=f"from its last {one} to its first move each forward by shift")
+    assert encode(f"Blorp of text and shift, {one}s {ring} in a ring: {words}.", text, shift) == written
 
 
 @pytest.mark.parametrize(
     ("description", "text", "message"),
     [
         ("", "a", "not understood"),
-        (
-            "Blorp of text and shift, digits 0 to 9 in a ring: for each letter: move it forward by shift.",
-            [1],
-            "underst",
-        ),
-        (
-            "Blorp of text and shift, digits 0 to 5 in a ring: for each digit: move it forward by shift.",
-            [7],
-            "not in the",
-        ),
-        (
-            "Blorp of text and shift, digits 0 to 5 in a ring: for each digit: move it forward by shift.",
-            [12],
-            "no list",
-        ),
+        (f"{DIGITS} 0 to 9 in a ring: for each letter: {MOVE}.", [1], "underst"),
+        (f"{DIGITS} 0 to 5 in a ring: for each digit: {MOVE}.", [7], "not in the"),
+        (f"{DIGITS} 0 to 5 in a ring: for each digit: {MOVE}.", [12], "no list"),
         (f"{HEAD} a to z in a ring: for each letter: move it by shift.", "a", r"(?s)not understood.*move it by.*\^"),
         (f"{HEAD} a to z in a ring: for each letter: move it forward by shift", "a", "not understood"),
         (f"{HEAD} a to z in a ring: add 3 to shift.", "a", "not understood"),

@@ -129,15 +129,11 @@ def test_no_two_composites_of_a_domain_do_the_same_and_none_is_trivial() -> None
     for program in programs:
         outputs = Counter(execution.output for execution in program.executions)
         assert outputs.most_common(1)[0][1] <= 3
-    again = generate(Composition(), 40, "tests", without=frozenset(map(normal_form, programs)))
-    assert not {normal_form(p) for p in again} & {normal_form(p) for p in programs}
-    base = generate(Composition(), 40, "tests", pool="base")
-    assert all(map(base_may_have_seen, base))
 
 
-def test_a_guess_is_seldom_right() -> None:
-    for depth, seed in itertools.product((2, 3), range(3)):
-        programs = generate(Composition(depth=depth), 100, seed)
+def test_a_guess_is_seldom_right_of_three_parts() -> None:
+    for seed in range(3):
+        programs = generate(Composition(depth=3), 100, seed)
         outputs = Counter(execution.output for p in programs for execution in p.executions)
         assert outputs.most_common(1)[0][1] < 0.17 * outputs.total()
 

@@ -39,13 +39,13 @@ Group = tuple[Arithmetic, list[Program]]
 
 def random_settings(rng: random.Random) -> Arithmetic:
     """Settings that allow for plenty of programs, and together use every knob."""
-    arguments = rng.choice((1, 1, 2))
+    statements, arguments = rng.choice((1, 2, 3, 4, 5)), rng.choice((1, 1, 2))
     low = rng.choice((0, 0, 2, -4, -20))
     return Arithmetic(
-        statements=rng.choice((1, 2, 3, 4, 5)),
+        statements=statements,
         operations=rng.choice((2, 2, 3, 4)),
         operators=OPERATORS if rng.random() < 0.5 else tuple(rng.sample(OPERATORS, 6)),
-        control=tuple(rng.sample(CONTROL, rng.randint(0, 3))),
+        control=tuple(rng.sample(CONTROL, rng.randint(0, 3))) if statements > 1 else (),
         arguments=arguments,
         low=low,
         high=low + (5 if arguments == 2 else rng.choice((9, 14))),
@@ -254,7 +254,7 @@ def test_asking_for_more_than_there_are_names_fails_at_once() -> None:
 
 
 def test_programs_that_run_too_long_are_left_out_and_wrong_inputs_are_told() -> None:
-    knobs = Arithmetic(statements=2, control=("while",), low=-4000, high=-3990)
+    knobs = Arithmetic(statements=2, control=("while",), low=-999, high=-990)
     assert all("while" not in program.source for program in generate(knobs, 10, 0))
     with pytest.raises(ValueError, match="inputs: '4, 5' is not valid; valid: 1 whole numbers, such as '0'"):
         generate(Arithmetic(), 3, 0, inputs=["4, 5"])

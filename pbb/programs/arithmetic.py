@@ -107,30 +107,29 @@ class Statement:
     otherwise: Chain | None = None
 
     def source(self) -> str:
-        action = f"{self.target} = {self.chain.source()}"
-        if self.kind == "return":
-            return f"return {self.chain.source()}"
-        if self.kind == "if":
-            extra = f"\nelse:\n    {self.target} = {self.otherwise.source()}" if self.otherwise else ""
-            return f"if {self.target} > {self.bound}:\n    {action}{extra}"
-        if self.kind == "for":
-            return f"for i in range({self.bound}):\n    {action}"
-        if self.kind == "while":
-            return f"while {self.target} < {self.bound}:\n    {action}"
-        return action
+        chain, target, extra = self.chain.source(), self.target, ""
+        if self.otherwise:
+            extra = f"\nelse:\n    {target} = {self.otherwise.source()}"
+        return {
+            "set": f"{target} = {chain}",
+            "return": f"return {chain}",
+            "if": f"if {target} > {self.bound}:\n    {target} = {chain}{extra}",
+            "for": f"for i in range({self.bound}):\n    {target} = {chain}",
+            "while": f"while {target} < {self.bound}:\n    {target} = {chain}",
+        }[self.kind]
 
     def english(self) -> str:
-        action = f"{self.chain.english()}, store as {self.target}"
-        if self.kind == "return":
-            return f"{self.chain.english()}, return it"
-        if self.kind == "if":
-            extra = f"; otherwise: {self.otherwise.english()}, store as {self.target}" if self.otherwise else ""
-            return f"if {self.target} is above {self.bound}: {action}{extra}"
-        if self.kind == "for":
-            return f"repeat {self.bound} times: {action}"
-        if self.kind == "while":
-            return f"while {self.target} is below {self.bound}: {action}"
-        return action
+        chain, extra = self.chain.english(), ""
+        action = f"{chain}, store as {self.target}"
+        if self.otherwise:
+            extra = f"; otherwise: {self.otherwise.english()}, store as {self.target}"
+        return {
+            "set": action,
+            "return": f"{chain}, return it",
+            "if": f"if {self.target} is above {self.bound}: {action}{extra}",
+            "for": f"repeat {self.bound} times: {action}",
+            "while": f"while {self.target} is below {self.bound}: {action}",
+        }[self.kind]
 
 
 @functools.cache

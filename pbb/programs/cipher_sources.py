@@ -61,36 +61,41 @@ class Ciphers:
 Texts = tuple[str, str]  # a source, or a part of it, and the same in words
 
 
+def _letter(settings: Ciphers) -> str:
+    return "digit" if settings.digits else "letter"
+
+
 def _number(settings: Ciphers) -> str:
     """Return the expression for the number of the letter `c`, from 0."""
     return "c" if settings.digits else f"ord(c) - {ord(settings.letters[0])}"
 
 
-def _forward(settings: Ciphers, amount: str = "shift", number: str = "", indent: int = 4) -> str:
-    """Return what writes the letter `amount` after ``c``, or after the letter of this `number`."""
-    return _write(settings, f"{number or _number(settings)} + {amount}", indent)
-
-
-def _write(settings: Ciphers, number: str, indent: int = 4) -> str:
-    """Return what writes the letter of this `number`: one statement, or with digits two, `indent` deep."""
+def _write(settings: Ciphers, number: str = "", plus: str = "shift", indent: int = 4) -> str:
+    """Return what writes the letter `plus` after that of `number`: one statement, or with digits two, `indent` deep."""
+    total = f"{number or _number(settings)}{f' + {plus}' * bool(plus)}"
     if settings.digits:
-        return f"c = ({number}) % {settings.alphabet}\n{' ' * indent}out.append(c)"
-    return f"out.append(chr(({number}) % {settings.alphabet} + {ord(settings.letters[0])}))"
+        return f"c = ({total}) % {settings.alphabet}\n{' ' * indent}out.append(c)"
+    return f"out.append(chr(({total}) % {settings.alphabet} + {ord(settings.letters[0])}))"
 
 
-def _letter(settings: Ciphers) -> str:
-    return "digit" if settings.digits else "letter"
-
-
-def _ring(settings: Ciphers) -> str:
-    return f"{settings.letters[0]} to {settings.letters[-1]} in a ring"
+def _each(
+    settings: Ciphers,
+    change: Texts = ("", ""),
+    write: str = "",
+    move: str = "move it forward by shift",
+    at: str = "c in",
+) -> Texts:
+    """Return the loop that, for each letter, does `change` and then writes."""
+    lines = [f"for {at} {'enumerate(text)' if ',' in at else 'text'}:", change[0], write or _write(settings)]
+    words = ", ".join(filter(None, (change[1], move)))
+    return "\n    ".join(filter(None, lines)), f"for each {_letter(settings)}: {words}"
 
 
 def _start(rng: random.Random, settings: Ciphers) -> Texts:
     amount, size = rng.randint(1, settings.alphabet - 1), settings.alphabet
     if settings.digits and rng.random() < 0.5:  # ten digits alone would make too few programs
-        return f"shift = ({amount} - shift) % {size}", f"{_ring(settings)}: set shift to {amount} minus shift"
-    return f"shift = (shift + {amount}) % {size}", f"{_ring(settings)}: add {amount} to shift"
+        return f"shift = ({amount} - shift) % {size}", f"set shift to {amount} minus shift"
+    return f"shift = (shift + {amount}) % {size}", f"add {amount} to shift"
 
 
 def _growth(rng: random.Random, settings: Ciphers) -> Texts:
@@ -107,95 +112,69 @@ def _factors(settings: Ciphers) -> list[int]:
 
 
 def _growing(rng: random.Random, settings: Ciphers) -> Texts:
-    (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
-    return (
-        f"{start}\nfor c in text:\n    {grow}\n    {_forward(settings)}",
-        f"{start_words}; for each {_letter(settings)}: {grow_words}, move it forward by shift",
-    )
+    return _each(settings, _growth(rng, settings))
 
 
 def _alternating(rng: random.Random, settings: Ciphers) -> Texts:
-    start, start_words = _start(rng, settings)
     period, total = rng.randint(1, 3), rng.randrange(settings.alphabet)
     turn, words = f"shift = ({total} - shift) % {settings.alphabet}", f"set shift to {total} minus shift"
     if settings.digits:  # every time: whether a place is divisible is what the tiny models do not learn
-        return (
-            f"{start}\nfor c in text:\n    {turn}\n    {_forward(settings)}",
-            f"{start_words}; for each digit: {words}, move it forward by shift",
-        )
+        return _each(settings, (turn, words))
     if period > 1:
         turn, words = f"if i % {period} == 0:\n        {turn}", f"at places divisible by {period} {words}"
-    return (
-        f"{start}\nfor i, c in enumerate(text):\n    {turn}\n    {_forward(settings)}",
-        f"{start_words}; for each {_letter(settings)}: {words}, move it forward by shift",
-    )
+    return _each(settings, (turn, words), at="i, c in")
 
 
 def _blocks(rng: random.Random, settings: Ciphers) -> Texts:
-    (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
+    grow, grow_words = _growth(rng, settings)
     size = rng.randint(2, max(2, min(4, settings.longest - 1)))  # of one block the growth would never be seen
+    letter = _letter(settings)
     return (
-        f"{start}\nfor i in range(0, len(text), {size}):\n    for c in reversed(text[i:i + {size}]):\n"
-        f"        {_forward(settings, indent=8)}\n    {grow}",
-        f"{start_words}; for each block of {size} {_letter(settings)}s: from its last {_letter(settings)} to its first "
-        f"move each forward by shift, then {grow_words}",
+        f"for i in range(0, len(text), {size}):\n    for c in reversed(text[i:i + {size}]):\n"
+        f"        {_write(settings, indent=8)}\n    {grow}",
+        f"for each block of {size} {letter}s: from its last {letter} to its first move each forward by shift, "
+        f"then {grow_words}",
     )
 
 
 def _keyed(rng: random.Random, settings: Ciphers) -> Texts:
     word = "".join(rng.sample(settings.letters, rng.randint(3, 4)))
     key = word + "".join(letter for letter in settings.letters if letter not in word)
+    write = f"out.append(key[(key.index(c) + shift) % {settings.alphabet}])"
     if settings.digits:
-        moved = f"c = key.index(c)\n    {_forward(settings)}".replace("append(c)", "append(key[c])")
-        source = f"key = [{', '.join(key)}]\nfor c in text:\n    {moved}"
-    else:
-        source = f"key = {key!r}\nfor c in text:\n    out.append(key[(key.index(c) + shift) % {settings.alphabet}])"
-    return source, f"{key} in a ring: for each {_letter(settings)}: move it forward by shift"
+        write = f"c = key.index(c)\n    {_write(settings)}".replace("append(c)", "append(key[c])")
+    loop, words = _each(settings, write=write)
+    return f"key = {list(map(int, key)) if settings.digits else repr(key)}\n{loop}", f"{key} in a ring: {words}"
 
 
 def _affine(rng: random.Random, settings: Ciphers) -> Texts:
-    start, start_words = _start(rng, settings)
     factor = rng.choice(_factors(settings))
     number = f"c * {factor}" if settings.digits else f"({_number(settings)}) * {factor}"
-    return (
-        f"{start}\nfor c in text:\n    {_forward(settings, number=number)}",
-        f"{start_words}; for each {_letter(settings)}: multiply its number by {factor}, move it forward by shift",
-    )
+    return _each(settings, ("", f"multiply its number by {factor}"), _write(settings, number))
 
 
 def _vowels(rng: random.Random, settings: Ciphers) -> Texts:
-    start, start_words = _start(rng, settings)
     which, test = rng.choice((("a vowel", f"in {settings.vowels!r}"), ("a consonant", f"not in {settings.vowels!r}")))
     if settings.digits:
         which, test = ("even", "% 2 == 0") if which == "a vowel" else ("odd", "% 2 == 1")
     amount = rng.randint(1, min(9, settings.alphabet - 1))
-    other, words = _forward(settings, str(amount), indent=8), f"move it forward by {amount}"
+    other, words = _write(settings, plus=str(amount), indent=8), f"move it forward by {amount}"
     if rng.random() < 0.5:
         other, words = "out.append(c)", "keep it"
-    return (
-        f"{start}\nfor c in text:\n    if c {test}:\n        {_forward(settings, indent=8)}\n"
-        f"    else:\n        {other}",
-        f"{start_words}; for each {_letter(settings)}: if it is {which} move it forward by shift, otherwise {words}",
-    )
+    write = f"if c {test}:\n        {_write(settings, indent=8)}\n    else:\n        {other}"
+    return _each(settings, write=write, move=f"if it is {which} move it forward by shift, otherwise {words}")
 
 
 def _multiplied(rng: random.Random, settings: Ciphers) -> Texts:
-    start, start_words = _start(rng, settings)
     factor, amount, size = rng.choice(_factors(settings)[:3]), rng.randrange(1, settings.alphabet), settings.alphabet
-    return (
-        f"{start}\nfor c in text:\n    shift = (shift * {factor} + {amount}) % {size}\n    {_forward(settings)}",
-        f"{start_words}; for each {_letter(settings)}: set shift to shift times {factor} plus {amount} modulo {size}, "
-        "move it forward by shift",
-    )
+    words = f"set shift to shift times {factor} plus {amount} modulo {size}"
+    return _each(settings, (f"shift = (shift * {factor} + {amount}) % {size}", words))
 
 
 def _mirrored(rng: random.Random, settings: Ciphers) -> Texts:
-    (start, start_words), (grow, grow_words) = _start(rng, settings), _growth(rng, settings)
     number = "shift - c" if settings.digits else f"shift - ord(c) + {ord(settings.letters[0])}"
-    return (
-        f"{start}\nfor c in text:\n    {grow}\n    {_write(settings, number)}",
-        f"{start_words}; for each {_letter(settings)}: {grow_words}, replace its number by shift minus its number",
-    )
+    move = "replace its number by shift minus its number"
+    return _each(settings, _growth(rng, settings), _write(settings, number, plus=""), move)
 
 
 _DRAW: dict[str, Callable[[random.Random, Ciphers], Texts]] = {
@@ -216,7 +195,11 @@ def candidates(settings: Ciphers, *key: object) -> Iterator[tuple[str, str, str]
     for index in itertools.count():
         rng = stream(*key, "ciphers", index)
         kind = rng.choice(settings.kinds or KINDS)
+        start, first = ("", "") if kind == "keyed" else _start(rng, settings)
         body, words = _DRAW[kind](rng, settings)
+        if start:  # a key is a start of its own
+            ring = f"{settings.letters[0]} to {settings.letters[-1]} in a ring"
+            body, words = f"{start}\n{body}", f"{ring}: {first}; {words}"
         indented = body.replace("\n", "\n    ")
         last = "out" if settings.digits else "''.join(out)"
         source = f"def NAME(text, shift):\n    out = []\n    {indented}\n    return {last}"

@@ -34,11 +34,6 @@ PROBES = 60  # inputs on which a program is tried
 EASIEST_GUESS = 0.4  # a program on which a simple guess is right more often than this is left out
 
 
-def accepts(program: Program, input_text: str, parsed_answer: str) -> bool:
-    """Whether `parsed_answer` is right for `input_text`: it equals the executed output."""
-    return parsed_answer == program.execution(input_text).output
-
-
 def shift_weights(settings: Ciphers, distribution: str) -> list[float]:
     """Return the probability of each shift, from 0 to one less than the alphabet's size; they sum to 1.
 
@@ -133,16 +128,10 @@ def generate(
     without: frozenset[str] = frozenset(),
     inputs: Sequence[str] | None = None,
 ) -> list[Program]:
-    """Return `count` ciphers, unique by name and by normalised source.
+    """Return `count` ciphers, as `pbb.programs.arithmetic.generate` does.
 
-    Args:
-        settings: the domain's knobs.
-        count: how many.
-        key: what the random stream is derived from (a seed and whatever else).
-        pool: ``"experiment"``, or ``"base"`` for the half of all programs that base models are pretrained on.
-        without: normalised sources to leave out.
-        inputs: which inputs to execute and keep, the same for all; when None, each program has its own
-            `program_inputs`: ``settings.demonstrations`` that may be shown, then one for each shift to evaluate.
+    ``inputs`` are the same for all; when None, each program has its own `program_inputs`: ``settings.demonstrations``
+    that may be shown, then one for each shift to evaluate.
 
     Raises:
         ValueError: the settings do not allow for so many different programs, or an input does not suit them.

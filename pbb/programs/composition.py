@@ -19,7 +19,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import pydantic
 
@@ -29,7 +29,7 @@ from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.ciphers import Ciphers
 from pbb.programs.execution import Execution, ExecutionError
 from pbb.programs.names import experiment_names, names_of
-from pbb.programs.program import Program, drawn, guessable, normalised, run_sources
+from pbb.programs.program import Program, drawn, guessable, normalised, on_inputs, run_sources
 from pbb.programs.settings import Between, ExperimentError, group, refuse
 from pbb.streams import stream
 
@@ -180,63 +180,52 @@ class _Draft:
         return f"{self.name} of {' and '.join(self.arguments)}: {', '.join(steps)}, return the result."
 
 
-def _execute(
-    drafts: Sequence[_Draft], inputs: Sequence[str] | None = None
-) -> list[tuple[Execution, ...] | ExecutionError]:
-    """Return the executions of each draft, or its first error where a part fails on what it is handed.
+def _execute(drafts: Sequence[_Draft], inputs: Sequence[str] | None = None) -> list[Program | ExecutionError]:
+    """Return the program of each draft (all of one depth), or its first error where a part fails on what it is handed.
 
     Outputs come from one run of the composite's source together with its parts'; traces from running the parts one
     after the other, each on what the one before gave. Both must come to the same.
     """
-    wanted = [tuple(inputs) if inputs else draft.inputs for draft in drafts]
-    jobs = [
-        (draft.name, "\n".join([*(part.source for part in draft.parts), draft.source()]), texts)
-        for draft, texts in zip(drafts, wanted, strict=True)
-    ]
-    results = run_sources(jobs, trace=False)
-    outputs = {
-        i: [run.output for run in runs] for i, runs in enumerate(results) if not isinstance(runs, ExecutionError)
-    }
-    values = {i: [list(map(repr, _argument_list(text))) for text in wanted[i]] for i in outputs}
-    traces = {i: [[drafts[i].first_line(value)] for value in values[i]] for i in outputs}
-    for index in range(max((len(draft.parts) for draft in drafts), default=0)):
-        here = [i for i in outputs if index < len(drafts[i].parts)]
-        calls = {i: [drafts[i].call(index, value[0], value[1:]) for value in values[i]] for i in here}
-        parts = [drafts[i].parts[index] for i in here]
-        steps = run_sources(
-            [(part.name, part.source, list(map(_inside, calls[i]))) for i, part in zip(here, parts, strict=True)]
-        )
-        for i, runs in zip(here, steps, strict=True):
-            if isinstance(runs, ExecutionError):
-                raise runs  # it ran within the whole, so something other than the program is at fault
-            for trace, value, call, run in zip(traces[i], values[i], calls[i], runs, strict=True):
+    results: list[Program | ExecutionError] = [_program(draft, inputs or draft.inputs) for draft in drafts]
+    jobs = [("\n".join([*(p.source for p in d.parts), d.source()]), inputs or d.inputs) for d in drafts]
+    wholes = run_sources([(d.name, *job) for d, job in zip(drafts, jobs, strict=True)], trace=False)
+    running = []  # (place, draft, the values that each input has become, the trace of each)
+    for i, (draft, runs) in enumerate(zip(drafts, wholes, strict=True)):
+        if isinstance(runs, ExecutionError):
+            results[i] = runs
+        else:
+            values = [list(map(repr, _argument_list(text))) for text in jobs[i][1]]
+            running.append((i, draft, values, [[draft.first_line(value)] for value in values]))
+    for index in range(len(drafts[0].parts) if drafts else 0):
+        calls = [[draft.call(index, value[0], value[1:]) for value in values] for _, draft, values, _ in running]
+        parts = [draft.parts[index] for _, draft, _, _ in running]
+        given = [[call[call.index("(") + 1 : -1] for call in called] for called in calls]
+        for part, called, (_, _, values, traces) in zip(on_inputs(parts, given), calls, running, strict=True):
+            for trace, value, call, run in zip(traces, values, called, part.executions, strict=True):
                 trace += [f"{call}:", *run.trace]
                 value[0] = run.output
-    for i, whole in outputs.items():
-        by_parts = [value[0] for value in values[i]]
+    for i, _, values, traces in running:
+        whole, by_parts = [run.output for run in wholes[i]], [value[0] for value in values]  # type: ignore[union-attr]
         if whole != by_parts:
-            raise ExecutionError(f"{jobs[i][1]!r} gives {whole}, and its parts one by one give {by_parts}")
-        results[i] = tuple(Execution(output, tuple(t)) for output, t in zip(whole, traces[i], strict=True))
+            raise ExecutionError(f"{jobs[i][0]!r} gives {whole}, and its parts one by one give {by_parts}")
+        executions = tuple(Execution(output, tuple(trace)) for output, trace in zip(whole, traces, strict=True))
+        results[i] = replace(cast(Program, results[i]), executions=executions)
     return results
 
 
-def _inside(call: str) -> str:
-    return call[call.index("(") + 1 : -1]
-
-
-def _program(draft: _Draft, inputs: Sequence[str], executions: tuple[Execution, ...]) -> Program:
+def _program(draft: _Draft, inputs: Sequence[str]) -> Program:
+    """Return the program of a draft, not yet executed."""
     outermost_first = draft.parts[::-1]
     fields = ("name", "domain", "source", "description")
-    parts = [{name: getattr(part, name) for name in fields} for part in outermost_first]
     return Program(
         name=draft.name,
         source=draft.source(),
         description=draft.description(),
         inputs=tuple(inputs),
-        executions=executions,
+        executions=(),
         domain="composition",
         statements=1,
-        made_by={"parts": parts},
+        made_by={"parts": [{name: getattr(part, name) for name in fields} for part in outermost_first]},
         family=" of ".join(part.domain for part in outermost_first),
         problem=draft.name,
     )
@@ -264,10 +253,10 @@ def compose(name: str, parts: Sequence[Program], inputs: Sequence[str] | None = 
         raise ValueError(
             f"parts={names[1:]} do not fit ({flow}); valid: each takes the one kind that the one before gives"
         )
-    (executions,) = _execute([draft], inputs)
-    if isinstance(executions, ExecutionError):
-        raise ValueError(f"a part of {draft.expression(draft.arguments)} fails on what it is handed: {executions}")
-    return _program(draft, inputs or draft.inputs, executions)
+    (made,) = _execute([draft], inputs)
+    if isinstance(made, ExecutionError):
+        raise ValueError(f"a part of {draft.expression(draft.arguments)} fails on what it is handed: {made}")
+    return made
 
 
 def draw_parts(
@@ -339,12 +328,10 @@ def composites(
             yield ("\n".join(normals[place] for place in reversed(chain)), draft) if draft else None
 
     def make(drafts: list[_Draft]) -> Iterator[Program]:
-        for draft, executions in zip(drafts, _execute(drafts, inputs), strict=True):
-            if not isinstance(executions, ExecutionError):
-                program = _program(draft, inputs or draft.inputs, executions)
+        for draft, program in zip(drafts, _execute(drafts, inputs), strict=True):
+            if isinstance(program, Program) and not _degenerate(program):
                 called = "NAME" if settings.composites == "declared" else draft.expression(draft.arguments)
-                if not _degenerate(program):
-                    yield replace(program, problem=called)
+                yield replace(program, problem=called)
 
     more = f"more parts that fit than these {len(parts)}"
     return drawn(settings, count, key, pool, without, candidates(), make, more, names=names)

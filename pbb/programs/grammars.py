@@ -198,19 +198,13 @@ def generate(
     without: frozenset[str] = frozenset(),
     inputs: Sequence[str] | None = None,
 ) -> list[Program]:
-    """Return `count` grammars, unique by name and by normal form.
+    """Return `count` grammars, unique by name and by normal form, as `pbb.programs.arithmetic.generate` does.
 
-    Args:
-        settings: the domain's knobs.
-        count: how many.
-        key: what the random stream is derived from (a seed and whatever else).
-        pool: ``"experiment"``, or ``"base"`` for the half of all grammars that base models are pretrained on.
-        without: normal forms to leave out.
-        inputs: beginnings that every grammar has to allow for; when None, ``settings.inputs`` of each grammar's own,
-            the empty one first.
+    ``inputs`` are beginnings that every grammar has to allow for; when None, ``settings.inputs`` of each grammar's own,
+    the empty one first.
 
     Raises:
-        ValueError: the settings do not allow for so many different grammars, or an input does not suit them.
+        ValueError: the settings do not allow for so many different programs, or an input does not suit them.
     """
     for text in inputs or ():
         if not re.fullmatch(f"'([{TERMINALS}]( [{TERMINALS}]){{,{LONGEST_PREFIX - 1}}})?'", text):

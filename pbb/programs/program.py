@@ -215,27 +215,22 @@ def _named(program: Program, name: str, made_by: dict[str, Any]) -> Program:
     return replace(program, name=name, source=source, description=description, problem=problem, made_by=made_by)
 
 
-class _Rename(ast.NodeTransformer):
+class _Rename(ast.NodeVisitor):
     """Names the function ``f`` and its variables ``v0``, ``v1``, … in order of appearance."""
 
     def __init__(self, variables: set[str]) -> None:
         self.variables = variables
         self.order: dict[str, str] = {}
 
-    def _new(self, name: str) -> str:
-        return self.order.setdefault(name, f"v{len(self.order)}") if name in self.variables else name
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        node.name = "f"
-        return self.generic_visit(node)
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        node.arg = self._new(node.arg)
-        return node
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        node.id = self._new(node.id)
-        return node
+    def visit(self, node: ast.AST) -> None:
+        if isinstance(node, ast.FunctionDef):
+            node.name = "f"
+        if isinstance(node, (ast.arg, ast.Name)):
+            what = "arg" if isinstance(node, ast.arg) else "id"
+            if (name := getattr(node, what)) in self.variables:
+                setattr(node, what, self.order.setdefault(name, f"v{len(self.order)}"))
+        else:
+            self.generic_visit(node)
 
 
 def normalised(source: str) -> str:
@@ -243,4 +238,5 @@ def normalised(source: str) -> str:
     tree = ast.parse(source)
     variables = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     variables |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return ast.unparse(_Rename(variables).visit(tree))
+    _Rename(variables).visit(tree)
+    return ast.unparse(tree)

@@ -166,19 +166,12 @@ def generate(
     without: frozenset[str] = frozenset(),
     inputs: Sequence[str] | None = None,
 ) -> list[Program]:
-    """Return `count` programs, unique by name and by normalised source; all families take part in turn.
+    """Return `count` programs; all families take part in turn, as `pbb.programs.arithmetic.generate` does.
 
-    Args:
-        settings: the domain's knobs.
-        count: how many.
-        key: what the random stream is derived from (a seed and whatever else).
-        pool: ``"experiment"``, or ``"base"`` for the half of all programs that base models are pretrained on
-            (names may then repeat, since every document gives its source in context).
-        without: normalised sources to leave out.
-        inputs: which inputs to execute and keep, in place of each family's own; programs that fail on one are left out.
+    ``inputs`` take the place of each family's own; programs that fail on one are left out.
 
     Raises:
-        ValueError: the settings do not allow for so many different programs.
+        ValueError: the settings do not allow for so many different programs, or an input does not suit them.
     """
 
     def make(entries: list[_Entry]) -> list[Program]:
