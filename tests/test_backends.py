@@ -27,7 +27,7 @@ from pbb.models.model_size import Shape
 from pbb.models.sft import Optimisation, encode, fill_rows, finetune, formats, pack
 from pbb.registry import config_of
 
-REPOSITORY = Path(backends.__file__).parents[1]
+REPOSITORY = Path(backends.__file__).parents[2]
 HERE = Machine(cores=2)
 H100 = Machine("NVIDIA H100 80GB HBM3", (9, 0), 85_000_000_000, 16, "", True)
 T4 = Machine("Tesla T4", (7, 5), 15_800_000_000, 2, "", True)
@@ -144,7 +144,7 @@ def test_a_trainer_is_told_the_formats() -> None:
 def test_nothing_heavy_is_imported_before_something_is_trained() -> None:
     code = (
         "import sys, pbb, pbb.models.backends, pbb.models.hub, pbb.models.machine, pbb.models.gguf\n"
-        "pbb.Experiment(backend='unsloth', model='smollm2-135m'), pbb.Experiment(backend='peft', lora_rank=8)\n"
+        "pbb.Experiment.of('cpu', backend='unsloth', model='smollm2-135m')\n"
         "heavy = {'torch', 'transformers', 'trl', 'peft', 'unsloth', 'huggingface_hub', 'gguf'} & sys.modules.keys()\n"
         "assert not heavy, heavy\n"
     )
