@@ -29,7 +29,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.models import gguf, hub
 from pbb.models.machine import Machine, asking_weights, core_flop_per_s, this_machine
 from pbb.models.model_size import GB, Shape, asking_bytes, cpu_seconds, training_bytes
-from pbb.registry import TINY_NAMES, cache, config_of, folder_of, is_gguf
+from pbb.registry import TINY_NAMES, cache, config_of, first_line, folder_of, is_gguf
 
 if TYPE_CHECKING:
     import torch
@@ -179,12 +179,8 @@ def import_unsloth() -> bool:
     try:
         import unsloth  # noqa: F401
     except (ImportError, NotImplementedError, RuntimeError) as error:
-        raise BackendError(f"Unsloth is installed and cannot be imported: {_first_line(error)}") from error
+        raise BackendError(f"Unsloth is installed and cannot be imported: {first_line(error)}") from error
     return True
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def apart(function: Callable[..., T], *arguments: Any) -> T:
