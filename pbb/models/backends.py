@@ -250,14 +250,15 @@ def check(trainings: Iterable[Training], machine: Machine | None = None) -> None
 
 
 def fetch(experiments: Iterable[Experiment]) -> None:
-    """Fetch the Hub models of `experiments`, one after the other, so that all workers then find the same commit.
+    """Fetch or dequantise the models of `experiments`, one after the other, so that all workers then find the same.
 
     Raises:
-        ModelError: a model cannot be had; the message says what to do.
+        ModelError: a model cannot be had, or not be trained and asked in turns; the message says what to do.
     """
-    for name in dict.fromkeys(e.model for e in experiments):
-        if folder_of(name) is None and not is_gguf(name):
-            hub.fetch(name)
+    from pbb.models import loading
+
+    for name in dict.fromkeys(e.model for e in experiments if e.model not in TINY_NAMES):
+        loading.load_tokenizer(name)
 
 
 def tokens_per_second(model: str) -> float:
