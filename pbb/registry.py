@@ -32,6 +32,11 @@ class ModelError(ValueError):
     """A model could not be found or loaded; the message says what to do."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return what an error says first, or its type where it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 @dataclass(frozen=True)
 class Packaged:
     """A model as a GGUF file inside a PyPI package, the same for everybody by its checksum."""
@@ -126,15 +131,13 @@ def cache() -> Path:
 
 def gguf_folder(name: str) -> Path:
     """Return where the transformers model of a GGUF file lies, or will."""
-    stem, checksum = _gguf(name)
-    return cache() / f"{stem}-{checksum[:12]}"
+    stem = name if name in PACKAGED else Path(name).stem
+    return cache() / f"{stem}-{gguf_checksum(name)[:12]}"
 
 
-def _gguf(name: str) -> tuple[str, str]:
-    if row := PACKAGED.get(name):
-        return name, row.sha256
-    path = Path(name).expanduser()
-    return path.stem, _checksum(*_stat(path))
+def gguf_checksum(name: str) -> str:
+    """Return the sha256 of a GGUF file, which is read again only when it has changed."""
+    return PACKAGED[name].sha256 if name in PACKAGED else _checksum(*_stat(Path(name).expanduser()))
 
 
 def hub_name(name: str) -> HubName:
@@ -163,7 +166,7 @@ def identity(name: str) -> str:
     if folder := folder_of(name):
         return _hash_folder(folder) + ("" if name in TINY_NAMES else f", {FORMAT}")
     if is_gguf(name):
-        return f"{name if name in PACKAGED else 'gguf'}:{_gguf(name)[1]}, {FORMAT}"
+        return f"{name if name in PACKAGED else 'gguf'}:{gguf_checksum(name)}, {FORMAT}"
     wanted = hub_name(name)
     return f"hub:{wanted.repository}" + (f"@{wanted.revision}" if wanted.revision else "") + f", {FORMAT}"
 

@@ -14,7 +14,8 @@ import torch
 from transformers import AutoTokenizer
 
 from pbb.experiments.documents import Document
-from pbb.models import gguf, loading
+from pbb.experiments.experiment import Experiment
+from pbb.models import backends, gguf, loading
 from pbb.models.ask import generate
 from pbb.models.sft import encode
 from pbb.registry import FORMAT, ModelError, config_of, identity, label, sha256
@@ -241,5 +242,6 @@ def test_a_turn_ends_where_its_template_ends_it(micro_model: str, tmp_path: Path
 def test_a_template_without_an_end_is_refused_with_the_cause(
     template: str, words: str, micro_model: str, tmp_path: Path
 ) -> None:
+    name = with_template(micro_model, tmp_path, template)
     with pytest.raises(ModelError, match=f"cannot be trained here: .*{words}"):
-        loading.load_tokenizer(with_template(micro_model, tmp_path, template))
+        backends.fetch([Experiment.of("cpu", model=name)])  # as a run does before it starts a worker

@@ -206,15 +206,19 @@ class Experiment:
         whole = {name: value for name, value in changes.items() if name in _names(self)}
         parts = {name: whole.get(name, getattr(self, name)) for name in _names(self)}
         paths = _paths(SimpleNamespace(**parts))
+        grouped: dict[str, dict[tuple[str, ...], Any]] = {}
         for name, value in changes.items():
             if name not in whole:
                 if name not in paths:
                     raise unknown("Experiment", name, {*parts, *paths})
                 part, *rest = paths[name]
-                try:
-                    parts[part] = _replaced(parts[part], tuple(rest), value)
-                except ExperimentError as error:  # which knows the field by its name in its group
-                    raise ExperimentError(re.sub(rf"^{rest[-1]}=", f"{name}=", str(error))) from None
+                grouped.setdefault(part, {})[tuple(rest)] = value
+        for part, values in grouped.items():
+            try:
+                parts[part] = _replaced(parts[part], values)
+            except ExperimentError as error:  # which knows a field by its name in its group
+                flat = {path[-1]: name for name, path in paths.items() if path[0] == part and name in changes}
+                raise ExperimentError(re.sub(r"^(\w+)=", lambda m: f"{flat.get(m[1], m[1])}=", str(error))) from None
         return Experiment(**parts)
 
     @classmethod
@@ -242,6 +246,11 @@ def _paths(experiment: Any) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _replaced(settings: Any, path: tuple[str, ...], value: Any) -> Any:
-    first, *rest = path
-    return replace(settings, **{first: _replaced(getattr(settings, first), tuple(rest), value) if rest else value})
+def _replaced(settings: Any, values: dict[tuple[str, ...], Any]) -> Any:
+    """Return a group with the fields at these paths changed, all at once: one may be valid only beside another."""
+    inner: dict[str, dict[tuple[str, ...], Any]] = {}
+    for (first, *rest), value in values.items():
+        if rest:
+            inner.setdefault(first, {})[tuple(rest)] = value
+    changed = {name: _replaced(getattr(settings, name), below) for name, below in inner.items()}
+    return replace(settings, **{path[0]: value for path, value in values.items() if len(path) == 1}, **changed)

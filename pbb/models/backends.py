@@ -29,7 +29,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.models import gguf, hub
 from pbb.models.machine import Machine, asking_weights, this_machine, training_rate
 from pbb.models.model_size import GB, Shape, asking_bytes, training_bytes
-from pbb.registry import TINY_NAMES, cache, config_of, folder_of, is_gguf
+from pbb.registry import TINY_NAMES, cache, config_of, first_line, folder_of, is_gguf
 
 if TYPE_CHECKING:
     import torch
@@ -179,12 +179,8 @@ def import_unsloth() -> bool:
     try:
         import unsloth  # noqa: F401
     except (ImportError, NotImplementedError, RuntimeError) as error:
-        raise BackendError(f"Unsloth is installed and cannot be imported: {_first_line(error)}") from error
+        raise BackendError(f"Unsloth is installed and cannot be imported: {first_line(error)}") from error
     return True
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def apart(function: Callable[..., T], *arguments: Any) -> T:
@@ -254,14 +250,15 @@ def check(trainings: Iterable[Training], machine: Machine | None = None) -> None
 
 
 def fetch(experiments: Iterable[Experiment]) -> None:
-    """Fetch the Hub models of `experiments`, one after the other, so that all workers then find the same commit.
+    """Fetch or dequantise the models of `experiments`, one after the other, so that all workers then find the same.
 
     Raises:
-        ModelError: a model cannot be had; the message says what to do.
+        ModelError: a model cannot be had, or not be trained and asked in turns; the message says what to do.
     """
-    for name in dict.fromkeys(e.model for e in experiments):
-        if folder_of(name) is None and not is_gguf(name):
-            hub.fetch(name)
+    from pbb.models import loading
+
+    for name in dict.fromkeys(e.model for e in experiments if e.model not in TINY_NAMES):
+        loading.load_tokenizer(name)
 
 
 def lines(trainings: Iterable[Training], machine: Machine | None = None) -> list[str]:

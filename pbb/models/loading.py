@@ -21,21 +21,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from pbb.models import gguf, hub
 from pbb.models.machine import asking_weights, this_machine
 from pbb.models.model_size import Shape
-from pbb.registry import TINY_FOLDER, TINY_NAMES, ModelError, folder_of, identity, is_gguf, label
+from pbb.registry import TINY_FOLDER, TINY_NAMES, ModelError, first_line, folder_of, identity, is_gguf, label
 from pbb.store import CorruptRunError, read_manifest
 
-__all__ = [
-    "TINY_FOLDER",
-    "TINY_NAMES",
-    "ModelError",
-    "describe",
-    "folder_of",
-    "identity",
-    "load",
-    "load_tokenizer",
-    "save",
-    "source_of",
-]
+__all__ = ["TINY_FOLDER", "ModelError", "describe", "end_of_turn", "load", "load_tokenizer", "save", "source_of"]
 
 # SmolLM2's and Qwen2.5's own templates begin every conversation with the same system message: a third of the tokens
 # of a document here. This is their format without it.
@@ -107,10 +96,10 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def _not_loaded(name: str, source: Path, error: Exception) -> ModelError:
-    said = str(error).strip().splitlines() or [type(error).__name__]
+    said = first_line(error)
     if "trust_remote_code" in str(error):
-        said = ["it wants code of its own to be run, which is never done here; valid: a model that transformers knows"]
-    return ModelError(f"model={name!r} could not be loaded from {str(source)!r}: {said[0]}")
+        said = "it wants code of its own to be run, which is never done here; valid: a model that transformers knows"
+    return ModelError(f"model={name!r} could not be loaded from {str(source)!r}: {said}")
 
 
 def _settled(tokenizer: PreTrainedTokenizerBase) -> str:

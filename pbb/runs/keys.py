@@ -29,7 +29,15 @@ WRITES = (
     *("streams", "programs/program", "programs/execution", "programs/tracing_worker", "programs/names"),
     *("programs/domains", "experiments/documents", "experiments/groups", "experiments/sources"),
 )
-TRAINS = ("experiments/base_data", "models/loading", "models/backends", "models/sft", "models/optimisers")
+TRAINS = (
+    "experiments/base_data",
+    "models/loading",
+    "models/tokenizer",
+    "models/gguf",
+    "models/backends",
+    "models/sft",
+    "models/optimisers",
+)
 REWARDS = ("models/grpo",)
 ASKS = ("experiments/questions", "models/loading", "models/ask")
 # Tables of rows: each domain's own row counts as data (`_domain`), so that a new row makes nothing stale.
