@@ -455,6 +455,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status. Expected failures are one message, not a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # what the terminal cannot show is replaced, and the rest printed
+            stream.reconfigure(errors="replace")
+    from pbb.programs.execution import WorkerError
     from pbb.runs.run import BudgetError, RunError
     from pbb.store import RecordsError
 
@@ -464,7 +468,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         again = os.environ.get("PBB_COMMAND") or shlex.join(["python", "-m", "pbb", *given])
         print(f"\n{stop}\nThe same command goes on: {again}\n(exit status {COME_BACK}: nothing is wrong, come back)")
         return COME_BACK
-    except (RecordsError, RunError, ValueError) as error:  # a NotebookError is a RunError
+    except (RecordsError, RunError, WorkerError, ValueError) as error:  # a NotebookError is a RunError
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -6,7 +6,6 @@ The defaults are preset cpu's. ``Experiment.of("cpu", arm="proactive", templates
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, fields, is_dataclass, replace
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
@@ -17,6 +16,7 @@ from pbb.programs.domains import DOMAINS, POINTERS, domain_of, with_demonstratio
 from pbb.programs.names import BASE_NAMES
 from pbb.programs.program import Program
 from pbb.programs.settings import Between, ExperimentError, SomeOf, Words, group, refuse, unknown
+from pbb.registry import label
 from pbb.streams import digest
 
 ANSWER_MODES = ("direct", "cot")
@@ -179,8 +179,9 @@ class Experiment:
         return tuple(map(Program.from_json, self.own_programs))
 
     def to_json(self) -> dict[str, Any]:
-        """Return all fields in values that JSON can write, the domain's name among them."""
-        return {**asdict(self), "programs": {"domain": self.domain, **asdict(self.programs)}}
+        """Return all fields in values that JSON can write, the domain's name among them; of a model's path its end."""
+        programs = {"domain": self.domain, **asdict(self.programs)}
+        return {**asdict(self), "model": label(self.model), "programs": programs}
 
     @property
     def name(self) -> str:
@@ -217,8 +218,11 @@ class Experiment:
             try:
                 parts[part] = _replaced(parts[part], values)
             except ExperimentError as error:  # which knows a field by its name in its group
-                flat = {path[-1]: name for name, path in paths.items() if path[0] == part and name in changes}
-                raise ExperimentError(re.sub(r"^(\w+)=", lambda m: f"{flat.get(m[1], m[1])}=", str(error))) from None
+                field, _, rest_of = str(error).partition("=")
+                flat = [
+                    name for name, path in paths.items() if path[0] == part and path[-1] == field and name in changes
+                ]
+                raise ExperimentError("=".join([*(flat or [field])[:1], rest_of]) if rest_of else str(error)) from None
         return Experiment(**parts)
 
     @classmethod

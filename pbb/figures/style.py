@@ -110,8 +110,10 @@ def theme() -> Iterator[None]:
         "pdf.fonttype": 42,
         "path.simplify": False,
     }
-    with sns.axes_style("whitegrid"), matplotlib.rc_context(settings):
-        yield
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever the user's own matplotlibrc says
+        with sns.axes_style("whitegrid"), matplotlib.rc_context(settings):
+            yield
 
 
 def percent_axis(axes: Axes, which: str = "y", low: float = -0.02, high: float = 1.03) -> None:

@@ -39,7 +39,7 @@ TRAINS = (
     "models/optimisers",
 )
 REWARDS = ("models/grpo",)
-ASKS = ("experiments/questions", "models/loading", "models/ask")
+ASKS = ("experiments/questions", "models/loading", "models/tokenizer", "models/gguf", "models/ask")
 # Tables of rows: each domain's own row counts as data (`_domain`), so that a new row makes nothing stale.
 _TABLES = {"DOMAINS"}
 

@@ -22,6 +22,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.models import backends
 from pbb.records import KNOBS, SCHEMA_VERSION, load_records, save_records
+from pbb.registry import label
 from pbb.runs import engine
 from pbb.runs.engine import RunError, execute
 from pbb.runs.keys import base_key, stage_keys
@@ -158,10 +159,10 @@ def _check_store() -> None:
 def described(experiment: Experiment) -> dict[str, Any]:
     """Return the columns of records that say what an experiment is."""
     split = experiment.split
-    found = {name: experiment.value(name, 1) for name in ("model", "representation", "seed", *KNOBS)}
+    found = {name: experiment.value(name, 1) for name in ("representation", "seed", *KNOBS)}
     if ARMS[experiment.arm].measured == "AD" and split.distilled_demonstrations:
         found["demonstrations"] = split.distilled_demonstrations
-    return {**found, "domain": experiment.domain, "curriculum": experiment.arm}
+    return {**found, "model": label(experiment.model), "domain": experiment.domain, "curriculum": experiment.arm}
 
 
 def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
