@@ -25,6 +25,11 @@ def statements(count: int) -> str:
     return counted(count, "statements")
 
 
+def by_length(domain: str) -> bool:
+    """Whether programs of a domain are told apart by their number of statements."""
+    return domain == "arithmetic"
+
+
 def percent(estimate: float, low: float, high: float) -> str:
     """Return shares as text: ``"86 % [81, 90]"``."""
     return f"{estimate:.0%}".replace("%", " %") + f" [{low * 100:.0f}, {high * 100:.0f}]"

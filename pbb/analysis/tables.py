@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pbb.analysis import statistics
-from pbb.analysis.labels import MODES, PLAIN_MODE, statements
+from pbb.analysis.labels import MODES, PLAIN_MODE, by_length, statements
 from pbb.analysis.statistics import Contrast, Crossing, accuracy, chance, permuted_control
 from pbb.arms import ARMS
 from pbb.records import KNOBS, validate
@@ -215,7 +215,7 @@ def headline(found: Cells) -> pd.DataFrame:
 def panel_name(panel: Sequence[Any]) -> str:
     """(domain, model, representation, statements) in words."""
     domain, model, representation, count = panel
-    length = f", {statements(count)}" if domain == "arithmetic" else ""
+    length = f", {statements(count)}" if by_length(domain) else ""
     shown_as = "" if representation == "code" else f", {representation}"
     return f"{domain.replace('_', ' ').capitalize()}, {model}{length}{shown_as}"
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from pbb.analysis import claims, tables
 from pbb.analysis.claims import END, FEWEST, MATCHED, MOST, Declared, Side, in_words
-from pbb.analysis.labels import statements
+from pbb.analysis.labels import by_length, statements
 from pbb.analysis.statistics import CLUSTER, QUESTION, contrast, permuted_control
 from pbb.analysis.tables import PANEL, asked_by_name, final, matched, with_shifts
 from pbb.records import KNOBS
@@ -145,7 +145,7 @@ def _panels(declared: Declared, ends: pd.DataFrame) -> Iterable[tuple[str, pd.Da
 def _panel_name(panel: Mapping[str, Any]) -> str:
     domain = str(panel.get("domain", ""))
     words = [domain.replace("_", " ").capitalize(), str(panel.get("model", ""))]
-    if "statements" in panel and domain == "arithmetic":
+    if "statements" in panel and by_length(domain):
         words.append(statements(panel["statements"]))
     if panel.get("representation", "code") != "code":
         words.append(panel["representation"])

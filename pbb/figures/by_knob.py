@@ -17,7 +17,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from pbb.analysis import tables
-from pbb.analysis.labels import IN_CONTEXT, counted, statements
+from pbb.analysis.labels import IN_CONTEXT, by_length, counted, statements
 from pbb.analysis.tables import (
     CEILING,
     CHANCE,
@@ -279,7 +279,7 @@ def arm_panels(front: pd.DataFrame, fixed: Sequence[str]) -> list[tuple[dict[str
 def title(arm: str, here: Mapping[str, Any]) -> str:
     """What a panel shows: its arm, and what it holds fixed."""
     words = [ARMS[arm].label, here.get("model", "")]
-    words.append(statements(here["statements"]) if here["domain"] == "arithmetic" else here["domain"])
+    words.append(statements(here["statements"]) if by_length(here["domain"]) else here["domain"])
     words.append("" if here.get("representation", "code") == "code" else here["representation"])
     return ", ".join(filter(None, words))
 

@@ -40,9 +40,9 @@ def of_each_domain(experiment: Experiment, count: int = 100, longest: int = 3) -
 
 def kind(program: Program) -> str:
     """Return which row or panel a program belongs to: its domain, in arithmetic with the number of statements."""
-    if program.domain != "arithmetic":
+    if DOMAINS[program.domain].in_words is None:
         return program.domain
-    return f"arithmetic, {program.statements} statement{'s' if program.statements > 1 else ''}"
+    return f"{program.domain}, {program.statements} statement{'s' if program.statements > 1 else ''}"
 
 
 def one_of_each_kind(programs: Iterable[Program]) -> list[Program]:
@@ -124,7 +124,7 @@ def guesses(programs: Sequence[Program]) -> pd.DataFrame:
         told = {t: c.most_common(1)[0][0] if c.total() >= OFTEN else constant for t, c in answers.items()}
         best = sum(accepts(p, text, told[text]) for p, text in asked) / len(asked)
         rng, at_random = stream("random strings"), float("nan")
-        if chosen[0].domain == "grammars":
+        if DOMAINS[chosen[0].domain].guess:
             at_random = sum(grammars.random_baseline(p, rng, RANDOM_STRINGS) for p in chosen) / len(chosen)
         rows.append((name, len(chosen), shares[constant], max(best, shares[constant]), at_random))
     return pd.DataFrame(rows, columns=["programs of", "programs", *_GUESSES, "random string"])
@@ -155,7 +155,7 @@ def parts_picture(programs: Iterable[Program]) -> Figure:
     """Draw what programs are made of: operators in arithmetic, techniques of algorithms, else kinds or families."""
 
     def parts(p: Program) -> list[str]:
-        operators = re.findall(r"//|[+*%-]|abs|min|max", p.source) if p.domain == "arithmetic" else []
+        operators = re.findall(r"//|[+*%-]|abs|min|max", p.source) if DOMAINS[p.domain].in_words else []
         return operators or [p.family.split(":")[0]]
 
     return _bars([(kind(p), parts(p)) for p in programs], "share of all parts")
