@@ -456,8 +456,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = parser().parse_args(given)
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # what the terminal cannot show is replaced, and the rest printed
-            stream.reconfigure(errors="replace")
+        if hasattr(stream, "reconfigure"):  # what cannot be shown is replaced; a log file gets each line as it comes
+            stream.reconfigure(errors="replace", line_buffering=True)
     from pbb.programs.execution import WorkerError
     from pbb.runs.run import BudgetError, RunError
     from pbb.store import RecordsError
