@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,9 @@ ROOT = Path(pbb.__file__).parents[1]
 KILLS = int(os.environ.get("PBB_TEST_KILLS", "5"))
 
 RUN = """
-import json, sys, pbb
-experiments = [pbb.Experiment(**values) for values in json.loads(sys.argv[1])]
+import sys, pbb
+from pbb.experiments import experiment
+experiments = eval(sys.argv[1], vars(experiment))
 if __name__ == "__main__":
     pbb.run(experiments, workers=1).to_parquet(sys.argv[2])
 """
@@ -116,7 +117,7 @@ def start(experiments: list[Experiment], out: Path, code: str = RUN, **environme
     script = out.with_suffix(".py")
     script.write_text(code)
     return subprocess.Popen(
-        [sys.executable, str(script), json.dumps([asdict(e) for e in experiments]), str(out)],
+        [sys.executable, str(script), repr(experiments), str(out)],
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -127,12 +128,13 @@ def start(experiments: list[Experiment], out: Path, code: str = RUN, **environme
 
 # Loads what a worker loads, once. Each line of its input is a life: a fork of it runs the sweep in that folder.
 NURSERY = """
-import json, os, sys, torch
+import os, sys, torch
 torch.set_num_threads(1)
 import pbb
+from pbb.experiments import experiment
 from pbb.models import ask, loading, sft
 from pbb.runs import run
-experiments = [pbb.Experiment(**values) for values in json.loads(sys.argv[1])]
+experiments = eval(sys.argv[1], vars(experiment))
 run.execute = lambda tasks, workers, say, **how: [task.run() for task in tasks]
 for folder in sys.stdin:
     if not (life := os.fork()):
@@ -156,7 +158,7 @@ def test_killed_at_random_moments_and_run_again_gives_the_same_records(
     rng, kills, complete, out, errors = random.Random(0), 0, 0, tmp_path / "records.parquet", tmp_path / "errors"
     script = tmp_path / "nursery.py"
     script.write_text(NURSERY)
-    command = [sys.executable, str(script), json.dumps([asdict(e) for e in experiments]), str(out)]
+    command = [sys.executable, str(script), repr(experiments), str(out)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with errors.open("w") as log, subprocess.Popen(command, env=environment, stderr=log, **pipes) as nursery:
