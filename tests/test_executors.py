@@ -5,7 +5,6 @@ The tests on Slurm use a real one: `.ci/slurm.sh` starts its daemons on loopback
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil

@@ -37,7 +37,8 @@ from pbb.experiments.questions import questions
 from pbb.figures.io import save_figure
 from pbb.models import ask
 from pbb.models.loading import ModelError, load, load_tokenizer
-from pbb.programs import Arithmetic, generate
+from pbb.programs import Algorithms, Arithmetic, Ciphers, Composition, Grammars, Sums, generate
+from pbb.programs.domains import domain_of
 from pbb.programs.own import Draft, finish, prepare
 from pbb.programs.own_source import OwnProgramError
 from pbb.programs.settings import ExperimentError
@@ -614,7 +615,8 @@ def unpickling(code: str) -> list[str]:
             called = ast.unparse(node.func)
             runs_it = called in ("torch.load", "np.load", "exec", "eval") or called.split(".")[-1] in UNPICKLES
             found += [called] if runs_it else []
-            found += [word.arg for word in node.keywords if word.arg in UNPICKLES]
+            allowed = [word.arg for word in node.keywords if ast.unparse(word.value) != "False"]
+            found += [name for name in allowed if name in UNPICKLES]
     return found
 
 
@@ -623,6 +625,9 @@ def test_nothing_is_unpickled(undisturbed: tuple[pd.DataFrame, Path]) -> None:
     assert unpickling("torch.load(f)\npd.read_pickle(f)\nf(x, allow_pickle=True)\nexec(x)") == [
         *("torch.load", "pd.read_pickle", "allow_pickle", "exec")
     ]
+    assert unpickling("f(trust_remote_code=no)\nf(trust_remote_code=False)") == ["trust_remote_code"], (
+        "False refuses it"
+    )
     found = {str(file.relative_to(ROOT)): unpickling(file.read_text("utf-8")) for file in (ROOT / "pbb").rglob("*.py")}
     assert len(found) > 40
     # The one that runs programs does so in a process with limits.
@@ -645,12 +650,12 @@ def test_weights_in_a_pickle_are_refused(micro_model: str, tmp_path: Path) -> No
 
 # ------------------------------------------------------------------------------ a model's output is never executed
 DOMAINS: tuple[dict[str, Any], ...] = (
-    {"domain": "arithmetic"},
-    {"domain": "sums"},
-    {"domain": "algorithms"},
-    {"domain": "ciphers"},
-    {"domain": "grammars"},
-    {"domain": "composition", "with_io_programs": 6},
+    {"programs": Arithmetic()},
+    {"programs": Sums()},
+    {"programs": Algorithms()},
+    {"programs": Ciphers()},
+    {"programs": Grammars()},
+    {"programs": Composition(), "with_io_programs": 6},
 )
 FORMS = (
     "open({file!r}, 'w').write('harm')",
@@ -667,7 +672,7 @@ FORMS = (
 )
 
 
-@pytest.mark.parametrize("changes", DOMAINS, ids=lambda changes: changes["domain"])
+@pytest.mark.parametrize("changes", DOMAINS, ids=lambda changes: domain_of(changes["programs"]))
 def test_a_models_output_is_never_executed(
     changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
