@@ -360,6 +360,7 @@ if __name__ == "__main__":
 TORCH = """
 from types import SimpleNamespace
 cuda = SimpleNamespace(is_available=lambda: False, is_initialized=lambda: False)
+cpu = SimpleNamespace(_is_avx512_bf16_supported=bool, _is_amx_tile_supported=bool)
 set_num_threads = int
 """
 

@@ -150,7 +150,7 @@ def test_the_clock_of_the_caller_ends_it_whatever_it_does(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("limits", ["-t 300", "-t 300 -n 100 -v 4000000"])
 def test_limits_are_lowered_and_never_raised(limits: str) -> None:
     """As for a user who may not raise them: also the superuser goes without that right."""
-    code = "from pbb.programs import *; print(len(generate(ArithmeticSettings(), 18, 'limits')))"
+    code = "from pbb.programs import *; print(len(generate(Arithmetic(), 18, 'limits')))"
     rights = ["setpriv", "--bounding-set", "-sys_resource", "--inh-caps", "-sys_resource"] if os.getuid() == 0 else []
     shell = ["bash", "-c", f'ulimit {limits} && exec "$0" -c "$1"', sys.executable, code]
     done = subprocess.run([*rights, *shell], capture_output=True, text=True, cwd=Path(pbb.__file__).parents[1])

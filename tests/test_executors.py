@@ -5,7 +5,6 @@ The tests on Slurm use a real one: `.ci/slurm.sh` starts its daemons on loopback
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -16,7 +15,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -246,8 +244,9 @@ def kill_node(name: str) -> None:
 
 
 DRIVER = """
-import json, sys, pbb
-pbb.run([pbb.Experiment(**values) for values in json.loads(sys.argv[1])], executor="slurm", slurm={"time": 10})
+import sys, pbb
+from pbb.experiments import experiment
+pbb.run(eval(sys.argv[1], vars(experiment)), executor="slurm", slurm={"time": 10})
 """
 
 
@@ -257,7 +256,7 @@ def test_caller_job_and_node_are_killed_on_slurm(
 ) -> None:
     # The caller is killed while its jobs run: they go on, and the same call takes them up.
     environment = os.environ | {"PYTHONPATH": str(root())}
-    command = [sys.executable, "-c", DRIVER, json.dumps([asdict(e) for e in sweep])]
+    command = [sys.executable, "-c", DRIVER, repr(sweep)]
     caller = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         wait_for(lambda: in_training(store) or caller.poll() is not None)

@@ -27,8 +27,9 @@ from pbb.runs.tasks import StageTask
 from pbb.store import read_manifest
 
 EXPERIMENT = Experiment.of(
-    "cpu", arm="retroactive", with_io_programs=8, without_io_programs=3, demonstrations=2, stage_1_general=0.0
-)
+    "cpu", arm="retroactive", with_io_programs=8, without_io_programs=3, demonstrations=2, exposure_general=0.0,
+    execution_general=0.0,
+)  # fmt: skip
 # Eight questions, each of them in every epoch, with answers that a base model sometimes guesses.
 GUESSED = EXPERIMENT.changed(demonstrations=1, templates=1, trained_modes=("direct",))
 # Temperature 2, since the base model is sure of its guesses, and samples that agree teach nothing.
@@ -164,11 +165,11 @@ def test_documents_that_found_no_room_are_not_counted(run_store: Path, micro_mod
     e = EXPERIMENT.changed(model=micro_model, exposure_steps=30, batch_rows=4)
     task, tokenizer = StageTask(e, 0), load_tokenizer(micro_model)
     task.run()
-    rows, taken = fill_rows(task.stage.documents(), tokenizer, e.row_tokens, 30 * 4)
+    rows, taken = fill_rows(task.stage.documents(), tokenizer, e.training.row_tokens, 30 * 4)
     trained = 0  # documents: runs of tokens from one position 0 to the next, of which some carry loss
     for row in rows:
         starts = [place for place, position in enumerate(row["position_ids"]) if position == 0]
-        for begin, end in itertools.pairwise([*starts, e.row_tokens]):
+        for begin, end in itertools.pairwise([*starts, e.training.row_tokens]):
             trained += any(label != IGNORE for label in row["labels"][begin:end])
     documents = read_manifest(task.folder)["documents"]
     assert sum(documents.values()) == pytest.approx(trained, abs=1), "each kind is rounded"

@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ from pbb.experiments.questions import questions
 from pbb.figures.io import save_figure
 from pbb.models import ask
 from pbb.models.loading import ModelError, load, load_tokenizer
-from pbb.programs import Arithmetic, generate
+from pbb.programs import Algorithms, Arithmetic, Ciphers, Composition, Grammars, Sums, generate
+from pbb.programs.domains import domain_of
 from pbb.programs.own import Draft, finish, prepare
 from pbb.programs.own_source import OwnProgramError
 from pbb.programs.settings import ExperimentError
@@ -50,8 +51,9 @@ ROOT = Path(pbb.__file__).parents[1]
 KILLS = int(os.environ.get("PBB_TEST_KILLS", "5"))
 
 RUN = """
-import json, sys, pbb
-experiments = [pbb.Experiment(**values) for values in json.loads(sys.argv[1])]
+import sys, pbb
+from pbb.experiments import experiment
+experiments = eval(sys.argv[1], vars(experiment))
 if __name__ == "__main__":
     pbb.run(experiments, workers=1).to_parquet(sys.argv[2])
 """
@@ -116,7 +118,7 @@ def start(experiments: list[Experiment], out: Path, code: str = RUN, **environme
     script = out.with_suffix(".py")
     script.write_text(code)
     return subprocess.Popen(
-        [sys.executable, str(script), json.dumps([asdict(e) for e in experiments]), str(out)],
+        [sys.executable, str(script), repr(experiments), str(out)],
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -127,12 +129,13 @@ def start(experiments: list[Experiment], out: Path, code: str = RUN, **environme
 
 # Loads what a worker loads, once. Each line of its input is a life: a fork of it runs the sweep in that folder.
 NURSERY = """
-import json, os, sys, torch
+import os, sys, torch
 torch.set_num_threads(1)
 import pbb
+from pbb.experiments import experiment
 from pbb.models import ask, loading, sft
 from pbb.runs import run
-experiments = [pbb.Experiment(**values) for values in json.loads(sys.argv[1])]
+experiments = eval(sys.argv[1], vars(experiment))
 run.execute = lambda tasks, workers, say, **how: [task.run() for task in tasks]
 for folder in sys.stdin:
     if not (life := os.fork()):
@@ -156,7 +159,7 @@ def test_killed_at_random_moments_and_run_again_gives_the_same_records(
     rng, kills, complete, out, errors = random.Random(0), 0, 0, tmp_path / "records.parquet", tmp_path / "errors"
     script = tmp_path / "nursery.py"
     script.write_text(NURSERY)
-    command = [sys.executable, str(script), json.dumps([asdict(e) for e in experiments]), str(out)]
+    command = [sys.executable, str(script), repr(experiments), str(out)]
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with errors.open("w") as log, subprocess.Popen(command, env=environment, stderr=log, **pipes) as nursery:
@@ -612,7 +615,8 @@ def unpickling(code: str) -> list[str]:
             called = ast.unparse(node.func)
             runs_it = called in ("torch.load", "np.load", "exec", "eval") or called.split(".")[-1] in UNPICKLES
             found += [called] if runs_it else []
-            found += [word.arg for word in node.keywords if word.arg in UNPICKLES]
+            allowed = [word.arg for word in node.keywords if ast.unparse(word.value) != "False"]
+            found += [name for name in allowed if name in UNPICKLES]
     return found
 
 
@@ -621,6 +625,9 @@ def test_nothing_is_unpickled(undisturbed: tuple[pd.DataFrame, Path]) -> None:
     assert unpickling("torch.load(f)\npd.read_pickle(f)\nf(x, allow_pickle=True)\nexec(x)") == [
         *("torch.load", "pd.read_pickle", "allow_pickle", "exec")
     ]
+    assert unpickling("f(trust_remote_code=no)\nf(trust_remote_code=False)") == ["trust_remote_code"], (
+        "False refuses it"
+    )
     found = {str(file.relative_to(ROOT)): unpickling(file.read_text("utf-8")) for file in (ROOT / "pbb").rglob("*.py")}
     assert len(found) > 40
     # The one that runs programs does so in a process with limits.
@@ -643,12 +650,12 @@ def test_weights_in_a_pickle_are_refused(micro_model: str, tmp_path: Path) -> No
 
 # ------------------------------------------------------------------------------ a model's output is never executed
 DOMAINS: tuple[dict[str, Any], ...] = (
-    {"domain": "arithmetic"},
-    {"domain": "sums"},
-    {"domain": "algorithms"},
-    {"domain": "ciphers"},
-    {"domain": "grammars"},
-    {"domain": "composition", "with_io_programs": 6},
+    {"programs": Arithmetic()},
+    {"programs": Sums()},
+    {"programs": Algorithms()},
+    {"programs": Ciphers()},
+    {"programs": Grammars()},
+    {"programs": Composition(), "with_io_programs": 6},
 )
 FORMS = (
     "open({file!r}, 'w').write('harm')",
@@ -665,7 +672,7 @@ FORMS = (
 )
 
 
-@pytest.mark.parametrize("changes", DOMAINS, ids=lambda changes: changes["domain"])
+@pytest.mark.parametrize("changes", DOMAINS, ids=lambda changes: domain_of(changes["programs"]))
 def test_a_models_output_is_never_executed(
     changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,16 +1,12 @@
-"""Runs: shared stages, nothing redone, killed and resumed, two at once, damaged files, a full disk."""
+"""Runs: shared stages, nothing redone, two at once, damaged files. Kills are in tests/test_robustness.py."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -22,11 +18,12 @@ from pbb.experiments.experiment import Experiment
 from pbb.records import canonical, validate
 from pbb.runs import keys, run
 from pbb.runs.tasks import StageTask
-from pbb.store import CorruptRunError
+from pbb.store import CorruptRunError, root
 
 RUN = """
-import json, sys, pbb
-experiments = [pbb.Experiment(**values) for values in json.loads(sys.argv[1])]
+import sys, pbb
+from pbb.experiments import experiment
+experiments = eval(sys.argv[1], vars(experiment))
 if __name__ == "__main__":
     pbb.run(experiments, workers=1).to_parquet(sys.argv[2])
 """
@@ -44,10 +41,9 @@ def experiments(micro_model: str) -> list[Experiment]:
 def start(experiments: list[Experiment], store: Path, out: Path) -> subprocess.Popen[str]:
     script = out.with_suffix(".py")
     script.write_text(RUN)
-    values = json.dumps([asdict(e) for e in experiments])
-    environment = os.environ | {"PBB_RUNS": str(store), "PYTHONPATH": str(Path(run.__file__).parents[1])}
+    environment = os.environ | {"PBB_RUNS": str(store), "PYTHONPATH": str(root())}
     return subprocess.Popen(
-        [sys.executable, str(script), values, str(out)], env=environment, stdout=subprocess.PIPE,
+        [sys.executable, str(script), repr(experiments), str(out)], env=environment, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
 
@@ -60,28 +56,8 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture
 def undisturbed(experiments: list[Experiment], tmp_path: Path) -> pd.DataFrame:
-    started = time.perf_counter()
     finish(start(experiments, tmp_path / "undisturbed", tmp_path / "undisturbed.parquet"))
-    (tmp_path / "seconds").write_text(str(time.perf_counter() - started))
     return canonical(pd.read_parquet(tmp_path / "undisturbed.parquet"))
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments_and_run_again_gives_the_same_records(
-    experiments: list[Experiment], undisturbed: pd.DataFrame, tmp_path: Path
-) -> None:
-    store, out = tmp_path / "killed", tmp_path / "killed.parquet"
-    rng, kills, seconds = random.Random(0), 0, float((tmp_path / "seconds").read_text())
-    for _ in range(3):
-        process = start(experiments, store, out)
-        time.sleep(rng.uniform(0.1, 0.5) * seconds)  # the first run is the slowest
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)  # kill -9, workers and all
-            kills += 1
-        process.communicate()
-    finish(start(experiments, store, out))
-    assert kills, "nothing was killed: the run is too short to test this"
-    pd.testing.assert_frame_equal(canonical(pd.read_parquet(out)), undisturbed)
 
 
 @pytest.mark.slow
@@ -154,7 +130,7 @@ def test_what_is_no_experiment_and_what_is_no_folder_is_refused_at_once(
 def test_a_failing_task_is_named_and_the_way_on_is_said(
     experiments: list[Experiment], run_store: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="tiny-m-ciphers, tiny-m-tutored, a folder, or a Hub id"):
+    with pytest.raises(ValueError, match="tiny-m-ciphers, tiny-m-tutored, a folder, a GGUF file, or a Hub id"):
         run.run(experiments[0].changed(model="/nowhere/at all"), say=lambda line: None)
     short = experiments[1].changed(row_tokens=32)
     with pytest.raises(run.RunError, match=r"(?s)could not train .*row_tokens=32.*goes on from what is complete"):

@@ -23,7 +23,7 @@ def program() -> pbb.Program:
 
 def test_a_lesson_shows_the_source_and_never_an_execution(program: pbb.Program) -> None:
     before, after = teaching.lesson(program)
-    assert (before.curriculum, after.curriculum) == ("untuned", "stage_2_only")
+    assert (before.arm, after.arm) == ("untuned", "stage_2_only")
     assert curriculum(before) == []
     (stage,) = curriculum(after)
     stream = stage.documents()
@@ -35,10 +35,10 @@ def test_a_lesson_shows_the_source_and_never_an_execution(program: pbb.Program) 
 def test_the_tutored_model_was_taught_other_programs_than_a_lesson_teaches(program: pbb.Program) -> None:
     tutoring = teaching.tutoring()
     lesson = teaching.lesson(program)[1]
-    assert tutoring.curriculum == "stage_1_only"
+    assert tutoring.arm == "stage_1_only"
     taught = {p.name for g in pbb.groups(tutoring) if g.name != WITHOUT_IO for p in g.programs}
     new = {p.name for g in pbb.groups(lesson) if g.name == WITHOUT_IO for p in g.programs}
-    assert len(taught) == tutoring.with_io_programs
+    assert len(taught) == tutoring.split.with_io_programs
     assert "Zubrix" in new
     assert not taught & new
 

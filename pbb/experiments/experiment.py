@@ -25,6 +25,7 @@ UNTRAINED = tuple(name for name, arm in ARMS.items() if not arm.stages)
 Steps = Annotated[int, Between(1, 10**6)]
 Rate = Annotated[float, Between(1e-7, 1.0)]
 Share = Annotated[float, Between(0.0, 0.95)]
+GrpoLoss = Literal["dapo", "grpo", "bnpo", "dr_grpo"]
 
 
 @group
@@ -96,7 +97,7 @@ class Grpo:
     temperature: Annotated[float, Between(0.01, 10.0)] = 1.0  # lower, and a question's completions are all the same
     beta: Annotated[float, Between(0.0, 10.0)] = 0.0  # weight of staying close to the model before
     length: Annotated[int, Between(2, 4096)] = 64  # tokens that a completion may have
-    loss: Literal["dapo", "grpo", "bnpo", "dr_grpo"] = "dapo"  # how tokens of long and short completions are weighed
+    loss: GrpoLoss = "dapo"  # how tokens of long and short completions are weighed
 
     def __post_init__(self) -> None:
         if self.completions % self.group_size:

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from datasets import Dataset
@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallba
 from trl import GRPOConfig, GRPOTrainer
 
 from pbb.experiments.documents import Document, parse_answer
+from pbb.experiments.experiment import GrpoLoss
 from pbb.experiments.groups import Group
 from pbb.experiments.leakage import LeakageError
 from pbb.models import sft
@@ -27,6 +28,7 @@ from pbb.models.backends import Backend
 from pbb.programs.domains import accepts
 from pbb.progress import tell
 
+LOSSES = get_args(GrpoLoss)
 SCALES = ("group", "batch", "none")
 
 
@@ -45,7 +47,7 @@ class PolicyOptimisation:
     temperature: float = 1.0  # lower, and a group's completions are all the same
     max_completion_length: int = 64  # tokens; the longest right completion must fit
     beta: float = 0.0  # weight of staying close to the model before; 0 spares that model's passes
-    loss_type: str = "dapo"  # how the tokens of long and short completions are weighed
+    loss_type: str = "dapo"  # of LOSSES: how the tokens of long and short completions are weighed
     scale_rewards: str = "group"  # of SCALES: what a reward's distance from its group's mean is divided by
     warmup: float = 0.05  # share of the steps
     weight_decay: float = 0.0
@@ -78,6 +80,7 @@ class PolicyOptimisation:
             ("learning_rate", self.learning_rate > 0, "more than 0"),
             ("temperature", self.temperature > 0, "more than 0"),
             ("beta", self.beta >= 0, "0 or more"),
+            ("loss_type", self.loss_type in LOSSES, f"one of {', '.join(LOSSES)}"),
             ("scale_rewards", self.scale_rewards in SCALES, f"one of {', '.join(SCALES)}"),
         ):
             if not right:
