@@ -13,6 +13,7 @@ from synthetic_records import BY_SHIFT, TOGETHER, VALID, cipher_records, composi
 from pbb.analysis.statistics import accuracy
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Experiment
+from pbb.experiments.questions import answer_at_random, questions
 from pbb.experiments.studies import study
 from pbb.figures import FIGURES
 from pbb.programs.ciphers import Ciphers, shift_weights
@@ -66,11 +67,10 @@ def test_a_planted_reversal_reverses_f07() -> None:
 
 
 def test_the_study_of_f07_asks_all_arms_about_the_same_ciphers() -> None:
-    made = {e.curriculum: e for e in study("F07", "cpu")}
+    made = {e.arm: e for e in study("F07", "cpu")}
     assert set(made) == set(BY_SHIFT)
-    assert {(e.distilled_shifts, e.shifts, e.questions >= e.alphabet) for e in made.values()} == {
-        ("natural", "uniform", True)
-    }
+    assert {(e.programs.distilled_distribution, e.programs.distribution) for e in made.values()} == {("natural", "uniform")}
+    assert all(e.ask.questions >= e.programs.alphabet for e in made.values())
 
 
 # ------------------------------------------------------------------------------------------------- F11
@@ -187,11 +187,10 @@ def test_random_generation_trains_nothing_and_has_a_key_of_its_own() -> None:
 
 
 def test_random_strings_are_scored_as_a_models_are(run_store: Path) -> None:
-    from pbb.models import ask
     from pbb.runs import run
     from pbb.runs.run import points
 
-    asked = {(q.group, q.program.name, q.input): q for q in ask.questions(RANDOM, ("direct",))}
+    asked = {(q.group, q.program.name, q.input): q for q in questions(RANDOM, ("direct",))}
     points(RANDOM)[0].task.run()
     records = run.run(RANDOM, preset="smoke", say=lambda text: None)  # nothing is missing
     assert set(records["answer_mode"]) == {"direct"}
@@ -206,19 +205,17 @@ def test_random_strings_are_scored_as_a_models_are(run_store: Path) -> None:
         assert (row.outcome == "correct") == accepts(question.program, row.input, row.parsed)
         lengths.add(len(letters))
     assert lengths == set(range(1, 7))
-    again = ask.answer_at_random(RANDOM)
+    again = answer_at_random(RANDOM)
     assert sorted(row["completion"] for row in again) == sorted(records["completion"])
     here = [row["completion"] for row in again]
-    assert here != [row["completion"] for row in ask.answer_at_random(RANDOM.changed(seed=1))]
+    assert here != [row["completion"] for row in answer_at_random(RANDOM.changed(seed=1))]
     share = accuracy(records[records["group"] == "w/o IO"])["estimate"].iloc[0]
     assert 0 < share < 0.3
 
 
 def test_random_answers_of_other_domains_are_right_answers_to_other_questions() -> None:
-    from pbb.models import ask
-
     experiment = Experiment.of("smoke", arm="random_generation", questions=10)
-    rows = ask.answer_at_random(experiment)
+    rows = answer_at_random(experiment)
     assert {row["parsed"] for row in rows} <= {row["expected"] for row in rows}
     right = np.mean([row["outcome"] == "correct" for row in rows])
     assert right < 0.4

@@ -49,15 +49,15 @@ def test_a_variant_of_nothing_is_the_study_itself() -> None:
     assert same.experiments == tuple(study)
     assert (same.preset, same.base, same.label, same.changes) == ("cpu", "cpu", "this run", ())
     assert "changed: nothing" in str(same)
-    own = study[0].templates
+    own = study[0].documents.templates
     assert pbb.variant("F02", "cpu", templates=own).preset == "cpu", "the preset's own value changes nothing"
 
 
 def test_a_variant_changes_every_experiment_and_is_custom() -> None:
-    made = pbb.variant("f02", "cpu", templates=3, general_ratio=0.0, model="tiny-s")
-    assert {(e.templates, e.general_ratio, e.model) for e in made.experiments} == {(3, 0.0, "tiny-s")}
+    made = pbb.variant("f02", "cpu", templates=3, stage_2_general=0.0, model="tiny-s")
+    assert {(e.documents.templates, e.training.stage_2.general, e.model) for e in made.experiments} == {(3, 0.0, "tiny-s")}
     assert (made.preset, made.base) == ("custom", "cpu")
-    assert made.label == "templates=3, general_ratio=0.0, model=tiny-s"
+    assert made.label == "templates=3, stage_2_general=0.0, model=tiny-s"
     assert "changed: templates=3 (the preset has 20)" in str(made)
     smoke = pbb.variant("F02", "smoke", templates=1)
     assert smoke.preset == "smoke", "changed smoke stays smoke, so that it stays stamped"
@@ -73,7 +73,7 @@ def test_experiments_that_a_change_makes_equal_are_run_once() -> None:
 
 
 def test_a_variant_refuses_what_it_does_not_know() -> None:
-    assert {e.curriculum for e in pbb.variant("F02", "cpu", arms=["proactive"]).experiments} == {"proactive"}
+    assert {e.arm for e in pbb.variant("F02", "cpu", arms=["proactive"]).experiments} == {"proactive"}
     for wrong, message in (
         ({"arms": ["proactiv"]}, r"arms='proactiv' is not valid here; valid: untuned, .*proactive"),
         ({"arms": "proactive"}, r"arms='proactive' is not valid; valid: None for all, or a list of untuned"),
@@ -90,10 +90,10 @@ def test_a_list_of_values_makes_every_experiment_once_for_each() -> None:
     arms = ("proactive", "stage_1_only")
     study = [Experiment.of("cpu", arm=arm, with_io_programs=n) for n in (200, 800) for arm in arms]
     made = pbb.variant(study, "cpu", with_io_programs=[50, 200, 800], trained_modes=["cot"])
-    assert {e.trained_modes for e in made.experiments} == {("cot",)}, "a field that is a list takes it as one value"
+    assert {e.documents.trained_modes for e in made.experiments} == {("cot",)}, "a field that is a list takes it as one value"
     assert made.label == "with_io_programs=50, …, 800, trained_modes=cot"
     made = pbb.variant(study, "cpu", with_io_programs=[50, 200, 800])
-    assert [(e.with_io_programs, e.curriculum) for e in made.experiments] == [
+    assert [(e.split.with_io_programs, e.arm) for e in made.experiments] == [
         (n, a) for n in (50, 200, 800) for a in arms
     ]
     assert set(study) < set(made.experiments), "what was run is not run again"
@@ -252,8 +252,8 @@ def test_what_the_axis_shows_is_not_moved_to_the_variants(
 ) -> None:
     behind: list[pd.DataFrame] = []
     monkeypatch.setattr(cell, "reference", lambda figure, preset: records)
-    module = cell.figure_module("F03")
-    monkeypatch.setattr(module, "draw", lambda rows, reference, **known: behind.append(reference))
+    chart = type(cell.figure_module("F03"))
+    monkeypatch.setattr(chart, "draw", lambda self, rows, reference, **known: behind.append(reference))
     cell.draw("F03", records.assign(preset="custom", model="tiny-s", representation="description"))
     assert set(behind[0]["model"]) == {"tiny-m"}, "the reference's own model: another one did not score that"
     assert set(behind[0]["representation"]) == {"description"}
@@ -268,20 +268,10 @@ def test_tables_of_verdicts_can_be_shown(records: pd.DataFrame) -> None:
 
 
 # ------------------------------------------------------------------------------------------ views: programs
-def test_reading_back_finds_a_description_that_lies() -> None:
-    honest = views.programs.of_each_domain(SMOKE, count=5, longest=2)
-    found = views.programs.read_back(honest).set_index("programs of")
-    assert (found["disagreements"] == 0).all()
-    assert found.index[found["inputs"] == 0].tolist() == ["algorithms"]
-    liar = dataclasses.replace(honest[0], description=f"{honest[0].name} of x: take x, add 100, return it.")
-    (row,) = views.programs.read_back([liar]).to_dict("records")
-    assert row == {"programs of": "arithmetic, 1 statement", "programs": 1, "inputs": 10, "disagreements": 10}
-
-
 def test_groups_are_kept_apart() -> None:
     counts = dict(views.programs.kept_apart(SMOKE).itertuples(index=False, name=None))
-    assert counts.pop("w/ IO programs") == SMOKE.with_io_programs
-    assert counts.pop("w/o IO programs") == SMOKE.without_io_programs
+    assert counts.pop("w/ IO programs") == SMOKE.split.with_io_programs
+    assert counts.pop("w/o IO programs") == SMOKE.split.without_io_programs
     assert len(counts) == 4
     assert set(counts.values()) == {0}
 

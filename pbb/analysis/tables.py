@@ -316,12 +316,24 @@ def matched(records: pd.DataFrame) -> pd.DataFrame:
     return kept.loc[sft.index[nearest & (off <= np.log(_NEAR))]]
 
 
+def against(curve: pd.DataFrame, mode: str) -> str:
+    """Return how the answers were asked for that stand against answers by `mode`: alike, or directly.
+
+    A model that was shown inputs and outputs alone can be asked for an output alone; `curve` has its answers.
+    """
+    return mode if mode in set(curve["answer_mode"]) else "direct"
+
+
 def crossing(records: pd.DataFrame, mode: str, curve: str = "distillation", line: str = "proactive") -> Crossing:
     """How many demonstrations of a program make `curve` as accurate as `line`, which saw its source alone.
 
+    `mode` is that of `line`; a `curve` that was shown inputs and outputs alone is asked directly, whatever it is.
+
     Raises RecordsError where `records` hold several domains, models, representations or lengths, or one arm only.
     """
-    rows = of(final(asked_by_name(records, [mode])), {"held_out": True})
+    rows = of(final(asked_by_name(records, ("cot", "direct"))), {"held_out": True})
+    shown = rows["curriculum"] == curve
+    rows = rows[rows["answer_mode"] == shown.map({True: against(rows[shown], mode), False: mode})]
     if len(several := rows[PANEL].drop_duplicates()) > 1:
         raise RecordsError(f"crossing: one panel at a time; these records hold {several.to_dict('records')}")
     arms = dict(list(rows.groupby("curriculum")))
@@ -331,8 +343,10 @@ def crossing(records: pd.DataFrame, mode: str, curve: str = "distillation", line
 
 
 def crossings(records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], str, Crossing]]:
-    """Yield (panel, mode, crossing) of each panel and of CoT and direct answers, where both arms were asked."""
+    """Yield (panel, mode, crossing) of each panel and of PBB's CoT and direct answers, where both arms were asked."""
     for key, panel in records.groupby(PANEL):
+        shown = of(panel, {"curriculum": "distillation"})
         for mode in ("cot", "direct"):
-            if {"distillation", "proactive"} <= set(panel.loc[panel["answer_mode"] == mode, "curriculum"]):
+            told = of(panel, {"curriculum": "proactive", "answer_mode": mode})
+            if len(told) and (shown["answer_mode"] == against(shown, mode)).any():
                 yield dict(zip(PANEL, key, strict=True)), mode, crossing(panel, mode)

@@ -13,6 +13,7 @@ from pbb.analysis.tables import (
     CONTROL,
     PANEL,
     Cells,
+    against,
     asked_by_name,
     crossings,
     final,
@@ -69,9 +70,15 @@ class SampleEfficiency(Chart):
     def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
         text = (
             "How many demonstrations a program's source is worth. Distillation (AD) is trained on some of a program's "
-            "inputs and asked about the others; PBB is told the same programs' source, and no input. A CoT "
-            "demonstration quotes the program's lines in its trace, a direct one does not. "
+            "inputs and asked about the others; PBB is told the same programs' source, and no input. "
         )
+        if against(of(drawn, {"arm": _CURVE}), "cot") == "cot":
+            text += "A CoT demonstration quotes the program's lines in its trace, a direct one does not. "
+        else:
+            text += (
+                "A demonstration says what goes in and what comes out, and AD is asked for that: the same curve stands "
+                "against PBB's answers by CoT and against its direct ones. "
+            )
         found = of(drawn, {"arm": _CROSSING})
         for row in found.to_dict("records"):
             where = f" ({panel_name([row[name] for name in PANEL])})" if len(found) > len(_MODES) else ""
@@ -155,7 +162,8 @@ def _panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> N
                 axes.axhline(line["estimate"], color=look.color, linestyle=dashes, alpha=alpha, zorder=2)
                 if not faint:
                     axes.axhspan(line["low"], line["high"], color=look.color, alpha=0.15, linewidth=0, zorder=1)
-        curve = of(here, {"arm": _CURVE}).sort_values("x")
+        curve = of(drawn, {"arm": _CURVE})
+        curve = of(curve, {"answer_mode": against(curve, mode)}).sort_values("x")
         style.series(axes, curve["x"], curve, style.ARMS[_CURVE], faint)
     for level in of(ours, {"arm": CHANCE})["estimate"]:
         axes.axhline(level, color=style.MUTED, linestyle=":", linewidth=0.9, zorder=1)

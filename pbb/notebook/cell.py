@@ -309,7 +309,8 @@ def what_changed(figure: str, records: pd.DataFrame, variant: Variant) -> None:
         return
     module, lines = figure_module(figure), []
     ours, theirs = (module.headline(rows).set_index("name").to_dict("index") for rows in (records, behind))
-    for name, rows in module.cells(records).items():
+    for value, rows in module.cells(records).items():
+        name = str(value)
         if name in ours and name in theirs and not set(rows["experiment"]) <= set(behind["experiment"]):
             lines.append(f"{name}: {compared(ours[name], theirs[name], variant.label)}")
     seeds = ", ".join(map(str, sorted(behind["seed"].unique())))
