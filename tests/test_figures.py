@@ -316,11 +316,11 @@ def test_the_comparison_with_the_reference(tmp_path: Path) -> None:
 
 def test_experiments_that_differ_in_a_knob_are_not_averaged(records: pd.DataFrame) -> None:
     twice = pd.concat([records, records.assign(templates=1, experiment=records["experiment"].str[::-1])])
-    for figure, said in (
+    for figure, why in (
         ("F02", r"templates: these records hold \[1, 20\]"),
         ("F05", r"experiment: \w{12} and \w{12} differ in more than statements and would fall on one point"),
     ):
-        with pytest.raises(RecordsError, match=said):
+        with pytest.raises(RecordsError, match=why):
             FIGURES[figure].table(twice)
 
 

@@ -54,9 +54,8 @@ def test_a_variant_of_nothing_is_the_study_itself() -> None:
 
 def test_a_variant_changes_every_experiment_and_is_custom() -> None:
     made = pbb.variant("f02", "cpu", templates=3, stage_2_general=0.0, model="tiny-s")
-    assert {(e.documents.templates, e.training.stage_2.general, e.model) for e in made.experiments} == {
-        (3, 0.0, "tiny-s")
-    }
+    set_to = {(e.documents.templates, e.training.stage_2.general, e.model) for e in made.experiments}
+    assert set_to == {(3, 0.0, "tiny-s")}
     assert (made.preset, made.base) == ("custom", "cpu")
     assert made.label == "templates=3, stage_2_general=0.0, model=tiny-s"
     assert "changed: templates=3 (the preset has 20)" in str(made)
@@ -91,9 +90,8 @@ def test_a_list_of_values_makes_every_experiment_once_for_each() -> None:
     arms = ("proactive", "stage_1_only")
     study = [Experiment.of("cpu", arm=arm, with_io_programs=n) for n in (200, 800) for arm in arms]
     made = pbb.variant(study, "cpu", with_io_programs=[50, 200, 800], trained_modes=["cot"])
-    assert {e.documents.trained_modes for e in made.experiments} == {("cot",)}, (
-        "a field that is a list takes it as one value"
-    )
+    set_to = {e.documents.trained_modes for e in made.experiments}
+    assert set_to == {("cot",)}, "a field that is a list takes it as one value"
     assert made.label == "with_io_programs=50, …, 800, trained_modes=cot"
     made = pbb.variant(study, "cpu", with_io_programs=[50, 200, 800])
     assert [(e.split.with_io_programs, e.arm) for e in made.experiments] == [

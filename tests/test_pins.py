@@ -114,3 +114,14 @@ def test_what_pbb_imports_is_declared() -> None:
             for module in {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"pbb"}:
                 names = {canonicalize_name(name) for name in providers.get(module, [module])}
                 assert names & declared, f"{path} imports {module}, which pyproject.toml does not list"
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "figures/README.md"])
+def test_paths_that_texts_name_exist(name: str) -> None:
+    """Of files in this repository, and of links; a name that is only a form, such as fNN_name.py, is none."""
+    text = (lock.ROOT / name).read_text(encoding="utf-8")
+    named = re.findall(r"(?<![\w/.<])(?:pbb|tests|notebooks|\.ci)/[\w./-]*\w", text)
+    paths = [lock.ROOT / path for path in named if not re.search(r"NN|/name\.py", path)]
+    paths += [(lock.ROOT / name).parent / link for link in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", text)]
+    assert paths
+    assert [path for path in paths if not path.exists()] == []
