@@ -166,7 +166,7 @@ def test_killed_at_random_moments_and_run_again_gives_the_same_records(
         assert nursery.stdin
         assert nursery.stdout
         seconds = 0.0  # that a life takes, of which the first is not disturbed
-        while kills < KILLS or not complete:
+        while kills < KILLS or complete < 2:  # the disturbed sweep is compared too, however slow the machine
             print(tmp_path / f"runs {complete}", file=nursery.stdin)
             life, began = int(nursery.stdout.readline() or 0), time.monotonic()
             assert life, errors.read_text()

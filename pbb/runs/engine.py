@@ -464,7 +464,8 @@ class Slurm(Local):
             name = named.removeprefix("pbb-")
             note = store.runs() / "jobs" / name / f"{number}.tasks"
             if state not in ENDED and note.exists():
-                theirs = [tasks[f] for line in note.read_text().split() if (f := store.runs() / line) in tasks]
+                noted = {store.runs() / line for line in note.read_text().split()}
+                theirs = [task for folder, task in tasks.items() if folder in noted]  # in the order of the plan
                 if theirs:
                     found[number] = Job(name, str(theirs[0]), tuple(theirs))
                     log = f"{found[number].logs / number}_0_log.out"
