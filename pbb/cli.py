@@ -16,8 +16,9 @@ from typing import Any
 
 from pbb import store
 from pbb.experiments.presets import resolve_preset
+from pbb.experiments.presets.recipe import ALL_FIGURES
 
-FIGURE_IDS = tuple(f"F{number:02}" for number in range(1, 15))
+FIGURE_IDS = ALL_FIGURES
 SMOKE_IDS = ("F01", "F02", "F05", "F06")  # every kind of stage; the other figures differ in numbers alone
 COME_BACK = 75  # exit status of a command whose budget is used up with something left to do, as sysexits' EX_TEMPFAIL
 

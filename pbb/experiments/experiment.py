@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 from pbb.arms import ARMS, IN_CONTEXT
+from pbb.experiments.documents import ANSWER_MODES
 from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.domains import DOMAINS, POINTERS, domain_of, with_demonstrations
 from pbb.programs.names import BASE_NAMES
@@ -19,7 +20,6 @@ from pbb.programs.settings import Between, ExperimentError, SomeOf, Words, group
 from pbb.registry import label
 from pbb.streams import digest
 
-ANSWER_MODES = ("direct", "cot")
 ASKED = ("direct", "cot", "recite", "recall")  # how a model can be asked; the arm in_context asks the first two
 UNTRAINED = tuple(name for name, arm in ARMS.items() if not arm.stages)
 Steps = Annotated[int, Between(1, 10**6)]

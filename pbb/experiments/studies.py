@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pbb.experiments.experiment import ASKED, Experiment
-from pbb.experiments.presets import PRESETS, recipe
+from pbb.experiments.presets import recipe
 from pbb.experiments.presets.recipe import Recipe
 from pbb.programs.settings import ExperimentError
 
@@ -149,6 +149,3 @@ def study(figure: str, preset: str, seeds: int = 1) -> list[Experiment]:
     first = STUDIES[name](made)
     again = [e for e in first if not made.repeated or (name == "F02" and e.arm in made.repeated)]
     return first + [experiment.changed(seed=seed) for seed in range(1, seeds) for experiment in again]
-
-
-__all__ = ["F02_ARMS", "PRESETS", "STUDIES", "figures_of", "study"]
