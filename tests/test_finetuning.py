@@ -152,8 +152,8 @@ def test_the_loss_of_adapters_is_that_of_all_logits(tokenizer, micro_model: str,
         loss = computed(self, model, inputs, *arguments, **more)
         adapters = [p for p in model.parameters() if p.requires_grad]
         pairs = zip(*(torch.autograd.grad(each, adapters, retain_graph=True) for each in (loss, whole)), strict=True)
-        compared.append((loss - whole).abs().item())
-        compared.extend((one - other).abs().max().item() for one, other in pairs)
+        compared.append((loss - whole).abs().item() / whole.item())
+        compared.extend(((one - other).abs().max() / other.abs().max()).item() for one, other in pairs)
         assert all(gradient.abs().max() > 1e-4 for gradient in torch.autograd.grad(whole, adapters, retain_graph=True))
         return loss
 
@@ -162,7 +162,7 @@ def test_the_loss_of_adapters_is_that_of_all_logits(tokenizer, micro_model: str,
     model, _ = load(micro_model)
     finetune(model, tokenizer, rows, 1, Optimisation(batch_rows=4, row_tokens=128, lora_rank=4), 0, progress=False)
     assert len(compared) == 1 + 2 * 2 * 7
-    assert max(compared) < 1e-6
+    assert max(compared) < 1e-4  # relative; kernels add in another order on another CPU
 
 
 def test_frozen_weights_in_bfloat16_learn_nearly_the_same(tokenizer, micro_model: str) -> None:
