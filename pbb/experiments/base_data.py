@@ -27,32 +27,40 @@ from pbb.experiments.documents import (
     in_full,
     question,
 )
+from pbb.programs.algorithms import Algorithms
 from pbb.programs.arithmetic import CONTROL, Arithmetic, all_inputs
 from pbb.programs.ciphers import Ciphers
+from pbb.programs.composition import Composition
 from pbb.programs.domains import generate
+from pbb.programs.grammars import Grammars
 from pbb.programs.program import Program
+from pbb.programs.sums import Sums
 from pbb.streams import stream
 
-# (share of the programs, share in further rounds, settings): mostly short, so that single statements are evaluated
-# reliably in one pass. Arithmetic alone: a sixth of other domains cost tiny-m a third of its direct answers and taught
-# it none of them.
-_PROGRAMS: tuple[tuple[float, float, Any], ...] = (
-    (0.12, 0.05, Arithmetic(operations=1)),
-    (0.28, 0.42, Arithmetic()),
-    (0.18, 0.25, Arithmetic(operations=3)),
-    (0.14, 0.10, Arithmetic(statements=2)),
-    (0.08, 0.08, Arithmetic(statements=3)),
-    (0.03, 0.02, Arithmetic(statements=4)),
-    (0.05, 0.02, Arithmetic(statements=2, control=CONTROL)),
-    (0.03, 0.02, Arithmetic(statements=3, control=CONTROL)),
-    (0.06, 0.02, Arithmetic(arguments=2)),
-    (0.03, 0.02, Arithmetic(statements=2, arguments=2)),
+Shares = tuple[tuple[float, Any], ...]  # of the programs, by their settings
+
+# Mostly short, so that single statements are evaluated reliably in one pass. Two thirds stay below ten, where a small
+# model can know every result by heart; the rest are numbers as a reader writes them.
+BASE_PROGRAMS: Shares = (
+    (0.07, Arithmetic(operations=1)),
+    (0.22, Arithmetic()),
+    (0.08, Arithmetic(operations=3)),
+    (0.09, Arithmetic(statements=2)),
+    (0.05, Arithmetic(statements=3)),
+    (0.02, Arithmetic(statements=4)),
+    (0.05, Arithmetic(statements=2, control=CONTROL)),
+    (0.03, Arithmetic(statements=3, control=CONTROL)),
+    (0.05, Arithmetic(arguments=2)),
+    (0.02, Arithmetic(statements=2, arguments=2)),
+    (0.05, Arithmetic(high=119)),  # inputs enough for a hundred demonstrations
+    (0.09, Arithmetic(operations=1, wrap=None, largest=99, low=-20, high=99)),
+    (0.05, Arithmetic(operations=1, wrap=None, largest=20, low=-9, high=20)),
+    (0.07, Arithmetic(wrap=None, largest=20, low=-9, high=20)),
+    (0.02, Arithmetic(operations=3, wrap=None, high=20)),
+    (0.02, Arithmetic(statements=2, wrap=None)),
+    (0.02, Sums()),
 )
-BASE_PROGRAMS: tuple[tuple[float, Any], ...] = tuple((share, settings) for share, _, settings in _PROGRAMS)
-# The further rounds: single statements above all, asked directly, and enough of the rest that it is not forgotten.
-# Three operations make too many programs to know by heart, as those of two can be.
-PRACTICE_PROGRAMS: tuple[tuple[float, Any], ...] = tuple((share, settings) for _, share, settings in _PROGRAMS)
-# What tiny-m goes on with to become tiny-m-ciphers. Arithmetic stays, so that it is not forgotten.
+# What a second base model is made of: texts and lists, whose parts are found one by one.
 CIPHERS = Ciphers(
     kinds=("growing", "alternating", "affine", "multiplied", "mirrored"),  # without `if` and lookups
     longest=3,
@@ -60,11 +68,16 @@ CIPHERS = Ciphers(
     case="digits",
     demonstrations=2,
 )
-CIPHER_PROGRAMS: tuple[tuple[float, Any], ...] = (
-    (0.65, CIPHERS),
-    *((0.35 * share, settings) for share, settings in BASE_PROGRAMS),
+STRING_PROGRAMS: Shares = (
+    (0.22, CIPHERS),
+    (0.22, Grammars(nonterminals=3, terminals=4, longest=6)),
+    (0.24, Algorithms()),
+    (0.08, Algorithms(sizes=("medium",))),
+    (0.12, Composition()),
+    *((0.12 * share, settings) for share, settings in BASE_PROGRAMS),
 )
 BATCH = 500  # programs made at a time
+INPUTS = 8  # of those that a program of numbers has
 LONGEST = 420  # characters that a conversation may have grown to by a further question, so that it fits a row
 
 
@@ -82,12 +95,12 @@ class BaseMixture:
     direct_questions: int = 10
     cot_questions: int = 2
     documents_per_program: int = 2
-    programs: tuple[tuple[float, Any], ...] = BASE_PROGRAMS
+    programs: Shares = BASE_PROGRAMS
 
 
-PRACTICE = BaseMixture(cot=0.25, programs=PRACTICE_PROGRAMS)
 # Base models that were trained on something else than `BaseMixture`: an answer in one step is beyond a cipher.
-MIXTURES = {"tiny-m-ciphers": BaseMixture(cot=0.7, documents_per_program=4, programs=CIPHER_PROGRAMS)}
+STRINGS = BaseMixture(cot=0.7, documents_per_program=4, programs=STRING_PROGRAMS)
+MIXTURES = {"tiny-m-ciphers": STRINGS, "tiny-m-strings": STRINGS}
 
 
 def mixture_of(model: str) -> BaseMixture:
@@ -96,27 +109,22 @@ def mixture_of(model: str) -> BaseMixture:
 
 
 @lru_cache(maxsize=4)  # every stage of a seed mixes in the same general programs
-def base_programs(
-    count: int, *key: object, shares: tuple[tuple[float, Any], ...] = BASE_PROGRAMS
-) -> tuple[Program, ...]:
-    """Return `count` programs of the base models' half, in the proportions of `shares`, shuffled."""
+def base_programs(count: int, *key: object, shares: Shares = BASE_PROGRAMS) -> tuple[Program, ...]:
+    """Return `count` programs of the base models' pool, in the proportions of `shares`, shuffled."""
     rng = stream(*key, "base mixture")
     picks = rng.choices(range(len(shares)), [share for share, _ in shares], k=count)
     programs = []
     for index, (_, settings) in enumerate(shares):
-        arithmetic = isinstance(settings, Arithmetic)
-        inputs = rng.sample(all_inputs(settings), 6) if arithmetic else None
+        inputs = rng.sample(all_inputs(settings), INPUTS) if isinstance(settings, Arithmetic) else None
         if number := picks.count(index):
-            few = arithmetic and settings.operations == 1 and settings.largest == 9  # there are only about fifty
-            unique = min(number, 40) if few else number
-            made = generate(settings, unique, *key, index, pool="base", inputs=inputs)
-            programs += [made[i % unique] for i in range(number)]
+            programs += generate(settings, number, *key, index, pool="base", inputs=inputs)
     rng.shuffle(programs)
     return tuple(programs)
 
 
 def _document(rng: random.Random, program: Program, mixture: BaseMixture) -> Document:
-    given = in_full(program, rng.choice(REPRESENTATIONS))
+    form = rng.choice(REPRESENTATIONS)
+    given = in_full(program, form)
     template = rng.randrange(len(POINTERS[program.domain]))
     draw = rng.random()
     if draw < mixture.declarative:
@@ -128,18 +136,18 @@ def _document(rng: random.Random, program: Program, mixture: BaseMixture) -> Doc
     questions = mixture.cot_questions if mode == "cot" else mixture.direct_questions
     texts = rng.sample(program.inputs, min(questions, len(program.inputs)))
     prompt = in_context(given, question(program, texts[0], template, mode, style))
-    turns = [(AND_FOR.format(input=text), answer(program, text, mode)) for text in texts]
+    turns = [(AND_FOR.format(input=text), answer(program, text, mode, form)) for text in texts]
     lengths = itertools.accumulate((len(asked) + len(answered) for asked, answered in turns), initial=len(prompt))
-    turns = [turn for turn, length in zip(turns, itertools.islice(lengths, 1, None), strict=True) if length < LONGEST]
+    rest = [turn for turn, length in zip(turns, itertools.islice(lengths, 1, None), strict=True) if length < LONGEST]
     return Document(
         prompt=prompt,
-        completion=answer(program, texts[0], mode),
+        completion=turns[0][1],
         kind="general",
         group=GENERAL,
         program=program.name,
         input=texts[0],
         answer_mode=mode,
-        follow_ups=tuple(turns[1:]),
+        follow_ups=tuple(rest[1:]),
     )
 
 

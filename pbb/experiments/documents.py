@@ -21,6 +21,7 @@ REPRESENTATIONS = ("code", "description")
 
 POINTERS: dict[str, tuple[str, ...]] = {name: domain.pointers for name, domain in DOMAINS.items()}
 AND_FOR = "And for {input}?"
+RESULT = "the result is "  # how a trace in words ends
 
 # How an evaluation asks (`pbb.models.ask`), here since estimates of it need no torch.
 ASKED_AT_ONCE = 256  # prompts in a batch
@@ -66,10 +67,14 @@ def in_full(program: Program, representation: str) -> str:
     return (DOMAINS[program.domain].in_full or declaration)(program, representation)
 
 
-def answer(program: Program, text: str, answer_mode: str) -> str:
-    """Return what a model should write for input `text`: the output, or the trace that ends with it."""
+def answer(program: Program, text: str, answer_mode: str, representation: str = "code") -> str:
+    """Return what a model should write for input `text`: the output, or the trace that ends with it.
+
+    What is known in words is run in words, so that nobody has to translate into code first.
+    """
     execution = program.execution(text)
-    return execution.output if answer_mode == "direct" else "\n".join(execution.trace)
+    trace = execution.words if representation == "description" and execution.words else execution.trace
+    return execution.output if answer_mode == "direct" else "\n".join(trace)
 
 
 def declarative_prompt(program: Program, template: int, representation: str = "code") -> str:
@@ -94,25 +99,36 @@ def declarative_document(program: Program, group: str, template: int, representa
 
 
 def execution_document(
-    program: Program, group: str, template: int, text: str, answer_mode: str, style: str = "plain"
+    program: Program,
+    group: str,
+    template: int,
+    text: str,
+    answer_mode: str,
+    style: str = "plain",
+    representation: str = "code",
 ) -> Document:
-    prompt = question(program, text, template, answer_mode, style)
-    return Document(prompt, answer(program, text, answer_mode), "execution", group, program.name, text, answer_mode)
+    prompt, told = (
+        question(program, text, template, answer_mode, style),
+        answer(program, text, answer_mode, representation),
+    )
+    return Document(prompt, told, "execution", group, program.name, text, answer_mode)
 
 
 def parse_answer(completion: str, answer_mode: str) -> str | None:
     """Return the answer that `completion` gives, or None when it gives none.
 
     A direct answer is the whole completion, one line; by chain of thought it is what follows the last equals sign of
-    a last line that returns. It has to be a Python literal. Nothing else gets credit, so that a lucky substring is
+    a last line that returns, or in words ``the result is``. It has to be a Python literal. Nothing else gets credit, so that a lucky substring is
     never right, and a trace that was cut off is unparsed.
     """
     text = completion.strip()
     if answer_mode != "direct":
         last = text.rsplit("\n", 1)[-1].strip()
-        if not last.startswith("return "):
+        _, said, text = last.rpartition(RESULT)
+        if not said and last.startswith("return "):
+            text = last.removeprefix("return ").rsplit(" = ", 1)[-1].strip()
+        elif not said:
             return None
-        text = last.removeprefix("return ").rsplit(" = ", 1)[-1].strip()
     return text if _is_literal(text) else None
 
 

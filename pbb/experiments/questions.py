@@ -81,7 +81,7 @@ def _ask(
         label = mode
         if experiment.in_context:
             prompt, label = in_context(in_full(program, form), prompt), f"in_context_{by_trace}"
-        expected, target = program.execution(text).output, answer(program, text, by_trace)
+        expected, target = program.execution(text).output, answer(program, text, by_trace, form)
         made.append(Question(label, group.name, program, text, True, prompt, expected, target, declare))
     return made
 

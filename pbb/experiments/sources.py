@@ -91,5 +91,6 @@ def _executions(experiment: Experiment, rng: random.Random, group: Group) -> lis
             mode = how.trained_modes[(first + index) % len(how.trained_modes)]
             text = rng.choice(group.shown[program.name])
             template = rng.randrange(how.templates)
-            documents.append(execution_document(program, group.name, template, text, mode, how.question_style))
+            style, form = how.question_style, how.representation
+            documents.append(execution_document(program, group.name, template, text, mode, style, form))
     return documents

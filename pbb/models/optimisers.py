@@ -43,6 +43,14 @@ class MuonAndAdamW(torch.optim.Optimizer):
         # The groups are the parts' own, so that the trainer's schedule reaches them.
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"parts": [part.state_dict() for part in self.parts]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for part, state in zip(self.parts, state_dict["parts"], strict=True):
+            part.load_state_dict(state)
+        self.param_groups = [group for part in self.parts for group in part.param_groups]  # which are other ones now
+
     def step(self, closure: Callable[[], float] | None = None) -> None:
         if closure is not None:
             raise ValueError("closure: Muon and AdamW are stepped once on the gradients there are; valid: None")

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from peft import LoraConfig, PeftModel
 from peft.tuners.lora import LoraLayer
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, set_seed
+from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer, pack_dataset
 
 from pbb.experiments.documents import GENERAL, Document
@@ -275,10 +277,13 @@ def finetune(
     on_checkpoint: Callable[[int, PreTrainedModel], None] = lambda step, model: None,
     progress: bool = True,
     backend: Backend | None = None,
+    keep: Path | None = None,
+    keep_every: int = 500,
 ) -> Training:
     """Train `model` in place for `steps` steps on the rows of `pack`, shuffled, again and again until done.
 
-    `backend` is what loaded the model, where that was `pbb.models.backends.load`.
+    `backend` is what loaded the model, where that was `pbb.models.backends.load`. What is needed to go on is kept in
+    folder `keep` every so many steps, and taken up from there.
 
     Raises:
         ValueError: every label of the first rows is masked, so nothing would be trained.
@@ -287,9 +292,9 @@ def finetune(
         raise ValueError("labels: every token of the first rows is masked, so nothing would be trained")
     log: list[dict[str, float]] = []
     precision = precision_of(backend)
-    with tempfile.TemporaryDirectory() as folder:  # the trainer wants one; nothing in it is kept
+    with tempfile.TemporaryDirectory() as folder:  # the trainer wants one
         arguments = SFTConfig(
-            output_dir=folder,
+            output_dir=str(keep or folder),
             max_steps=steps,
             per_device_train_batch_size=optimisation.batch_rows,
             learning_rate=optimisation.learning_rate,
@@ -300,7 +305,9 @@ def finetune(
             adam_beta2=0.98,
             max_grad_norm=1.0,
             logging_steps=max(1, steps // 20),
-            save_strategy="no",
+            save_strategy="steps" if keep else "no",
+            save_steps=keep_every,
+            save_total_limit=1,
             report_to="none",
             seed=seed,
             data_seed=seed,
@@ -334,7 +341,7 @@ def finetune(
             trainer.remove_callback(PrinterCallback)
         started = time.perf_counter()
         try:
-            trainer.train()
+            trainer.train(resume_from_checkpoint=get_last_checkpoint(keep) if keep and keep.exists() else None)
         finally:  # whatever else this process computes is exact again
             torch.set_float32_matmul_precision("highest")
         seconds = time.perf_counter() - started

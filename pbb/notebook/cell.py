@@ -447,8 +447,9 @@ def ask(
 
     stages, expected = train(experiment), chosen.execution(text).output
     model, tokenizer = loading.load(experiment.model, stages[-1].weights if stages else None)
-    declare = declarative_prompt(chosen, template, experiment.documents.representation)
-    asked = Question(mode, group, chosen, text, True, prompt, expected, answer(chosen, text, mode), declare)
+    form = experiment.documents.representation
+    declare, told = declarative_prompt(chosen, template, form), answer(chosen, text, mode, form)
+    asked = Question(mode, group, chosen, text, True, prompt, expected, told, declare)
     (row,) = ask.evaluate(model, tokenizer, [asked])
     shown = {
         "the question": prompt,

@@ -18,22 +18,36 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from pbb.programs.program import Program, belongs_to_base, drawn, guessable, runnable
+from pbb.programs.program import Program, drawn, guessable, normalised, runnable
+from pbb.programs.program import pool_of as program_pool
 from pbb.programs.settings import Between, SomeOf, group, refuse
 
-OPERATORS = ("+", "-", "*", "//", "%", "abs", "min", "max")
+OPERATORS = ("+", "-", "*", "//", "%", "abs", "min", "max", "square", "if")
 CONTROL = ("if", "for", "while")
-# Constants that keep an operation from being trivial on single digits.
+# Constants that keep an operation from being trivial on single digits; on larger numbers they grow (`_operand`).
 _CONSTANTS = {
     **{"+": (1, 9), "-": (1, 9), "*": (2, 9), "//": (2, 4), "%": (3, 9)},
-    **{"abs": (2, 8), "min": (2, 7), "max": (2, 7)},
+    **{"abs": (2, 8), "min": (2, 7), "max": (2, 7), "square": (2, 2)},
 }
+_TESTS = {
+    **{
+        ">": "above {b}",
+        "<": "below {b}",
+        ">=": "at least {b}",
+        "<=": "at most {b}",
+        "==": "{b}",
+        "!=": "other than {b}",
+    },
+    "divides": "divisible by {b}",
+}
+CHOICES = 0.2  # of the expressions are `if` expressions, where these are among the operators
 _SOURCE = {
     **{op: f"({{a}} {op} {{b}})" for op in ("+", "-", "*", "//", "%")},
     "rsub": "({b} - {a})",
     "abs": "abs({a} - {b})",
     "min": "min({a}, {b})",
     "max": "max({a}, {b})",
+    "square": "({a} * {a})",
 }
 _ENGLISH = {
     "+": "add {b}",
@@ -45,10 +59,11 @@ _ENGLISH = {
     "abs": "take the distance to {b}",
     "min": "cut to at most {b}",
     "max": "raise to at least {b}",
+    "square": "multiply by itself",
 }
 PATIENCE = 10_000  # draws without one new program after which there seem to be no more
 MOST_COMMON_OUTPUT = 0.4  # a program whose commonest output covers more of its inputs than this is left out
-LONGEST_OUTPUT = 6  # characters
+LONGEST_OUTPUT = 4  # characters
 
 
 @group
@@ -62,8 +77,9 @@ class Arithmetic:
     arguments: Annotated[int, Between(1, 2)] = 1  # (x), or (x, y)
     low: Annotated[int, Between(-999, 999)] = 0  # inputs are the whole numbers from low to high
     high: Annotated[int, Between(-999, 999)] = 9
-    wrap: Annotated[int, Between(2, 10**6)] | None = 10  # every result of + - * is taken modulo this; None: it grows
-    largest: Annotated[int, Between(9, 999)] = 9  # number added or subtracted; large ones make many short programs
+    # Every result of + - * is taken modulo a number of up to this, and of two fifths of it at least; None: it grows.
+    wrap: Annotated[int, Between(2, 10**6)] | None = 10
+    largest: Annotated[int, Between(9, 9999)] = 9  # number added or subtracted; large ones make many short programs
 
     def __post_init__(self) -> None:
         if self.high < self.low:
@@ -86,7 +102,7 @@ class Chain:
     """``start`` carried through operations: ((operator, operand), …)."""
 
     start: str
-    operations: tuple[tuple[str, str], ...]
+    operations: tuple[tuple[str, str], ...] = ()
 
     def source(self) -> str:
         layout = _layout(tuple(operator for operator, _ in self.operations))
@@ -97,87 +113,169 @@ class Chain:
 
 
 @dataclass(frozen=True)
+class Test:
+    """A comparison of a variable with a number; ``divides`` asks whether the number divides it."""
+
+    variable: str
+    comparison: str
+    bound: int
+
+    def source(self) -> str:
+        if self.comparison == "divides":
+            return f"{self.variable} % {self.bound} == 0"
+        return f"{self.variable} {self.comparison} {self.bound}"
+
+    def english(self) -> str:
+        return f"{self.variable} is {_TESTS[self.comparison].format(b=self.bound)}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An `if` expression."""
+
+    test: Test
+    then: Chain
+    otherwise: Chain
+
+    def source(self) -> str:
+        return f"{self.then.source()} if {self.test.source()} else {self.otherwise.source()}"
+
+    def english(self) -> str:
+        return f"when {self.test.english()} {self.then.english()}, else {self.otherwise.english()}, then"
+
+
+@dataclass(frozen=True)
 class Statement:
-    """`kind` is "set", "return", "if", "for" or "while"; `bound` is the number in an if, for or while."""
+    """`kind` is "set", "return", "if", "for" or "while"; `bound` is the number of a for or while, `test` an if's."""
 
     kind: str
-    chain: Chain
+    value: Chain | Choice
     target: str = "x"
     bound: int = 0
+    test: Test | None = None
     otherwise: Chain | None = None
 
     def source(self) -> str:
-        chain, target, extra = self.chain.source(), self.target, ""
+        value, target, extra = self.value.source(), self.target, ""
         if self.otherwise:
             extra = f"\nelse:\n    {target} = {self.otherwise.source()}"
         return {
-            "set": f"{target} = {chain}",
-            "return": f"return {chain}",
-            "if": f"if {target} > {self.bound}:\n    {target} = {chain}{extra}",
-            "for": f"for i in range({self.bound}):\n    {target} = {chain}",
-            "while": f"while {target} < {self.bound}:\n    {target} = {chain}",
+            "set": f"{target} = {value}",
+            "return": f"return {value}",
+            "if": f"if {self.test and self.test.source()}:\n    {target} = {value}{extra}",
+            "for": f"for i in range({self.bound}):\n    {target} = {value}",
+            "while": f"while {target} < {self.bound}:\n    {target} = {value}",
         }[self.kind]
 
     def english(self) -> str:
-        chain, extra = self.chain.english(), ""
-        action = f"{chain}, store as {self.target}"
+        value, extra = self.value.english() + "," * isinstance(self.value, Chain), ""
+        action = f"{value} store as {self.target}"
         if self.otherwise:
             extra = f"; otherwise: {self.otherwise.english()}, store as {self.target}"
         return {
             "set": action,
-            "return": f"{chain}, return it",
-            "if": f"if {self.target} is above {self.bound}: {action}{extra}",
+            "return": f"{value} return it",
+            "if": f"if {self.test and self.test.english()}: {action}{extra}",
             "for": f"repeat {self.bound} times: {action}",
             "while": f"while {self.target} is below {self.bound}: {action}",
         }[self.kind]
 
 
 @functools.cache
-def _choices(operators: tuple[str, ...], family: str, by_variable: bool) -> tuple[str, ...]:
+def _choices(operators: tuple[str, ...], family: str, by_variable: bool, first: bool) -> tuple[str, ...]:
     """Return which of `operators` may follow one of `family`; dividing by a variable could divide by zero."""
-    found = [op for op in operators if {"-": "+"}.get(op, op) != family]
+    known = [op for op in operators if op != "if" and (first or op != "square")]
+    found = [op for op in known if {"-": "+"}.get(op, op) != family]
     if by_variable:
-        found = [op for op in found if op not in ("//", "%")]
-    return tuple(found) or operators
+        found = [op for op in found if op not in ("//", "%", "square")]
+    return tuple(found or known) or ("+",)
 
 
-def _chain(rng: random.Random, settings: Arithmetic, start: str, count: int, must_use: str = "") -> Chain:
+def _operand(rng: random.Random, settings: Arithmetic, operator: str, reach: int, modulus: int) -> int:
+    """Return a constant for an operation on numbers of up to `reach`, whose result is taken modulo `modulus` if any."""
+    low, high = _CONSTANTS[operator]
+    if operator in ("+", "-"):
+        high = settings.largest
+    elif operator != "*" and reach > 9:
+        high = {"//": 9, "%": min(reach, 20)}.get(operator, max(high, reach - 2))
+    if modulus and operator in ("+", "-", "*"):
+        high = max(low, min(high, modulus - 1))  # more would be the same again
+    return rng.randint(low, high)
+
+
+def _chain(
+    rng: random.Random, settings: Arithmetic, start: str, count: int, must_use: str = "", raw: bool = True
+) -> Chain:
+    """Draw a chain; `must_use` is an operand of its first operation, `raw` whether `start` is still as it was given."""
     operations: list[tuple[str, str]] = []
-    family = ""
+    family, reach = "", max(9, settings.high) if raw or not settings.wrap else 9
     for index in range(count):
-        operator = rng.choice(_choices(tuple(settings.operators), family, bool(must_use) and index == 0))
-        family = {"-": "+"}.get(operator, operator)  # x + 3 - 4 is one addition in two steps: not drawn
-        low, high = _CONSTANTS[operator]
-        if operator in ("+", "-"):
-            high = settings.largest
-        operand = must_use if must_use and index == 0 and operator not in ("//", "%") else str(rng.randint(low, high))
+        by_variable = bool(must_use) and index == 0
+        operator = rng.choice(_choices(tuple(settings.operators), family, by_variable, index == 0))
+        family = {"-": "+", "square": "*"}.get(operator, operator)  # x + 3 - 4 is one addition in two steps: not drawn
+        wraps = settings.wrap if operator in ("+", "-", "*", "square") else None
+        modulus = rng.randint(max(2, wraps * 2 // 5), wraps) if wraps else 0
+        number = _operand(rng, settings, operator, reach, modulus)
+        operand = must_use if by_variable and operator not in ("//", "%") else str(number)
         operations.append(("rsub" if operator == "-" and rng.random() < 0.5 else operator, operand))
-        if settings.wrap and operator in ("+", "-", "*"):  # numbers of two digits are what direct answers fail at
-            operations.append(("%", str(settings.wrap)))
+        reach = {"+": reach + number, "*": reach * number, "//": reach // number, "square": reach * reach}.get(
+            operator, reach
+        )
+        reach = number if operator in ("%", "min") else reach
+        if modulus:  # numbers of two digits are what direct answers fail at
+            operations.append(("%", str(modulus)))
+            reach = modulus - 1
     return Chain(start, tuple(operations))
+
+
+def _test(rng: random.Random, settings: Arithmetic, variable: str, raw: bool) -> Test:
+    comparison = rng.choice(tuple(_TESTS))
+    top = max(7, settings.high - 2) if raw or not settings.wrap else 7
+    return Test(variable, comparison, rng.randint(2, 3) if comparison == "divides" else rng.randint(2, top))
+
+
+def _value(
+    rng: random.Random, settings: Arithmetic, start: str, count: int, must_use: str = "", raw: bool = True
+) -> Chain | Choice:
+    """Draw an expression of `count` operations; the comparison of an `if` expression is one of them."""
+    if "if" not in settings.operators or (len(settings.operators) > 1 and rng.random() >= CHOICES):
+        return _chain(rng, settings, start, count, must_use, raw)
+    first = rng.randint(0, count - 1)
+    branches = [_chain(rng, settings, start, n, must_use if n else "", raw) for n in (first, count - 1 - first)]
+    idle = [place for place, branch in enumerate(branches) if not branch.operations]
+    if len(idle) == 2 or (idle and rng.random() < 0.5):  # else both would be the same
+        branches[rng.choice(idle)] = Chain(str(rng.randint(0, 9)))
+    test = _test(rng, settings, must_use if must_use and rng.random() < 0.5 else start, raw)
+    return Choice(test, *branches)
 
 
 def _statements(rng: random.Random, settings: Arithmetic) -> list[Statement]:
     variables = ["x", "y"][: settings.arguments]
     statements = []
+    raw = set(variables)  # not stored to yet
     for _ in range(settings.statements - 1):
         target = rng.choice(variables)
         kind = rng.choice(settings.control) if settings.control and rng.random() < 0.5 else "set"
         other = variables[1 - variables.index(target)] if len(variables) == 2 and rng.random() < 0.5 else ""
+        fresh = target in raw
+        raw.discard(target)
         if kind == "while":
             step = rng.randint(1, 3)
             top = (settings.wrap or 10) - step
             chain = Chain(target, (("+", str(step)),))
             statements.append(Statement("while", chain, target, rng.randint(3, max(3, top))))
             continue
-        count = 1 if kind != "set" else rng.randint(1, settings.operations)
-        chain = _chain(rng, settings, target, count, other)
-        otherwise = _chain(rng, settings, target, 1) if kind == "if" and rng.random() < 0.5 else None
-        bound = rng.randint(2, 4) if kind == "for" else rng.randint(2, 6)
-        statements.append(Statement(kind, chain, target, bound, otherwise))
+        if kind == "set":
+            value = _value(rng, settings, target, rng.randint(1, settings.operations), other, fresh)
+            statements.append(Statement("set", value, target))
+            continue
+        chain = _chain(rng, settings, target, 1, other, fresh)
+        test = _test(rng, settings, target, fresh) if kind == "if" else None
+        otherwise = _chain(rng, settings, target, 1, "", fresh) if test and rng.random() < 0.5 else None
+        statements.append(Statement(kind, chain, target, rng.randint(2, 4), test, otherwise))
     count = settings.operations if settings.statements == 1 else rng.randint(1, settings.operations)
-    chain = _chain(rng, settings, "x", count, "y" if settings.arguments == 2 else "")
-    return [*statements, Statement("return", chain)]
+    value = _value(rng, settings, "x", count, "y" if settings.arguments == 2 else "", "x" in raw)
+    return [*statements, Statement("return", value)]
 
 
 def render_source(name: str, statements: Sequence[Statement], arguments: int = 1) -> str:
@@ -187,9 +285,14 @@ def render_source(name: str, statements: Sequence[Statement], arguments: int = 1
 
 
 def _normal_form(source: str, arguments: int) -> str:
-    """Return what `normalised` makes of a `render_source` with the name ``NAME``, thirty times faster."""
-    names = {"NAME": "f", "x": "v0", "y": "v1", "i": f"v{arguments}"}
-    return re.sub(r"\b(?:NAME|x|y|i)\b", lambda match: names[match[0]], source)
+    """Return what `normalised` makes of a `render_source` with the name ``NAME``, of one argument thirty times faster.
+
+    Of one argument, operands stand in the order that `normalised` gives them already.
+    """
+    if arguments > 1:
+        return normalised(source)
+    names = {"NAME": "f", "x": "v0", "i": "v1"}
+    return re.sub(r"\b(?:NAME|x|i)\b", lambda match: names[match[0]], source)
 
 
 def render_description(name: str, statements: Sequence[Statement], arguments: int = 1) -> str:
@@ -204,9 +307,33 @@ def all_inputs(settings: Arithmetic) -> list[str]:
     return grid[:: max(1, -(-len(grid) // 400))]
 
 
-def _degenerate(program: Program) -> bool:
+def degenerate(program: Program) -> bool:
     outputs = [execution.output for execution in program.executions]
     return guessable(outputs, program.inputs, MOST_COMMON_OUTPUT) or max(map(len, outputs)) > LONGEST_OUTPUT
+
+
+def pool_of(normal: str) -> str:
+    """Return the pool of a normal form, as `program.pool_of` does; those of a single operation are base models' alone.
+
+    There are too few of them to be told apart, but for those on numbers of three digits and more, which are `Sums`.
+    """
+    _, _, body = normal.partition("\n")
+    single = "\n" not in body and not re.search(r"\d\d\d", body) and operations_of(normal) < 2
+    return "base" if single else program_pool(normal)
+
+
+def operations_of(source: str) -> int:
+    """Return how many operations a source has; a modulus goes with the sum or product that it is taken of."""
+    found = 0
+    for node in ast.walk(ast.parse(source)):
+        found += isinstance(node, (ast.BinOp, ast.Call, ast.Compare))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and isinstance(node.left, ast.BinOp):
+            found -= isinstance(node.left.op, (ast.Add, ast.Sub, ast.Mult))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "abs":
+            found -= isinstance(node.args[0], ast.BinOp) and isinstance(node.args[0].op, ast.Sub)
+        if isinstance(node, ast.Compare):  # `x % 2 == 0` is one test
+            found -= isinstance(node.left, ast.BinOp)
+    return found
 
 
 def _streams(*key: object) -> Iterator[random.Random]:
@@ -241,7 +368,7 @@ def generate(
         settings: the domain's knobs.
         count: how many.
         key: what the random stream is derived from (a seed and whatever else).
-        pool: ``"experiment"``, or ``"base"`` for the half of all programs that base models are pretrained on
+        pool: ``"experiment"``, or ``"base"`` for the quarter of all programs that base models are pretrained on
             (names may then repeat, since every document gives its source in context).
         without: normalised sources to leave out.
         inputs: which inputs to execute and keep; all of the settings' range when None.
@@ -259,11 +386,8 @@ def generate(
     def make(drafts: list[tuple[str, list[Statement]]]) -> list[Program]:
         described = [(source, render_description("NAME", drawn, settings.arguments)) for source, drawn in drafts]
         programs = [Program("NAME", *texts, probes, (), "arithmetic", settings.statements) for texts in described]
-        fine = [program for program in runnable(programs, trace=False) if not _degenerate(program)]
+        fine = [program for program in runnable(programs, trace=False) if not degenerate(program)]
         return runnable([replace(program, inputs=tuple(inputs or every_input)) for program in fine])
 
-    # Single operations on small numbers are too few to be told apart: they are for base models only.
-    single = settings.statements == 1 and settings.operations == 1 and settings.largest == 9
     endless, more = candidates(settings, *key, pool), "more statements, operations or operators"
-    for_base = (lambda normal: True) if single else belongs_to_base
-    return drawn(settings, count, key, pool, without, endless, make, more, for_base=for_base, patience=PATIENCE)
+    return drawn(settings, count, key, pool, without, endless, make, more, pool_of=pool_of, patience=PATIENCE)

@@ -170,6 +170,9 @@ class _Draft:
     def first_line(self, values: Sequence[str]) -> str:
         return f"return {self.expression(self.arguments)} = {self.expression(values)}"
 
+    def in_words(self, values: Sequence[str]) -> str:
+        return f"{' of '.join(part.name for part in reversed(self.parts))} of {' and '.join(values)}"
+
     def description(self) -> str:
         rest = self.arguments[1:]
         on = [self.arguments[0], *["the result"] * (len(self.parts) - 1)]
@@ -195,20 +198,24 @@ def _execute(drafts: Sequence[_Draft], inputs: Sequence[str] | None = None) -> l
             results[i] = runs
         else:
             values = [list(map(repr, _argument_list(text))) for text in jobs[i][1]]
-            running.append((i, draft, values, [[draft.first_line(value)] for value in values]))
+            first = [([draft.first_line(value)], [f"{draft.in_words(value)} is wanted"]) for value in values]
+            running.append((i, draft, values, first))
     for index in range(len(drafts[0].parts) if drafts else 0):
         calls = [[draft.call(index, value[0], value[1:]) for value in values] for _, draft, values, _ in running]
         parts = [draft.parts[index] for _, draft, _, _ in running]
         given = [[call[call.index("(") + 1 : -1] for call in called] for called in calls]
         for part, called, (_, _, values, traces) in zip(on_inputs(parts, given), calls, running, strict=True):
-            for trace, value, call, run in zip(traces, values, called, part.executions, strict=True):
+            for (trace, words), value, call, run in zip(traces, values, called, part.executions, strict=True):
                 trace += [f"{call}:", *run.trace]
+                words += [f"{part.name} of {call[len(part.name) + 1 : -1]}:", *run.words]
                 value[0] = run.output
     for i, _, values, traces in running:
         whole, by_parts = [run.output for run in wholes[i]], [value[0] for value in values]  # type: ignore[union-attr]
         if whole != by_parts:
             raise ExecutionError(f"{jobs[i][0]!r} gives {whole}, and its parts one by one give {by_parts}")
-        executions = tuple(Execution(output, tuple(trace)) for output, trace in zip(whole, traces, strict=True))
+        executions = tuple(
+            Execution(o, tuple(trace), tuple(words)) for o, (trace, words) in zip(whole, traces, strict=True)
+        )
         results[i] = replace(cast(Program, results[i]), executions=executions)
     return results
 

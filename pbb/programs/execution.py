@@ -29,7 +29,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,11 @@ class WorkerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Execution:
-    """One call of a program: `output` as Python writes it, and `trace`, one line a step."""
+    """One call of a program: `output` as Python writes it, and `trace`, one line a step; `words`, the same in words."""
 
     output: str
     trace: tuple[str, ...]
+    words: tuple[str, ...] = field(default=(), compare=False)  # empty where a domain has none of its own
 
 
 class Worker:
@@ -249,16 +250,17 @@ def _results(job: Job, answer: bytes, seconds: float) -> list[Execution | Execut
 
 def _fits(result: object) -> bool:
     """Whether this is one result of a program."""
-    if not isinstance(result, dict) or result.keys() not in ({"error"}, {"output", "trace"}):
+    if not isinstance(result, dict) or result.keys() not in ({"error"}, {"output", "trace", "words"}):
         return False
-    trace = result.get("trace", [])
-    return isinstance(trace, list) and all(isinstance(text, str) for text in (result.get("output", ""), *trace))
+    lists = [result.get("trace", []), result.get("words", [])]
+    texts = [result.get("output", ""), *(text for texts in lists if isinstance(texts, list) for text in texts)]
+    return all(isinstance(texts, list) for texts in lists) and all(isinstance(text, str) for text in texts)
 
 
 def _read(job: Job, results: list[dict[str, Any]]) -> list[Execution | ExecutionError]:
     name, _, inputs = job
     return [
-        Execution(result["output"], tuple(result["trace"]))
+        Execution(result["output"], tuple(result["trace"]), tuple(result["words"]))
         if "output" in result
         else ExecutionError(f"program {name!r} on input ({text}): {_shown(result['error'])}", _shown(result["error"]))
         for text, result in zip(inputs, results, strict=True)

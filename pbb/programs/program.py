@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import json
 import operator
@@ -17,7 +18,10 @@ from pbb.programs.names import names_of
 from pbb.streams import digest
 
 T = TypeVar("T")
-BASE_SHARE = 2  # half of all normalised sources belong to base models, the other half to experiments
+# Of all normal forms a quarter is base models', an eighth is for choosing budgets, and each of five reference seeds has
+# an eighth: by a hash, so that no two of them share a program.
+PARTS = ("base", "base", "tuning", *(f"reference {seed}" for seed in range(5)))
+FIRST_TUNING_SEED = 1000
 PATIENCE = 5_000  # draws without one new program after which there seem to be no more
 
 
@@ -83,12 +87,14 @@ class Program:
             name=name,
             source=text(self.source),
             description=text(self.description),
-            executions=tuple(Execution(e.output, tuple(map(text, e.trace))) for e in self.executions),
+            executions=tuple(
+                Execution(e.output, tuple(map(text, e.trace)), tuple(map(text, e.words))) for e in self.executions
+            ),
             problem=text(self.problem),
         )
 
     def to_json(self) -> str:
-        executions = [{"output": e.output, "trace": e.trace} for e in self.executions]
+        executions = [{"output": e.output, "trace": e.trace, "words": e.words} for e in self.executions]
         values = {**vars(self), "executions": executions}  # what asdict gives, in half the time
         for empty in [name for name in ("family", "problem") if not values[name]]:
             del values[empty]  # the JSON of programs without them, and every hash of it, is older than these fields
@@ -98,7 +104,9 @@ class Program:
     def from_json(cls, text: str) -> Program:
         values = json.loads(text)
         values["inputs"] = tuple(values["inputs"])
-        values["executions"] = tuple(Execution(e["output"], tuple(e["trace"])) for e in values["executions"])
+        values["executions"] = tuple(
+            Execution(e["output"], tuple(e["trace"]), tuple(e.get("words", ()))) for e in values["executions"]
+        )
         return cls(**values)
 
 
@@ -141,12 +149,26 @@ def statements_of(source: str) -> int:
     return sum(isinstance(node, ast.stmt) for node in ast.walk(ast.parse(source))) - 1
 
 
-def belongs_to_base(normalised_source: str) -> bool:
-    """Whether a base model may be pretrained on a program: decided by a hash of its `normalised` source.
+def pool_of(normal: str) -> str:
+    """Return the pool that a normal form belongs to, one of `PARTS`: decided by its hash."""
+    return PARTS[int(digest("source", normal)[:8], 16) % len(PARTS)]
 
-    Experiments use the other half, so that no program of an experiment was ever seen in pretraining.
+
+def pool_for(pool: str, key: Sequence[object]) -> str:
+    """Return the pool that ``"base"`` or ``"experiment"`` programs of a stream are taken from, by the stream's seed.
+
+    Seeds 0 to 4 are references' and share nothing; later ones share with one of these. Seeds from `FIRST_TUNING_SEED`
+    on, and streams without a seed, are for choosing budgets and for tests.
     """
-    return int(digest("source", normalised_source)[:8], 16) % BASE_SHARE == 0
+    if pool == "base":
+        return pool
+    seed = key[0] if key else None
+    return f"reference {seed % 5}" if isinstance(seed, int) and 0 <= seed < FIRST_TUNING_SEED else "tuning"
+
+
+def belongs_to_base(normal: str) -> bool:
+    """Whether a base model may be pretrained on a program of this normal form."""
+    return pool_of(normal) == "base"
 
 
 def drawn(
@@ -160,7 +182,7 @@ def drawn(
     allow: str,
     *,
     names: Sequence[str] = (),
-    for_base: Callable[[str], bool] = belongs_to_base,
+    pool_of: Callable[[str], str] = pool_of,
     patience: int = PATIENCE,
 ) -> list[Program]:
     """Return the first `count` programs that come of `candidates`, unique by name and by normal form.
@@ -169,20 +191,20 @@ def drawn(
         settings: the domain's, said in the programs' `made_by` and in a refusal.
         count: how many.
         key: what the random streams are derived from.
-        pool: ``"experiment"``, or ``"base"`` for the half of all programs that base models are pretrained on.
+        pool: ``"experiment"``, or ``"base"`` for what base models are pretrained on: see `pool_for`.
         without: normal forms to leave out.
         candidates: (normal form, what a program is made of), or None for a draw of no use; endless or not.
         make: makes programs called ``NAME`` of a list of candidates, in order, leaving out those that are not fit.
         allow: what to allow more of where there are too few.
         names: drawn for the pool when empty.
-        for_base: says which normal forms are base models'.
+        pool_of: says whose a normal form is.
         patience: how many draws in a row may give no new program.
 
     Raises:
         ValueError: there is no such pool, or there are not so many different programs or names.
     """
     names = names or names_of(pool, count, *key)
-    made_by = {"settings": asdict(settings), "key": list(key), "pool": pool}
+    made_by, wanted = {"settings": asdict(settings), "key": list(key), "pool": pool}, pool_for(pool, key)
     seen, found, idle = set(without), list[Program](), 0
     while len(found) < count:
         missing = count - len(found)
@@ -191,7 +213,7 @@ def drawn(
             tried += 1
             if candidate and candidate[0] not in seen:
                 normal, content = candidate
-                if for_base(normal) == (pool == "base"):
+                if pool_of(normal) == wanted:
                     seen.add(normal)
                     chunk.append(content)
                     if len(chunk) == 2 * missing + 16:  # some are not fit, and starting a child process takes long
@@ -233,10 +255,66 @@ class _Rename(ast.NodeVisitor):
             self.generic_visit(node)
 
 
+class _Sort(ast.NodeTransformer):
+    """Puts the operands of operations that commute in order: numbers last, the rest as it is spelled."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        kind = type(node.op)
+        if kind not in (ast.Add, ast.Mult) or not _numeric(node):
+            self.generic_visit(node)
+            return node
+        terms = _in_order([self.visit(term) for term in _terms(node, kind)])
+        return functools.reduce(lambda left, right: ast.BinOp(left, kind(), right), terms)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        inside = node.args[0] if node.args else None
+        if name in ("max", "min") and len(node.args) > 1 and not node.keywords:
+            node.args = _in_order(node.args)
+        elif name == "abs" and isinstance(inside, ast.BinOp) and isinstance(inside.op, ast.Sub):
+            inside.left, inside.right = _in_order([inside.left, inside.right])
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        self.generic_visit(node)
+        if len(node.ops) == 1 and type(node.ops[0]) in _MIRRORED:
+            sides = [node.left, node.comparators[0]]
+            if _in_order(sides) != sides:
+                node.comparators[0], node.left = sides
+                node.ops = [_MIRRORED[type(node.ops[0])]()]
+        return node
+
+
+_MIRRORED: dict[type, type[ast.cmpop]] = {ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.LtE, ast.LtE: ast.GtE}
+_MIRRORED |= {ast.Eq: ast.Eq, ast.NotEq: ast.NotEq}
+
+
+def _terms(node: ast.expr, kind: type) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp) and type(node.op) is kind:
+        return [*_terms(node.left, kind), *_terms(node.right, kind)]
+    return [node]
+
+
+def _numeric(node: ast.expr) -> bool:
+    """Whether nothing in an expression is a text or a list, for which + does not commute; a variable may be."""
+    texts = (ast.Subscript, ast.List, ast.Tuple, ast.JoinedStr, ast.ListComp, ast.Attribute)
+    names = {part.func.id for part in ast.walk(node) if isinstance(part, ast.Call) and isinstance(part.func, ast.Name)}
+    constants = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+    plain = not any(isinstance(part, texts) for part in ast.walk(node)) and not any(
+        isinstance(c, str) for c in constants
+    )
+    return plain and names <= {"abs", "max", "min", "len", "sum", "int", "ord"}
+
+
+def _in_order(terms: Sequence[ast.expr]) -> list[ast.expr]:
+    return sorted(terms, key=lambda term: (isinstance(term, ast.Constant), ast.unparse(term)))
+
+
 def normalised(source: str) -> str:
-    """Return `source` with function and variables renamed in order and its layout made canonical."""
+    """Return `source` with function and variables renamed in order, operands that commute sorted, and one layout."""
     tree = ast.parse(source)
     variables = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
     variables |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     _Rename(variables).visit(tree)
-    return ast.unparse(tree)
+    return ast.unparse(_Sort().visit(tree))

@@ -1,7 +1,7 @@
 """Sums: `x` plus one number. The least that there is to run, so that an answer in one pass may be found at all.
 
-Single operations of Random Arithmetic on small numbers are too few to be split between base models and experiments;
-numbers of up to three digits make a thousand of them. The number is all there is to know of a program, and the first
+Single operations of Random Arithmetic on small numbers are base models' alone, since they are too few to be split;
+numbers of three and four digits make enough of them. The number is all there is to know of a program, and the first
 digits of an answer mostly repeat its own.
 """
 
@@ -20,7 +20,7 @@ from pbb.programs.settings import Between, group
 class Sums:
     """Programs that add one number."""
 
-    largest: Annotated[int, Between(10, 999)] = 999  # number that is added: digits that come later are found less often
+    largest: Annotated[int, Between(999, 9989)] = 9989  # number that is added, the least that experiments add is 100
 
 
 def generate(settings: Sums, count: int, *key: object, pool: str = "experiment", **options: Any) -> list[Program]:

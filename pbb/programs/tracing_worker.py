@@ -7,7 +7,8 @@ that nothing is left of it when the next one runs.
 
 A trace is what Python really did: `sys.settrace` reports each executed line with the variables of that moment, the
 line's expression is written as it stands, then with those values in place, and is then reduced one operation at a
-time: ``return (max(x, 4) + 7) % 10 = (max(3, 4) + 7) % 10 = (4 + 7) % 10 = 1``.
+time: ``return (max(x, 4) + 7) % 10 = (max(3, 4) + 7) % 10 = (4 + 7) % 10 = 1``. The same steps are written in words,
+without the code: ``the larger of 3 and 4 is 4, 4 plus 7 modulo 10 is 1, the result is 1``.
 """
 
 from __future__ import annotations
@@ -36,15 +37,20 @@ BUILTINS = PURE_CALLS | {"range": range, "enumerate": enumerate, "zip": zip, "li
 BUILTINS |= {"dict": dict, "set": set, "reversed": reversed, "any": any, "all": all, "map": map, "bin": bin}
 BUILTINS |= {"filter": filter, "ValueError": ValueError, "IndexError": IndexError, "float": float}
 BUILTINS |= {"KeyError": KeyError, "ZeroDivisionError": ZeroDivisionError, "isinstance": isinstance}
-REDUCIBLE = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call, ast.Expression, ast.Constant, ast.Name)
+REDUCIBLE = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Call, ast.Expression, ast.Constant, ast.Name)
 # On ints these give ints (or bools), and a negative operand needs no brackets: see `plan`.
 PLANNED = (
     *(ast.BinOp, ast.Compare, ast.Call, ast.Constant, ast.Name, ast.expr_context, ast.cmpop),
     *(ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod),
 )
 PLANNED_CALLS = frozenset(("abs", "max", "min"))
-SIGNS: dict[type, tuple[str, int]] = {ast.Add: ("+", 1), ast.Sub: ("-", 1), ast.Mult: ("*", 2)}  # and how tight
-SIGNS |= {ast.FloorDiv: ("//", 2), ast.Mod: ("%", 2)}
+SIGNS: dict[type, tuple[str, int]] = {ast.Add: ("+", 2), ast.Sub: ("-", 2), ast.Mult: ("*", 3)}  # and how tight
+SIGNS |= {ast.FloorDiv: ("//", 3), ast.Mod: ("%", 3)}
+TESTS: dict[type, tuple[str, str]] = {ast.Gt: (">", "above"), ast.Lt: ("<", "below"), ast.Eq: ("==", "equal to")}
+TESTS |= {ast.GtE: (">=", "at least"), ast.LtE: ("<=", "at most"), ast.NotEq: ("!=", "other than")}
+IN_WORDS: dict[type, str] = {ast.Add: "plus", ast.Sub: "minus", ast.Mult: "times", ast.Mod: "modulo"}
+IN_WORDS |= {ast.FloorDiv: "divided by"} | {test: words for test, (_, words) in TESTS.items()}
+CALLED = {"max": "the larger of", "min": "the smaller of", "abs": "the size of", "len": "the length of"}
 IMMUTABLE = frozenset((int, bool, str, float, type(None)))
 MAX_CHARACTERS = 100_000  # of one input's output, and of its trace
 MAX_REASON = 300  # characters of an error
@@ -192,14 +198,40 @@ class ReduceOnce(ast.NodeTransformer):
     def __init__(self, value: Callable[[ast.expr], Any]) -> None:
         self.value = value
         self.done = False
+        self.said = ""
 
     def visit(self, node: ast.AST) -> Any:
         if self.done:
             return node
+        if isinstance(node, ast.IfExp):  # the branch that is not taken is never reduced
+            if ready(node.test) or literal(node.test):
+                self.done = True
+                return node.body if self.reduced(node.test) else node.orelse
+            node.test = self.visit(node.test)
+            return node
         if isinstance(node, ast.expr) and ready(node):
             self.done = True
-            return constant(self.value(node)) or node
+            return constant(self.reduced(node)) or node
         return self.generic_visit(node)
+
+    def reduced(self, node: ast.expr) -> Any:
+        value = self.value(node)
+        self.said = "" if literal(node) else f"{said(node)} is {shown(value)}"
+        return value
+
+
+def said(node: ast.AST) -> str:
+    """Return one operation on literals in words."""
+    if isinstance(node, ast.BinOp) and type(node.op) in IN_WORDS:
+        return f"{said(node.left)} {IN_WORDS[type(node.op)]} {said(node.right)}"
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in IN_WORDS:
+        return f"{said(node.left)} {IN_WORDS[type(node.ops[0])]} {said(node.comparators[0])}"
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        name, given = node.func.id, node.args
+        if name == "abs" and isinstance(given[0], ast.BinOp) and isinstance(given[0].op, ast.Sub):
+            return f"the distance of {said(given[0].left)} and {said(given[0].right)}"
+        return f"{CALLED.get(name, f'{name} of')} {' and '.join(map(said, given))}"
+    return unparsed(node)
 
 
 def walk(node: ast.AST) -> list[Any]:
@@ -216,11 +248,20 @@ def walk(node: ast.AST) -> list[Any]:
 
 
 def plain(node: ast.AST, level: int = 0) -> str:
-    """Write an expression of names, whole numbers, calls and arithmetic; TypeError where there is anything else."""
+    """Write an expression of names, whole numbers, calls, arithmetic, comparisons and `if`; TypeError for any other.
+
+    `level` is how tightly what is around binds: 0 for nothing, 1 for `if`, 2 for a comparison or a sum, 3 for a product.
+    """
     if isinstance(node, ast.Name):
         return node.id
-    if isinstance(node, ast.Constant) and type(node.value) in (int, Unknown):
+    if isinstance(node, ast.Constant) and type(node.value) in (int, bool, Unknown):
         return repr(node.value)
+    if isinstance(node, ast.IfExp):
+        text = f"{plain(node.body, 1)} if {plain(node.test, 1)} else {plain(node.orelse)}"
+        return f"({text})" if level else text
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in TESTS:
+        text = f"{plain(node.left, 2)} {TESTS[type(node.ops[0])][0]} {plain(node.comparators[0], 2)}"
+        return f"({text})" if level > 1 else text
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
         return f"-{plain(node.operand)}"
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
@@ -256,13 +297,13 @@ def pure(parts: list[Any]) -> bool:
 
 def reductions(
     expression: ast.expr, values: dict[str, Any], value: Callable[[ast.expr], Any], known: bool = False
-) -> list[str]:
-    """Write `expression` with `values` in place, then each reduction if it is `pure` (or `known` to be).
+) -> tuple[list[str], list[str]]:
+    """Write `expression` with `values` in place, then each reduction if it is `pure` (or `known` to be); and in words.
 
     `value` gives that of one operation.
     """
     node = Substitute(values).visit(clone(expression))
-    texts = [unparsed(node)]
+    texts, words = [unparsed(node)], list[str]()
     if known or pure(walk(node)):
         while not literal(node):
             reduce = ReduceOnce(value)
@@ -270,12 +311,13 @@ def reductions(
             if not reduce.done:
                 break
             texts.append(unparsed(node))
-    return texts
+            words += [reduce.said] if reduce.said else []
+    return texts, words
 
 
 # The reductions of an expression whose variables are ints: the same operations whatever the ints are. `steps` gives,
-# from the values of `names`, those of each operation in turn; `texts` are to be formatted with both.
-Plan = namedtuple("Plan", ("names", "steps", "texts"))
+# from the values of `names`, those of each operation in turn; `texts` and `words` are to be formatted with both.
+Plan = namedtuple("Plan", ("names", "steps", "texts", "words"))
 
 
 @functools.lru_cache(maxsize=256)
@@ -296,33 +338,32 @@ def plan(expression: ast.expr) -> Plan | None:
         operations.append(unparsed(node))
         return Unknown(len(names) + len(operations) - 1)
 
-    texts = reductions(expression, {name: Unknown(i) for i, name in enumerate(names)}, later, known=True)
+    texts, words = reductions(expression, {name: Unknown(i) for i, name in enumerate(names)}, later, known=True)
     steps = "".join(f"{{{i}}} := {operation}, " for i, operation in enumerate(operations, len(names)))
     source = f"lambda {', '.join(f'{{{i}}}' for i in range(len(names)))}: ({steps})"
     # Field {3} of the texts is variable _3 of the code.
     function = eval(source.replace("{", "_").replace("}", ""), {"__builtins__": PURE_CALLS})
-    return Plan(tuple(names), function, tuple(texts))
+    return Plan(tuple(names), function, tuple(texts), tuple(words))
 
 
-def substituted(expression: ast.expr, values: dict[str, Any], whole: bool = False) -> list[str]:
-    """`expression` with `values` in place and, if `whole`, its `reductions`."""
+def substituted(expression: ast.expr, values: dict[str, Any]) -> tuple[list[str], list[str]]:
+    """`expression` with `values` in place and its `reductions`, and the same steps in words."""
     planned = plan(expression)
     if planned and PLANNED_CALLS.isdisjoint(values) and all(type(values.get(name)) is int for name in planned.names):
         known = [values[name] for name in planned.names]
         known += planned.steps(*known)
-        return [text.format(*known) for text in planned.texts[: None if whole else 1]]
-    if whole:
-        return reductions(expression, values, evaluate)
-    return [unparsed(Substitute(values).visit(clone(expression)))]
+        return [text.format(*known) for text in planned.texts], [text.format(*known) for text in planned.words]
+    return reductions(expression, values, evaluate)
 
 
 written_once = functools.lru_cache(maxsize=256)(unparsed)
 
 
-def chain(expression: ast.expr, values: dict[str, Any], final: Any) -> str:
-    """Write `expression`, then with `values` in place, then each reduction, then `final`, joined by `` = ``."""
-    texts = [written_once(expression), *substituted(expression, values, whole=True), shown(final)]
-    return " = ".join(text for text, before in zip(texts, [None, *texts], strict=False) if text != before)
+def chain(expression: ast.expr, values: dict[str, Any], final: Any) -> tuple[str, list[str]]:
+    """Write `expression`, then with `values` in place, each reduction, and `final`, joined by `` = ``; and in words."""
+    reduced, words = substituted(expression, values)
+    texts = [written_once(expression), *reduced, shown(final)]
+    return " = ".join(text for text, before in zip(texts, [None, *texts], strict=False) if text != before), words
 
 
 def statements_by_line(parts: list[Any]) -> dict[int, ast.stmt]:
@@ -342,8 +383,8 @@ def tidy(parts: list[Any]) -> bool:
     return whole and len(set(starts)) == len(starts)
 
 
-def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[str]:
-    """Return one line a step, each when it is done, so that what a call does comes before what it gives.
+def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[tuple[str, str]]:
+    """Return one line a step, in code and in words, each when it is done: what a call does comes before what it gives.
 
     A `for` line is written when it hands a value to its body.
     """
@@ -352,28 +393,32 @@ def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[str]:
     for index in reversed(range(len(steps))):
         followed.append((frames.get(steps[index].frame, index), index))
         frames[steps[index].frame] = index
-    written = []
+    written: list[tuple[str, str]] = []
     for following, index in sorted(followed):
         (line, before, _, _), (next_line, after, _, result) = steps[index], steps[following]
         node = lines.get(line)
         if node and next_line == RAISED:
-            written.append(f"{ast.unparse(node).splitlines()[0].rstrip(':')}: {result}")
+            written.append((f"{ast.unparse(node).splitlines()[0].rstrip(':')}: {result}", f"it fails: {result}"))
         elif isinstance(node, ast.Return):
-            written.append("return " + (chain(node.value, before, result) if node.value else "None"))
+            text, words = chain(node.value, before, result) if node.value else ("None", [])
+            written.append((f"return {text}", ", ".join([*words, f"the result is {shown(result)}"])))
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
-            written.append(f"{name} = {chain(node.value, before, after.get(name))}")
+            text, words = chain(node.value, before, after.get(name))
+            written.append((f"{name} = {text}", ", ".join([*words, f"{name} is now {shown(after.get(name))}"])))
         elif isinstance(node, (ast.If, ast.While, ast.For)):
             entered = node.body[0].lineno <= next_line <= (node.body[-1].end_lineno or 0)
             if not isinstance(node, ast.For):
                 word = "if" if isinstance(node, ast.If) else "while"
-                written.append(f"{word} {substituted(node.test, before)[0]}: {entered}")
+                texts, words = substituted(node.test, before)
+                written.append((f"{word} {texts[0]}: {entered}", ", ".join(words) or f"the test is {entered}"))
             elif entered:
                 names = [part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)]
-                written.append(f"{', '.join(names)} = {', '.join(shown(after[name]) for name in names)}")
+                values = ", ".join(shown(after[name]) for name in names)
+                written.append((f"{', '.join(names)} = {values}", f"{' and '.join(names)} next: {values}"))
         elif line > 0:
             changed = [name for name in after if name not in before or before[name] != after[name]]
-            written += [f"{name} = {shown(after[name])}" for name in changed]
+            written += [(f"{name} = {shown(after[name])}", f"{name} is now {shown(after[name])}") for name in changed]
     return written
 
 
@@ -390,7 +435,7 @@ def describe(error: BaseException) -> str:
 
 
 def results(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Run one program on its inputs; each result has `output` and `trace`, or `error`."""
+    """Run one program on its inputs; each result has `output`, `trace` and `words`, or `error`."""
     try:
         program, parts = job["source"], []
         if job["trace"]:  # else no syntax tree is made, which takes longer than to compile
@@ -421,10 +466,11 @@ def results(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 sys.settrace(None)
             if tracer.stopped:
                 raise StepLimitError
-            trace = write_trace(lines, tracer.steps) if job["trace"] else []
-            if max(len(output), sum(map(len, trace))) > MAX_CHARACTERS:
+            written = write_trace(lines, tracer.steps) if job["trace"] else []
+            trace, words = [text for text, _ in written], [text for _, text in written]
+            if max(len(output), sum(map(len, trace)), sum(map(len, words))) > MAX_CHARACTERS:
                 raise OverflowError(f"the output or its trace is longer than {MAX_CHARACTERS} characters")
-            result = {"output": output, "trace": trace}
+            result = {"output": output, "trace": trace, "words": words}
         except StepLimitError:
             result = {"error": f"StepLimit: more than {job['steps']} lines were executed"}
         except BaseException as error:
