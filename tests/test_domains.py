@@ -64,7 +64,7 @@ VARIANTS: dict[str, tuple[Any, ...]] = {
         Arithmetic(statements=3, control=("if", "for", "while"), arguments=2, high=4),
         Arithmetic(statements=2, wrap=None, low=-5, high=5),
     ),
-    "sums": (Sums(), Sums(largest=99)),
+    "sums": (Sums(), Sums(largest=2000)),
     "algorithms": (
         Algorithms(),
         Algorithms(sizes=("medium", "long"), inputs=16),

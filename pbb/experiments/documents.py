@@ -118,8 +118,8 @@ def parse_answer(completion: str, answer_mode: str) -> str | None:
     """Return the answer that `completion` gives, or None when it gives none.
 
     A direct answer is the whole completion, one line; by chain of thought it is what follows the last equals sign of
-    a last line that returns, or in words ``the result is``. It has to be a Python literal. Nothing else gets credit, so that a lucky substring is
-    never right, and a trace that was cut off is unparsed.
+    a last line that returns, or in words ``the result is``. It has to be a Python literal. Nothing else gets credit, so
+    that a lucky substring is never right, and a trace that was cut off is unparsed.
     """
     text = completion.strip()
     if answer_mode != "direct":

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from pbb.programs.program import Program, drawn, guessable, normalised, runnable
-from pbb.programs.program import pool_of as program_pool
 from pbb.programs.settings import Between, SomeOf, group, refuse
 
 OPERATORS = ("+", "-", "*", "//", "%", "abs", "min", "max", "square", "if")
@@ -113,7 +112,7 @@ class Chain:
 
 
 @dataclass(frozen=True)
-class Test:
+class Condition:
     """A comparison of a variable with a number; ``divides`` asks whether the number divides it."""
 
     variable: str
@@ -133,7 +132,7 @@ class Test:
 class Choice:
     """An `if` expression."""
 
-    test: Test
+    test: Condition
     then: Chain
     otherwise: Chain
 
@@ -152,7 +151,7 @@ class Statement:
     value: Chain | Choice
     target: str = "x"
     bound: int = 0
-    test: Test | None = None
+    test: Condition = Condition("x", ">", 5)
     otherwise: Chain | None = None
 
     def source(self) -> str:
@@ -162,7 +161,7 @@ class Statement:
         return {
             "set": f"{target} = {value}",
             "return": f"return {value}",
-            "if": f"if {self.test and self.test.source()}:\n    {target} = {value}{extra}",
+            "if": f"if {self.test.source()}:\n    {target} = {value}{extra}",
             "for": f"for i in range({self.bound}):\n    {target} = {value}",
             "while": f"while {target} < {self.bound}:\n    {target} = {value}",
         }[self.kind]
@@ -175,7 +174,7 @@ class Statement:
         return {
             "set": action,
             "return": f"{value} return it",
-            "if": f"if {self.test and self.test.english()}: {action}{extra}",
+            "if": f"if {self.test.english()}: {action}{extra}",
             "for": f"repeat {self.bound} times: {action}",
             "while": f"while {self.target} is below {self.bound}: {action}",
         }[self.kind]
@@ -228,10 +227,10 @@ def _chain(
     return Chain(start, tuple(operations))
 
 
-def _test(rng: random.Random, settings: Arithmetic, variable: str, raw: bool) -> Test:
+def _test(rng: random.Random, settings: Arithmetic, variable: str, raw: bool) -> Condition:
     comparison = rng.choice(tuple(_TESTS))
     top = max(7, settings.high - 2) if raw or not settings.wrap else 7
-    return Test(variable, comparison, rng.randint(2, 3) if comparison == "divides" else rng.randint(2, top))
+    return Condition(variable, comparison, rng.randint(2, 3) if comparison == "divides" else rng.randint(2, top))
 
 
 def _value(
@@ -270,9 +269,12 @@ def _statements(rng: random.Random, settings: Arithmetic) -> list[Statement]:
             statements.append(Statement("set", value, target))
             continue
         chain = _chain(rng, settings, target, 1, other, fresh)
-        test = _test(rng, settings, target, fresh) if kind == "if" else None
-        otherwise = _chain(rng, settings, target, 1, "", fresh) if test and rng.random() < 0.5 else None
-        statements.append(Statement(kind, chain, target, rng.randint(2, 4), test, otherwise))
+        if kind == "for":
+            statements.append(Statement("for", chain, target, rng.randint(2, 4)))
+            continue
+        otherwise = _chain(rng, settings, target, 1, "", fresh) if rng.random() < 0.5 else None
+        test = _test(rng, settings, target, fresh)
+        statements.append(Statement("if", chain, target, test=test, otherwise=otherwise))
     count = settings.operations if settings.statements == 1 else rng.randint(1, settings.operations)
     value = _value(rng, settings, "x", count, "y" if settings.arguments == 2 else "", "x" in raw)
     return [*statements, Statement("return", value)]
@@ -310,30 +312,6 @@ def all_inputs(settings: Arithmetic) -> list[str]:
 def degenerate(program: Program) -> bool:
     outputs = [execution.output for execution in program.executions]
     return guessable(outputs, program.inputs, MOST_COMMON_OUTPUT) or max(map(len, outputs)) > LONGEST_OUTPUT
-
-
-def pool_of(normal: str) -> str:
-    """Return the pool of a normal form, as `program.pool_of` does; those of a single operation are base models' alone.
-
-    There are too few of them to be told apart, but for those on numbers of three digits and more, which are `Sums`.
-    """
-    _, _, body = normal.partition("\n")
-    single = "\n" not in body and not re.search(r"\d\d\d", body) and operations_of(normal) < 2
-    return "base" if single else program_pool(normal)
-
-
-def operations_of(source: str) -> int:
-    """Return how many operations a source has; a modulus goes with the sum or product that it is taken of."""
-    found = 0
-    for node in ast.walk(ast.parse(source)):
-        found += isinstance(node, (ast.BinOp, ast.Call, ast.Compare))
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and isinstance(node.left, ast.BinOp):
-            found -= isinstance(node.left.op, (ast.Add, ast.Sub, ast.Mult))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "abs":
-            found -= isinstance(node.args[0], ast.BinOp) and isinstance(node.args[0].op, ast.Sub)
-        if isinstance(node, ast.Compare):  # `x % 2 == 0` is one test
-            found -= isinstance(node.left, ast.BinOp)
-    return found
 
 
 def _streams(*key: object) -> Iterator[random.Random]:
@@ -390,4 +368,4 @@ def generate(
         return runnable([replace(program, inputs=tuple(inputs or every_input)) for program in fine])
 
     endless, more = candidates(settings, *key, pool), "more statements, operations or operators"
-    return drawn(settings, count, key, pool, without, endless, make, more, pool_of=pool_of, patience=PATIENCE)
+    return drawn(settings, count, key, pool, without, endless, make, more, patience=PATIENCE)

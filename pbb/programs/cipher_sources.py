@@ -111,15 +111,24 @@ def _factors(settings: Ciphers) -> list[int]:
     return [factor for factor in range(2, settings.alphabet) if math.gcd(factor, settings.alphabet) == 1]
 
 
+def _scaled(rng: random.Random, settings: Ciphers) -> dict[str, str]:
+    """Return how a digit is moved: in half of the programs it is multiplied first, since ten digits make few."""
+    if not settings.digits or rng.random() < 0.5:
+        return {}
+    factor = rng.choice(_factors(settings))
+    move = f"multiply its number by {factor}, move it forward by shift"
+    return {"write": _write(settings, f"c * {factor}"), "move": move}
+
+
 def _growing(rng: random.Random, settings: Ciphers) -> Texts:
-    return _each(settings, _growth(rng, settings))
+    return _each(settings, _growth(rng, settings), **_scaled(rng, settings))
 
 
 def _alternating(rng: random.Random, settings: Ciphers) -> Texts:
     period, total = rng.randint(1, 3), rng.randrange(settings.alphabet)
     turn, words = f"shift = ({total} - shift) % {settings.alphabet}", f"set shift to {total} minus shift"
     if settings.digits:  # every time: whether a place is divisible is what the tiny models do not learn
-        return _each(settings, (turn, words))
+        return _each(settings, (turn, words), **_scaled(rng, settings))
     if period > 1:
         turn, words = f"if i % {period} == 0:\n        {turn}", f"at places divisible by {period} {words}"
     return _each(settings, (turn, words), at="i, c in")
@@ -168,7 +177,7 @@ def _vowels(rng: random.Random, settings: Ciphers) -> Texts:
 def _multiplied(rng: random.Random, settings: Ciphers) -> Texts:
     factor, amount, size = rng.choice(_factors(settings)[:3]), rng.randrange(1, settings.alphabet), settings.alphabet
     words = f"set shift to shift times {factor} plus {amount} modulo {size}"
-    return _each(settings, (f"shift = (shift * {factor} + {amount}) % {size}", words))
+    return _each(settings, (f"shift = (shift * {factor} + {amount}) % {size}", words), **_scaled(rng, settings))
 
 
 def _mirrored(rng: random.Random, settings: Ciphers) -> Texts:

@@ -1,4 +1,4 @@
-"""How many one-statement programs each pool holds: ``python -m pbb.programs.pools [draws]``, half a minute for 200,000.
+"""How many one-statement programs each pool holds: ``python -m pbb.programs.pools [draws]``, half a minute for 400,000.
 
 Pools share no normal form (`pbb.programs.program.pool_of`). Forms are counted that are fit to be programs, by drawing:
 what was not drawn is not counted, so that there are at least so many.
@@ -10,8 +10,8 @@ import itertools
 import sys
 from collections import Counter
 
-from pbb.programs.arithmetic import Arithmetic, all_inputs, candidates, degenerate, pool_of
-from pbb.programs.program import Program, runnable
+from pbb.programs.arithmetic import Arithmetic, all_inputs, candidates, degenerate
+from pbb.programs.program import Program, pool_of, runnable
 
 
 def count(settings: Arithmetic, draws: int) -> Counter[tuple[str, str]]:
@@ -24,7 +24,7 @@ def count(settings: Arithmetic, draws: int) -> Counter[tuple[str, str]]:
 
 
 def main() -> None:
-    draws = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
+    draws = int(sys.argv[1]) if len(sys.argv) > 1 else 400_000
     found = count(Arithmetic(), draws)
     for pool in sorted({pool for pool, _ in found}):
         print(f"{pool:<12} {found[pool, 'chain']:>7,} chains {found[pool, 'if']:>7,} with an if expression")

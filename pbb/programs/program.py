@@ -150,8 +150,32 @@ def statements_of(source: str) -> int:
 
 
 def pool_of(normal: str) -> str:
-    """Return the pool that a normal form belongs to, one of `PARTS`: decided by its hash."""
+    """Return the pool that a normal form belongs to, one of `PARTS`: decided by its hash.
+
+    Programs of a single operation are base models' alone, since there are too few to be told apart; but for those on
+    numbers of three digits and more, of which there are enough (`pbb.programs.sums`). A composite belongs to the pool
+    of its parts.
+    """
+    normal = normal.partition("\ndef f(")[0]
+    head, _, body = normal.partition("\n")
+    line = head.startswith("def ") and body.startswith("    return ") and "\n" not in body
+    if line and not re.search(r"\d\d\d|[\[{'.]", body) and operations_of(body.strip().removeprefix("return ")) < 2:
+        return "base"
     return PARTS[int(digest("source", normal)[:8], 16) % len(PARTS)]
+
+
+def operations_of(source: str) -> int:
+    """Return how many operations an expression has; a modulus goes with the sum or product that it is taken of."""
+    found = 0
+    for node in ast.walk(ast.parse(source)):
+        found += isinstance(node, (ast.BinOp, ast.Call, ast.Compare))
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and isinstance(node.left, ast.BinOp):
+            found -= isinstance(node.left.op, (ast.Add, ast.Sub, ast.Mult))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "abs":
+            found -= isinstance(node.args[0], ast.BinOp) and isinstance(node.args[0].op, ast.Sub)
+        if isinstance(node, ast.Compare):  # `x % 2 == 0` is one test
+            found -= isinstance(node.left, ast.BinOp)
+    return found
 
 
 def pool_for(pool: str, key: Sequence[object]) -> str:
@@ -182,7 +206,6 @@ def drawn(
     allow: str,
     *,
     names: Sequence[str] = (),
-    pool_of: Callable[[str], str] = pool_of,
     patience: int = PATIENCE,
 ) -> list[Program]:
     """Return the first `count` programs that come of `candidates`, unique by name and by normal form.
@@ -197,7 +220,6 @@ def drawn(
         make: makes programs called ``NAME`` of a list of candidates, in order, leaving out those that are not fit.
         allow: what to allow more of where there are too few.
         names: drawn for the pool when empty.
-        pool_of: says whose a normal form is.
         patience: how many draws in a row may give no new program.
 
     Raises:
@@ -280,9 +302,12 @@ class _Sort(ast.NodeTransformer):
         self.generic_visit(node)
         if len(node.ops) == 1 and type(node.ops[0]) in _MIRRORED:
             sides = [node.left, node.comparators[0]]
-            if _in_order(sides) != sides:
+            kinds = [type(node.ops[0]), _MIRRORED[type(node.ops[0])]]
+            if ast.unparse(node.left) == ast.unparse(node.comparators[0]):
+                node.ops = [min(kinds, key=lambda kind: kind.__name__)()]
+            elif _in_order(sides) != sides:
                 node.comparators[0], node.left = sides
-                node.ops = [_MIRRORED[type(node.ops[0])]()]
+                node.ops = [kinds[1]()]
         return node
 
 

@@ -250,7 +250,7 @@ def walk(node: ast.AST) -> list[Any]:
 def plain(node: ast.AST, level: int = 0) -> str:
     """Write an expression of names, whole numbers, calls, arithmetic, comparisons and `if`; TypeError for any other.
 
-    `level` is how tightly what is around binds: 0 for nothing, 1 for `if`, 2 for a comparison or a sum, 3 for a product.
+    `level` is how tightly what is around binds: 0 for nothing, 1 for `if`, 2 for comparisons and sums, 3 for products.
     """
     if isinstance(node, ast.Name):
         return node.id

@@ -8,7 +8,8 @@ nothing of the Python sources. A description is parsed by a grammar and then car
 
 How it reads what English leaves open: ``it`` is the value carried so far; ``while …:``, ``repeat … times:``,
 ``if …:`` and ``otherwise:`` govern one action, which ends with ``store as``; ``otherwise`` goes with the ``if``
-just before it; ``rounding down`` is towards minus infinity, and ``modulo`` has the sign of its operand.
+just before it; ``when … take …, else take …, then`` carries one of two values on; ``rounding down`` is towards minus
+infinity, and ``modulo`` has the sign of its operand.
 """
 
 from __future__ import annotations
@@ -21,14 +22,25 @@ from lark import Lark, Tree
 from lark.exceptions import UnexpectedInput
 
 GRAMMAR = r"""
-    program: NAME "of" arguments ":" (statement ";")* carried "," "return" "it" "."
+    program: NAME "of" arguments ":" (statement ";")* value "return" "it" "."
     arguments: VARIABLE ("and" VARIABLE)*
+    ?value: carried ","
+        | "when" test carried "," "else" carried "," "then" -> choice
+    ?test: VARIABLE "is" NUMBER -> equals
+        | VARIABLE "is" "above" NUMBER -> above
+        | VARIABLE "is" "below" NUMBER -> below
+        | VARIABLE "is" "at" "least" NUMBER -> least
+        | VARIABLE "is" "at" "most" NUMBER -> most
+        | VARIABLE "is" "other" "than" NUMBER -> other
+        | VARIABLE "is" "divisible" "by" NUMBER -> divisible
     ?statement: store
-        | "if" VARIABLE "is" "above" NUMBER ":" store (_OTHERWISE store)? -> branch
+        | "if" test ":" store (_OTHERWISE store)? -> branch
         | "repeat" NUMBER "times" ":" store -> repeat
         | "while" VARIABLE "is" "below" NUMBER ":" store -> loop
-    store: carried "," "store" "as" VARIABLE
+    store: value "store" "as" VARIABLE
     ?carried: "take" VARIABLE -> take
+        | "take" NUMBER -> number
+        | carried "," "multiply" "by" "itself" -> square
         | carried "," "add" operand -> add
         | carried "," "subtract" operand -> subtract
         | carried "," "subtract" "it" "from" operand -> subtract_from
@@ -56,6 +68,17 @@ OPERATIONS: dict[str, Callable[[int, int], int]] = {
     "distance": lambda it, operand: it - operand if it > operand else operand - it,
     "at_most": lambda it, operand: operand if operand < it else it,
     "at_least": lambda it, operand: operand if operand > it else it,
+}
+
+
+TESTS: dict[str, Callable[[int, int], bool]] = {
+    "equals": lambda it, number: it == number,
+    "above": lambda it, number: it > number,
+    "below": lambda it, number: it < number,
+    "least": lambda it, number: not it < number,
+    "most": lambda it, number: not it > number,
+    "other": lambda it, number: it != number,
+    "divisible": lambda it, number: number * (it // number) == it,
 }
 
 
@@ -91,7 +114,16 @@ class _Run:
             return int(tree.children[0])
         if tree.data == "take":
             return self.variable(tree.children[0])
+        if tree.data == "choice":
+            test, then, otherwise = tree.children
+            return self.value(then if self.holds(test) else otherwise)
+        if tree.data == "square":
+            return self.value(tree.children[0]) ** 2
         return OPERATIONS[tree.data](self.value(tree.children[0]), self.value(tree.children[1]))
+
+    def holds(self, tree: Tree[Any]) -> bool:
+        variable, number = tree.children
+        return TESTS[tree.data](self.variable(variable), int(number))
 
     def variable(self, name: str) -> int:
         if name not in self.variables:
@@ -112,10 +144,10 @@ class _Run:
         elif tree.data == "loop":
             while self.variable(first) < int(rest[0]):
                 self.carry_out(rest[1])
-        elif self.variable(first) > int(rest[0]):
+        elif self.holds(first):
+            self.carry_out(rest[0])
+        elif len(rest) == 2:
             self.carry_out(rest[1])
-        elif len(rest) == 3:
-            self.carry_out(rest[2])
 
 
 def interpret(description: str, *arguments: int, max_steps: int = 500) -> int:

@@ -19,10 +19,11 @@ from pbb.programs.execution import ExecutionError
 from pbb.programs.names import asking
 from pbb.programs.program import (
     Program,
-    belongs_to_base,
     drawn,
     guessable,
     normalised,
+    pool_for,
+    pool_of,
     run_sources,
     runnable,
     statements_of,
@@ -99,11 +100,11 @@ def _entries(family: Family) -> tuple[_Entry, ...]:
 
 def _in_order(settings: Algorithms, pool: str, *key: object) -> list[_Entry]:
     """Return the programs that belong to `pool`, shuffled, the families taking turns as long as they last."""
-    rng = stream(*key, "algorithms", pool)
+    rng, wanted = stream(*key, "algorithms", pool), pool_for(pool, key)
     by_family = []
     for family in FAMILIES:
         if family.size in settings.sizes and (not settings.families or family.name in settings.families):
-            entries = [e for e in _entries(family) if belongs_to_base(e.normal) == (pool == "base")]
+            entries = [e for e in _entries(family) if pool_of(e.normal) == wanted]
             by_family.append(rng.sample(entries, len(entries)))
     rng.shuffle(by_family)
     rounds = itertools.zip_longest(*by_family)
