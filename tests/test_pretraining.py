@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from datasets import load_from_disk
-from transformers import LlamaForCausalLM
+from transformers import LlamaForCausalLM, PreTrainedModel, set_seed
 
-from pbb.experiments.base_data import CIPHERS, BaseMixture, mixture_of
-from pbb.experiments.documents import in_context, parse_answer, question
+from pbb.experiments.base_data import CIPHERS, BaseMixture, base_documents, mixture_of
+from pbb.experiments.documents import RESULT, in_context, parse_answer, question
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.sources import General, documents_of
 from pbb.models.ask import generate
 from pbb.models.loading import load, load_tokenizer
+from pbb.models.sft import Optimisation, finetune
 from pbb.models.tokenizer import VOCABULARY
 from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.ciphers import Ciphers
@@ -24,36 +26,79 @@ from pbb.registry import TINY_FOLDER
 from pbb.runs import pretraining
 from pbb.store import read_manifest
 
+SMALL = pretraining.TinyShape(hidden=16, layers=1, heads=2, learning_rate=1e-3, steps=6)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tokenizer and one shard of base data."""
+    folder = tmp_path_factory.mktemp("corpus")
+    load_tokenizer("tiny-s").save_pretrained(folder / "tokenizer")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretraining, "SHARD", 300)
+        pretraining._shard(0, folder, folder / "tokenizer", "tiny-s", SMALL.row_tokens)
+    return folder
+
+
+def test_a_shard_of_base_data_is_made_once(corpus: Path) -> None:
+    shard = pretraining._shard(0, corpus, corpus / "tokenizer", "tiny-s", SMALL.row_tokens)
+    assert {len(ids) for ids in load_from_disk(shard)["input_ids"]} == {256}
+    rows = pretraining.build_corpus(corpus, corpus / "tokenizer", "tiny-s", SMALL, 1)
+    assert len(rows) == SMALL.steps * SMALL.batch_rows // pretraining.PASSES
+    assert [path.name for path in corpus.glob("shard-*")] == ["shard-000"]
+
 
 @pytest.mark.slow
-def test_corpus_training_and_installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tokenizer = load_tokenizer("tiny-s")
-    tokenizer.save_pretrained(tmp_path / "tokenizer")
-    shape = pretraining.TinyShape(hidden=16, layers=1, heads=2, learning_rate=1e-3, steps=2, practice=(1, 1))
-    monkeypatch.setattr(pretraining, "SHARD", 300)
-    monkeypatch.setattr(pretraining, "TINY", {"tiny-s": shape})
+def test_training_and_installation(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer, rows = load_tokenizer("tiny-s"), load_from_disk(corpus / "shard-000")
+    monkeypatch.setattr(pretraining, "TINY", {"tiny-s": SMALL})
     monkeypatch.setattr(pretraining, "TINY_FOLDER", tmp_path / "base_models")
     monkeypatch.setattr(pretraining, "PROBES", (("1 statement", Arithmetic()),))
-
-    what = (0, tmp_path / "corpus", tmp_path / "tokenizer", "tiny-s", shape.row_tokens)
-    shard = pretraining._shard(*what)
-    rows = load_from_disk(shard)
-    assert pretraining._shard(*what) == shard, "a shard is made once"
-    assert {len(ids) for ids in rows["input_ids"]} == {256}
-
-    practice_rows = pretraining.build_corpus(tmp_path / "practice", tmp_path / "tokenizer", "tiny-s", 1, practice=True)
-    assert practice_rows["input_ids"][:20] != rows["input_ids"][:20]
-
-    pretraining.pretrain("tiny-s", rows, tokenizer, practice_rows)
+    pretraining.pretrain("tiny-s", rows, tokenizer, tmp_path / "kept")
     folder = tmp_path / "base_models" / "tiny-s"
     manifest = read_manifest(folder)
     assert manifest is not None
-    assert manifest["parameters"] == sum(p.numel() for p in pretraining.new_model(shape, tokenizer).parameters())
-    assert [done["steps"] for done in manifest["training"]["rounds"]] == [2, 1, 1]
-    assert manifest["tokens"] == 4 * 8 * 256
+    assert manifest["parameters"] == sum(p.numel() for p in pretraining.new_model(SMALL, tokenizer).parameters())
+    assert manifest["training"]["steps"] == 6
+    assert manifest["tokens"] == 6 * 8 * 256
     assert set(manifest["in_context_accuracy"]) == {"1 statement"}
     assert len(manifest["in_context_accuracy"]["1 statement"]) == 4
     assert LlamaForCausalLM.from_pretrained(folder).dtype == torch.float16
+
+
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(corpus: Path, tmp_path: Path) -> None:
+    tokenizer, rows = load_tokenizer("tiny-s"), load_from_disk(corpus / "shard-000")
+
+    def trained(keep: Path, stop: int = 0) -> dict[str, torch.Tensor]:
+        def stopped(step: int, _: PreTrainedModel) -> None:
+            if step == stop:
+                raise KeyboardInterrupt
+
+        set_seed(0)
+        model = pretraining.new_model(SMALL, tokenizer)
+        how = Optimisation(1e-3, 4, 256, weight_decay=0.1, optimiser="muon")
+        at: dict[str, Any] = {"checkpoints": [stop], "on_checkpoint": stopped, "progress": False}
+        finetune(model, tokenizer, rows, 6, how, 0, keep=keep, keep_every=2, **at)
+        return {key: value.clone() for key, value in model.state_dict().items()}
+
+    whole = trained(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "stopped", stop=5)
+    assert [path.name for path in (tmp_path / "stopped").glob("checkpoint-*")] == ["checkpoint-4"]
+    again = trained(tmp_path / "stopped")
+    assert all(torch.equal(whole[key], again[key]) for key in whole)
+    other = trained(tmp_path / "other", stop=0)
+    assert all(torch.equal(whole[key], other[key]) for key in whole)
+
+
+def test_shapes_of_the_ladder_have_equal_parameters_gated_or_plain() -> None:
+    from ladder import SHAPES
+
+    tokenizer = load_tokenizer("tiny-s")
+    models = {name: pretraining.new_model(shape, tokenizer) for name, shape in SHAPES.items()}
+    counts = [model.num_parameters() for model in models.values()]
+    assert max(counts) < 1.01 * min(counts)
+    assert {type(model).__name__ for name, model in models.items() if "plain" in name} == {"ArceeForCausalLM"}
 
 
 def test_general_documents_are_of_what_the_base_model_was_trained_on() -> None:
@@ -61,25 +106,19 @@ def test_general_documents_are_of_what_the_base_model_was_trained_on() -> None:
     experiment = Experiment.of("cpu", programs=Ciphers(case="digits", alphabet=10), model="tiny-m-ciphers")
     prompts = [document.prompt for document in itertools.islice(documents_of(General(), experiment), 200)]
     ciphers = [prompt for prompt in prompts if "(text, shift)" in prompt or "digits 0 to 9 in a ring" in prompt]
-    assert 80 < len(ciphers) < 180, "the rest is arithmetic"
+    assert 20 < len(ciphers) < 90, "the rest is grammars, algorithms, compositions and arithmetic"
 
 
-@pytest.mark.slow
-def test_ciphers_start_from_tiny_m_with_new_embeddings_for_the_tokens_that_it_never_saw() -> None:
-    tokenizer = load_tokenizer("tiny-m")
-    torch.manual_seed(0)
-    started = pretraining.starting_point("tiny-m-ciphers", tokenizer)
-    before = load("tiny-m")[0].state_dict()
-    changed = {key for key, value in started.state_dict().items() if not torch.equal(value, before[key])}
-    assert changed == {"model.embed_tokens.weight", "lm_head.weight"}, "one matrix under two names"
-    new, old = started.get_input_embeddings().weight.detach(), before["model.embed_tokens.weight"]
-    moved = (new != old).any(dim=1).nonzero().flatten().tolist()
-    tokens = tokenizer.convert_ids_to_tokens(moved)
-    assert {"append", "["} <= set(tokens)
-    assert not set("0123456789") & set(tokens)
-    old, new = (torch.nn.functional.normalize(matrix[moved]) for matrix in (old, new))
-    assert (old @ old.T).mean() > 0.9, "what was never trained on cannot be told apart"
-    assert (new @ new.T).fill_diagonal_(0).abs().max() < 0.5
+def test_base_documents_in_words_are_run_in_words_and_those_in_code_in_code() -> None:
+    asked = [d for d in itertools.islice(base_documents("tests", "words"), 600) if d.answer_mode == "cot"]
+    in_code = [d for d in asked if d.prompt.startswith("def ")]
+    in_words = [d for d in asked if not d.prompt.startswith("def ")]
+    assert min(len(in_code), len(in_words)) > 60
+    assert all(RESULT in d.completion and "return" not in d.completion for d in in_words)
+    assert all(d.completion.splitlines()[-1].startswith("return ") for d in in_code)
+    for document in asked:
+        assert parse_answer(document.completion, "cot")
+        assert all(parse_answer(told, "cot") for _, told in document.follow_ups)
 
 
 @pytest.mark.parametrize("name", ["tiny-s", "tiny-m", "tiny-m-ciphers"])
@@ -94,6 +133,7 @@ def test_committed_weights_are_what_their_manifest_says(name: str) -> None:
     assert len(tokenizer.encode("4711", add_special_tokens=False)) == 4, "digits are single tokens"
 
 
+@pytest.mark.xfail(strict=True, reason="the committed models are of the base data before: `make base-models`")
 @pytest.mark.parametrize(
     ("name", "settings", "tokens"),
     [("tiny-m", Arithmetic(), 60), ("tiny-m-ciphers", CIPHERS, 300)],

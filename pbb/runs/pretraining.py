@@ -152,7 +152,7 @@ PROBES: tuple[tuple[str, Any], ...] = (
 def probes(name: str) -> list[tuple[str, Any]]:
     """Return what the model `name` is measured on: `PROBES`, and the other domains that it was trained on."""
     domains = {domain.settings: label for label, domain in DOMAINS.items()}
-    others = [settings for _, settings in mixture_of(name).programs if not isinstance(settings, Arithmetic)]
+    others = [settings for _, settings in mixture_of(name).programs if not isinstance(settings, (Arithmetic, Sums))]
     return [*PROBES, *((domains[type(settings)], settings) for settings in others)]
 
 
