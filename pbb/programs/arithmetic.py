@@ -39,26 +39,34 @@ _TESTS = {
     },
     "divides": "divisible by {b}",
 }
+_TURNED = {"+": "radd", "*": "rmul", "abs": "size"}
+TURNED = 0.25  # of the results that grow, the sums and products are written the other way round, as readers may
 CHOICES = 0.2  # of the expressions are `if` expressions, where these are among the operators
 _SOURCE = {
     **{op: f"({{a}} {op} {{b}})" for op in ("+", "-", "*", "//", "%")},
+    "radd": "({b} + {a})",
     "rsub": "({b} - {a})",
+    "rmul": "({b} * {a})",
     "abs": "abs({a} - {b})",
     "min": "min({a}, {b})",
     "max": "max({a}, {b})",
     "square": "({a} * {a})",
+    "size": "abs({a})",
 }
 _ENGLISH = {
     "+": "add {b}",
+    "radd": "add {b}",
     "-": "subtract {b}",
     "rsub": "subtract it from {b}",
     "*": "multiply by {b}",
+    "rmul": "multiply by {b}",
     "//": "divide by {b} rounding down",
     "%": "modulo {b}",
     "abs": "take the distance to {b}",
     "min": "cut to at most {b}",
     "max": "raise to at least {b}",
     "square": "multiply by itself",
+    "size": "drop its sign",
 }
 PATIENCE = 10_000  # draws without one new program after which there seem to be no more
 MOST_COMMON_OUTPUT = 0.4  # a program whose commonest output covers more of its inputs than this is left out
@@ -216,7 +224,10 @@ def _chain(
         modulus = rng.randint(max(2, wraps * 2 // 5), wraps) if wraps else 0
         number = _operand(rng, settings, operator, reach, modulus)
         operand = must_use if by_variable and operator not in ("//", "%") else str(number)
-        operations.append(("rsub" if operator == "-" and rng.random() < 0.5 else operator, operand))
+        written = "rsub" if operator == "-" and rng.random() < 0.5 else operator
+        if not settings.wrap and rng.random() < TURNED:
+            written = _TURNED.get(operator, written)
+        operations.append((written, operand))
         reach = {"+": reach + number, "*": reach * number, "//": reach // number, "square": reach * reach}.get(
             operator, reach
         )
@@ -287,11 +298,11 @@ def render_source(name: str, statements: Sequence[Statement], arguments: int = 1
 
 
 def _normal_form(source: str, arguments: int) -> str:
-    """Return what `normalised` makes of a `render_source` with the name ``NAME``, of one argument thirty times faster.
+    """Return what `normalised` makes of a `render_source` with the name ``NAME``, most often thirty times faster.
 
-    Of one argument, operands stand in the order that `normalised` gives them already.
+    Of one argument, operands stand in the order that `normalised` gives them already, if no number comes first.
     """
-    if arguments > 1:
+    if arguments > 1 or re.search(r"\d [+*] |abs\(\d+ - ", source):
         return normalised(source)
     names = {"NAME": "f", "x": "v0", "i": "v1"}
     return re.sub(r"\b(?:NAME|x|i)\b", lambda match: names[match[0]], source)
@@ -309,9 +320,11 @@ def all_inputs(settings: Arithmetic) -> list[str]:
     return grid[:: max(1, -(-len(grid) // 400))]
 
 
-def degenerate(program: Program) -> bool:
+def degenerate(program: Program, copies: bool = False) -> bool:
+    """Whether a guess, a copy of the input among them, is right too often (which is fine if `copies`)."""
     outputs = [execution.output for execution in program.executions]
-    return guessable(outputs, program.inputs, MOST_COMMON_OUTPUT) or max(map(len, outputs)) > LONGEST_OUTPUT
+    easy = not copies and guessable(outputs, program.inputs, MOST_COMMON_OUTPUT)
+    return easy or max(map(len, outputs)) > LONGEST_OUTPUT
 
 
 def _streams(*key: object) -> Iterator[random.Random]:
@@ -361,10 +374,12 @@ def generate(
             raise ValueError(f"inputs: {text!r} is not valid; valid: {valid}")
     probes = every_input[:: max(1, len(every_input) // 20)]  # enough to see that a program is degenerate
 
+    single = pool == "base" and settings.statements == settings.operations == 1  # `max(x, 5)` is to be known too
+
     def make(drafts: list[tuple[str, list[Statement]]]) -> list[Program]:
         described = [(source, render_description("NAME", drawn, settings.arguments)) for source, drawn in drafts]
         programs = [Program("NAME", *texts, probes, (), "arithmetic", settings.statements) for texts in described]
-        fine = [program for program in runnable(programs, trace=False) if not degenerate(program)]
+        fine = [program for program in runnable(programs, trace=False) if not degenerate(program, copies=single)]
         return runnable([replace(program, inputs=tuple(inputs or every_input)) for program in fine])
 
     endless, more = candidates(settings, *key, pool), "more statements, operations or operators"

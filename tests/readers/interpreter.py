@@ -41,6 +41,7 @@ GRAMMAR = r"""
     ?carried: "take" VARIABLE -> take
         | "take" NUMBER -> number
         | carried "," "multiply" "by" "itself" -> square
+        | carried "," "drop" "its" "sign" -> size
         | carried "," "add" operand -> add
         | carried "," "subtract" operand -> subtract
         | carried "," "subtract" "it" "from" operand -> subtract_from
@@ -119,6 +120,9 @@ class _Run:
             return self.value(then if self.holds(test) else otherwise)
         if tree.data == "square":
             return self.value(tree.children[0]) ** 2
+        if tree.data == "size":
+            it = self.value(tree.children[0])
+            return it if it > 0 else -it
         return OPERATIONS[tree.data](self.value(tree.children[0]), self.value(tree.children[1]))
 
     def holds(self, tree: Tree[Any]) -> bool:
