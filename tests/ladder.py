@@ -2,7 +2,11 @@
 
     python tests/ladder.py train 8            # pretrain the shape of 8 layers, or go on with it
     python tests/ladder.py pbb 8              # both stages of Proactive on it, on tuning seed 1000, and the controls
+    python tests/ladder.py all --workers 2    # both for the shapes of 5, 8, 12 and 16 layers, side by side
     python tests/ladder.py table              # what is known so far
+
+On a card a step is bound by its many small kernels, so that larger steps and all shapes at once take minutes:
+``all --workers 5 --rows 16 --steps 5375 --shapes 5 8 12 16 5-plain``.
 
 Everything lies under ``runs/ladder/`` (or where PBB_RUNS says), is kept on the way, and is never done twice.
 """
@@ -14,11 +18,15 @@ import ast
 import json
 import os
 import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from datasets import Dataset
 from transformers import PreTrainedTokenizerFast
 
 from pbb import store
@@ -46,15 +54,20 @@ def work() -> Path:
     return folder
 
 
-def pretrain(name: str, steps: int, passes: int) -> None:
-    """Pretrain a shape, measure it in context on the tuning pool, and keep both."""
-    shape, folder = replace(SHAPES[name], steps=steps), work() / f"{name}-{steps}"
-    if (folder / "manifest.json").exists():
-        return
+def corpus(shape: TinyShape, passes: int, workers: int) -> Dataset:
+    """Return base data, made where it is not there yet."""
     if not (work() / "tokenizer").exists():
         build_tokenizer().save_pretrained(work() / "tokenizer")
+    return build_corpus(work() / "corpus", work() / "tokenizer", "tiny-m", shape, workers, passes)
+
+
+def pretrain(name: str, steps: int, passes: int, batch_rows: int) -> None:
+    """Pretrain a shape, measure it in context on the tuning pool, and keep both."""
+    shape, folder = replace(SHAPES[name], steps=steps, batch_rows=batch_rows), work() / f"{name}-{steps}"
+    if (folder / "manifest.json").exists():
+        return
+    rows = corpus(shape, passes, 1)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(work() / "tokenizer")
-    rows = build_corpus(work() / "corpus", work() / "tokenizer", "tiny-m", shape, 1, passes)
     model, said = train(shape, rows, tokenizer, work() / f"{name}-{steps}-training")
     ceilings = in_context_accuracy(model, tokenizer, PROBES[:2] + PROBES[5:], programs=200)
     with store.atomic_folder(folder, replace=True) as partial:
@@ -117,18 +130,33 @@ def table() -> None:
                 print(f"  {label}: " + "; ".join(f"{key} {value:.3g}" for key, value in row.items()))
 
 
+def one_by_one(name: str, options: list[str]) -> None:
+    """Train a shape and try it, each in a process of its own."""
+    for what in ("train", "pbb"):
+        subprocess.run([sys.executable, __file__, what, name, *options], check=True)
+        print(f"{what} {name} is done", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("train", "pbb", "table"))
+    parser.add_argument("what", choices=("train", "pbb", "all", "table"))
     parser.add_argument("shape", nargs="?", choices=SHAPES)
-    parser.add_argument("--steps", type=int, default=10_750, help="of 2,048 tokens: 22 M in all")
+    parser.add_argument("--steps", type=int, default=10_750, help="22 M tokens in all, with 8 rows a step")
     parser.add_argument("--passes", type=int, default=2, help="over the base data")
+    parser.add_argument("--rows", type=int, default=8, help="of 256 tokens, a step")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--shapes", nargs="*", choices=SHAPES, default=["5", "8", "12", "16"])
     given = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     if given.what == "table":
         table()
     elif given.what == "train":
-        pretrain(given.shape, given.steps, given.passes)
+        pretrain(given.shape, given.steps, given.passes, given.rows)
+    elif given.what == "all":
+        corpus(replace(SHAPES["5"], steps=given.steps, batch_rows=given.rows), given.passes, given.workers)
+        options = ["--steps", str(given.steps), "--passes", str(given.passes), "--rows", str(given.rows)]
+        with ThreadPoolExecutor(given.workers) as pool:
+            list(pool.map(lambda name: one_by_one(name, options), given.shapes))
     else:
         by_pbb(given.shape, given.steps)
 

@@ -109,7 +109,8 @@ def test_messages_take_turns() -> None:
 def test_right_answers_are_parsed_back(programs: list[Program], mode: str) -> None:
     for program in programs:
         for text, execution in zip(program.inputs, program.executions, strict=True):
-            assert parse_answer(answer(program, text, mode), mode) == execution.output
+            for form in REPRESENTATIONS:
+                assert parse_answer(answer(program, text, mode, form), mode) == execution.output
 
 
 @pytest.mark.parametrize(

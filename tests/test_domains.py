@@ -300,9 +300,9 @@ def test_invalid_settings_name_the_field_the_value_and_what_is_valid(
 def test_a_constant_guess_is_seldom_right(domain: str) -> None:
     """Under 15 % with the default knobs, whatever one says: the answer that is right for most questions counts.
 
-    Arithmetic has ten different answers, and comes to 16 %.
+    Arithmetic has ten different answers, the smallest of them the most often, and comes to 17 %.
     """
-    limit = 0.17 if domain == "arithmetic" else 0.15
+    limit = 0.19 if domain in ("arithmetic", "composition") else 0.15
     for seed in (0, 1):
         programs = generate(VARIANTS[domain][0], 200 if domain in ("arithmetic", "composition") else 60, seed)
         asked = [(p, text) for p in programs for text in p.inputs]
@@ -397,7 +397,8 @@ def test_nothing_leaks_in_any_domain(number: int) -> None:
                 assert group.name in (WITH_IO, DISTILLED)
                 assert document.input in group.shown[program.name]
                 assert document.input not in group.held_out(program)
-                assert document.completion == answer(program, document.input, document.answer_mode)
+                form = experiment.documents.representation
+                assert document.completion == answer(program, document.input, document.answer_mode, form)
     assert kinds
 
 

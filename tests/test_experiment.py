@@ -77,7 +77,7 @@ def test_bad_values_name_field_value_and_what_is_valid(changes: dict[str, Any], 
         (Ciphers, {"shortest": 5}, ["longest=4", "5 to 12"]),
         (Grammars, {"terminals": 3, "inputs": 12}, ["inputs=12", "6 to 9"]),
         (Composition, {"parts": (Grammars(),)}, ["parts", "Arithmetic, Algorithms, Ciphers"]),
-        (Sums, {"largest": 5}, ["largest=5", "10 to 999"]),
+        (Sums, {"largest": 5}, ["largest=5", "999 to 9989"]),
         (Arithmetic, {"high": -1}, ["high=-1", "low=0"]),
         (Arithmetic, {"statments": 2}, ["did you mean 'statements'"]),
         (Training, {"lora_rank": 8, "backend": "full"}, ["backend='full'", "lora_rank=8"]),
@@ -118,8 +118,8 @@ def test_every_arm_can_be_built_from_every_preset(preset: str) -> None:
 
 
 def test_changes_reach_their_groups_by_flat_names() -> None:
-    e = Experiment.of("cpu", programs=Sums(), largest=99, stage_1_steps=7, grpo_rate=2e-4, templates=3, asked=["cot"])
-    assert (e.domain, e.programs, e.training.stage_1) == ("sums", Sums(99), Budget(7, 1.5e-3, 0.03))
+    e = Experiment.of("cpu", programs=Sums(), largest=2000, stage_1_steps=7, grpo_rate=2e-4, templates=3, asked=["cot"])
+    assert (e.domain, e.programs, e.training.stage_1) == ("sums", Sums(2000), Budget(7, 1.5e-3, 0.03))
     assert (e.grpo.rate, e.documents.templates, e.ask.asked) == (2e-4, 3, ("cot",))
     assert e.value("stage_1_steps") == 7
     assert e.value("statements", 1) == 1, "a sum has no such field"

@@ -225,7 +225,7 @@ def test_random_guesses_begin_as_asked_with_letters_of_the_grammar() -> None:
     (program,) = generate(Grammars(), 1, "tests")
     letters, lengths = set(letters_of(read_source(program.source))), set()
     rng = stream("tests", "guesses")
-    for text in program.inputs * 30:
+    for text in program.inputs * 60:
         guess, start = (ast.literal_eval(word).split() for word in (random_guess(program, text, rng), text))
         assert guess[: len(start)] == start
         assert set(guess) <= letters

@@ -84,7 +84,7 @@ class Arithmetic:
     arguments: Annotated[int, Between(1, 2)] = 1  # (x), or (x, y)
     low: Annotated[int, Between(-999, 999)] = 0  # inputs are the whole numbers from low to high
     high: Annotated[int, Between(-999, 999)] = 9
-    # Every result of + - * is taken modulo a number of up to this, and of two fifths of it at least; None: it grows.
+    # Every result of + - * is taken modulo a number of up to this, and of half of it at least; None: it grows.
     wrap: Annotated[int, Between(2, 10**6)] | None = 10
     largest: Annotated[int, Between(9, 9999)] = 9  # number added or subtracted; large ones make many short programs
 
@@ -221,7 +221,7 @@ def _chain(
         operator = rng.choice(_choices(tuple(settings.operators), family, by_variable, index == 0))
         family = {"-": "+", "square": "*"}.get(operator, operator)  # x + 3 - 4 is one addition in two steps: not drawn
         wraps = settings.wrap if operator in ("+", "-", "*", "square") else None
-        modulus = rng.randint(max(2, wraps * 2 // 5), wraps) if wraps else 0
+        modulus = rng.randint(max(2, wraps // 2), wraps) if wraps else 0
         number = _operand(rng, settings, operator, reach, modulus)
         operand = must_use if by_variable and operator not in ("//", "%") else str(number)
         written = "rsub" if operator == "-" and rng.random() < 0.5 else operator

@@ -468,7 +468,9 @@ def results(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 raise StepLimitError
             written = write_trace(lines, tracer.steps) if job["trace"] else []
             trace, words = [text for text, _ in written], [text for _, text in written]
-            if max(len(output), sum(map(len, trace)), sum(map(len, words))) > MAX_CHARACTERS:
+            if sum(map(len, words)) > MAX_CHARACTERS:  # which name a value more often
+                words = []
+            if max(len(output), sum(map(len, trace))) > MAX_CHARACTERS:
                 raise OverflowError(f"the output or its trace is longer than {MAX_CHARACTERS} characters")
             result = {"output": output, "trace": trace, "words": words}
         except StepLimitError:

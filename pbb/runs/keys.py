@@ -87,7 +87,7 @@ def _written(e: Experiment, source: Source) -> dict[str, Any]:
         return {name: value for part in parts_of for name, value in _written(e, part).items()}
     fields = {
         DECLARE: ("representation", "templates"),
-        EXECUTE: ("templates", "question_style", "trained_modes", "executions"),
+        EXECUTE: ("representation", "templates", "question_style", "trained_modes", "executions"),
     }
     parts = source.parts if isinstance(source, Epochs) else ()
     return {name: getattr(e.documents, name) for how, _ in parts for name in fields[how]}
