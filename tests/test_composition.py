@@ -135,7 +135,7 @@ def test_a_guess_is_seldom_right_of_three_parts() -> None:
     for seed in range(3):
         programs = generate(Composition(depth=3), 100, seed)
         outputs = Counter(execution.output for p in programs for execution in p.executions)
-        assert outputs.most_common(1)[0][1] < 0.17 * outputs.total()
+        assert outputs.most_common(1)[0][1] < 0.2 * outputs.total()
 
 
 # ------------------------------------------------------------------------------------------------ one's own

@@ -212,7 +212,9 @@ def test_lora_trains_adapters_only_and_saves_a_whole_model(tokenizer, micro_mode
     assert changed == linear
 
 
-def test_muon_takes_the_hidden_matrices_follows_the_schedule_and_learns(tokenizer, micro_model: str) -> None:
+def test_muon_takes_the_hidden_matrices_follows_the_schedule_and_learns(
+    tokenizer, micro_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from pbb.models.optimisers import MuonAndAdamW
 
     model, _ = load(micro_model)
@@ -231,5 +233,16 @@ def test_muon_takes_the_hidden_matrices_follows_the_schedule_and_learns(tokenize
     assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
 
     rows = pack(encode(documents(), tokenizer), tokenizer, 128)
-    done = finetune(model, tokenizer, rows, 20, Optimisation(3e-3, 4, 128, optimiser="muon"), 0, progress=False)
+    rates, step = [], MuonAndAdamW.step
+
+    def watched(self, closure=None) -> None:
+        rates.append({group["lr"] for part in self.parts for group in part.param_groups})
+        step(self, closure)
+
+    monkeypatch.setattr(MuonAndAdamW, "step", watched)
+    done = finetune(model, tokenizer, rows, 20, Optimisation(1e-2, 4, 128, optimiser="muon"), 0, progress=False)
+    assert all(len(of_parts) == 1 for of_parts in rates), "both parts have the one rate"
+    assert rates[0] == {0.0}, "it warms up"
+    assert max(rates[1:3], key=max) == {1e-2}
+    assert max(rates[-1]) < 2e-3, "and ends near a tenth: what steps is what the schedule moves"
     assert done.log[-1]["loss"] < 0.8 * done.log[0]["loss"]

@@ -290,6 +290,7 @@ SAID: dict[str, Any] = {
     "larger": max,
     "smaller": min,
     "distance": lambda a, b: abs(a - b),
+    "size": abs,
     "plus": int.__add__,
     "minus": int.__sub__,
     "times": int.__mul__,
@@ -318,7 +319,7 @@ def test_traces_in_words_hold_by_themselves_and_show_no_code(groups: list[Group]
                     found = OPERATION.fullmatch(said)
                     assert found, part
                     called, a, b, alone, word, c, modulus = found.groups()
-                    result: Any = SAID[called](int(a), int(b)) if called else int(alone)
+                    result: Any = SAID[called](*map(int, filter(None, (a, b)))) if called else int(alone)
                     result = SAID[word](result, int(c)) if word else result
                     assert str(result % int(modulus) if modulus else result) == value, (program, part)
                     operations += 1
