@@ -166,7 +166,8 @@ def ready(node: ast.AST) -> bool:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and literal(node.right):
         node = node if literal(node.left) else node.left
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "abs" and node.args:
-        node = node if literal(node.args[0]) else node.args[0]
+        inside = node.args[0]
+        node = inside if isinstance(inside, ast.BinOp) and isinstance(inside.op, ast.Sub) else node
     return not literal(node) and bool(operands(node)) and all(map(literal, operands(node)))
 
 
