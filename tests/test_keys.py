@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 import math
@@ -223,3 +224,21 @@ def test_a_template_of_the_domain_counts_and_one_of_another_does_not(monkeypatch
 def test_the_defaults_are_preset_cpus() -> None:
     assert Experiment() == Experiment.of("cpu")
     assert Budget(10, 1e-3) == Budget(10, 1e-3, 0.03)
+
+
+def test_a_field_that_a_newer_python_adds_to_syntax_trees_changes_no_key(monkeypatch) -> None:
+    """Python 3.12 gave functions and classes ``type_params``, empty for all that 3.11 can say."""
+    there = keys.code_of.__wrapped__("models/sft")
+    parse = ast.parse
+
+    def newer(source: bytes) -> ast.Module:
+        tree = parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                node._fields, node.later = (*node._fields, "later"), []
+        return tree
+
+    monkeypatch.setattr(ast, "parse", newer)
+    assert keys.code_of.__wrapped__("models/sft") == there
+    monkeypatch.setattr(ast, "parse", lambda source: parse(source + b"\nVALUE = 1"))
+    assert keys.code_of.__wrapped__("models/sft") != there
