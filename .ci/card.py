@@ -49,7 +49,8 @@ def variants() -> Iterator[tuple[str, dict[str, Any]]]:
         shorter = {"stage_1_steps": 500, "stage_2_steps": steps, "stage_2_rate": rate}
         yield f"Proactive, Stage 1 of 500 steps, Stage 2 of {steps} at {rate:g}", proactive | shorter
     # The paper's Stage 2 sees no w/ IO document; this says what its forgetting costs.
-    yield "Proactive, Stage 2 of 200 steps, half of it w/ IO documents", proactive | {"stage_2_steps": 200, "replay": 0.5}
+    replayed = proactive | {"stage_2_steps": 200, "replay": 0.5}
+    yield "Proactive, Stage 2 of 200 steps, half of it w/ IO documents", replayed
 
 
 def pilots(tiny: bool, **how: Any) -> bool:

@@ -61,7 +61,7 @@ def code_of(module: str) -> str:
 
 
 def _said(part: Any) -> str:
-    """Return what a syntax tree holds, empty fields left out: releases of Python add such, and `ast.dump` shows them."""
+    """Return what a syntax tree holds, without empty fields: newer Pythons add such, and `ast.dump` shows them."""
     if isinstance(part, list):
         return f"[{', '.join(map(_said, part))}]"
     if not isinstance(part, ast.AST):
