@@ -10,7 +10,7 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +50,19 @@ def _all_experiments(figures: Sequence[str], preset: str, seeds: int) -> list[An
 
 
 def save_figures(
-    figures: Sequence[str], preset: str, seeds: int, folder: Path, *, allow_smoke: bool = False, again: bool = True
+    figures: Sequence[str],
+    preset: str,
+    seeds: int,
+    folder: Path,
+    *,
+    allow_smoke: bool = False,
+    again: bool = True,
+    left_out: Collection[Any] = (),
 ) -> None:
     """Draw `figures` from this machine's complete runs into `folder`, with everything that is behind them.
 
-    Without `again` those are left that this code has drawn there from the same runs.
+    Experiments in `left_out` are not drawn, and the manifest names them. Without `again` those figures are left that
+    this code has drawn there from the same runs.
     """
     from pbb.experiments.studies import study
     from pbb.figures.io import figure_module, save_figure
@@ -64,11 +72,14 @@ def save_figures(
     from pbb.streams import digest
 
     for figure in figures:
-        target, experiments = folder / figure_module(figure).NAME, study(figure, preset, seeds)
+        target, whole = folder / figure_module(figure).NAME, study(figure, preset, seeds)
+        experiments = [experiment for experiment in whole if experiment not in left_out]
         tasks = run.plan(experiments).tasks
         stages = [read_manifest(task.folder) or {} for task in tasks if isinstance(task, run.StageTask)]
         trained_on = sorted({str(stage.get("card") or stage["device"]) for stage in stages if "device" in stage})
         manifest: dict[str, Any] = {"seeds": seeds, "trained_on": trained_on, **environment_manifest()}
+        if len(experiments) < len(whole):
+            manifest["not_run"] = [str(run.points(e)[-1].task) for e in whole if e in left_out]
         if not again:
             manifest["drawn_from"] = digest(
                 code_of("figures"), code_of("analysis"), seeds, [task.folder.name for task in tasks]
@@ -222,15 +233,21 @@ def command_reference(options: argparse.Namespace) -> int:
         print("preset smoke never becomes a reference; valid: any other", file=sys.stderr)
         return 2
     figures = _figures(options.figure, preset)
-    todo = run.plan(_all_experiments(figures, preset, options.seeds))
-    if todo.missing:
+    every = _all_experiments(figures, preset, options.seeds)
+    todo = run.plan(every)
+    if todo.missing and not options.partial:
         print(
-            f"not complete, so nothing was promoted; `make reproduce` computes what is missing:\n{todo}",
+            "not complete, so nothing was promoted; `make reproduce` computes what is missing, and --partial promotes "
+            f"what is complete:\n{todo}",
             file=sys.stderr,
         )
         return 2
-    save_figures(figures, preset, options.seeds, store.reference(preset))
-    print(f"promoted to {store.reference(preset).relative_to(store.root())}: {', '.join(figures)}")
+    left_out = [experiment for experiment in dict.fromkeys(every) if run.plan(experiment).missing]
+    drawn = [name for name in figures if any(e not in left_out for e in _all_experiments([name], preset, 1))]
+    save_figures(drawn, preset, options.seeds, store.reference(preset), left_out=left_out)
+    print(f"promoted to {store.reference(preset).relative_to(store.root())}: {', '.join(drawn)}")
+    for experiment in left_out:
+        print(f"  not run, so left out: {run.points(experiment)[-1].task}")
     return 0
 
 
@@ -426,7 +443,8 @@ def parser() -> argparse.ArgumentParser:
     add("smoke", command_smoke, "the whole pipeline at toy size", preset=False)
     add("figures", command_figures, "redraw the committed figures from their records", preset=False)
     add("compare", command_compare, "this machine's figures against the reference")
-    add("reference", command_reference, "promote complete runs to the committed reference", figures=True)
+    command = add("reference", command_reference, "promote complete runs to the committed reference", figures=True)
+    command.add_argument("--partial", action="store_true", help="leave out what was not run; the manifest names it")
     claimed = add("claims", command_claims, "judge every claim from the committed records", preset=False)
     claimed.add_argument("--preset", default="auto", help="such as cpu (default: auto, every preset with records)")
     claimed.add_argument("--mine", action="store_true", help="judge this machine's figures instead")
