@@ -14,7 +14,7 @@ from typing import Any
 from pbb.programs import algorithms, arithmetic, ciphers, composition, grammars, sums
 from pbb.programs.names import BASE_NAMES, asking, pointers
 from pbb.programs.program import Program, belongs_to_base, normalised
-from pbb.programs.settings import ExperimentError, group
+from pbb.programs.settings import ExperimentError, group, written
 from pbb.streams import stream
 
 POINTERS = pointers("function", "program", "use", "routine", "procedure", "function", "program", about="")
@@ -143,7 +143,7 @@ def domain_of(settings: object) -> str:
         if type(settings) is domain.settings:
             return name
     valid = ", ".join(domain.settings.__name__ for domain in DOMAINS.values())
-    raise ExperimentError(f"programs={settings!r} is not valid; valid: settings of a domain, one of {valid}")
+    raise ExperimentError(f"programs={written(settings)} is not valid; valid: settings of a domain, one of {valid}")
 
 
 @lru_cache(maxsize=64)  # arms of one seed ask for the same programs
