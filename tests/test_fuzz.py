@@ -183,7 +183,7 @@ def holds(program: Program, text: str) -> None:
     flags = __future__.annotations.compiler_flag  # so that annotations do not run
     exec(compile(text.strip(), "<given>", "exec", flags), names)
     for arguments, execution in zip(program.inputs, program.executions, strict=True):
-        truth = names["Blorp"](*ast.literal_eval(f"({arguments},)"))
+        truth = names[program.name](*ast.literal_eval(f"({arguments},)"))
         assert (type(truth), truth) == (type(stored := ast.literal_eval(execution.output)), stored), (text, arguments)
         assert parse_answer(execution.output, "direct") == execution.output
         assert parse_answer("\n".join(execution.trace), "cot") == execution.output
