@@ -131,6 +131,7 @@ def texts() -> list[str]:
 
 def in_text(rng: random.Random, text: str) -> str:
     """Change some letters, or a line, or put in a fragment."""
+    text = text or rng.choice(FRAGMENTS)
     place, other = rng.randrange(len(text)), rng.randrange(len(text))
     first, last = min(place, other), min(max(place, other), min(place, other) + rng.randint(1, 8))
     lines = text.split("\n")
