@@ -27,7 +27,7 @@ def taken(experiment: Experiment, count: int = 150) -> list:
     return [d for stage in curriculum(experiment) for d in itertools.islice(stage.documents(), count)]
 
 
-@pytest.mark.parametrize("number", range(100))
+@pytest.mark.parametrize("number", range(30))
 def test_nothing_leaks_for_a_random_configuration(number: int) -> None:
     rng = random.Random(f"leak {number}")
     experiment = Experiment.of(
@@ -115,17 +115,6 @@ def test_arms_share_programs_and_stages() -> None:
     assert StageTask(exposed, 1).key != StageTask(skipped, 1).key
 
 
-def test_what_a_stage_trains_on_enters_its_key_and_later_stages_follow() -> None:
-    base = SMALL.changed(arm="proactive")
-    keys = [StageTask(base, i).key for i in (0, 1)]
-    for change in ({"templates": 3}, {"seed": 1}, {"executions": 2}, {"stage_1_rate": 1e-4}, {"batch_rows": 4}):
-        assert StageTask(base.changed(**change), 0).key != keys[0], change
-        assert StageTask(base.changed(**change), 1).key != keys[1], change
-    for change in ({"stage_2_general": 0.3}, {"stage_2_steps": 7}):  # Stage 2 alone is trained again
-        assert StageTask(base.changed(**change), 0).key == keys[0], change
-        assert StageTask(base.changed(**change), 1).key != keys[1], change
-
-
 def test_grpo_shares_stage_1_and_asks_what_sft_shows() -> None:
     for sft, grpo in (("retroactive", "retroactive_grpo"), ("skip_exposure", "grpo_without_pbb")):
         shown, asked = (SMALL.changed(arm=arm, grpo_warmup_steps=0) for arm in (sft, grpo))
@@ -136,19 +125,6 @@ def test_grpo_shares_stage_1_and_asks_what_sft_shows() -> None:
         executions = [d for d in itertools.islice(stage.documents(), 200) if d.kind == "execution"]
         assert len(executions) < 200, "SFT mixes general documents in, and GRPO has no use for them"
         assert list(itertools.islice(rewarded.documents(), len(executions))) == executions
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        *({"grpo_steps": 7}, {"grpo_completions": 32}, {"grpo_group_size": 16}, {"grpo_temperature": 1.2}),
-        *({"grpo_rate": 2e-4}, {"grpo_beta": 0.1}, {"grpo_length": 70}, {"grpo_loss": "dr_grpo"}),
-    ],
-)
-def test_how_grpo_trains_enters_the_key_of_its_own_stage_alone(change: dict[str, object]) -> None:
-    for arm, moved in (("retroactive", [False, False]), ("retroactive_grpo", [False, False, True])):
-        before, after = SMALL.changed(arm=arm), SMALL.changed(arm=arm, **change)
-        assert [StageTask(before, i).key != StageTask(after, i).key for i in range(len(moved))] == moved
 
 
 def test_grpo_follows_on_sft_that_is_evaluated_at_its_end_alone() -> None:
@@ -171,8 +147,3 @@ def test_doubling_checkpoints_are_of_stage_2_and_end_with_it() -> None:
     assert StageTask(doubling.changed(execution_steps=3), 1).checkpoints() == [1, 3]
     assert StageTask(doubling, 0).key == StageTask(even, 0).key
     assert StageTask(doubling, 1).key != StageTask(even, 1).key, "other weights are kept of it"
-
-
-def test_neighbouring_seeds_share_no_document() -> None:
-    first, second = ({d.prompt for d in taken(SMALL.changed(seed=seed, **QUIET))} for seed in (0, 1))
-    assert len(first & second) <= 2  # names are drawn from one list, so that a rare coincidence is possible
