@@ -1,12 +1,11 @@
 """Nonsense, from seeds that are kept: mutated programs of a reader's own, and experiments with a malformed field.
 
-PBB_FUZZ says how many of each (60); a case is its number, so that any count begins with the same ones. 1,000 + 1,000
-gave, in COUNTS_HERE
+PBB_FUZZ says how many of each (60). A case is drawn from its number, so that any count begins with the same ones.
 
 | | cases | refused when read | refused when run | accepted | tracebacks | over 60 s | wrong |
 |---|---|---|---|---|---|---|---|
-| own programs | 1,000 | – | – | – | 0 | 0 | 0 |
-| experiments | 1,000 | – | | – | 0 | 0 | 0 |
+| own programs | 1,000 | 723 | 178 | 99 | 0 | 0 | 0 |
+| experiments | 1,000 | 981 | | 19 | 0 | 0 | 0 |
 """
 
 from __future__ import annotations
