@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections import Counter
 
 import pytest
@@ -14,7 +13,6 @@ from pbb.experiments.documents import DISTILLED, GENERAL, WITH_IO, WITHOUT_IO, e
 from pbb.experiments.experiment import UNTRAINED, Experiment
 from pbb.experiments.groups import groups
 from pbb.experiments.leakage import LeakageError, guarded
-from pbb.programs.program import belongs_to_base, normalised
 from pbb.runs.tasks import StageTask
 
 # Without base data, which is slow to make; other tests look at it.
@@ -25,37 +23,6 @@ TRAINED = [arm for arm in ARMS if arm not in UNTRAINED]
 
 def taken(experiment: Experiment, count: int = 150) -> list:
     return [d for stage in curriculum(experiment) for d in itertools.islice(stage.documents(), count)]
-
-
-@pytest.mark.parametrize("number", range(30))
-def test_nothing_leaks_for_a_random_configuration(number: int) -> None:
-    rng = random.Random(f"leak {number}")
-    experiment = Experiment.of(
-        "cpu",
-        arm=rng.choice(TRAINED),
-        seed=rng.randrange(10**6),
-        statements=rng.choice([1, 1, 2, 3]),
-        representation=rng.choice(["code", "description"]),
-        templates=rng.randint(1, 20),
-        with_io_programs=rng.randint(3, 12),
-        without_io_programs=rng.randint(2, 8),
-        demonstrations=rng.randint(1, 9),
-        trained_modes=rng.choice([("direct",), ("cot",), ("cot", "direct")]),
-        **QUIET,
-        replay=rng.choice([0.0, 0.3]),
-    )
-    by_name = {group.name: group for group in groups(experiment)}
-    secret = {p.name: p for p in by_name[WITHOUT_IO].programs} if WITHOUT_IO in by_name else {}
-    shown = {name: inputs for group in by_name.values() for name, inputs in group.shown.items()}
-    for document in taken(experiment, 60):
-        if document.program in secret:
-            assert document.kind == "declarative"
-            assert document.completion in (secret[document.program].source, secret[document.program].description)
-        elif document.kind == "execution":
-            assert document.input in shown[document.program], "a held-out input was trained on"
-    sources = [normalised(p.source) for group in by_name.values() for p in group.programs]
-    assert len(set(sources)) == len(sources), "two programs, or two groups, share a source"
-    assert not any(map(belongs_to_base, sources)), "a base model may have seen this program"
 
 
 def test_a_planted_leak_is_caught() -> None:

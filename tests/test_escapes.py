@@ -174,7 +174,7 @@ large list :: MemoryError <- return [0] * 10 ** 10
 wide text :: MemoryError|ValueError <- return f'{x:>{10 ** 10}}'
 doubling list :: MemoryError|TIME <- x = []\nfor i in range(60): x = [x, x]\nreturn x
 recursion :: StepLimit|RecursionError <- return Blorp(x)
-another's arguments :: name 'y' is not defined <- TOP['parsed'].cache_clear()\nreturn (x, y)
+another's arguments :: name 'y' is not defined <- TOP['reduced'].cache_clear()\nreturn (x, y)
 the tables :: 'y' is not defined <- TOP['PURE_CALLS'].clear()\nTOP['BUILTINS'].clear()\nreturn abs(y)
 builtins for all :: exit status 1 <- abs.__self__.max = abs.__self__.len = None\nraise ValueError
 json :: right form <- use('json').dumps = lambda value: '[]'\nreturn 1

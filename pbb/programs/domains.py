@@ -98,7 +98,7 @@ DOMAINS: dict[str, Domain] = {
     "ciphers": Domain(
         ciphers.Ciphers,
         ciphers.generate,
-        ("ciphers", "cipher_sources"),
+        ("ciphers",),
         own_inputs=ciphers.demonstrated_inputs,
         pointers=ciphers.POINTERS,
         ask=ciphers.ASK,
@@ -118,7 +118,7 @@ DOMAINS: dict[str, Domain] = {
     "composition": Domain(
         composition.Composition,
         composition.generate,
-        ("composition", "arithmetic", "ciphers", "cipher_sources", "algorithms"),
+        ("composition", "arithmetic", "ciphers", "algorithms"),
         draw=composition.draw,
         check=composition.check,
         declared=lambda program: program.problem == program.name,

@@ -245,13 +245,6 @@ def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[str]:
     return written
 
 
-@functools.lru_cache(maxsize=4096)
-def parsed(text: str) -> tuple[ast.expr, tuple[Any, ...]]:
-    """Return an argument list's syntax and values; a program may change lists, which then have to be made anew."""
-    syntax = ast.parse(f"({text},)", mode="eval").body
-    return syntax, ast.literal_eval(syntax)
-
-
 def describe(error: BaseException) -> str:
     reason = "more memory was asked for than is allowed" if isinstance(error, MemoryError) else error
     return f"{type(error).__name__}: {reason}"[:MAX_REASON].encode(errors="replace").decode()
@@ -276,9 +269,7 @@ def results(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for text in job["inputs"]:
         tracer = Tracer(job["steps"], job["trace"])
         try:
-            syntax, arguments = parsed(text)
-            if not all(type(argument) in IMMUTABLE for argument in arguments):
-                arguments = ast.literal_eval(syntax)
+            arguments = ast.literal_eval(f"({text},)")
             sys.settrace(tracer)
             try:
                 output = shown(function(*arguments))
