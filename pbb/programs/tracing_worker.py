@@ -382,7 +382,7 @@ def apart(job: dict[str, Any]) -> tuple[int, bytes]:
     os.close(writing)
     with open(reading, "rb") as pipe:
         answer = pipe.read(MAX_ANSWER + 1)
-    os.kill(child, signal.SIGKILL)  # which is nothing to one that has ended
+        os.kill(child, signal.SIGKILL)  # which is nothing to one that has ended
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return status, answer
 
