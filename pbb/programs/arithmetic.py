@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
 import itertools
-import json
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -20,6 +18,7 @@ from typing import Annotated
 
 from pbb.programs.program import Program, belongs_to_base, drawn, guessable, runnable
 from pbb.programs.settings import Between, SomeOf, group, refuse
+from pbb.streams import stream
 
 OPERATORS = ("+", "-", "*", "//", "%", "abs", "min", "max")
 CONTROL = ("if", "for", "while")
@@ -107,28 +106,25 @@ class Statement:
     otherwise: Chain | None = None
 
     def source(self) -> str:
-        chain, target, extra = self.chain.source(), self.target, ""
-        if self.otherwise:
-            extra = f"\nelse:\n    {target} = {self.otherwise.source()}"
+        store = f"{self.target} = {self.chain.source()}"
+        otherwise = f"\nelse:\n    {self.target} = {self.otherwise.source()}" if self.otherwise else ""
         return {
-            "set": f"{target} = {chain}",
-            "return": f"return {chain}",
-            "if": f"if {target} > {self.bound}:\n    {target} = {chain}{extra}",
-            "for": f"for i in range({self.bound}):\n    {target} = {chain}",
-            "while": f"while {target} < {self.bound}:\n    {target} = {chain}",
+            "set": store,
+            "return": f"return {self.chain.source()}",
+            "if": f"if {self.target} > {self.bound}:\n    {store}{otherwise}",
+            "for": f"for i in range({self.bound}):\n    {store}",
+            "while": f"while {self.target} < {self.bound}:\n    {store}",
         }[self.kind]
 
     def english(self) -> str:
-        chain, extra = self.chain.english(), ""
-        action = f"{chain}, store as {self.target}"
-        if self.otherwise:
-            extra = f"; otherwise: {self.otherwise.english()}, store as {self.target}"
+        store = f"{self.chain.english()}, store as {self.target}"
+        otherwise = f"; otherwise: {self.otherwise.english()}, store as {self.target}" if self.otherwise else ""
         return {
-            "set": action,
-            "return": f"{chain}, return it",
-            "if": f"if {self.target} is above {self.bound}: {action}{extra}",
-            "for": f"repeat {self.bound} times: {action}",
-            "while": f"while {self.target} is below {self.bound}: {action}",
+            "set": store,
+            "return": f"{self.chain.english()}, return it",
+            "if": f"if {self.target} is above {self.bound}: {store}{otherwise}",
+            "for": f"repeat {self.bound} times: {store}",
+            "while": f"while {self.target} is below {self.bound}: {store}",
         }[self.kind]
 
 
@@ -186,12 +182,6 @@ def render_source(name: str, statements: Sequence[Statement], arguments: int = 1
     return f"def {name}({', '.join('xy'[:arguments])}):\n    {body}"
 
 
-def _normal_form(source: str, arguments: int) -> str:
-    """Return what `normalised` makes of a `render_source` with the name ``NAME``, thirty times faster."""
-    names = {"NAME": "f", "x": "v0", "y": "v1", "i": f"v{arguments}"}
-    return re.sub(r"\b(?:NAME|x|y|i)\b", lambda match: names[match[0]], source)
-
-
 def render_description(name: str, statements: Sequence[Statement], arguments: int = 1) -> str:
     """Return the English description, equivalent to the source."""
     return f"{name} of {' and '.join('xy'[:arguments])}: {'; '.join(s.english() for s in statements)}."
@@ -209,22 +199,15 @@ def _degenerate(program: Program) -> bool:
     return guessable(outputs, program.inputs, MOST_COMMON_OUTPUT) or max(map(len, outputs)) > LONGEST_OUTPUT
 
 
-def _streams(*key: object) -> Iterator[random.Random]:
-    """Yield what `stream(*key, index)` gives for 0, 1, …: the same, but the key is written as JSON only once."""
-    start = json.dumps(key, sort_keys=True, separators=(",", ":"))[:-1]
-    for index in itertools.count():
-        yield random.Random(int(hashlib.sha256(f"{start},{index}]".encode()).hexdigest(), 16))
-
-
 def candidates(settings: Arithmetic, *key: object) -> Iterator[tuple[str, tuple[str, list[Statement]]]]:
     """Yield endless (normalised source, (source with the name ``NAME``, statements)), most of them again and again."""
-    normals: dict[str, str] = {}
-    for rng in _streams(*key, "arithmetic"):
-        statements = _statements(rng, settings)
+    names = {"NAME": "f", "x": "v0", "y": "v1", "i": f"v{settings.arguments}"}
+    for index in itertools.count():
+        statements = _statements(stream(*key, "arithmetic", index), settings)
         source = render_source("NAME", statements, settings.arguments)
-        if source not in normals:
-            normals[source] = _normal_form(source, settings.arguments)
-        yield normals[source], (source, statements)
+        # What `normalised` makes of it, thirty times faster.
+        normal = re.sub(r"\b(?:NAME|x|y|i)\b", lambda match: names[match[0]], source)
+        yield normal, (source, statements)
 
 
 def generate(
