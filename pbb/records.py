@@ -27,6 +27,7 @@ from pbb.store import (
     git_revision,
     is_complete,
     read_manifest,
+    seal,
     write_manifest,
 )
 
@@ -144,7 +145,7 @@ def save_records(folder: Path | str, frame: pd.DataFrame, manifest: Mapping[str,
     folder = Path(folder)
     with atomic_folder(folder) as partial:
         entry = write_records(partial, frame)
-        write_manifest(partial, {**manifest, "records": entry})
+        seal(partial, folder.name, {**manifest, "records": entry})
     return folder
 
 
@@ -160,6 +161,9 @@ def load_records(folder: Path | str) -> pd.DataFrame:
     entry = manifest.get("records")
     if not isinstance(entry, dict) or "sha256" not in entry:
         raise CorruptRunError(folder / MANIFEST, "has no entry 'records' with a sha256: not one of ours")
+    if entry.get("schema") != SCHEMA_VERSION:
+        wrong = f"is of schema {entry.get('schema')!r}, and this version reads {SCHEMA_VERSION}"
+        raise CorruptRunError(folder / MANIFEST, wrong)
     file = folder / RECORDS
     try:
         data = file.read_bytes()

@@ -21,8 +21,8 @@ from pbb.experiments.documents import Document
 from pbb.models import gguf, loading, smollm2
 from pbb.models.model_size import GB, Shape, training_bytes
 from pbb.models.sft import encode, lora
-from pbb.registry import FORMAT, PACKAGED, ModelError, config_of, folder_of, hub_models, identity, sha256
-from pbb.store import CorruptRunError, write_manifest
+from pbb.registry import FORMAT, PACKAGED, ModelError, config_of, folder_of, hub_models, identity
+from pbb.store import CorruptRunError, seal
 
 REPOSITORY = Path(loading.__file__).parents[2]
 FIRST, SECOND = "1" * 40, "2" * 40  # commits
@@ -319,10 +319,8 @@ def test_altered_weights_are_refused_and_the_way_out_is_said(tmp_path: Path, mon
     folder = tmp_path / f"smollm2-135m-{PACKAGED['smollm2-135m'].sha256[:12]}"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"weights")
-    files = {"model.safetensors": sha256(folder / "model.safetensors")}
-    write_manifest(folder, {"files": files})
+    seal(folder, folder.name, {})
     assert gguf.prepare("smollm2-135m") == folder
-    gguf._verify.cache_clear()
     (folder / "model.safetensors").write_bytes(b"weightz")
     with pytest.raises(CorruptRunError, match="delete the folder"):
         gguf.prepare("smollm2-135m")

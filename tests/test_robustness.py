@@ -633,7 +633,7 @@ def test_nothing_is_unpickled(undisturbed: tuple[pd.DataFrame, Path]) -> None:
     # The one that runs programs does so in a process with limits.
     assert [name for name, calls in found.items() if calls] == ["pbb/programs/tracing_worker.py"]
     kept = {file.suffix for file in undisturbed[1].rglob("*") if file.is_file()}
-    assert kept == {".csv", ".json", ".lock", ".parquet", ".safetensors"}
+    assert kept == {".csv", ".json", ".parquet", ".safetensors"}
 
 
 def test_weights_in_a_pickle_are_refused(micro_model: str, tmp_path: Path) -> None:

@@ -10,13 +10,10 @@ Files go to the Hub's own cache (``HF_HOME``), and the token comes from where `h
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from pbb import store
 from pbb.models.model_size import GB, Shape, download_bytes
@@ -175,12 +172,11 @@ def _recorded() -> dict[str, str]:
 
 def _record(repository: str, commit: str) -> None:
     """Keep a commit, unless another process has kept one first."""
-    store.runs().mkdir(parents=True, exist_ok=True)
-    with FileLock(str(store.runs() / ".models.lock")):
-        _write(store.runs() / "models.json", {repository: commit, **_recorded()})
+    file = store.runs() / "models.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with store.locked(file):
+        _write(file, {repository: commit, **_recorded()})
 
 
 def _write(file: Path, content: object) -> None:
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, file)
+    store.write_whole(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
