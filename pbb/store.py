@@ -73,14 +73,15 @@ def check_all(checks: Iterable[Callable[[], object]]) -> None:
         raise CorruptRunError(first.file, first.wrong, first.folder, folders)
 
 
+_ELSEWHERE = "valid: another checkout, or another folder as PBB_RUNS, PBB_FIGURES or PBB_CACHE"
 # Why something may not be written, whatever tries to.
 _UNWRITTEN = {
     errno.ENOSPC: "the disk is full ({free:,.0f} MB free). Free some space and run the same command again",
     errno.EDQUOT: "the quota of this disk is used up. Free some space and run the same command again",
     errno.EFBIG: "no file may be that large here (see `ulimit -f`). Raise that limit and run the same command again",
-    errno.EROFS: "cannot be written, since the file system is read-only",
-    errno.EACCES: "cannot be written, since permission is denied",
-    errno.EPERM: "cannot be written, since it is not permitted",
+    errno.EROFS: f"cannot be written, since the file system is read-only; {_ELSEWHERE}",
+    errno.EACCES: f"cannot be written, since permission is denied; {_ELSEWHERE}",
+    errno.EPERM: f"cannot be written, since it is not permitted; {_ELSEWHERE}",
 }
 
 
@@ -89,7 +90,7 @@ def unwritten(error: BaseException | None, target: Path | None = None) -> Record
 
     Libraries turn the system's errors into their own (torch, safetensors), so their text counts too.
     """
-    while error is not None and not isinstance(error, RecordsError):
+    while error is not None and not type(error).__module__.startswith("pbb."):  # ours say it already
         said = re.search(r"os error (\d+)", str(error))
         number = error.errno if isinstance(error, OSError) else int(said[1]) if said else 0
         number = number or next((known for known in _UNWRITTEN if os.strerror(known) in str(error)), 0)
@@ -97,8 +98,7 @@ def unwritten(error: BaseException | None, target: Path | None = None) -> Record
             named = getattr(error, "filename", None)
             where = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else target or Path.cwd()
             why = _UNWRITTEN[number].format(free=shutil.disk_usage(_existing_parent(where)).free / 1e6)
-            elsewhere = "" if "Free" in why or "Raise" in why else f"; valid: {'=, '.join(FOLDERS)}= of another folder"
-            return RecordsError(f"{target or where}: {why}{elsewhere}: what is complete is kept.")
+            return RecordsError(f"{target or where}: {why}: what is complete is kept.")
         error = error.__cause__ or error.__context__
     return None
 
@@ -320,8 +320,8 @@ def locked(folder: Path, timeout: float = -1) -> Iterator[None]:
     lock = FileLock(str(file), is_singleton=True)  # a thread may take it again
     with lock.acquire(timeout):
         if lock.lock_counter == 1:
-            for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial"):
-                shutil.rmtree(left, ignore_errors=True)
+            for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial*"):
+                _remove(left)
         try:
             yield
         finally:
@@ -349,7 +349,7 @@ def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
                 _sync(partial)
                 _put_in_place(partial, target, replace)
             finally:
-                shutil.rmtree(partial, ignore_errors=True)  # gone already where it was renamed
+                _remove(partial)  # gone already where it was renamed
 
 
 def once(folder: Path, work: Callable[[Path], object]) -> None:
@@ -370,17 +370,17 @@ def whole_file(file: Path) -> Iterator[Path]:
 
     After an exception nothing is left, and what there was is whole. Raises RecordsError where it cannot be written.
     """
-    partial = _hidden_sibling(file)
-    try:
-        with explained(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            yield partial
-            with open(partial, "rb+") as written:
-                os.fsync(written.fileno())
-            os.replace(partial, file)
-    finally:
-        with suppress(OSError):
-            partial.unlink()
+    partial = _hidden_sibling(file, file.suffix)
+    with explained(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with locked(file):
+            try:
+                yield partial
+                with open(partial, "rb+") as written:
+                    os.fsync(written.fileno())
+                os.replace(partial, file)
+            finally:
+                _remove(partial)
 
 
 def write_whole(file: Path, text: str) -> None:
@@ -389,8 +389,16 @@ def write_whole(file: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8", newline="")
 
 
-def _hidden_sibling(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+def _hidden_sibling(target: Path, suffix: str = "") -> Path:
+    return target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial{suffix}")
+
+
+def _remove(left: Path) -> None:
+    with suppress(OSError):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 def sweep(folder: Path) -> None:
@@ -416,7 +424,7 @@ def _put_in_place(partial: Path, target: Path, replace: bool) -> None:
             os.rename(aside, target)
         raise
     _sync_folder(target.parent)
-    shutil.rmtree(aside, ignore_errors=True)
+    _remove(aside)
 
 
 def _surely_complete(folder: Path) -> bool:
@@ -447,4 +455,4 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _existing_parent(path: Path) -> Path:
-    return next(parent for parent in path.absolute().parents if os.path.exists(parent))
+    return next(parent for parent in [path.absolute(), *path.absolute().parents] if os.path.exists(parent))

@@ -334,6 +334,7 @@ class Processes(Engine):
         for number in range(workers) if names else ():
             cards.put(names[number % len(names)])
         self.most, self._say = workers, say
+        self._places = {task.folder.parent for job in jobs for task in job.tasks}
         self._bars = progress.Bars(messages, {job.name: job.title for job in jobs})
         self._pool = ProcessPoolExecutor(workers, context, start_worker, (messages, theirs, cards if names else None))
 
@@ -362,6 +363,8 @@ class Processes(Engine):
         self._bars.close()
         self._ours.close()  # whereupon workers end, and what they have started
         self._pool.shutdown(cancel_futures=True)  # so that cores and cards are free when the call is over
+        for folder in self._places:
+            store.sweep(folder)  # what they were in the middle of
 
 
 # ------------------------------------------------------------------------------------------- jobs, by submitit
