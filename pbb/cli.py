@@ -83,7 +83,7 @@ def command_plan(options: argparse.Namespace) -> int:
     from pbb.runs import run
 
     preset = resolve_preset(options.preset)
-    todo = run.plan(_all_experiments(_figures(options.figure, preset), preset, options.seeds))
+    todo = run.plan(_all_experiments(_figures(options.figure, preset), preset, options.seeds), preset=preset)
     print("\n  ".join([str(todo), *(() if options.budget_min is None else todo.longer_than(options.budget_min))]))
     return 0
 

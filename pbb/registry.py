@@ -128,7 +128,7 @@ def is_gguf(name: str) -> bool:
 def cache() -> Path:
     """Return where dequantised weights lie."""
     base = os.environ.get("PBB_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "pbb"
-    return Path(base).expanduser().resolve()
+    return Path(os.path.realpath(os.path.expanduser(base)))
 
 
 def gguf_folder(name: str) -> Path:

@@ -120,18 +120,18 @@ def root() -> Path:
     return _PACKAGE.parent if (_PACKAGE.parent / "pyproject.toml").exists() else Path.cwd()
 
 
-def _make_absolute() -> None:
+def make_absolute() -> None:
     """Make the folders that this process's environment names absolute: notebooks and jobs run in other folders."""
     for variable in FOLDERS:
         if os.environ.get(variable):
-            os.environ[variable] = str(Path(os.environ[variable]).expanduser().resolve())
+            os.environ[variable] = os.path.realpath(os.path.expanduser(os.environ[variable]))
 
 
-_make_absolute()
+make_absolute()
 
 
 def _named(variable: str) -> Path | None:
-    return Path(os.environ[variable]).expanduser().resolve() if os.environ.get(variable) else None
+    return Path(os.path.realpath(os.path.expanduser(os.environ[variable]))) if os.environ.get(variable) else None
 
 
 def runs() -> Path:

@@ -10,6 +10,7 @@ Files go to the Hub's own cache (``HF_HOME``), and the token comes from where `h
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -146,7 +147,7 @@ def _check_disk(name: str, revision: str) -> None:
 
 def free_disk(folder: Path) -> int:
     """Return how many bytes are free where `folder` lies or would lie."""
-    return shutil.disk_usage(next(path for path in [folder, *folder.absolute().parents] if path.exists())).free
+    return shutil.disk_usage(next(path for path in [folder, *folder.absolute().parents] if os.path.exists(path))).free
 
 
 def _token() -> str:

@@ -20,9 +20,11 @@ from pbb.models import backends
 from pbb.models.hub import free_disk
 from pbb.models.machine import Machine, cores, this_machine, training_rate
 from pbb.models.model_size import GB, Shape
+from pbb.records import SCHEMA_VERSION
 from pbb.registry import config_of, label
 from pbb.runs.tasks import EvaluationTask, StageTask, Task, count
 from pbb.store import RecordsError, check_all, checked, is_complete
+from pbb.streams import digest
 
 START_S = 10  # until workers have begun
 UNKNOWN = 1_000_000_000  # parameters of a model whose config.json does not tell
@@ -131,8 +133,11 @@ class Plan:
         return "\n".join(lines)
 
 
-def plan(experiments: Iterable[Experiment] | Experiment, workers: int | None = None) -> Plan:
-    """Return what running `experiments` would compute, with so many `workers`; computes nothing."""
+def plan(experiments: Iterable[Experiment] | Experiment, workers: int | None = None, preset: str = "") -> Plan:
+    """Return what running `experiments` would compute, with so many `workers`; computes nothing.
+
+    With `preset`, the one that records are marked with, stages count that were deleted before records were collected.
+    """
     those = chosen(experiments)
     tasks: dict[Path, Task] = {}
     for experiment in those:
@@ -143,8 +148,19 @@ def plan(experiments: Iterable[Experiment] | Experiment, workers: int | None = N
     missing = tuple(task for task in tasks.values() if not is_complete(task.folder))
     # A stage whose every use is complete need not be there: its weights may have been deleted to save space.
     wanted = {need.folder for task in missing if isinstance(task, EvaluationTask) for need in with_needs(task)[:-1]}
+    for experiment in those if preset else ():
+        folder, where = results(experiment, preset)
+        if not is_complete(folder):
+            wanted |= {need.folder for point in where for need in with_needs(point.task)[:-1]}
     missing = tuple(t for t in missing if isinstance(t, EvaluationTask) or t.folder in wanted)
     return Plan(those, tuple(tasks.values()), missing, workers)
+
+
+def results(experiment: Experiment, preset: str) -> tuple[Path, list[Point]]:
+    """Return the folder of an experiment's records, and the points that they are collected from."""
+    where = points(experiment)
+    made_of = digest(SCHEMA_VERSION, preset, [p.task.key for p in where])[:8]
+    return store.runs() / "results" / f"{experiment.name}-{made_of}", where
 
 
 def chosen(experiments: Iterable[Experiment] | Experiment) -> tuple[Experiment, ...]:

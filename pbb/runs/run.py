@@ -23,12 +23,12 @@ from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.models import backends
-from pbb.records import KNOBS, RECORDS, SCHEMA_VERSION, load_records, save_records
+from pbb.records import KNOBS, RECORDS, load_records, save_records
 from pbb.registry import label
 from pbb.runs import engine
 from pbb.runs.engine import RunError, execute
 from pbb.runs.keys import base_key, stage_keys
-from pbb.runs.plan import Plan, Point, check_budget, chosen, plan, points, with_needs
+from pbb.runs.plan import Plan, Point, check_budget, chosen, plan, points, results, with_needs
 from pbb.runs.tasks import ANSWERS, EvaluationTask, StageTask, Task, count, seconds_taken, step_name
 from pbb.store import MANIFEST, check_all, checked, environment_manifest, is_complete
 from pbb.streams import digest
@@ -92,7 +92,7 @@ def run(
     those = chosen(experiments)
     if not those:
         raise ValueError("experiments: none were given; valid: one or more")
-    todo = plan(those, len(those) if executor == "slurm" else workers)
+    todo = plan(those, len(those) if executor == "slurm" else workers, preset)
     say(str(todo))
     for line in todo.longer_than(budget_min) if budget_min is not None else ():
         say(f"  {line}")
@@ -124,7 +124,7 @@ def _check_what_is_read(todo: Plan, preset: str) -> None:
             step = task.step if isinstance(task, EvaluationTask) else stage.checkpoints()[-1]
             wanted.setdefault(stage.folder, set()).add(step_name(step))
     for experiment in todo.experiments:
-        folder, where = _results(experiment, preset)
+        folder, where = results(experiment, preset)
         if is_complete(folder):
             wanted[folder] = {RECORDS}
             continue
@@ -187,16 +187,9 @@ def described(experiment: Experiment) -> dict[str, Any]:
     return {**found, "model": label(experiment.model), "domain": experiment.domain, "curriculum": experiment.arm}
 
 
-def _results(experiment: Experiment, preset: str) -> tuple[Path, list[Point]]:
-    """Return the folder of an experiment's records, and the points that they are collected from."""
-    where = points(experiment)
-    made_of = digest(SCHEMA_VERSION, preset, [p.task.key for p in where])[:8]
-    return store.runs() / "results" / f"{experiment.name}-{made_of}", where
-
-
 def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
     """Return the experiment's records, from its run folder or from its evaluations."""
-    folder, where = _results(experiment, preset)
+    folder, where = results(experiment, preset)
     if is_complete(folder):
         return load_records(folder)
     trained_on = spent(experiment)
