@@ -1,7 +1,7 @@
 """What may go wrong around a run: kills, full disks, damaged files, odd places, no network, nonsense given to it.
 
-Damaged files are in tests/test_fuzz_store.py, two sweeps at once in one store in tests/test_runs.py, killed jobs and nodes in tests/test_executors.py, programs
-that attack their process in tests/test_execution.py.
+Damaged files are in tests/test_fuzz_store.py, two sweeps at once in one store in tests/test_runs.py, killed jobs and
+nodes in tests/test_executors.py, programs that attack their process in tests/test_execution.py.
 """
 
 from __future__ import annotations
