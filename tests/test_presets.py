@@ -25,12 +25,12 @@ from pbb.experiments.groups import groups
 from pbb.experiments.presets import PRESETS, recipe
 from pbb.experiments.studies import STUDIES, figures_of, study
 from pbb.figures import FIGURES
-from pbb.models import gguf, machine, smollm2
+from pbb.models import gguf, machine
 from pbb.models.machine import Machine
 from pbb.models.model_size import Shape
 from pbb.notebook.execute import list_notebooks
 from pbb.programs.settings import ExperimentError
-from pbb.registry import TINY_NAMES, config_of, hub_models
+from pbb.registry import PACKAGED, TINY_NAMES, config_of, hub_models
 from pbb.runs import plan, run
 from pbb.runs.tasks import StageTask
 
@@ -120,7 +120,8 @@ def test_arms_of_one_study_have_one_budget() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    gguf.wanted("smollm2-135m") not in ("", smollm2.FIRST_USE), reason="SmolLM2 is not installed: `make smollm2`"
+    gguf.wanted("smollm2-135m") not in ("", gguf.first_use(PACKAGED["smollm2-135m"])),
+    reason="SmolLM2 is not installed: `make smollm2`",
 )
 def test_rows_hold_the_longest_documents_with_room_for_longer_templates() -> None:
     from pbb.models.loading import load_tokenizer

@@ -23,7 +23,7 @@ from pbb.models.model_size import GB, Shape
 from pbb.records import SCHEMA_VERSION
 from pbb.registry import config_of, label
 from pbb.runs.tasks import EvaluationTask, StageTask, Task, count
-from pbb.store import RecordsError, check_all, checked, is_complete
+from pbb.store import RecordsError, check_all, is_complete, read_manifest
 from pbb.streams import digest
 
 START_S = 10  # until workers have begun
@@ -144,12 +144,12 @@ def plan(experiments: Iterable[Experiment] | Experiment, workers: int | None = N
         for point in points(experiment):
             for task in with_needs(point.task):
                 tasks.setdefault(task.folder, task)
-    check_all(partial(is_complete, folder) for folder in tasks)
+    collected = {folder: where for folder, where in (results(e, preset) for e in those if preset)}
+    check_all(partial(is_complete, folder) for folder in (*tasks, *collected))
     missing = tuple(task for task in tasks.values() if not is_complete(task.folder))
     # A stage whose every use is complete need not be there: its weights may have been deleted to save space.
     wanted = {need.folder for task in missing if isinstance(task, EvaluationTask) for need in with_needs(task)[:-1]}
-    for experiment in those if preset else ():
-        folder, where = results(experiment, preset)
+    for folder, where in collected.items():
         if not is_complete(folder):
             wanted |= {need.folder for point in where for need in with_needs(point.task)[:-1]}
     missing = tuple(t for t in missing if isinstance(t, EvaluationTask) or t.folder in wanted)
@@ -186,9 +186,9 @@ def measured_rates(device: str) -> dict[str, float]:
     """Return training tokens a second by model, from the complete stages of SFT on "cpu" or "cuda" in the run store."""
     rates: dict[str, list[float]] = {}
     for folder in sorted((store.runs() / "stages").glob("[0-9a-f]*"))[:50]:
-        with suppress(RecordsError):  # a damaged or foreign one matters to those alone who read more of it
-            manifest = checked(folder)
-            if not manifest["objective"] and manifest["device"].startswith(device) and manifest["seconds"]:
+        with suppress(RecordsError, KeyError):  # a damaged or foreign one matters to those alone who read more of it
+            manifest = read_manifest(folder) or {}
+            if not manifest.get("objective") and manifest["device"].startswith(device) and manifest["seconds"]:
                 rates.setdefault(manifest["base_model"]["name"], []).append(manifest["tokens"] / manifest["seconds"])
     return {model: sorted(values)[len(values) // 2] for model, values in rates.items()}
 
