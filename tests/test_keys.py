@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import math
@@ -64,6 +65,7 @@ def with_step(settings: Any, path: tuple[str, ...]) -> Any:
     )
 
 
+@functools.cache
 def documents(e: Experiment) -> list[Any]:
     """Return the beginning of each stage's documents, enough for several epochs."""
     return [[d.messages() for d in itertools.islice(stage.documents(), 120)] for stage in curriculum(e)]

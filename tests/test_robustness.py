@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import errno
 import hashlib
 import json
 import os
@@ -33,6 +34,7 @@ from sweep import experiments, here, recorded, same, undisturbed
 from synthetic_records import synthetic_records
 
 import pbb
+from pbb import cli
 from pbb.experiments.experiment import Experiment, _paths
 from pbb.experiments.questions import questions
 from pbb.figures.io import save_figure
@@ -45,7 +47,7 @@ from pbb.programs.own_source import OwnProgramError
 from pbb.programs.settings import ExperimentError
 from pbb.records import canonical
 from pbb.runs import run
-from pbb.store import RecordsError
+from pbb.store import RecordsError, atomic_folder, write_whole
 
 __all__ = ["experiments", "here", "undisturbed"]
 ROOT = Path(pbb.__file__).parents[1]
@@ -85,6 +87,7 @@ NURSERY = """
 import os, sys, torch
 torch.set_num_threads(1)
 import pbb
+from pbb import cli
 from pbb.experiments import experiment
 from pbb.models import ask, loading, sft
 from pbb.runs import run
@@ -148,21 +151,56 @@ def workers_of(caller: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_a_killed_caller_leaves_no_worker_and_a_killed_worker_is_told_of(
-    experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path], tmp_path: Path
+    experiments: list[Experiment],
+    undisturbed: tuple[pd.DataFrame, Path],
+    here: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store, out = tmp_path / "runs", tmp_path / "records.parquet"
-    for victim in ("caller", "worker", ""):
+    for victim in ("caller", "worker"):
         before = set(store.glob("stages/*"))
         process = start(experiments, out, PBB_RUNS=str(store))
         while process.poll() is None and not (workers_of(process.pid) or set(store.glob("stages/*")) - before):
             time.sleep(0.01)  # until there is a worker, which takes a few seconds to begin a task
-        for number in [process.pid] if victim == "caller" else workers_of(process.pid) if victim else []:
+        for number in [process.pid] if victim == "caller" else workers_of(process.pid):
             os.kill(number, signal.SIGKILL)
         output = process.communicate(timeout=600)[0]  # returns when nobody holds its output any more
         # On a fast machine the last task may be done before its worker is killed.
-        assert process.returncode in {"caller": (-signal.SIGKILL,), "worker": (0, 1), "": (0,)}[victim], output
+        assert process.returncode in {"caller": (-signal.SIGKILL,), "worker": (0, 1)}[victim], output
         assert ("a worker process died" in output) == (process.returncode == 1), output
-    same(canonical(pd.read_parquet(out)), undisturbed)
+    monkeypatch.setenv("PBB_RUNS", str(store))
+    same(recorded(experiments), undisturbed)
+    assert not list(store.rglob("*.partial")), "leftovers go at the next start"
+
+
+# ---------------------------------------------------------------------------------------- what can't be written
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM])
+def test_what_cannot_be_written_is_one_line_and_the_old_is_whole(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a command writes goes through these two; the disk says no when all but the last step is done."""
+    file, folder = tmp_path / "RESULTS.md", tmp_path / "F02"
+    file.write_text("old")
+    folder.mkdir()
+    (folder / "table.csv").write_text("old")
+
+    def refuse(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    def write_a_folder() -> None:
+        with atomic_folder(folder, replace=True) as partial:
+            (partial / "table.csv").write_text("new")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    for target, write in ((file, lambda: write_whole(file, "new")), (folder, write_a_folder)):
+        monkeypatch.setattr(cli, "command_figures", lambda _, write=write: write())
+        assert cli.main(["figures"]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {target}: ")
+        assert said.count("\n") == 1
+    assert file.read_text() == (folder / "table.csv").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["F02", "RESULTS.md"]
 
 
 # ----------------------------------------------------------------------------------------------- full disk

@@ -248,7 +248,7 @@ def new_adapters(model: PreTrainedModel, rank: int, seed: int) -> LoraConfig | N
 
 
 def settings(o: Any, steps: int, seed: int, progress: bool, backend: Backend | None) -> dict[str, Any]:
-    """Return what every trainer is told: budget and rates, which `o` has, and formats (backend None: float32 throughout).
+    """Return what every trainer is told: budget, rates (of `o`), and formats (without a backend float32 throughout).
 
     Accumulation and optimiser are transformers' defaults, and named because Unsloth has others.
     """

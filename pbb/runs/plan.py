@@ -144,7 +144,7 @@ def plan(experiments: Iterable[Experiment] | Experiment, workers: int | None = N
         for point in points(experiment):
             for task in with_needs(point.task):
                 tasks.setdefault(task.folder, task)
-    collected = {folder: where for folder, where in (results(e, preset) for e in those if preset)}
+    collected = dict(results(e, preset) for e in those if preset)
     check_all(partial(is_complete, folder) for folder in (*tasks, *collected))
     missing = tuple(task for task in tasks.values() if not is_complete(task.folder))
     # A stage whose every use is complete need not be there: its weights may have been deleted to save space.
