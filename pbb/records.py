@@ -1,7 +1,7 @@
 """Records: one row for each question asked, kept as Parquet beside a manifest.
 
 Every figure and every verdict is drawn from these rows alone. Nothing here imports torch, and nothing is
-pickled. Folders, manifests and their errors live in `pbb.store` and are offered here too.
+pickled. Folders, manifests and their errors live in `pbb.store`.
 """
 
 from __future__ import annotations
@@ -18,42 +18,7 @@ import pyarrow.parquet as pq
 from pandas.api.types import infer_dtype
 
 from pbb.arms import ARMS
-from pbb.store import (
-    MANIFEST,
-    CorruptRunError,
-    RecordsError,
-    atomic_folder,
-    environment_manifest,
-    git_revision,
-    is_complete,
-    read_manifest,
-    seal,
-    write_manifest,
-)
-
-__all__ = [
-    "ALLOWED",
-    "COLUMNS",
-    "KEY",
-    "KNOBS",
-    "MANIFEST",
-    "RECORDS",
-    "CorruptRunError",
-    "RecordsError",
-    "atomic_folder",
-    "canonical",
-    "environment_manifest",
-    "frame_from_bytes",
-    "frame_to_bytes",
-    "git_revision",
-    "is_complete",
-    "load_records",
-    "read_manifest",
-    "save_records",
-    "validate",
-    "write_manifest",
-    "write_records",
-]
+from pbb.store import MANIFEST, CorruptRunError, RecordsError, atomic_folder, read_manifest, seal
 
 RECORDS = "records.parquet"
 SCHEMA_VERSION = 3

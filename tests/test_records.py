@@ -21,18 +21,20 @@ from pbb import store
 from pbb.records import (
     ALLOWED,
     COLUMNS,
+    canonical,
+    frame_from_bytes,
+    frame_to_bytes,
+    load_records,
+    save_records,
+    validate,
+)
+from pbb.store import (
     CorruptRunError,
     RecordsError,
     atomic_folder,
-    canonical,
     environment_manifest,
-    frame_from_bytes,
-    frame_to_bytes,
     is_complete,
-    load_records,
     read_manifest,
-    save_records,
-    validate,
     write_manifest,
 )
 
