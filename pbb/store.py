@@ -80,8 +80,8 @@ _UNWRITTEN = {
     errno.EDQUOT: "the quota of this disk is used up. Free some space and run the same command again",
     errno.EFBIG: "no file may be that large here (see `ulimit -f`). Raise that limit and run the same command again",
     errno.EROFS: f"cannot be written, since the file system is read-only; {_ELSEWHERE}",
-    errno.EACCES: f"cannot be written, since permission is denied; {_ELSEWHERE}",
-    errno.EPERM: f"cannot be written, since it is not permitted; {_ELSEWHERE}",
+    errno.EACCES: f"permission is denied; {_ELSEWHERE}",
+    errno.EPERM: f"that is not permitted; {_ELSEWHERE}",
 }
 
 
@@ -98,7 +98,7 @@ def unwritten(error: BaseException | None, target: Path | None = None) -> Record
             named = getattr(error, "filename", None)
             where = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else target or Path.cwd()
             why = _UNWRITTEN[number].format(free=shutil.disk_usage(_existing_parent(where)).free / 1e6)
-            return RecordsError(f"{target or where}: {why}: what is complete is kept.")
+            return RecordsError(f"{target or where}: {why}; what is complete is kept.")
         error = error.__cause__ or error.__context__
     return None
 
