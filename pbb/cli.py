@@ -94,7 +94,7 @@ def command_plan(options: argparse.Namespace) -> int:
     from pbb.runs import run
 
     preset = resolve_preset(options.preset)
-    todo = run.plan(_all_experiments(_figures(options.figure, preset), preset, options.seeds))
+    todo = run.plan(_all_experiments(_figures(options.figure, preset), preset, options.seeds), preset=preset)
     print("\n  ".join([str(todo), *(() if options.budget_min is None else todo.longer_than(options.budget_min))]))
     return 0
 
@@ -191,7 +191,7 @@ def _notebooks_left(preset: str, seeds: int) -> list[str]:
 
 def _remember_notebooks(preset: str, seeds: int, left: Sequence[str]) -> None:
     text = "\n".join([_notebook_state(preset, seeds), *left])
-    (store.build(preset) / ".state").write_text(text)
+    store.write_whole(store.build(preset) / ".state", text)
 
 
 def command_smoke(options: argparse.Namespace) -> int:
@@ -264,7 +264,7 @@ def command_claims(options: argparse.Namespace) -> int:
     if options.write:
         from pbb.figures.results import page
 
-        (store.root() / "RESULTS.md").write_text(page(store.root(), judged), encoding="utf-8")
+        store.write_whole(store.root() / "RESULTS.md", page(store.root(), judged))
     return 0
 
 
@@ -482,7 +482,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pbb.store import RecordsError
 
     try:
-        return int(options.function(options))
+        with store.explained():
+            return int(options.function(options))
     except BudgetError as stop:
         again = os.environ.get("PBB_COMMAND") or shlex.join(["python", "-m", "pbb", *given])
         print(f"\n{stop}\nThe same command goes on: {again}\n(exit status {COME_BACK}: nothing is wrong, come back)")

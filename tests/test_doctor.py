@@ -12,11 +12,11 @@ import pytest
 
 from pbb import cli
 from pbb.experiments.presets import PRESETS
-from pbb.models import smollm2
+from pbb.models import gguf
 from pbb.models.machine import Machine
 from pbb.notebook import doctor
 from pbb.notebook.doctor import Facts, Fit, fits, report
-from pbb.registry import SMOLLM2, TINY_NAMES, hub_models
+from pbb.registry import PACKAGED, SMOLLM2, TINY_NAMES, hub_models
 from pbb.runs import plan
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
@@ -30,7 +30,7 @@ def facts(machine: Machine, disk: float = 2e12, token: bool = True, wanted: str 
     return Facts(machine, 16e9, 12e9, disks, tuple(models), torch="2.13.0", token=token, **changes)
 
 
-LAPTOP = facts(Machine(cores=2), wanted=smollm2.FIRST_USE)
+LAPTOP = facts(Machine(cores=2), wanted=gguf.first_use(PACKAGED[SMOLLM2]))
 CARD = Machine("NVIDIA H100 80GB HBM3", (9, 0), 85_500_000_000, 16, "", True)
 SMALL_CARD = Machine("Tesla T4", (7, 5), 15_800_000_000, 2, "", True)
 FOUR_CARDS = Machine("NVIDIA L4", (8, 9), 23_700_000_000, 8, BARE, cards=4)

@@ -23,7 +23,8 @@ from pbb.figures.io import (
     save_figure,
 )
 from pbb.programs import Execution, execute_many
-from pbb.records import ALLOWED, RecordsError, is_complete, load_records, read_manifest
+from pbb.records import ALLOWED, load_records
+from pbb.store import RecordsError, is_complete, read_manifest
 
 # These show one domain each, which is not arithmetic.
 OWN = {"F07": cipher_records, "F11": composition_records, "F13": grammar_records}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import json
 import math
@@ -65,6 +66,7 @@ def with_step(settings: Any, path: tuple[str, ...]) -> Any:
     )
 
 
+@functools.cache
 def documents(e: Experiment) -> list[Any]:
     """Return the beginning of each stage's documents, enough for several epochs."""
     return [[d.messages() for d in itertools.islice(stage.documents(), 120)] for stage in curriculum(e)]

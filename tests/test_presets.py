@@ -24,12 +24,12 @@ from pbb.experiments.groups import groups
 from pbb.experiments.presets import PRESETS, recipe
 from pbb.experiments.studies import STUDIES, figures_of, study
 from pbb.figures import FIGURES
-from pbb.models import gguf, machine, smollm2
+from pbb.models import gguf, machine
 from pbb.models.machine import Machine
 from pbb.models.model_size import Shape
 from pbb.notebook.execute import list_notebooks
 from pbb.programs.settings import ExperimentError
-from pbb.registry import TINY_NAMES, config_of, hub_models
+from pbb.registry import PACKAGED, TINY_NAMES, config_of, hub_models
 from pbb.runs import plan, run
 from pbb.runs.tasks import StageTask
 
@@ -110,7 +110,8 @@ def test_llm_compares_a_source_with_up_to_a_hundred_pairs_of_input_and_output() 
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    gguf.wanted("smollm2-135m") not in ("", smollm2.FIRST_USE), reason="SmolLM2 is not installed: `make smollm2`"
+    gguf.wanted("smollm2-135m") not in ("", gguf.first_use(PACKAGED["smollm2-135m"])),
+    reason="SmolLM2 is not installed: `make smollm2`",
 )
 def test_rows_hold_the_longest_documents_with_room_for_longer_templates() -> None:
     from pbb.models.loading import load_tokenizer

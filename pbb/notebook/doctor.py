@@ -16,12 +16,12 @@ from pathlib import Path
 from pbb import store
 from pbb.experiments.presets import PRESETS
 from pbb.experiments.studies import figures_of, study
-from pbb.models import backends, hub, smollm2
+from pbb.models import backends, gguf, hub
 from pbb.models.machine import Machine, this_machine
 from pbb.models.model_size import GB, Shape, asking_bytes
 from pbb.notebook.bootstrap import gpu
 from pbb.programs.execution import confinement
-from pbb.registry import SMOLLM2, TINY_NAMES, ModelError, config_of, hub_models
+from pbb.registry import PACKAGED, SMOLLM2, TINY_NAMES, ModelError, cache, config_of, hub_models
 from pbb.runs.plan import amount, duration, measured_rates, plan, stage_bytes, tokens_per_second
 from pbb.runs.tasks import StageTask, Task
 
@@ -52,7 +52,7 @@ def look() -> Facts:
     from huggingface_hub import constants
 
     total, free = _memory()
-    folders = {"run store": store.runs(), "pbb's cache": smollm2.cache(), "the Hub's cache": constants.HF_HUB_CACHE}
+    folders = {"run store": store.runs(), "pbb's cache": cache(), "the Hub's cache": constants.HF_HUB_CACHE}
     names = [*TINY_NAMES, SMOLLM2, *hub_models()]
     vllm = importlib.metadata.version("vllm") if importlib.util.find_spec("vllm") else ""
     return Facts(
@@ -138,7 +138,7 @@ def _refused(tasks: Iterable[Task], facts: Facts) -> Iterator[str]:
 def _missing(models: Iterable[str], facts: Facts) -> Iterator[str]:
     """Yield why models that are needed cannot be had."""
     wanted = dict(facts.models)
-    missing = [model for model in models if wanted.get(model) not in (None, "", smollm2.FIRST_USE)]
+    missing = [model for model in models if wanted.get(model) not in (None, "", gguf.first_use(PACKAGED[SMOLLM2]))]
     gated = [model for model in missing if hub_models().get(model, {}).get("gated")]
     yield from (f"{model}: {wanted[model]}" for model in missing if model not in hub_models())
     if facts.offline and (there := [model for model in missing if model in hub_models()]):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import shutil
 import struct
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -145,4 +146,7 @@ def _offline(markup: str) -> str:
 
 
 if __name__ == "__main__":
-    print(build(store.build("site")).relative_to(store.root()))
+    try:
+        print(build(store.build("site")).relative_to(store.root()))
+    except RecordsError as error:
+        sys.exit(f"error: {error}")

@@ -33,7 +33,7 @@ from typing import Any
 from pbb import progress, store
 from pbb.models.machine import Machine, this_machine
 from pbb.runs.tasks import StageTask, Task, count
-from pbb.store import CorruptRunError, is_complete
+from pbb.store import RecordsError, is_complete, unwritten
 
 TELLING_S = 30  # of a task, from which on the start of its worker says little about how long tasks take
 NOT_STARTED = "not started, since a stage that it needs was not done"
@@ -100,9 +100,9 @@ def do(task: Task) -> str | None:
     progress.begin(task.folder.name)
     try:
         task.run()
-    except CorruptRunError as error:  # which says what to do
-        return str(error)
     except Exception as error:
+        if told := error if isinstance(error, RecordsError) else unwritten(error):
+            return str(told)  # which says what to do
         detail = "".join(traceback.format_exception(error)[-3:])
         return f"{type(error).__name__}: {error}\n{detail}"
     finally:
@@ -246,7 +246,7 @@ def finish(
         job, started = running.pop(future)
         failure, lasted = engine.failure(future, job), time.perf_counter() - started
         if failure and not engine.patient:
-            after = "" if "The way out" in failure else "\nThe same call goes on from what is complete."
+            after = "" if "the same command again" in failure else "\nThe same call goes on from what is complete."
             raise RunError(f"could not {job.title}: {failure}{after}")
         if failure:
             failures.append(f"{job.title}: {NOT_STARTED if job.needs & lost else failure}")
@@ -334,6 +334,7 @@ class Processes(Engine):
         for number in range(workers) if names else ():
             cards.put(names[number % len(names)])
         self.most, self._say = workers, say
+        self._places = {task.folder.parent for job in jobs for task in job.tasks}
         self._bars = progress.Bars(messages, {job.name: job.title for job in jobs})
         self._pool = ProcessPoolExecutor(workers, context, start_worker, (messages, theirs, cards if names else None))
 
@@ -362,6 +363,8 @@ class Processes(Engine):
         self._bars.close()
         self._ours.close()  # whereupon workers end, and what they have started
         self._pool.shutdown(cancel_futures=True)  # so that cores and cards are free when the call is over
+        for folder in self._places:
+            store.sweep(folder)  # what they were in the middle of
 
 
 # ------------------------------------------------------------------------------------------- jobs, by submitit
