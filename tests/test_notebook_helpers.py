@@ -16,6 +16,7 @@ import pytest
 from synthetic_records import synthetic_records
 
 import pbb
+from pbb.analysis.verdicts import judged, measured
 from pbb.arms import ARMS
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import WITH_IO, WITHOUT_IO
@@ -57,7 +58,7 @@ def test_a_variant_changes_every_experiment_and_is_custom() -> None:
     set_to = {(e.documents.templates, e.training.stage_2.general, e.model) for e in made.experiments}
     assert set_to == {(3, 0.0, "tiny-s")}
     assert (made.preset, made.base) == ("custom", "cpu")
-    assert made.label == "templates=3, stage_2_general=0.0, model=tiny-s"
+    assert made.label == "templates=3; stage_2_general=0.0; model=tiny-s"
     assert "changed: templates=3 (the preset has 20)" in str(made)
     smoke = pbb.variant("F02", "smoke", templates=1)
     assert smoke.preset == "smoke", "changed smoke stays smoke, so that it stays stamped"
@@ -92,7 +93,7 @@ def test_a_list_of_values_makes_every_experiment_once_for_each() -> None:
     made = pbb.variant(study, "cpu", with_io_programs=[50, 200, 800], trained_modes=["cot"])
     set_to = {e.documents.trained_modes for e in made.experiments}
     assert set_to == {("cot",)}, "a field that is a list takes it as one value"
-    assert made.label == "with_io_programs=50, …, 800, trained_modes=cot"
+    assert made.label == "with_io_programs=50, 200, 800; trained_modes=cot", "a legend hides nothing"
     made = pbb.variant(study, "cpu", with_io_programs=[50, 200, 800])
     assert [(e.split.with_io_programs, e.arm) for e in made.experiments] == [
         (n, a) for n in (50, 200, 800) for a in arms
@@ -209,22 +210,37 @@ def test_auto_takes_the_reference_that_there_is(monkeypatch: pytest.MonkeyPatch)
     assert pbb.draw("F01", records) is not None
 
 
-def test_what_changed_is_said_in_words(records: pd.DataFrame, capsys: pytest.CaptureFixture[str]) -> None:
-    there = {"estimate": 0.96, "low": 0.93, "high": 0.99, "questions": 500}
-    told = cell.compared({**there, "estimate": 0.97, "low": 0.95, "high": 0.98}, there, "templates=1")
-    assert told == (
-        "97 % [95, 98] here with templates=1, 96 % [93, 99] in the reference; difference +1 [−3, +4]: "
-        "no change that these 500 questions could show"
-    )
-    worse = cell.compared({**there, "estimate": 0.5, "low": 0.4, "high": 0.6}, there, "x=1")
-    assert "difference −46 [−56, −36]: lower" in worse
-    mine = pbb.variant("F02", "cpu", arms=["proactive", "stage_1_only"], templates=1)
-    pbb.what_changed("F02", records.assign(preset="custom", templates=1), mine)
-    said = capsys.readouterr().out
-    assert "Proactive-PBB, CoT; " in said
-    assert "(The reference holds seeds 0, 1, 2.)" in said
+def test_what_changed_is_said_in_words_of_what_could_change(
+    records: pd.DataFrame, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`replay` is read by Proactive's Stage 2 alone, so Stage 1 only has nothing to tell."""
+    mine = pbb.variant("F02", "cpu", arms=["proactive", "stage_1_only"], replay=0.5)
+    names = {(e.arm, e.seed): e.name for e in mine.experiments}
+    ours = records[records["curriculum"].isin(["proactive", "stage_1_only"])].assign(preset="custom")
+    ours["experiment"] = [names[key] for key in zip(ours["curriculum"], ours["seed"], strict=True)]
+    there = synthetic_records(("proactive", "stage_1_only"), seeds=3, programs=25)
+    monkeypatch.setattr(cell, "reference", lambda figure, preset: there)
+    pbb.what_changed("F02", ours, mine)
+    *told, seeds = capsys.readouterr().out.splitlines()
+    assert [line.partition(";")[0] for line in told] == ["Proactive-PBB, CoT", "Proactive-PBB, Direct"]
+    assert all(" here with replay=0.5, " in line and " in the reference (seed 0); difference " in line for line in told)
+    assert all(re.search(r"that these \d+ questions could show$|: higher$|: lower$", line) for line in told), told
+    assert seeds == "(The reference holds seeds 0, 1, 2, this run 0.)"
+    untouched = pbb.variant("F02", "cpu", arms=["stage_1_only"], replay=0.5)
+    pbb.what_changed("F02", ours, untouched)
+    assert "No answer could change: replay=0.5 is read by none" in capsys.readouterr().out
     pbb.what_changed("F02", records, pbb.variant("F02", "cpu"))
     assert "nothing was changed" in capsys.readouterr().out
+
+
+def test_a_difference_is_paired_and_says_which_way_it_goes(records: pd.DataFrame) -> None:
+    rows = records[(records["curriculum"] == "proactive") & (records["answer_mode"] == "cot")]
+    rows = rows[(rows["group"] == WITHOUT_IO) & (rows["progress"] == 1)]
+    assert "difference +0 [+0, +0]: no change that these " in cell.compared(rows, rows, "x=1")
+    assert cell.compared(rows.assign(outcome="wrong"), rows, "x=1").endswith(": lower")
+    assert cell.compared(rows, rows.assign(outcome="wrong"), "x=1").endswith(": higher")
+    other = cell.compared(rows, rows.assign(input="another"), "x=1")
+    assert other.endswith("not known, since other questions were asked")
 
 
 def test_the_reference_of_the_variants_preset_stands_behind(
@@ -261,7 +277,9 @@ def test_what_the_axis_shows_is_not_moved_to_the_variants(
 
 
 # ------------------------------------------------------------------------------------------------ verdicts
-def test_tables_of_verdicts_can_be_shown(records: pd.DataFrame) -> None:
+def test_tables_of_verdicts_can_be_shown(records: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = judged(measured("F02", records))  # the rest of the board takes its time
+    monkeypatch.setattr(cell.boards, "verdict", lambda *_: alone)
     shown = cell.verdict("F02", records)._repr_html_()
     assert "supported" in shown
     assert "Proactive-PBB, CoT &gt; Stage 1 only, CoT" in shown

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from pbb import store
 from pbb.experiments.presets import PRESETS
@@ -35,7 +38,7 @@ class Facts:
     """What was found on a machine. `disks` are (what, folder, free bytes), `models` (name, what is wanted first)."""
 
     machine: Machine
-    memory: float  # of the machine, in bytes; 0 where it is not known
+    memory: float  # of the machine, in bytes
     free_memory: float
     disks: tuple[tuple[str, Path, float], ...]
     models: tuple[tuple[str, str], ...]
@@ -51,14 +54,14 @@ def look() -> Facts:
     import huggingface_hub
     from huggingface_hub import constants
 
-    total, free = _memory()
+    memory = psutil.virtual_memory()
     folders = {"run store": store.runs(), "pbb's cache": smollm2.cache(), "the Hub's cache": constants.HF_HUB_CACHE}
     names = [*TINY_NAMES, SMOLLM2, *hub_models()]
     vllm = importlib.metadata.version("vllm") if importlib.util.find_spec("vllm") else ""
     return Facts(
         this_machine(),
-        total,
-        free,
+        memory.total,
+        memory.available,
         tuple((label, Path(folder), hub.free_disk(Path(folder))) for label, folder in folders.items()),
         tuple((name, _wanted(name)) for name in names),
         importlib.metadata.version("torch"),
@@ -74,16 +77,6 @@ def _wanted(model: str) -> str:
         return backends.wanted(model)
     except ModelError as error:  # a tiny model without its weights
         return str(error).partition(": ")[2]
-
-
-def _memory() -> tuple[float, float]:
-    """Return the machine's memory and what is free of it, in bytes; zeros where the system does not tell."""
-    try:
-        said = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        total, free = (float(said[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
-    except (OSError, KeyError, ValueError):  # no Linux
-        return 0.0, 0.0
-    return total, free
 
 
 # ------------------------------------------------------------------------------------------------- presets
@@ -111,7 +104,7 @@ def fits(preset: str, facts: Facts) -> Fit:
     if disk + SPARE_DISK > free:
         reasons.append(f"it wants about {amount(disk + SPARE_DISK)} of disk, and {folder} has {amount(free)}")
     memory = SMOKE_MEMORY if preset == "smoke" else MEMORY
-    if 0 < facts.memory < 0.9 * memory:  # what is sold as 8 GB has a little less
+    if facts.memory < 0.9 * memory:  # what is sold as 8 GB has a little less
         reasons.append(f"it wants {amount(memory)} of memory, and there are {amount(facts.memory)}")
     processes = here.cards if here.card else here.cores
     return Fit(preset, tuple(reasons), max(sum(each) / processes, *each), disk)
@@ -126,7 +119,7 @@ def _refused(tasks: Iterable[Task], facts: Facts) -> Iterator[str]:
             backends.check([StageTask(e, 0)], facts.machine)
         except backends.BackendError as error:
             why = str(error).partition(";")[0]
-        if not facts.machine.card and shape and 0 < facts.memory < (size := asking_bytes(shape, "float32", 1, 1)):
+        if not facts.machine.card and shape and facts.memory < (size := asking_bytes(shape, "float32", 1, 1)):
             why = (
                 f"{e.model} wants {amount(size)} of memory for its weights alone, and there are {amount(facts.memory)}"
             )
@@ -193,7 +186,7 @@ def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
     vllm = f"{facts.vllm} is installed, and not used: " if facts.vllm else "not installed, and not needed: "
     yield "vLLM", f"{vllm}transformers generates"
     yield "cores", str(m.cores)
-    yield "memory", f"{amount(facts.free_memory)} of {amount(facts.memory)} free" if facts.memory else "not known"
+    yield "memory", f"{amount(facts.free_memory)} of {amount(facts.memory)} free"
 
 
 def _disk(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -205,12 +198,8 @@ def _models(facts: Facts) -> Iterator[tuple[str, str]]:
     for name, wanted in facts.models:
         yield name, wanted or "ready"
     yield "token", "found" if facts.token else "none: `hf auth login`, or HF_TOKEN=…, for gated models"
-    yield (
-        "the Hub",
-        "switched off: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
-        if facts.offline
-        else "not switched off, and not asked just now",
-    )
+    off = "switched off: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
+    yield "the Hub", off if facts.offline else "not switched off, and not asked just now"
 
 
 def _presets(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -225,5 +214,12 @@ def _advice(facts: Facts) -> str:
     best = "llm" if facts.machine.card else "cpu"
     return (
         f"PRESET=auto is {best} here. Times are for all figures of a preset with nothing done yet: of models that runs "
-        "have trained here, as measured then; of others, by a calibration of a second or two."
+        f"have trained here, as measured then; of others, by a calibration of a second or two. {took()}"
     )
+
+
+def took() -> str:
+    """Return how long `make reproduce` took where it was measured, as the Makefile says it; "" without a Makefile."""
+    file = store.root() / "Makefile"
+    row = re.search(r"^reproduce: .* \| (.*) \| (.*) \|", file.read_text() if file.exists() else "", re.MULTILINE)
+    return f"`make reproduce PRESET=cpu` took {row[2]} on {row[1]}." if row else ""
