@@ -451,17 +451,15 @@ def test_before_and_after_tells_the_stages_apart(records: pd.DataFrame) -> None:
     assert table.loc["after Stage 2", "CoT"].startswith(f"{(right['outcome'] == 'correct').mean():.0%}"[:-1])
 
 
-def test_answers_against_recall_and_controls(records: pd.DataFrame) -> None:
+def test_answers_against_recall_and_controls_in_the_words_of_figures(records: pd.DataFrame) -> None:
     split = views.answers.recall_against_execution(records)
-    assert set(zip(split["curriculum"], split["source"], strict=True)) >= {
-        ("proactive", "recited"),
-        ("stage_1_only", "not recited"),
-    }
+    known = set(zip(split["arm"], split["source"], strict=True))
+    assert known >= {("Proactive-PBB", "recited"), ("Stage 1 only", "not recited")}
     controls = views.answers.against_controls(records)
-    assert controls["answer_mode"].tolist() == ["cot", "direct", "recite"]
-    assert [*controls] == ["answer_mode", "Proactive-PBB", "the same, inputs permuted", "Stage 1 only", "best guess"]
+    assert controls["mode"].tolist() == ["CoT", "Direct", "Recite, then run"]
+    assert [*controls] == ["mode", "Proactive-PBB", "the same, inputs permuted", "Stage 1 only", "best guess"]
     assert set(views.answers.intervals(records)["group"]) == {"w/ IO", "w/o IO"}
-    assert {"recall", "in_context_cot"} <= set(views.answers.one_of_each(records)["answer_mode"])
+    assert {"Recall of the source", "CoT, in context"} <= set(views.answers.one_of_each(records)["mode"])
 
 
 # -------------------------------------------------------------------------------------------------- asking
