@@ -99,12 +99,15 @@ class Bars:
             bar, losses = self._bars[task], self._losses.get(task)
             bar.n = step
             bar.set_postfix_str(f"loss {losses[-1]:.3g} {curve(losses)}" if losses else "")
+        self._draw_share()
+        if not self._drawn and now - self._wrote >= HEARTBEAT_S:
+            self._wrote = now
+            print(self.line(), file=sys.stderr, flush=True)
+
+    def _draw_share(self) -> None:
         if "" in self._bars:
             self._bars[""].n = self._share
             self._bars[""].refresh()
-        elif not self._drawn and now - self._wrote >= HEARTBEAT_S:
-            self._wrote = now
-            print(self.line(), file=sys.stderr, flush=True)
 
     @property
     def _share(self) -> float:
@@ -130,6 +133,7 @@ class Bars:
         self._steps.pop(task, None)
         self._finished.add(task)
         self._left[task], self._wrote = 0.0, time.monotonic()
+        self._draw_share()
         losses = self._losses.pop(task, [])
         return f", loss {losses[-1]:.3g}" if losses else ""
 

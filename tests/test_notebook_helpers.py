@@ -18,12 +18,11 @@ from synthetic_records import synthetic_records
 import pbb
 from pbb.analysis.verdicts import judged, measured
 from pbb.arms import ARMS
-from pbb.experiments.curricula import curriculum
-from pbb.experiments.documents import WITH_IO, WITHOUT_IO
+from pbb.experiments.documents import WITH_IO, WITHOUT_IO, Document
 from pbb.experiments.experiment import Experiment
 from pbb.notebook import cell, views
 from pbb.notebook.execute import list_notebooks, read_parameters
-from pbb.programs import DOMAINS, Arithmetic, generate
+from pbb.programs import DOMAINS, Arithmetic, Program, generate
 from pbb.programs.settings import ExperimentError
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError
@@ -40,6 +39,16 @@ QUIET = {
 @pytest.fixture(scope="module")
 def records() -> pd.DataFrame:
     return synthetic_records(("proactive", "stage_1_only", "in_context"), seeds=1, programs=25)
+
+
+@pytest.fixture(scope="module")
+def programs() -> list[Program]:
+    return views.programs.of_each_domain(SMOKE, count=12, longest=2)
+
+
+@pytest.fixture(scope="module")
+def documents() -> dict[str, Document]:
+    return views.training.sample_documents(SMOKE, count=100)
 
 
 # ------------------------------------------------------------------------------------------------ variants
@@ -105,45 +114,40 @@ def test_a_list_of_values_makes_every_experiment_once_for_each() -> None:
     assert (same.preset, set(same.experiments)) == ("cpu", set(study))
 
 
-@pytest.mark.parametrize("path", [p for p in list_notebooks() if p.stem.startswith("F")], ids=lambda path: path.stem)
-def test_the_notebooks_own_defaults_are_the_presets(path: Path) -> None:
-    figure, parameters = path.stem[:3], read_parameters(path)
-    made = pbb.variant(figure, **parameters | {"preset": "cpu"})
-    assert (made.preset, made.experiments) == ("cpu", tuple(pbb.study(figure, "cpu")))
+def test_the_notebooks_own_defaults_are_the_presets() -> None:
+    for path in (path for path in list_notebooks() if path.stem.startswith("F")):
+        made = pbb.variant(path.stem[:3], **read_parameters(path) | {"preset": "cpu"})
+        assert (made.preset, made.experiments) == ("cpu", tuple(pbb.study(path.stem[:3], "cpu")))
 
 
-@pytest.mark.parametrize(
-    ("declared", "given", "converted"),
-    [
-        (bool, "false", False),
-        (str, 4, "4"),
-        (int, "3", 3),
-        (int | None, None, None),
-        (float | None, "0.5", 0.5),
-        (list[str] | None, ["proactive"], ["proactive"]),
-        (str | list[str] | None, "tiny-s", "tiny-s"),
-    ],
-)
-def test_parameters_are_converted_to_their_declared_types(declared: Any, given: Any, converted: Any) -> None:
-    namespace = {"__annotations__": {"mine": declared}, "mine": given, "other": 1}
-    assert pbb.parameters(namespace) == {"mine": converted}
-    assert namespace["mine"] == converted
-    assert type(namespace["mine"]) is type(converted)
+def test_with_a_card_a_figure_that_llm_leaves_out_is_the_cpu_presets(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cell, "resolve_preset", lambda name: "llm" if name == "auto" else name)
+    assert pbb.variant("F02").preset == "llm"
+    assert capsys.readouterr().out == ""
+    assert pbb.variant("F13").preset == "cpu"
+    assert "Preset llm leaves out F13, so it is computed at preset cpu." in capsys.readouterr().out
+    assert pbb.variant("F13", "llm").preset == "llm", "asked for by name"
 
 
-@pytest.mark.parametrize(
-    ("declared", "given", "valid"),
-    [
+def test_parameters_are_converted_to_their_declared_types_or_refused_by_name() -> None:
+    for declared, given, converted in (
+        *((bool, "false", False), (str, 4, "4"), (int, "3", 3), (int | None, None, None), (float | None, "0.5", 0.5)),
+        *((list[str] | None, ["proactive"], ["proactive"]), (str | list[str] | None, "tiny-s", "tiny-s")),
+    ):
+        namespace = {"__annotations__": {"mine": declared}, "mine": given, "other": 1}
+        assert pbb.parameters(namespace) == {"mine": converted}
+        assert (namespace["mine"], type(namespace["mine"])) == (converted, type(converted))
+    for declared, given, valid in (
         (list[str] | None, "proactive", "a list of texts, or None"),
         (int | None, "many", "a whole number, or None"),
         (int | None, 2.5, "a whole number, or None"),
         (bool, "perhaps", "True or False"),
         (str, ["a"], "a text"),
-    ],
-)
-def test_a_parameter_of_another_type_is_refused_by_name(declared: Any, given: Any, valid: str) -> None:
-    with pytest.raises(ExperimentError, match=rf"^mine={re.escape(repr(given))} is not valid; valid: {valid}$"):
-        pbb.parameters({"__annotations__": {"mine": declared}, "mine": given})
+    ):
+        with pytest.raises(ExperimentError, match=rf"^mine={re.escape(repr(given))} is not valid; valid: {valid}$"):
+            pbb.parameters({"__annotations__": {"mine": declared}, "mine": given})
     with pytest.raises(ExperimentError, match="no typed parameters here"):
         pbb.parameters({})
 
@@ -295,21 +299,19 @@ def test_groups_are_kept_apart() -> None:
     assert set(counts.values()) == {0}
 
 
-def test_no_program_of_an_experiment_is_a_base_models() -> None:
-    programs = views.programs.of_each_domain(SMOKE, count=5, longest=1)
+def test_no_program_of_an_experiment_is_a_base_models(programs: list[Program]) -> None:
     found = views.programs.contamination(programs, base=60)
-    assert found["programs"].tolist() == [5] * (len(DOMAINS) - 1)  # all but "own"
+    assert found["programs"].tolist() == [12] * len(DOMAINS)  # arithmetic twice, "own" not at all
     assert (found.iloc[:, 2:] == 0).all(axis=None)
     theirs = generate(Arithmetic(), 5, "theirs", pool="base")
     assert views.programs.contamination(theirs, base=60)["base models' by name or source"].tolist() == [5]
 
 
-def test_guesses_and_pictures_of_programs() -> None:
-    programs = views.programs.of_each_domain(SMOKE, count=25, longest=2)
+def test_guesses_and_pictures_of_programs(programs: list[Program]) -> None:
     table = views.programs.guesses(programs).set_index("programs of")
     assert table.index[:2].tolist() == ["arithmetic, 1 statement", "arithmetic, 2 statements"]
     assert set(table.index[2:]) == set(DOMAINS) - {"arithmetic", "own"}
-    outputs = [e.output for p in programs[:25] for e in p.executions]
+    outputs = [e.output for p in programs[:12] for e in p.executions]
     assert table["constant guess"].iloc[0] == pytest.approx(max(map(outputs.count, outputs)) / len(outputs))
     assert (table["best guess by input"] >= table["constant guess"]).all()
     assert 0 < table["random string"].dropna().item() < 0.15
@@ -327,19 +329,17 @@ def test_guesses_and_pictures_of_programs() -> None:
 
 
 # ------------------------------------------------------------------------------------------ views: training
-def test_a_planted_leak_is_refused_and_nothing_else_is() -> None:
+def test_a_planted_leak_is_refused_and_nothing_else_is(documents: dict[str, Document]) -> None:
     assert views.training.refusal(views.training.plant_leak(SMOKE), SMOKE).startswith(
         "LeakageError: an execution document"
     )
-    documents = views.training.sample_documents(SMOKE, count=50)
     harmless = next(d for d in documents.values() if d.group == WITHOUT_IO)
     with pytest.raises(AssertionError, match="let an declarative document"):
         views.training.refusal(harmless, SMOKE)
 
 
-def test_samples_hold_one_document_of_each_kind() -> None:
-    found = views.training.sample_documents(SMOKE, count=200)
-    assert {(d.group, d.kind, d.answer_mode) for d in found.values() if d.kind != "general"} == {
+def test_samples_hold_one_document_of_each_kind(documents: dict[str, Document]) -> None:
+    assert {(d.group, d.kind, d.answer_mode) for d in documents.values() if d.kind != "general"} == {
         (WITH_IO, "declarative", ""),
         (WITH_IO, "execution", "cot"),
         (WITH_IO, "execution", "direct"),
@@ -347,11 +347,10 @@ def test_samples_hold_one_document_of_each_kind() -> None:
     }
 
 
-def test_coloured_tokens_are_those_with_loss() -> None:
+def test_coloured_tokens_are_those_with_loss(documents: dict[str, Document]) -> None:
     from pbb.models.loading import load_tokenizer
     from pbb.models.sft import IGNORE, encode
 
-    documents = views.training.sample_documents(SMOKE, count=50)
     page = views.training.loss_tokens(documents, "tiny-s").data
     tokenizer = load_tokenizer("tiny-s")
     encoded = encode(list(documents.values()), tokenizer)
@@ -365,7 +364,7 @@ def test_coloured_tokens_are_those_with_loss() -> None:
 
 
 def test_stages_of_every_arm_with_the_documents_in_them() -> None:
-    table = views.training.stages(SMOKE, count=60)
+    table = views.training.stages(SMOKE, count=20)
     assert table["arm"].nunique() == len(ARMS)
     (row,) = table[table["arm"] == "Stage 2 only"].to_dict("records")
     assert row["trains on"] == "w/o IO"
@@ -526,10 +525,3 @@ def test_a_figure_notebook_on_complete_records_never_imports_torch(run_store: Pa
     )
     assert done.returncode == 0, done.stderr
     assert "nothing to compute" in done.stdout
-
-
-def test_every_stage_of_the_experiment_is_in_the_smoke_study() -> None:
-    """00 to 03 look at experiments of the studies, so that nothing is trained for them alone."""
-    assert SMOKE in pbb.study("F01", "smoke")
-    assert SMOKE in pbb.study("F02", "smoke")
-    assert [stage.number for stage in curriculum(SMOKE)] == [1, 2]

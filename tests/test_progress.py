@@ -42,7 +42,10 @@ def test_a_terminal_shows_a_bar_a_stage_with_its_curve(messages: Messages, monke
     drawn = screen.getvalue()
     assert all(title in drawn for title in TITLES.values())
     assert bars.finish("a1") == ", loss 0.5"
+    assert "all tasks: 100%" not in screen.getvalue()
+    bars.finish("b2")
     bars.close()
+    assert "all tasks: 100%" in screen.getvalue()
     assert "4/4" in screen.getvalue()
     assert "loss 0.5 █▁" in screen.getvalue()
 

@@ -10,6 +10,7 @@ import itertools
 import shutil
 import sys
 import textwrap
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +29,10 @@ from pbb.analysis.labels import percent
 from pbb.analysis.statistics import accuracy, contrast
 from pbb.analysis.tables import usable
 from pbb.experiments.curricula import curriculum
-from pbb.experiments.documents import answer, declaration, declarative_prompt, in_context, question
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.experiments.presets import PRESETS, resolve_preset
-from pbb.experiments.questions import Question
+from pbb.experiments.questions import asked_about
 from pbb.experiments.studies import figures_of
 from pbb.experiments.studies import study as study_of
 from pbb.figures import io
@@ -57,6 +57,7 @@ def setup() -> None:
     from pbb import __version__
 
     quiet()
+    warnings.filterwarnings("ignore", message="IProgress not found")
     facts = environment_manifest(("torch", "transformers", "trl"))
     versions = ", ".join(f"{name} {version or 'not installed'}" for name, version in facts["packages"].items())
     hardware = "an NVIDIA GPU" if shutil.which("nvidia-smi") else "no GPU"
@@ -112,15 +113,8 @@ def misfits(requirements: Iterable[str] | None = None) -> list[str]:
 
 
 # --------------------------------------------------------------------------------- parameters and variants
-_WORDS = {
-    str: "a text",
-    int: "a whole number",
-    float: "a number",
-    bool: "True or False",
-    NoneType: "None",
-    list[str]: "a list of texts",
-    list[int]: "a list of whole numbers",
-}
+_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "True or False", NoneType: "None"}
+_WORDS |= {list[str]: "a list of texts", list[int]: "a list of whole numbers"}
 
 
 def parameters(namespace: dict[str, Any]) -> dict[str, Any]:
@@ -438,7 +432,7 @@ def ask(
     Raises:
         ValueError: there is no such program, input or mode; the message says what is valid.
     """
-    by_name = {p.name: (group.name, p) for group in reversed(groups(experiment)) for p in group.programs}
+    by_name = {p.name: (group, p) for group in reversed(groups(experiment)) for p in group.programs}
     if program is not None and program not in by_name:
         raise ValueError(f"program={program!r} is not in this experiment; valid: {', '.join([*by_name][:8])}, …")
     group, chosen = by_name[program or next(iter(by_name))]
@@ -447,21 +441,16 @@ def ask(
         raise ValueError(f"text={text!r} is not an input of {chosen.name}; valid: {', '.join(chosen.inputs[:12])}")
     if mode not in ("cot", "direct"):
         raise ValueError(f"mode={mode!r} is not valid; valid: 'cot', 'direct'")
-    prompt = question(chosen, text, template, mode, experiment.documents.question_style)
-    if experiment.in_context:
-        prompt = in_context(declaration(chosen, experiment.documents.representation), prompt)
 
     from pbb.models import ask, loading
 
-    stages, expected = train(experiment), chosen.execution(text).output
+    stages, asked = train(experiment), asked_about(experiment, group, chosen, [text], mode, template)
     model, tokenizer = loading.load(experiment.model, stages[-1].weights if stages else None)
-    declare = declarative_prompt(chosen, template, experiment.documents.representation)
-    asked = Question(mode, group, chosen, text, True, prompt, expected, answer(chosen, text, mode), declare)
-    (row,) = ask.evaluate(model, tokenizer, [asked])
+    (row,) = ask.evaluate(model, tokenizer, asked)
     shown = {
-        "the question": prompt,
+        "the question": row["prompt"],
         "the model's answer": row["completion"],
-        "the program returns": f"{expected}   ({row['outcome']})",
-        f"the program, a {group} one": chosen.source,
+        "the program returns": f"{row['expected']}   ({row['outcome']})",
+        f"the program, a {group.name} one": chosen.source,
     }
     return pd.DataFrame(shown.items(), columns=["what", "text"])

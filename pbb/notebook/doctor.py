@@ -7,7 +7,6 @@ about how long it should take, as a plan says it.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import re
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -42,8 +41,7 @@ class Facts:
     free_memory: float
     disks: tuple[tuple[str, Path, float], ...]
     models: tuple[tuple[str, str], ...]
-    torch: str = ""  # its version, as that of vLLM
-    vllm: str = ""
+    torch: str = ""  # its version
     seen: str = ""  # the card that nvidia-smi shows, in words
     token: bool = False
     offline: bool = False
@@ -57,18 +55,16 @@ def look() -> Facts:
     memory = psutil.virtual_memory()
     folders = {"run store": store.runs(), "pbb's cache": smollm2.cache(), "the Hub's cache": constants.HF_HUB_CACHE}
     names = [*TINY_NAMES, SMOLLM2, *hub_models()]
-    vllm = importlib.metadata.version("vllm") if importlib.util.find_spec("vllm") else ""
     return Facts(
-        this_machine(),
-        memory.total,
-        memory.available,
-        tuple((label, Path(folder), hub.free_disk(Path(folder))) for label, folder in folders.items()),
-        tuple((name, _wanted(name)) for name in names),
-        importlib.metadata.version("torch"),
-        vllm,
-        gpu().partition("no GPU")[0],
-        bool(huggingface_hub.get_token()),
-        bool(constants.HF_HUB_OFFLINE),
+        machine=this_machine(),
+        memory=memory.total,
+        free_memory=memory.available,
+        disks=tuple((label, Path(folder), hub.free_disk(Path(folder))) for label, folder in folders.items()),
+        models=tuple((name, _wanted(name)) for name in names),
+        torch=importlib.metadata.version("torch"),
+        seen=gpu().partition("no GPU")[0],
+        token=bool(huggingface_hub.get_token()),
+        offline=bool(constants.HF_HUB_OFFLINE),
     )
 
 
@@ -110,46 +106,49 @@ def fits(preset: str, facts: Facts) -> Fit:
     return Fit(preset, tuple(reasons), max(sum(each) / processes, *each), disk)
 
 
-def _refused(tasks: Iterable[Task], facts: Facts) -> Iterator[str]:
-    """Yield why what is to be trained cannot be: by its backend, or for its weights' size."""
-    told = set[str]()
+def _refused(tasks: Iterable[Task], facts: Facts) -> list[str]:
+    """Return why what is to be trained cannot be: by its backend, or for its weights' size."""
+    told = dict[str, None]()
     for e in {(task.experiment.model, task.experiment.training.backend): task.experiment for task in tasks}.values():
-        why, shape = "", Shape.of(config_of(e.model))
+        shape = Shape.of(config_of(e.model))
+        size = asking_bytes(shape, "float32", 1, 1) if shape and not facts.machine.card else 0
         try:
             backends.check([StageTask(e, 0)], facts.machine)
         except backends.BackendError as error:
-            why = str(error).partition(";")[0]
-        if not facts.machine.card and shape and facts.memory < (size := asking_bytes(shape, "float32", 1, 1)):
-            why = (
-                f"{e.model} wants {amount(size)} of memory for its weights alone, and there are {amount(facts.memory)}"
-            )
-        if why and why not in told:
-            told.add(why)
-            yield why
+            told[str(error).partition(";")[0]] = None
+        if size > facts.memory:
+            wants = f"wants {amount(size)} of memory for its weights alone, and there are {amount(facts.memory)}"
+            told[f"{e.model} {wants}"] = None
+    return [*told]
 
 
-def _missing(models: Iterable[str], facts: Facts) -> Iterator[str]:
-    """Yield why models that are needed cannot be had."""
-    wanted = dict(facts.models)
+def _missing(models: Iterable[str], facts: Facts) -> list[str]:
+    """Return why models that are needed cannot be had."""
+    known, wanted = hub_models(), dict(facts.models)
     missing = [model for model in models if wanted.get(model) not in (None, "", smollm2.FIRST_USE)]
-    gated = [model for model in missing if hub_models().get(model, {}).get("gated")]
-    yield from (f"{model}: {wanted[model]}" for model in missing if model not in hub_models())
-    if facts.offline and (there := [model for model in missing if model in hub_models()]):
-        yield f"not in the Hub's cache, and the Hub is switched off: {', '.join(there)}"
-    elif gated and not facts.token:
-        yield f"gated, and no token was found: {', '.join(gated)}"
+    why = [f"{model}: {wanted[model]}" for model in missing if model not in known]
+    there = [model for model in missing if model in known]
+    if facts.offline and there:
+        return [*why, f"not in the Hub's cache, and the Hub is switched off: {', '.join(there)}"]
+    gated = [model for model in there if known[model].get("gated")]
+    return [*why, f"gated, and no token was found: {', '.join(gated)}"] if gated and not facts.token else why
 
 
 # ------------------------------------------------------------------------------------------------ in words
 def report(facts: Facts | None = None) -> str:
     """Return what the machine of `facts`, or this one, can run, as text of at most `WIDTH` columns."""
     facts = facts or look()
-    lines = [
-        *_section("Machine", _machine(facts)),
-        *_section("Disk", _disk(facts)),
-        *_section("Models", _models(facts)),
-    ]
-    return "\n".join([*lines, *_section("Presets", _presets(facts)), *_wrapped("", _advice(facts))])
+    token = "found" if facts.token else "none: `hf auth login`, or HF_TOKEN=…, for gated models"
+    off = "switched off: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
+    here = ("the Hub", off if facts.offline else "not switched off, and not asked just now")
+    sections = {
+        "Machine": _machine(facts),
+        "Disk": ((label, f"{amount(free)} free in {folder}") for label, folder, free in facts.disks),
+        "Models": [*((name, wanted or "ready") for name, wanted in facts.models), ("token", token), here],
+        "Presets": _presets(facts),
+    }
+    lines = [line for title, rows in sections.items() for line in _section(title, rows)]
+    return "\n".join([*lines, *_wrapped("", _advice(facts))])
 
 
 def _section(title: str, rows: Iterable[tuple[str, str]]) -> list[str]:
@@ -183,23 +182,8 @@ def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "Unsloth", "installed" if not m.without else of_no_use if not m.card else f"{m.without}; else PEFT trains"
     four = "not installed: `make unsloth`, for backend='unsloth-4bit'"
     yield "bitsandbytes", "installed" if m.four_bits else four if m.card else of_no_use
-    vllm = f"{facts.vllm} is installed, and not used: " if facts.vllm else "not installed, and not needed: "
-    yield "vLLM", f"{vllm}transformers generates"
     yield "cores", str(m.cores)
     yield "memory", f"{amount(facts.free_memory)} of {amount(facts.memory)} free"
-
-
-def _disk(facts: Facts) -> Iterator[tuple[str, str]]:
-    for label, folder, free in facts.disks:
-        yield label, f"{amount(free)} free in {folder}"
-
-
-def _models(facts: Facts) -> Iterator[tuple[str, str]]:
-    for name, wanted in facts.models:
-        yield name, wanted or "ready"
-    yield "token", "found" if facts.token else "none: `hf auth login`, or HF_TOKEN=…, for gated models"
-    off = "switched off: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
-    yield "the Hub", off if facts.offline else "not switched off, and not asked just now"
 
 
 def _presets(facts: Facts) -> Iterator[tuple[str, str]]:
