@@ -47,7 +47,7 @@ from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError, environment_manifest, is_complete, quiet
 
 LONGEST_TABLE = 60  # rows that a notebook shows whole; pandas shortens what is longer
-LEGEND = 60  # characters that fit a line of a legend
+LEGEND = 26  # characters that fit a column of a narrow figure's legend
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
