@@ -37,6 +37,8 @@ def begin(task: str) -> None:
     """Say which task this worker does from now on, by its folder's name."""
     global _task
     _task = task
+    if _messages is not None:
+        _messages.put((task, 0, 0, None))
 
 
 def tell(step: int, steps: int, loss: float | None = None) -> None:
@@ -86,10 +88,11 @@ class Bars:
                 task, step, steps, loss = self._messages.get_nowait()
                 if task in self._finished:  # told late
                     continue
-                since, first, *_ = self._steps.get(task, (now, step))
-                self._steps[task] = since, first, step, steps
-                self._left[task] = self._seconds.get(task, 1.0) * (1 - step / steps)
-                reached.add(task)
+                since, first, _, known = self._steps.get(task, (now, step, step, 0))
+                self._steps[task] = (since, first, step, steps) if known else (now, step, step, steps)
+                if steps:  # none are known when a task begins, nor of one that trains nothing
+                    self._left[task] = self._seconds[task] * (1 - step / steps)
+                    reached.add(task)
                 if loss is not None:
                     self._losses.setdefault(task, []).append(loss)
         for task in reached if self._drawn else ():
@@ -120,9 +123,10 @@ class Bars:
         if self._share > 0:
             said[0] += f", about {_about((now - self._began) * (1 - self._share) / self._share)} left"
         for task, (since, first, step, steps) in self._steps.items():
-            loss = f", loss {self._losses[task][-1]:.3g}" if self._losses.get(task) else ""
-            left = f", {_about((now - since) * (steps - step) / (step - first))} left" if step > first else ""
-            said.append(f"{self._titles[task]}: step {step:,} of {steps:,}{loss}{left}")
+            told = f": step {step:,} of {steps:,}" if steps else ""
+            told += f", loss {self._losses[task][-1]:.3g}" if self._losses.get(task) else ""
+            told += f", {_about((now - since) * (steps - step) / (step - first))} left" if step > first else ""
+            said.append(f"{self._titles[task]}{told}")
         return "; ".join(said)
 
     def finish(self, task: str) -> str:

@@ -60,6 +60,7 @@ def test_a_file_gets_a_line_with_steps_losses_and_what_is_left(
     bars.update()
     now += 20
     messages.put(("b2", 5, 9, 0.5))
+    messages.put(("c3", 0, 0, None))  # begun, and there are no steps
     assert bars.finish("a1") == ", loss 0.5"
     messages.put(("a1", 4, 4, None))  # late, and no news
     now += progress.HEARTBEAT_S - 1
@@ -71,7 +72,8 @@ def test_a_file_gets_a_line_with_steps_losses_and_what_is_left(
     (line,) = capsys.readouterr().err.splitlines()
     # 30 and 60 × 5/9 of 100 are done after 45 s; 4 of the last 8 steps took the 45 s since the first was told.
     assert line == (
-        "45 s in: 1 of 3 tasks done, about 26 s left; train tiny-s: stage 'w/o IO': step 5 of 9, loss 0.5, 45 s left"
+        "45 s in: 1 of 3 tasks done, about 26 s left; train tiny-s: stage 'w/o IO': step 5 of 9, loss 0.5, 45 s left; "
+        "ask tiny-s"
     )
     assert progress.HEARTBEAT_S + progress.PAUSE_S <= 30
 
