@@ -133,9 +133,10 @@ def _figure(module: Chart, reference: Path, target: Path) -> dict[str, Any]:
 
 
 def _write_executed(notebook: dict[str, str], root: Path, site: Path, presets: list[str]) -> str:
-    """Write the executed copy of the first preset that has one, in this site's frame; return the page, or ""."""
-    for preset in presets:
-        executed = root / "build" / preset / f"{notebook['name']}.ipynb"
+    """Write the executed copy of the first preset that has one, else the committed one; return the page, or ""."""
+    made = [(preset, root / "build" / preset) for preset in presets]
+    for preset, folder in [*made, (presets[0], root / "figures" / "executed")]:
+        executed = folder / f"{notebook['name']}.ipynb"
         if not executed.exists():
             continue
         content = nbformat.read(executed, as_version=4)
