@@ -22,7 +22,7 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin
 $(foreach name,$(filter-out $(KNOWN),$(GIVEN)),\
 	$(error $(name)=$($(name)) is not valid; valid: $(KNOWN), such as FIGURES="F01 F02"))
 
-.PHONY: help setup unsloth smollm2 reproduce figures site claims reference smoke test bench gpu-check base-models \
+.PHONY: help setup unsloth smollm2 reproduce figures site executed claims reference smoke test bench gpu-check base-models \
 	doctor notebook lint format lock badges clean distclean
 
 help:
@@ -49,6 +49,10 @@ figures: $(READY) ## draw the figures from the committed records | any | 15 s | 
 
 site: $(READY) ## a gallery of claims, figures and notebooks in build/site | any | 15 s | 5 MB
 	$(PY) -m pbb.notebook.site
+
+# Reads what `make reproduce` has trained; what it has not, it would train.
+executed: $(READY) ## notebooks 00 and F02 as they ran, to figures/executed | any | 1 min | 2 MB
+	$(PY) -m pbb notebooks 00 F02 --preset $(PRESET) --seeds $(SEEDS) --out figures/executed
 
 claims: $(READY) ## judge every claim from committed records, into RESULTS.md | any | 10 s | -
 	$(PY) -m pbb claims --write

@@ -101,14 +101,6 @@ def test_unknown_names_are_refused_and_the_nearest_is_named() -> None:
             study(figure, "cpu", seeds)  # type: ignore[arg-type]
 
 
-def test_an_error_is_one_red_line_in_a_notebook() -> None:
-    with pytest.raises(ExperimentError) as caught:
-        Experiment.of("cpu", templates=0)
-    (line,) = caught.value._render_traceback_()
-    assert "templates=0 is not valid; valid: a whole number from 1 to 20" in line
-    assert line.startswith("\x1b[31m")
-
-
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_arm_can_be_built_from_every_preset(preset: str) -> None:
     assert len({Experiment.of(preset, arm=arm).name for arm in ARMS}) == len(ARMS)

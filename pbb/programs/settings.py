@@ -25,10 +25,6 @@ Words = Annotated[tuple[str, ...], pydantic.Field(strict=False)]  # a tuple of t
 class ExperimentError(ValueError):
     """A setting is unknown, invalid or contradicts another; the message names it and says what is valid."""
 
-    def _render_traceback_(self) -> list[str]:
-        """One red line in a notebook: sixty lines of traceback would hide the way out."""
-        return [f"\x1b[31m{type(self).__name__}: {self}\x1b[0m"]
-
 
 def Between(low: float, high: float) -> Interval:  # noqa: N802
     """Return the annotation of a number from `low` to `high`."""

@@ -224,7 +224,7 @@ def execute(
     if ignored := launch_variables():
         say(f"each worker trains by itself, so these variables are ignored: {', '.join(ignored)}")
     singly = [Job(task.folder.name, str(task), (task,)) for task in tasks]
-    left = finish(singly, Processes(singly, workers, say, machine or this_machine()), seconds, until)
+    left = finish(singly, Processes(singly, workers, say, machine or this_machine(), seconds), seconds, until)
     return [task for job in left for task in job.tasks]
 
 
@@ -327,7 +327,14 @@ class Processes(Engine):
 
     patient = False
 
-    def __init__(self, jobs: Sequence[Job], workers: int, say: Callable[[str], object], machine: Machine) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        workers: int,
+        say: Callable[[str], object],
+        machine: Machine,
+        seconds: Callable[[Task], float],
+    ) -> None:
         context, names = multiprocessing.get_context("spawn"), card_names(machine)
         messages, (theirs, self._ours) = context.Queue(), context.Pipe(duplex=False)
         cards = context.Queue()
@@ -335,7 +342,8 @@ class Processes(Engine):
             cards.put(names[number % len(names)])
         self.most, self._say = workers, say
         self._places = {task.folder.parent for job in jobs for task in job.tasks}
-        self._bars = progress.Bars(messages, {job.name: job.title for job in jobs})
+        lengths = {job.name: seconds(job.tasks[0]) for job in jobs}
+        self._bars = progress.Bars(messages, {job.name: job.title for job in jobs}, lengths)
         self._pool = ProcessPoolExecutor(workers, context, start_worker, (messages, theirs, cards if names else None))
 
     def submit(self, job: Job, after: Sequence[Any]) -> Any:
