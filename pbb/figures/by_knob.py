@@ -17,29 +17,34 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from pbb.analysis import tables
+from pbb.analysis.copies import sources, with_copies
 from pbb.analysis.labels import IN_CONTEXT, by_length, counted, statements
 from pbb.analysis.tables import (
     CEILING,
+    APART,
     CHANCE,
     CONTROL,
+    COPY,
     PANEL,
+    PERMUTED,
     TRAINED,
     Cells,
     amount,
     at_the_end,
+    direct_points,
     guesses,
     of,
     parameters,
-    permuted_points,
     points,
     sizes,
     stacked,
 )
 from pbb.arms import ARMS
 from pbb.figures import style
-from pbb.figures.base import BARS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, panels_in
 from pbb.store import RecordsError
 
+_SCORED = {PERMUTED: "x", APART: "+"}
 _DASHES: dict[str, Any] = {CONTROL: style.DASHED, CEILING: ":"}
 
 
@@ -87,7 +92,7 @@ class ByKnob(Chart):
     modes: tuple[str, ...]  # asked by name
     opening: str  # of its caption; {tokens} is how much was trained on
     things: str = ""  # what its numbers count, in the plural: "w/ IO programs"; a model is named by its panel
-    permuted: bool = False  # show direct answers scored against other inputs too
+    scored: bool = False  # show direct answers scored otherwise too: against other inputs, and without copies
     FIXED: Sequence[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,7 +118,8 @@ class ByKnob(Chart):
     def table(self, records: pd.DataFrame) -> pd.DataFrame:
         """x is the knob's value (of a model: its parameters; NaN if unknown).
 
-        Arm "<arm>, permuted" holds direct answers scored against other inputs; "chance" the best guess.
+        Of direct answers arm "<arm>, permuted" is scored against other inputs, "<arm>, copies left out" where the
+        answer cannot be copied. Arm "chance" is the best guess, "copy" the best rule for copying.
         """
         rows = self.select(records)
         if rows.empty:
@@ -123,8 +129,9 @@ class ByKnob(Chart):
             )
         parts = []
         for value, here in rows.groupby(self.column) if self.column != "statements" else [(math.nan, rows)]:
-            found = [points(here), permuted_points(here) if self.permuted else here[:0]]
-            found.append(guesses(here[here["answer_mode"] != "recall"]))
+            known = sources(here)
+            found = [points(here), direct_points(here, known) if self.scored else here[:0]]
+            found.append(guesses(here[here["answer_mode"] != "recall"], known=known))
             x = parameters(value) if isinstance(value, str) else float(value)
             parts.append(stacked(found).assign(x=x))
         drawn = stacked(parts)
@@ -137,6 +144,10 @@ class ByKnob(Chart):
         for value, here in rows.groupby(self.column) if self.things else [(0, rows)]:
             told = f", {counted(value, self.things)}" if self.things else ""
             found |= tables.cells(here, (*TRAINED, CONTROL), self.modes, where=told)
+            if self.scored:
+                direct = with_copies(of(here, {"answer_mode": "direct"}), sources(here))
+                apart = direct[direct["copied"].eq(False).fillna(False)]
+                found |= tables.cells(apart, (*TRAINED, CONTROL), self.modes, APART, told)
         return {value: cell for value, cell in found.items() if (value.arm, value.mode) != (CONTROL, "recall")}
 
     # --------------------------------------------------------------------------------------------- the picture
@@ -146,14 +157,19 @@ class ByKnob(Chart):
         said = [self.opening.format(tokens=_tokens(drawn)) + more]
         if CONTROL in arms:
             said.append("Dashed: the control that never saw their source (Stage 1 only).")
-        if any(str(arm).endswith("permuted") for arm in arms):
-            said.append("Crosses: direct answers scored against the answer to another input of the program.")
+        if any(str(arm).endswith(PERMUTED) for arm in arms):
+            said.append("Crosses: direct answers scored against the right answers to the program's other inputs.")
+        if any(str(arm).endswith(APART) for arm in arms):
+            said.append("Pluses: direct answers where the right one is neither a number of the source nor the input.")
         if CEILING in arms:
             said.append("Dotted: the base model with the source in its prompt.")
         if "recall" in modes:
             said.append("Stars: what was taught, recited exactly.")
-        said.append(f"Bars: {BARS}. {sizes(drawn[(drawn['arm'] != CHANCE) & (drawn['answer_mode'] != 'recall')])}.")
-        return " ".join([*said, "Grey: the best guess without knowledge of the program."])
+        said.append(f"Bars: {BARS}. {sizes(drawn[drawn['arm'].isin(ARMS) & (drawn['answer_mode'] != 'recall')])}.")
+        said.append(f"Grey: {GUESS}.")
+        if COPY in arms:
+            said.append("Grey, dotted: the best rule for copying, such as always the first number of the source.")
+        return " ".join(said)
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
         panels = self.shown(front)
@@ -212,9 +228,11 @@ class ByKnob(Chart):
         self, axes: Axes, lines: Sequence[Line], ours: pd.DataFrame, theirs: pd.DataFrame, arm: str, scale: Scale
     ) -> None:
         """Each line of `arm`, over what it is read against and over the reference; neighbours stand a little apart."""
-        guess = of(ours, {"arm": CHANCE})
-        x = scale.of(guess)
-        axes.hlines(guess["estimate"], x - scale.guess, x + scale.guess, color=style.MUTED, linewidth=0.9, zorder=1)
+        for guesser, dashes in ((CHANCE, "-"), (COPY, ":")):
+            guess = of(ours, {"arm": guesser})
+            x = scale.of(guess)
+            grey: dict[str, Any] = {"color": style.MUTED, "linestyle": dashes, "linewidth": 0.9, "zorder": 1}
+            axes.hlines(guess["estimate"], x - scale.guess, x + scale.guess, **grey)
         for index, line in enumerate(lines):
             shift = (index - (len(lines) - 1) / 2) * scale.beside if line.shift is None else line.shift
 
@@ -234,10 +252,10 @@ class ByKnob(Chart):
                 else:
                     axes.plot(rows["at"], rows["estimate"], **light)
                 axes.vlines(rows["at"], rows["low"], rows["high"], color=color, linewidth=0.6, alpha=0.5)
-            if self.permuted and line.mode == "direct":
-                rows = placed(ours, f"{arm}, permuted")
-                x = rows["at"] + scale.beside
-                axes.plot(x, rows["estimate"], linestyle="none", marker="x", markersize=3.6, color=color)
+            for beside, (how, marker) in enumerate(_SCORED.items(), 1) if line.mode == "direct" else ():
+                rows = placed(ours, f"{arm}, {how}")
+                x = rows["at"] + beside * scale.beside
+                axes.plot(x, rows["estimate"], linestyle="none", marker=marker, markersize=3.6, color=color)
                 axes.vlines(x, rows["low"], rows["high"], color=color, linewidth=0.6, alpha=0.7)
             for drawn, faint in ((theirs, True), (ours, False)):
                 rows = placed(drawn, arm)
@@ -249,12 +267,16 @@ class ByKnob(Chart):
         for line in self.lines() if lines is None else lines:
             if len(of(front, line.where)):
                 entries.append(style.entry(line.look, dashes="none" if line.mode == "recall" else "-"))
-        cross = {"marker": "x", "color": style.MODES["direct"].color}
+        mark: dict[str, Any] = {"dashes": "none", "linewidth": 1.0, "color": style.MODES["direct"].color}
         against: list[tuple[str, pd.Series, dict[str, Any]]] = [
             ("Stage 1 only", front["arm"] == CONTROL, {"dashes": _DASHES[CONTROL], "linewidth": 1.0}),
             ("In context", front["arm"] == CEILING, {"dashes": _DASHES[CEILING], "linewidth": 1.0}),
-            ("Direct, permuted", front["arm"].str.endswith("permuted"), {"dashes": "none", "linewidth": 1.0, **cross}),
+            *(
+                (f"Direct, {how}", front["arm"].str.endswith(how), mark | {"marker": one})
+                for how, one in _SCORED.items()
+            ),
             ("Best guess", front["arm"] == CHANCE, {}),
+            ("Best copy", front["arm"] == COPY, {"dashes": ":"}),
         ]
         return entries + [style.stroke(label, **kind) for label, present, kind in against if present.any()]
 
@@ -300,7 +322,7 @@ SCALE = ByKnob(
     "model, by parameters",
     ("recall", "cot", "direct"),
     f"{_BY_NAME}model. {{tokens}}",
-    permuted=True,
+    scored=True,
 )
 PROGRAM_COUNT = ByKnob(
     *("F09", "F09_program_count", "w/o IO accuracy by number of w/ IO programs"),

@@ -13,7 +13,7 @@ from pbb.analysis.labels import PLAIN_MODE
 from pbb.analysis.tables import CHANCE, Cells, asked_by_name, final, guesses, of, panel_name, points, sizes, stacked
 from pbb.arms import ARMS
 from pbb.figures import style
-from pbb.figures.base import BARS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, panels_in
 
 _MODES = ("cot", "direct")
 _FLAT = ("in_context", "untuned")  # nothing is trained: a level, not a curve
@@ -45,7 +45,7 @@ class Curricula(Chart):
             "training, each stage by its share of steps; an arm with a single stage of all documents covers both "
             "columns. (b) End of training, CoT above direct answers (small, white), with tokens "
             f"trained on. Bars: {BARS}. {sizes(measured)}. "
-            "Dashed grey: the best guess without knowledge of the program; dotted: the untrained base model."
+            f"Dashed grey: {GUESS}; dotted: the untrained base model."
         )
         if "distillation" in set(measured["arm"]):
             text += " Algorithm distillation is asked about programs shown by demonstrations alone."

@@ -27,7 +27,7 @@ from pbb.analysis.tables import (
     stacked,
 )
 from pbb.figures import style
-from pbb.figures.base import BARS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, panels_in
 
 _WEIGHTS = "proactive"
 GAP = "in_context minus proactive"
@@ -92,8 +92,8 @@ class InContext(Chart):
                 "after an exact recitation, so that the source is in its prompt too. "
             )
         return (
-            f"{text}Dashed: the control that never saw the sources (Stage 1 only). Grey: the best guess without "
-            "knowledge of the program. (c) Points by which in context is ahead, paired by program and input. Bars: "
+            f"{text}Dashed: the control that never saw the sources (Stage 1 only). Grey: "
+            f"{GUESS}. (c) Points by which in context is ahead, paired by program and input. Bars: "
             f"{BARS}. {sizes(drawn[~drawn['arm'].isin([CHANCE, GAP])])}."
         )
 
