@@ -9,7 +9,8 @@ this project had it. After: `pbb.analysis.statistics`. Prints two tables in two 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -118,7 +119,7 @@ def worst(measure: Callable[[float], tuple[float, float]], pick: Callable[..., f
     return f"{before:.1f} → {after:.1f}"
 
 
-def coverage_of_shares(rate: float, spread: float, seeds: int, runs: int, rng: np.random.Generator) -> str:
+def coverage_of_shares(rate: float, seeds: int, runs: int, rng: np.random.Generator, spread: float) -> str:
     def measure(alike: float) -> tuple[float, float]:
         counts = draw(rate, spread, alike, seeds, runs, rng)
         few = counts[: max(runs // 8, 400)]
@@ -128,7 +129,7 @@ def coverage_of_shares(rate: float, spread: float, seeds: int, runs: int, rng: n
 
 
 def coverage_of_differences(
-    rates: tuple[float, float], spread: float, seeds: int, runs: int, rng: np.random.Generator
+    rates: tuple[float, float], seeds: int, runs: int, rng: np.random.Generator, spread: float
 ) -> str:
     def measure(alike: float) -> tuple[float, float]:
         sides = [draw(rate, spread, alike, seeds, runs, rng) for rate in rates]
@@ -139,7 +140,7 @@ def coverage_of_differences(
     return worst(measure, min)
 
 
-def found_falsely(rate: float, spread: float, seeds: int, runs: int, rng: np.random.Generator) -> str:
+def found_falsely(rate: float, seeds: int, runs: int, rng: np.random.Generator, spread: float) -> str:
     """Of a thousand runs without a difference, in how many one is found at the threshold of Holm's first step."""
 
     def measure(alike: float) -> tuple[float, float]:
@@ -163,47 +164,36 @@ def steadiness(seeds: int, ratio: float = 3.0, runs: int = 20_000, seed: int = 0
     return float(np.mean(ttest_ind(*distances, axis=1, equal_var=False).pvalue < THRESHOLD))
 
 
-def table(head: str, rows: Sequence[tuple[str, Callable[[float], str]]]) -> str:
+def table(rows: dict[str, Callable[[float], str]]) -> str:
     """Return a table, a row for each of `rows` and a column for each spread."""
-    lines = [f"| {head} | " + " | ".join(f"SD {spread * 100:.0f}" for spread in SPREADS) + " |"]
-    lines.append("|" + "---|" * (len(SPREADS) + 1))
-    for name, measure in rows:
-        lines.append(f"| {name} | " + " | ".join(measure(spread) for spread in SPREADS) + " |")
+    lines = ["|  | " + " | ".join(f"SD {spread * 100:.0f}" for spread in SPREADS) + " |", "|---" * 5 + "|"]
+    lines += [f"| {name} | " + " | ".join(map(measure, SPREADS)) + " |" for name, measure in rows.items()]
     return "\n".join(lines)
 
 
 def main(runs: int = 4000) -> None:
     rng = np.random.default_rng(0)
-    print("Coverage of 95 % intervals, before → after, in per cent.\n")
-    rows: list[tuple[str, Callable[[float], str]]] = []
+    rows: dict[str, Callable[[float], str]] = {}
     for seeds in (3, 5):
-        rows += [
-            (f"{seeds} seeds, {rate:.0%}", lambda spread, r=rate, s=seeds: coverage_of_shares(r, spread, s, runs, rng))
-            for rate in RATES
-        ]
-        rows += [
-            (
-                f"{seeds} seeds, {above:.0%} − {below:.0%}",
-                lambda spread, r=(above, below), s=seeds: coverage_of_differences(r, spread, s, runs, rng),
-            )
-            for above, below in PAIRS
-        ]
-    print(table("", rows))
-    print("\nOne seed, its programs alone:", end=" ")
-    print(", ".join(f"{rate:.0%}: {coverage_of_shares(rate, 0, 1, runs, rng)}" for rate in RATES))
+        for rate in RATES:
+            rows[f"{seeds} seeds, {rate:.0%}"] = partial(coverage_of_shares, rate, seeds, runs, rng)
+        for pair in PAIRS:
+            name = f"{seeds} seeds, {pair[0]:.0%} − {pair[1]:.0%}"
+            rows[name] = partial(coverage_of_differences, pair, seeds, runs, rng)
+    print("Coverage of 95 % intervals, before → after, in per cent.\n\n" + table(rows))
+    one = [f"{rate:.0%}: {coverage_of_shares(rate, 1, runs, rng, 0)}" for rate in RATES]
+    print(f"\nOne seed, its programs alone: {', '.join(one)}")
     print(
-        f"\nDifferences found where there is none, of a thousand, before → after; nominal is {1000 * THRESHOLD:.1f} "
-        f"(0.05 / {PRIMARIES}).\n"
+        "\nDifferences found where there is none, of a thousand, before → after; nominal is "
+        f"{1000 * THRESHOLD:.1f} (0.05 / {PRIMARIES}).\n"
     )
-    rows = [
-        (f"{seeds} seeds, {rate:.0%}", lambda spread, r=rate, s=seeds: found_falsely(r, spread, s, 10 * runs, rng))
-        for seeds in (3, 5)
-        for rate in (0.01, 0.10, 0.50, 0.96)
-    ]
-    print(table("", rows))
-    print(
-        f"\nStudent's t has to exceed {t.isf(THRESHOLD / 2, 2):.1f} with 3 seeds and {t.isf(THRESHOLD / 2, 4):.1f} with 5."
-    )
+    rows = {}
+    for seeds in (3, 5):
+        for rate in (0.01, 0.10, 0.50, 0.96):
+            rows[f"{seeds} seeds, {rate:.0%}"] = partial(found_falsely, rate, seeds, 10 * runs, rng)
+    print(table(rows))
+    three, five = (t.isf(THRESHOLD / 2, seeds - 1) for seeds in (3, 5))
+    print(f"\nStudent's t has to exceed {three:.1f} with 3 seeds and {five:.1f} with 5.")
     print(f"Power to find a spread three times as large with {STEADY_SEEDS} seeds: {steadiness(STEADY_SEEDS):.0%}.")
 
 

@@ -139,8 +139,8 @@ def _directly(arm: str, permuted: bool = False, **where: Any) -> Side:
 
 _ONE = {"domain": "arithmetic", "statements": 1}
 _TWO = {"domain": "arithmetic", "statements": 2}
-_COMPUTED = {"copied": False}  # questions that cannot be answered by copying
-_SUMS = {"domain": "sums", **_COMPUTED}
+_COMPUTED: dict[str, Any] = {"copied": False}  # questions that cannot be answered by copying
+_SUMS: dict[str, Any] = {"domain": "sums", **_COMPUTED}
 _CIPHERS = {"domain": "ciphers"}
 _RARE = {"domain": "ciphers", "shift": "rare"}
 
@@ -300,7 +300,7 @@ CLAIMS: tuple[Claim, ...] = (
             Declared(
                 "F11",
                 _pbb(domain="composition"),
-                *_arms("stage_1_only", domain="composition"),
+                Side("stage_1_only", where={"domain": "composition"}),
                 {"domain": "composition"},
             ),
         ),

@@ -50,11 +50,11 @@ def copying(rows: pd.DataFrame, known: pd.Series) -> float:
     asked = asked[asked["source"].notna()]
     if asked.empty:
         return float("nan")
-    places: list[pd.DataFrame] = []
-    for texts in ([_literals(source) for source in asked["source"]], [_told(text) for text in asked["input"]]):
-        places.append(pd.DataFrame(texts, index=asked.index))
-    equal = pd.concat(places, axis=1).apply(lambda place: (place == asked["expected"]).mean())
-    return float(equal.max())
+    best = 0.0
+    for texts in (asked["source"].map(_literals), asked["input"].map(_told)):
+        for place in range(int(texts.str.len().max())):
+            best = max(best, float((texts.str[place] == asked["expected"]).mean()))
+    return best
 
 
 def quoting_source(rows: pd.DataFrame) -> list[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -129,22 +130,18 @@ def contrast(above: pd.DataFrame, below: pd.DataFrame, *gap: pd.DataFrame, level
         variance, freedom = variances.sum(), int(freedoms.min())
     sizes = asked, programs, freedoms
     estimate, low, high, p, error = difference(signs, shares, variances, *sizes, variance, freedom, level=level)
-    return Contrast(
-        *map(float, (estimate, low, high, p, shares[0], shares[1], error)),
-        freedom=freedom,
-        questions=int(asked[0]),
-        programs=len(cells[0]),
-        seeds=int(cells[0]["seed"].nunique()),
-    )
+    counts = int(asked[0]), len(cells[0]), int(cells[0]["seed"].nunique())
+    ends = float(estimate), float(low), float(high), float(p)
+    return Contrast(*ends, float(shares[0]), float(shares[1]), float(error), freedom, *counts)
 
 
 def difference(
     signs: np.ndarray,
     shares: np.ndarray,
     variances: np.ndarray,
-    asked: np.ndarray,
-    programs: np.ndarray,
-    freedoms: np.ndarray,
+    asked: Any,
+    programs: Any,
+    freedoms: Any,
     variance: ArrayLike,
     freedom: ArrayLike,
     *,
@@ -167,7 +164,7 @@ def difference(
     half, most = t.ppf(0.5 + level / 2, freedom) * error, len(shares) / 2
     low = np.maximum(-most, estimate - np.maximum(half, narrowed * np.sqrt((down**2).sum(axis=0))))
     high = np.minimum(most, estimate + np.maximum(half, narrowed * np.sqrt((up**2).sum(axis=0))))
-    distance = np.divide(np.abs(estimate), error, out=np.zeros_like(estimate), where=estimate != 0)
+    distance = np.divide(np.abs(estimate), error, out=np.zeros_like(estimate), where=error > 0)
     return estimate, low, high, 2 * t.sf(distance, freedom), error
 
 
@@ -258,11 +255,11 @@ def crossing(curve: Mapping[float, pd.DataFrame], line: pd.DataFrame, *, level: 
         raise RecordsError("crossing: no program was asked on the line and at every dose")
     *points, line = (side.merge(shared, on=CLUSTER) for side in sides)
     found = [contrast(point, line, level=level) for point in points]
-    at = [
+    estimate, low, high = (
         _first_reach(np.array([getattr(one, end) for one in found]), np.array(doses))
         for end in ("estimate", "high", "low")
-    ]
-    return Crossing(*at, doses[0], doses[-1], len(shared), int(shared["seed"].nunique()))
+    )
+    return Crossing(estimate, low, high, doses[0], doses[-1], len(shared), int(shared["seed"].nunique()))
 
 
 def _first_reach(gaps: np.ndarray, doses: np.ndarray) -> float:

@@ -143,7 +143,7 @@ def guesses(rows: pd.DataFrame, by: Sequence[str] = PANEL, known: pd.Series | No
 
 
 def direct_points(rows: pd.DataFrame, known: pd.Series) -> pd.DataFrame:
-    """Direct answers of the trained arms, scored otherwise: arms ``"<arm>, permuted"``, ``"<arm>, copies left out"``."""
+    """Direct answers of trained arms, scored otherwise: ``"<arm>, permuted"`` and ``"<arm>, copies left out"``."""
     direct = with_copies(of(rows, {"answer_mode": "direct", "curriculum": TRAINED}), known)
     found = []
     for (arm, *_), cell in direct.groupby(["curriculum", *PANEL]):

@@ -29,15 +29,15 @@ SUPPORTED, NOT_SUPPORTED, CONTRADICTED, NOT_RUN = "supported", "not supported", 
 NO_VERDICT = "none: smoke"
 # What `_word` applies, for readers.
 RULE = (
-    "A claim has one primary contrast, or one for each of its halves. A primary is supported where the 95 % interval of "
-    f"its difference lies above 0 and p (two-sided, Student's over seeds, after Holm's correction over all "
+    "A claim has one primary contrast, or one for each of its halves. A primary is supported where the 95 % interval "
+    "of its difference lies above 0 and p (two-sided, Student's over seeds, after Holm's correction over all "
     f"{claims.PRIMARIES} primaries) is below {ALPHA}; contradicted where both hold for the other direction; not run "
     f"where a side has no records, with fewer than {LEAST_SEEDS} seeds, or outside its regime; else not supported. "
     "Secondary contrasts decide nothing; with one seed their intervals are about that seed's programs."
 )
 REGIME = (
-    "The regime: in context at least 90 %, the control below 30 %; and where arms are compared with each other, not all "
-    "of them above 95 % and not all at the control."
+    "The regime: in context at least 90 %, the control below 30 %; and where arms are compared with each other, not "
+    "all of them above 95 % and not all at the control."
 )
 WORST = "A claim takes the verdict of its worst primary: contradicted, not supported, not run, supported."
 MEASURED = ["difference", "low", "high", "p", "least", "programs", "seeds"]
@@ -137,7 +137,14 @@ def measured(figure: str, records: Mapping[str, pd.DataFrame | None], against: A
     own = records.get(figure)
     ends = None if own is None else _ends(own, sides)
     for claim, one in declared:
-        row = {"claim": claim, "figure": figure, "contrast": str(one), "where": "", "regime": "", "reason": ""}
+        row: dict[str, Any] = {
+            "claim": claim,
+            "figure": figure,
+            "contrast": str(one),
+            "where": "",
+            "regime": "",
+            "reason": "",
+        }
         pool = ends
         if ends is not None and (other := records.get(one.also)) is not None:
             pool = pd.concat([ends, _ends(other, one.sides)]).drop_duplicates([*_ANSWER, *QUESTION], ignore_index=True)
@@ -198,7 +205,7 @@ def _panels(declared: Declared, ends: pd.DataFrame) -> Iterator[Panel]:
 def _is_in(panel: Mapping[str, Any], regime: Mapping[str, Any], panels: Sequence[Mapping[str, Any]]) -> bool:
     """Whether `panel` is where a contrast is primary; `MOST` is the largest model of all `panels`."""
     models = sorted({one["model"] for one in panels if "model" in one}, key=tables.parameters)
-    values = regime | ({"model": models[-1]} if regime.get("model") == MOST and models else {})
+    values = dict(regime) | ({"model": models[-1]} if regime.get("model") == MOST and models else {})
     return all(panel.get(column, value) == value for column, value in values.items())
 
 

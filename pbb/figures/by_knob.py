@@ -20,8 +20,8 @@ from pbb.analysis import tables
 from pbb.analysis.copies import sources, with_copies
 from pbb.analysis.labels import IN_CONTEXT, by_length, counted, statements
 from pbb.analysis.tables import (
-    CEILING,
     APART,
+    CEILING,
     CHANCE,
     CONTROL,
     COPY,

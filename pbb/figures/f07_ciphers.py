@@ -86,7 +86,8 @@ class Ciphers(Chart):
             "demonstrations that are skewed as natural text is, by the documented weights (not counted from records; "
             "of 26 shifts 13, 3 and 1 are common, and half of a smaller alphabet stands for 13). Right: common shifts "
             "together, and all others. Dotted: "
-            f"{GUESS}. Bars: {BARS}. By shift {sizes(each)}; common and rare, {sizes(of(drawn, {'shifts': (COMMON, RARE)}))}."
+            f"{GUESS}. Bars: {BARS}. By shift {sizes(each)}; common and rare, "
+            f"{sizes(of(drawn, {'shifts': (COMMON, RARE)}))}."
         )
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:

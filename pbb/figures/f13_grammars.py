@@ -56,7 +56,7 @@ class Grammars(Chart):
             "Grammars known by their rules alone (w/o IO): for a given beginning a whole string is asked for, by the "
             "grammar's name. An answer is right when a parser of the grammar accepts it, it begins as asked, and it is "
             "not too long. Small dots: a grammar each; large, all of them, with "
-            f"{BARS.replace('programs', 'grammars')}. Random generation: one string a question, letters of the grammar at random "
+            f"{BARS.replace('programs', 'grammars')}. Random generation: one string a question, letters at random "
             f"after the beginning, its length uniform; also dashed, with its interval. {_above(drawn)}CoT writes a "
             "derivation first; the paper has none for grammars. In context: the base model with the rules in its "
             f"prompt. {counted}."
