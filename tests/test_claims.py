@@ -239,6 +239,7 @@ def test_a_contrast_against_the_control_may_find_its_arm_there(monkeypatch: pyte
     declare(monkeypatch, Declared("F02", Side("proactive"), Side("stage_1_only"), HERE))
     assert words(judge("F02", answers("proactive", 0.1), *read())).popitem()[1] == "not supported"
     assert words(judge("F02", answers("proactive", 1.0), *read())).popitem()[1] == "supported"
+    assert words(judge("F02", answers("proactive", 0.1), *read(control=0.9))).popitem()[1] == "contradicted"
 
 
 @pytest.mark.parametrize(

@@ -36,8 +36,8 @@ RULE = (
     "Secondary contrasts decide nothing; with one seed their intervals are about that seed's programs."
 )
 REGIME = (
-    "The regime: in context at least 90 %, the control below 30 %; and where arms are compared with each other, not "
-    "all of them above 95 % and not all at the control."
+    "The regime: in context at least 90 %; and where arms are compared with each other, the control below 30 %, and "
+    "arms not all above 95 % and not all at the control."
 )
 WORST = "A claim takes the verdict of its worst primary: contradicted, not supported, not run, supported."
 MEASURED = ["difference", "low", "high", "p", "least", "programs", "seeds"]
@@ -299,9 +299,9 @@ def _regime(one: Declared, sides: list[pd.DataFrame], against: Against, figure: 
     outside = []
     if not min(shown[0][1], default=np.nan) >= IN_CONTEXT_AT_LEAST:
         outside.append(f"in context {_percents(shown[0][1])}")
-    if not max(shown[1][1]) < CONTROL_BELOW:
-        outside.append(f"control {_percents(shown[1][1])}")
     if len(arms) > 1:
+        if not max(shown[1][1]) < CONTROL_BELOW:
+            outside.append(f"control {_percents(shown[1][1])}")
         if min(arms) > ARMS_UP_TO:
             outside.append(f"arms {_percents(arms)}")
         if all(at_control) or (one.more_than and any(at_control)):
