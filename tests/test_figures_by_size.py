@@ -15,7 +15,7 @@ from pbb.analysis.claims import NOT_AVAILABLE
 from pbb.analysis.statistics import contrast
 from pbb.analysis.tables import TABLE, parameters
 from pbb.figures import FIGURES, style
-from pbb.figures.f04_representation import GAP
+from pbb.figures.by_knob import GAP
 from pbb.figures.io import beside_paper, compare, machine_folder, reference_folder, save_figure
 from pbb.records import RecordsError
 from pbb.registry import TINY_FOLDER

@@ -128,7 +128,9 @@ def test_claims_come_first_with_the_verdicts_that_the_records_give(index: str) -
 
 
 def test_a_new_claim_is_shown_without_a_change_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = (claims.Declared("F05", claims.Side("proactive"), claims.Side("stage_1_only")),)
+    declared = (
+        claims.Declared("F05", claims.Side("proactive"), claims.Side("stage_1_only"), {"domain": "arithmetic"}),
+    )
     new = [claims.Claim(name, "Something is so.", "nobody", declared, "It is small.") for name in ("C99", "C100")]
     monkeypatch.setattr(claims, "CLAIMS", tuple(new))
     page = gallery.build(tmp_path / "site", checkout(tmp_path, "F05_answer_mode")).read_text(encoding="utf-8")

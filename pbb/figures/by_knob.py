@@ -1,4 +1,4 @@
-"""Accuracy at the end of training against one knob of an experiment: F03, F09 and F10; F04 and F05 build on it.
+"""Accuracy at the end of training against one knob of an experiment: F03, F09 and F10; F04, F05 and F12 build on it.
 
 A line is an answer mode of a trained arm over the knob's values. It is read against the same mode of the control that
 never saw the sources, the base model with the source in its prompt, and the best guess. Models stand in order of
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from pbb.analysis import tables
 from pbb.analysis.copies import sources, with_copies
 from pbb.analysis.labels import IN_CONTEXT, by_length, counted, statements
+from pbb.analysis.statistics import contrast
 from pbb.analysis.tables import (
     APART,
     CEILING,
@@ -33,6 +34,7 @@ from pbb.analysis.tables import (
     at_the_end,
     direct_points,
     guesses,
+    measures,
     of,
     parameters,
     points,
@@ -211,7 +213,7 @@ class ByKnob(Chart):
             places = {model: float(index) for index, model in enumerate(values)}
             labels = [_model_label(model) for model in values]
         else:
-            places = {value: math.log10(value) for value in values}
+            places = {value: value if self.column == "statements" else math.log10(value) for value in values}
             labels = [f"{value:,.0f}" for value in values]
         at = list(places.values())
         span = (max(at) - min(at)) or 1.0
@@ -301,7 +303,8 @@ def arm_panels(front: pd.DataFrame, fixed: Sequence[str]) -> list[tuple[dict[str
 def title(arm: str, here: Mapping[str, Any]) -> str:
     """What a panel shows: its arm, and what it holds fixed."""
     words = [ARMS[arm].label, here.get("model", "")]
-    words.append(statements(here["statements"]) if by_length(here["domain"]) else here["domain"])
+    length = by_length(here["domain"])
+    words.append(here["domain"] if not length else statements(here["statements"]) if "statements" in here else "")
     words.append("" if here.get("representation", "code") == "code" else here["representation"])
     return ", ".join(filter(None, words))
 
@@ -313,6 +316,47 @@ def _model_label(model: str) -> str:
     return f"{name}\n" + (f"{size / 1e9:.3g} B" if size >= 1e9 else f"{size / 1e6:.{0 if size >= 1e7 else 1}f} M")
 
 
+class Gapped(ByKnob):
+    """A figure that shows differences too: rows of its table whose representation is GAP, paired by program."""
+
+    def sections(self, front: pd.DataFrame) -> list[tuple[str, str, list[Line]]]:
+        """Title, mode and lines of each panel in a row; without a mode it is of differences."""
+        raise NotImplementedError
+
+    def gaps(self, rows: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]]:
+        """Yield where a difference stands, and its two sides, from the rows of `select`."""
+        raise NotImplementedError
+
+    def table(self, records: pd.DataFrame) -> pd.DataFrame:
+        found = super().table(records)
+        gaps = [where | measures(contrast(*sides)) for where, *sides in self.gaps(self.select(records))]
+        return stacked([found, pd.DataFrame(gaps).assign(representation=GAP)])
+
+    def words(self, drawn: pd.DataFrame, records: pd.DataFrame, more: str = "") -> str:
+        gaps = drawn["representation"] == GAP
+        return super().words(drawn[~gaps], records, more if gaps.any() else "")
+
+    def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
+        """A row for each trained arm and for what it holds fixed; differences where both sides were asked."""
+        shown = [section for section in self.sections(front) if any(len(of(front, line.where)) for line in section[2])]
+        rows = arm_panels(front, [column for column in self.FIXED if column != "representation"])
+        grid = figure.subplots(len(rows), len(shown), squeeze=False)
+        for index, (line, (here, arm)) in enumerate(zip(grid, rows, strict=True)):
+            for axes, letter, (told, mode, lines) in zip(line, "abc", shown, strict=False):
+                where = title(arm, here) if axes is line[0] else ""
+                axes.set_title("  ".join(filter(None, ["" if index else letter, told, where])))
+                scale = self.axis(axes, front, behind)
+                ours, theirs = (drawn[drawn["representation"].eq(GAP) != bool(mode)] for drawn in (front, behind))
+                self.draw_lines(axes, lines, of(ours, here), of(theirs, here), arm, scale)
+                if mode:
+                    style.percent_axis(axes)
+                    axes.set_ylabel(f"w/o IO accuracy, {mode}")
+                else:
+                    style.points_axis(axes)
+        return 2.1 * len(rows)
+
+
+GAP = "difference"  # in the column `representation` of a table
 _BY_NAME = "Programs without input/output examples (w/o IO), asked by name at the end of training, by "
 SCALE = ByKnob(
     *("F03", "F03_scale", "w/o IO accuracy by model size"),
