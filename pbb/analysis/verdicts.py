@@ -30,7 +30,7 @@ NO_VERDICT = "none: smoke"
 # What `_word` applies, for readers.
 RULE = (
     "A claim has one primary contrast, or one for each of its halves. A primary is supported where the 95 % interval "
-    "of its difference lies above 0 and p (two-sided, by Student's t over seeds, with Holm's correction over all "
+    "of its difference lies above 0 and p (two-sided, by Student's t over seeds, and after Holm's correction over all "
     f"{claims.PRIMARIES} primaries) is below {ALPHA}; contradicted where both hold for the other direction; not run "
     f"where a side has no records, with fewer than {LEAST_SEEDS} seeds, or outside its regime; else not supported. "
     "Secondary contrasts decide nothing; with one seed their intervals are about that seed's programs."

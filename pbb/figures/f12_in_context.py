@@ -67,7 +67,7 @@ class InContext(Gapped):
 
     def sections(self, front: pd.DataFrame) -> list[tuple[str, str, list[Line]]]:
         cot, recite, direct = self.lines()
-        gaps = [line._replace(where=line.where | {"representation": GAP}) for line in (cot, recite, direct)]
+        gaps = [line._replace(where={**line.where, "representation": GAP}) for line in (cot, recite, direct)]
         return [("", "CoT", [cot, recite]), ("", "Direct", [direct]), ("In context minus weights", "", gaps)]
 
 
