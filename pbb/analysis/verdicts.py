@@ -297,10 +297,10 @@ def _regime(one: Declared, sides: list[pd.DataFrame], against: Against, figure: 
     shown = [("in context", [_share(rows) for rows in ceilings]), ("control", [_share(rows) for rows in controls])]
     told = ", ".join(f"{name} {_percents(shares)}" for name, shares in [*shown, ("arms" if arms[1:] else "arm", arms)])
     outside = []
-    if not min(shown[0][1], default=np.nan) >= IN_CONTEXT_AT_LEAST:
+    if not np.min(shown[0][1]) >= IN_CONTEXT_AT_LEAST:
         outside.append(f"in context {_percents(shown[0][1])}")
     if len(arms) > 1:
-        if not max(shown[1][1]) < CONTROL_BELOW:
+        if not np.max(shown[1][1]) < CONTROL_BELOW:
             outside.append(f"control {_percents(shown[1][1])}")
         if min(arms) > ARMS_UP_TO:
             outside.append(f"arms {_percents(arms)}")
