@@ -151,7 +151,9 @@ def test_it_opens_with_the_overview_and_findings_then_claims_with_the_verdicts_t
 
 
 def test_a_new_claim_is_shown_without_a_change_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = (claims.Declared("F05", claims.Side("proactive"), claims.Side("stage_1_only")),)
+    declared = (
+        claims.Declared("F05", claims.Side("proactive"), claims.Side("stage_1_only"), {"domain": "arithmetic"}),
+    )
     new = [claims.Claim(name, "Something is so.", "nobody", declared, "It is small.") for name in ("C99", "C100")]
     monkeypatch.setattr(claims, "CLAIMS", tuple(new))
     page = gallery.build(tmp_path / "site", checkout(tmp_path, "F05_answer_mode")).read_text(encoding="utf-8")
