@@ -123,7 +123,7 @@ def intervals(records: pd.DataFrame) -> pd.DataFrame:
     """Return accuracy at the end by arm, group and mode: the clustered interval beside a naive one.
 
     The naive interval (Clopper and Pearson's) takes each question for a trial of its own. Answers to one program
-    rise and fall together, so it promises too much; the clustered one resamples programs.
+    rise and fall together, so it promises too much; the clustered one counts programs, or seeds.
     """
     by = ["curriculum", "group", "answer_mode"]
     found = accuracy(final(records), by)
@@ -154,7 +154,7 @@ def against_controls(records: pd.DataFrame, arm: str = "proactive", control: str
     """Return `arm`'s w/o IO accuracy by mode beside what could explain it away.
 
     Columns: mode; the arm; the arm with its answers scored against other inputs (input-permuted); the control
-    arm; and the best guess without knowledge of the program.
+    arm; and the best guess of somebody who knows the answer key, and not the program.
     """
     rows = final(records)
     rows = rows[(rows["group"] == WITHOUT_IO) & rows["answer_mode"].isin(["direct", "cot", "recite"])]
