@@ -43,6 +43,7 @@ def answers(
     common = {"curriculum": arm, "answer_mode": mode, "group": group, "preset": "cpu", "model": "tiny-m"}
     common |= {"domain": "arithmetic", "representation": "code", "stage": 2, "step": 9, "progress": 1.0}
     common |= dict.fromkeys(KNOBS, 1) | {"expected": "1", "parsed": "1", "prompt": "", "completion": "3 + 4 = 7"}
+    common |= {"held_out": True}
     rows = [
         common
         | {"seed": seed, "program": f"p{seed}-{number}", "input": str(text), "experiment": f"{arm} {seed} {fields}"}
@@ -216,8 +217,8 @@ def test_a_gap_may_narrow(gaps: tuple[float, float], word: str, monkeypatch: pyt
     ("arms", "ceiling", "control", "word"),
     [
         ((0.8, 0.4), 1.0, 0.1, "supported"),
-        ((0.8, 0.4), 0.7, 0.1, "not run: outside the regime (in context 69 %)"),
-        ((0.8, 0.4), None, 0.1, "not run: outside the regime (in context not asked)"),
+        ((0.8, 0.4), 0.7, 0.1, "not run: outside the regime (in context 69 %, w/ IO after Stage 1 not asked)"),
+        ((0.8, 0.4), None, 0.1, "not run: outside the regime (in context not asked, w/ IO after Stage 1 not asked)"),
         ((0.9, 0.7), 1.0, 0.5, "not run: outside the regime (control "),
         ((1.0, 0.98), 1.0, 0.1, "not run: outside the regime (arms "),
         ((0.1, 0.1), 1.0, 0.1, "not run: outside the regime (arms at the control"),
@@ -232,7 +233,20 @@ def test_there_is_no_verdict_outside_the_regime(
     rows += read(ceiling or 1.0, control)[ceiling is None :]
     (found,) = judge("F02", *rows).to_dict("records")
     assert found["verdict"].startswith(word)
-    assert re.match(r"in context [\w ]+%?, control \d+ %, arms \d+(, \d+)? %", found["regime"])
+    known = r"in context [\w ]+%?(, w/ IO after Stage 1 not asked)?, control \d+ %, arms \d+(, \d+)? %"
+    assert re.match(known, found["regime"])
+
+
+@pytest.mark.parametrize(
+    ("share", "word"), [(1.0, "supported"), (0.6, "not run: outside the regime (in context 0 %, w/")]
+)
+def test_a_model_that_answers_in_another_form_in_context_may_show_its_reach_on_w_io_programs(
+    share: float, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(monkeypatch, Declared("F02", Side("proactive"), Side("stage_1_only"), HERE))
+    shown = answers("stage_1_only", share).assign(group="w/ IO")
+    (found,) = judge("F02", answers("proactive", 0.8), *read(0.0), shown).to_dict("records")
+    assert found["verdict"].startswith(word)
 
 
 def test_a_contrast_against_the_control_may_find_its_arm_there(monkeypatch: pytest.MonkeyPatch) -> None:

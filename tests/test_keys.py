@@ -193,8 +193,8 @@ CHANGES: tuple[tuple[str, str, str, bool], ...] = (
     ("programs/arithmetic.py", '"-": "subtract {b}"', '"-": "take away {b}"', True),
     ("programs/arithmetic.py", '**{"+": (1, 9)', '**{"+": (1, 8)', True),
     ("experiments/documents.py", 'AND_FOR = "And for {input}?"', 'AND_FOR = "And {input}?"', True),
-    ("models/sft.py", "adam_beta2=0.98", "adam_beta2=0.97", True),
-    ("models/sft.py", "adam_beta2=0.98,", "adam_beta2=0.98,  # as it was", False),
+    ("models/sft.py", '"adam_beta2": 0.98', '"adam_beta2": 0.97', True),
+    ("models/sft.py", '"adam_beta2": 0.98,', '"adam_beta2": 0.98,  # as it was', False),
     ("experiments/sources.py", '"""Yield documents without end."""', '"""Yield documents, without end."""', False),
     ("programs/grammars.py", "LONGEST_PREFIX = 2", "LONGEST_PREFIX = 3", False),  # another domain's
     ("models/grpo.py", "class ", "class _Unused: ...\n\n\nclass ", False),  # no rewards in this arm

@@ -194,7 +194,7 @@ def test_what_cannot_be_written_is_one_line_and_the_old_is_whole(
 
     monkeypatch.setattr(os, "fsync", refuse)
     for target, write in ((file, lambda: write_whole(file, "new")), (folder, write_a_folder)):
-        monkeypatch.setattr(cli, "command_figures", lambda _, write=write: write())
+        monkeypatch.setattr("pbb.figures.io.redraw_references", lambda _, write=write: write())
         assert cli.main(["figures"]) == 1
         said = capsys.readouterr().err
         assert said.startswith(f"error: {target}: ")

@@ -29,9 +29,12 @@ class Curricula(Chart):
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
         """Also what is answered about w/ IO programs: not drawn, it says what is forgotten, and what a model can do."""
+        asked = _asked(records)
+        if asked.empty:
+            return asked
         held_out = (records["group"] == "w/ IO") & records["held_out"].astype(bool)
         shown = records[held_out & records["answer_mode"].isin(_MODES)]
-        return pd.concat([_asked(records), shown], ignore_index=True) if len(shown) else _asked(records)
+        return pd.concat([asked, shown], ignore_index=True) if len(shown) else asked
 
     def table(self, records: pd.DataFrame) -> pd.DataFrame:
         rows = _asked(records)

@@ -322,10 +322,7 @@ def compared(ours: pd.DataFrame, theirs: pd.DataFrame, label: str) -> str:
     sides = [side[side["seed"].isin(shared)] if shared else side for side in (ours, theirs)]
     shown = [percent(*accuracy(side)[["estimate", "low", "high"]].iloc[0]) for side in sides]
     said = f"{shown[0]} here with {label}, {shown[1]} in the reference (seed {_listed(sides[1]['seed'])}); difference"
-    try:
-        change = contrast(*sides)
-    except RecordsError:  # they share programs, and no question about some of them
-        return f"{said} not known, since other questions were asked"
+    change = contrast(*sides)
     unclear = f"no change that these {change.questions:,} questions could show"
     told = "higher" if change.low > 0 else "lower" if change.high < 0 else unclear
     points_told = verdicts.points({"difference": change.estimate, "low": change.low, "high": change.high})
