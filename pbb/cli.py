@@ -255,7 +255,7 @@ def _notebook_state(preset: str, seeds: int) -> str:
     root = store.root()
     patterns = ((Path(__file__).parent, "*.py"), (root / "figures", "records.parquet"), (root / "notebooks", "*.ipynb"))
     files = [file for folder, pattern in patterns for file in sorted(folder.rglob(pattern))]
-    return digest(preset, seeds, [file.read_bytes().hex() for file in files])
+    return digest(preset, seeds, [store.sha256(file) for file in files])
 
 
 def _notebooks_left(preset: str, seeds: int) -> list[str]:
@@ -310,7 +310,7 @@ def command_reference(figures: Names, preset: str = "auto", seeds: int = 1, part
             "not complete, so nothing was promoted; `make reproduce` computes what is missing, and --partial promotes "
             f"what is complete:\n{todo}"
         )
-    left_out = [experiment for experiment in dict.fromkeys(every) if run.plan(experiment).missing]
+    left_out = [e for e in dict.fromkeys(every) if run.plan(e).missing] if todo.missing else []
     drawn = [name for name in chosen if any(e not in left_out for e in _all_experiments([name], preset, 1))]
     save_figures(drawn, preset, seeds, store.reference(preset), left_out=left_out)
     print(f"promoted to {store.reference(preset).relative_to(store.root())}: {', '.join(drawn)}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sweep import experiments
 
 from pbb import cli
 from pbb.experiments import studies
@@ -20,6 +21,8 @@ from pbb.runs import keys, run
 from pbb.runs.tasks import StageTask
 from pbb.store import root
 
+__all__ = ["experiments"]
+
 RUN = """
 import sys, pbb
 from pbb.experiments import experiment
@@ -27,15 +30,6 @@ experiments = eval(sys.argv[1], vars(experiment))
 if __name__ == "__main__":
     pbb.run(experiments, workers=1).to_parquet(sys.argv[2])
 """
-
-
-@pytest.fixture
-def experiments(micro_model: str) -> list[Experiment]:
-    base = Experiment.of("cpu", 
-        model=micro_model, with_io_programs=5, without_io_programs=3, stage_1_steps=3, stage_2_steps=2, batch_rows=2,
-        questions=2, checkpoints=1, stage_1_general=0.0, stage_2_general=0.0,
-    )  # fmt: skip
-    return [base.changed(arm=arm) for arm in ("proactive", "stage_1_only", "untuned")]
 
 
 def start(experiments: list[Experiment], store: Path, out: Path) -> subprocess.Popen[str]:
