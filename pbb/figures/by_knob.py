@@ -156,7 +156,7 @@ class ByKnob(Chart):
     def words(self, drawn: pd.DataFrame, records: pd.DataFrame, more: str = "") -> str:
         """The opening and `more`, then what the marks mean, how intervals are made, and how many answers there are."""
         arms, modes = set(drawn["arm"]), set(drawn["answer_mode"])
-        said = [self.opening.format(tokens=_tokens(drawn)) + more]
+        said = [(self.opening.format(tokens=_tokens(drawn)) + more).strip()]
         if CONTROL in arms:
             said.append("Dashed: the control that never saw their source (Stage 1 only).")
         if any(str(arm).endswith(PERMUTED) for arm in arms):
