@@ -22,7 +22,7 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin
 $(foreach name,$(filter-out $(KNOWN),$(GIVEN)),\
 	$(error $(name)=$($(name)) is not valid; valid: $(KNOWN), such as FIGURES="F01 F02"))
 
-.PHONY: help setup unsloth smollm2 reproduce figures site claims reference smoke test bench gpu-check base-models \
+.PHONY: help setup unsloth smollm2 reproduce figures site executed claims reference smoke test bench gpu-check base-models \
 	doctor notebook lint format lock badges clean distclean
 
 help:
@@ -49,6 +49,10 @@ figures: $(READY) ## draw the figures from the committed records | any | 15 s | 
 
 site: $(READY) ## a gallery of claims, figures and notebooks in build/site | any | 15 s | 5 MB
 	$(PY) -m pbb.notebook.site
+
+# Reads what `make reproduce` has trained; what it has not, it would train.
+executed: $(READY) ## notebooks 00 and F02 as they ran, to figures/executed | any | 1 min | 2 MB
+	$(PY) -m pbb notebooks 00 F02 --preset $(PRESET) --seeds $(SEEDS) --out figures/executed
 
 claims: $(READY) ## judge every claim from committed records, into RESULTS.md | any | 10 s | -
 	$(PY) -m pbb claims --write
@@ -93,7 +97,7 @@ format: $(READY) ## let ruff tidy the code | any | 1 s | -
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-lock: $(READY) ## write requirements.lock and environment.yml from .venv | any | 1 s | -
+lock: $(READY) ## write the pins and their checksums from .venv (wants uv) | any | 1 min | -
 	$(PY) .ci/lock.py
 
 badges: $(READY) ## write the address into all links: REPOSITORY=owner/name TAG= | any | 1 s | -
@@ -108,17 +112,18 @@ clean: ## delete executed notebooks and caches, keep runs (see README) | any | 1
 distclean: clean ## clean, and delete .venv; runs and figures are kept here too | any | 1 s | -
 	rm -rf .venv pbb.egg-info
 
-# torch goes first and alone: the one package whose build depends on the machine, and the one that may come from
-# a second index. Its pin is also met by a local build such as 2.13.0+cpu, which pip then prefers and keeps.
-$(READY): requirements.lock pyproject.toml
+# Everything but torch is compared with its checksum. torch comes alone: the one package whose build depends on the
+# machine (so do the CUDA packages that it brings), and the one that may come from a second index. Its pin is also met by
+# a local build such as 2.13.0+cpu, which pip then prefers.
+$(READY): requirements.lock requirements.hashes pyproject.toml
 	@[ -n "$(PYTHON)" ] && "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "make setup needs Python 3.11 or newer, and '$(PYTHON)' is not one." \
 			"Name one with: make setup PYTHON=/path/to/python3.11"; exit 1; }
 	"$(PYTHON)" -m venv .venv
-	$(INSTALL) --no-deps -c requirements.lock $(addprefix --extra-index-url ,$(TORCH_INDEX)) torch
+	$(INSTALL) --no-deps --require-hashes -r requirements.hashes
+	$(INSTALL) -c requirements.lock $(addprefix --extra-index-url ,$(TORCH_INDEX)) torch
 	@[ -z "$(TORCH_INDEX)" ] || \
 		$(PY) -c 'import sys, importlib.metadata as m; sys.exit("+" not in m.version("torch"))' || \
 		echo "note: nothing was found at $(TORCH_INDEX), so torch is PyPI's build: larger, and it runs on a CPU as well"
-	$(INSTALL) -r requirements.lock
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -18,7 +18,7 @@ wheels() {
   python3 -m venv "$work/venv"
   "$python" -m pip install -q wheel packaging
   # The pins, and what they need that torch and transformers do not bring.
-  grep -E '^(trl|peft|datasets|dill|multiprocess|lark|httpx|seaborn|filelock)==' requirements.lock >"$work/wanted"
+  grep -E '^(trl|peft|datasets|dill|multiprocess|lark|pydantic|pydantic-core|annotated-types|typing-inspection|typing-extensions|httpx|seaborn|filelock)==' requirements.lock >"$work/wanted"
   for extra in unsloth smollm2; do "$python" .ci/lock.py --extra "$extra" | tr ' ' '\n' >>"$work/wanted"; done
   mkdir -p "$1"
   cd "$work"

@@ -1,7 +1,7 @@
 """Training curves while they grow: workers tell of steps and losses, and the caller draws a bar for each stage.
 
-Bars are drawn on a terminal and, with ipywidgets, in Jupyter and Colab; ``TQDM_DISABLE=1`` turns them off. Where there
-is nobody to watch them, the line that `pbb.run` writes for a finished stage is all, and it ends with the last loss.
+Bars are drawn on a terminal and, with ipywidgets, in Jupyter and Colab; ``TQDM_DISABLE=1`` turns them off. Where they
+are not drawn, as in a file, one line says how far things are whenever nothing else was written for `HEARTBEAT_S`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 PAUSE_S = 0.3  # between two messages of a worker, and between two looks of the caller
+HEARTBEAT_S = 25.0  # between two lines in a file; a look may come a little late, and 30 s are promised
 _HEIGHTS = "▁▂▃▄▅▆▇█"
 
 # In a worker: where messages go, which task it does, when it last told of it.
@@ -36,6 +37,8 @@ def begin(task: str) -> None:
     """Say which task this worker does from now on, by its folder's name."""
     global _task
     _task = task
+    if _messages is not None:
+        _messages.put((task, 0, 0, None))
 
 
 def tell(step: int, steps: int, loss: float | None = None) -> None:
@@ -48,10 +51,16 @@ def tell(step: int, steps: int, loss: float | None = None) -> None:
 
 
 class Bars:
-    """What the caller knows of its workers' trainings, as bars where they can be drawn."""
+    """What the caller knows of its workers' trainings: a bar for each and one for all tasks, or a line now and then."""
 
-    def __init__(self, messages: Any, titles: Mapping[str, str]) -> None:
-        """Read from `messages`, a queue of multiprocessing; `titles` are what to call the tasks that `begin` names."""
+    def __init__(self, messages: Any, titles: Mapping[str, str], seconds: Mapping[str, float] | None = None) -> None:
+        """Read from `messages`, a queue of multiprocessing.
+
+        Args:
+            messages: what `tell` puts into it.
+            titles: what to call the tasks that `begin` names.
+            seconds: about how long each takes, in any unit; all alike when None.
+        """
         with warnings.catch_warnings():  # that Jupyter has no ipywidgets is nothing to warn of
             warnings.simplefilter("ignore")
             from tqdm.auto import tqdm
@@ -62,28 +71,73 @@ class Bars:
         self._drawn = watched and not os.environ.get("TQDM_DISABLE")  # of which tqdm's bars for notebooks know nothing
         self._bars: dict[str, Any] = {}
         self._losses: dict[str, list[float]] = {}
+        self._steps: dict[str, tuple[float, int, int, int]] = {}  # since when, from which step, the step, of how many
+        self._seconds = seconds or dict.fromkeys(titles, 1.0)
+        self._left, self._finished = dict(self._seconds), set[str]()
+        self._began = self._wrote = time.monotonic()
+        if self._drawn and len(titles) > 1:
+            look = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
+            self._bars[""] = self._tqdm(desc="all tasks", total=1.0, bar_format=look, leave=False)
 
     def update(self) -> None:
         """Draw what has arrived."""
-        reached: dict[str, tuple[int, int]] = {}
+        reached = set[str]()
+        now = time.monotonic()
         with suppress(queue.Empty):
             while True:
                 task, step, steps, loss = self._messages.get_nowait()
-                reached[task] = step, steps
+                if task in self._finished:  # told late
+                    continue
+                since, first, _, known = self._steps.get(task, (now, step, step, 0))
+                self._steps[task] = (since, first, step, steps) if known else (now, step, step, steps)
+                if steps:  # none are known when a task begins, nor of one that trains nothing
+                    self._left[task] = self._seconds[task] * (1 - step / steps)
+                    reached.add(task)
                 if loss is not None:
                     self._losses.setdefault(task, []).append(loss)
-        for task, (step, steps) in reached.items() if self._drawn else ():
+        for task in reached if self._drawn else ():
+            *_, step, steps = self._steps[task]
             if task not in self._bars:
                 self._bars[task] = self._tqdm(desc=self._titles[task], total=steps, unit="step", leave=False)
             bar, losses = self._bars[task], self._losses.get(task)
             bar.n = step
             bar.set_postfix_str(f"loss {losses[-1]:.3g} {curve(losses)}" if losses else "")
+        self._draw_share()
+        if not self._drawn and now - self._wrote >= HEARTBEAT_S:
+            self._wrote = now
+            print(self.line(), file=sys.stderr, flush=True)
+
+    def _draw_share(self) -> None:
+        if "" in self._bars:
+            self._bars[""].n = self._share
+            self._bars[""].refresh()
+
+    @property
+    def _share(self) -> float:
+        return 1 - sum(self._left.values()) / (sum(self._seconds.values()) or 1)
+
+    def line(self) -> str:
+        """Return how far all tasks are, and each training, in one line."""
+        now = time.monotonic()
+        said = [f"{_about(now - self._began)} in: {len(self._finished)} of {len(self._titles)} tasks done"]
+        if self._share > 0:
+            said[0] += f", about {_about((now - self._began) * (1 - self._share) / self._share)} left"
+        for task, (since, first, step, steps) in self._steps.items():
+            told = f": step {step:,} of {steps:,}" if steps else ""
+            told += f", loss {self._losses[task][-1]:.3g}" if self._losses.get(task) else ""
+            told += f", {_about((now - since) * (steps - step) / (step - first))} left" if step > first else ""
+            said.append(f"{self._titles[task]}{told}")
+        return "; ".join(said)
 
     def finish(self, task: str) -> str:
         """Take a task's bar away; returns what to add to the line about it, such as ``, loss 0.21``."""
         self.update()
         if task in self._bars:
             self._bars.pop(task).close()
+        self._steps.pop(task, None)
+        self._finished.add(task)
+        self._left[task], self._wrote = 0.0, time.monotonic()
+        self._draw_share()
         losses = self._losses.pop(task, [])
         return f", loss {losses[-1]:.3g}" if losses else ""
 
@@ -97,6 +151,10 @@ class Bars:
         """Take all bars away."""
         for bar in self._bars.values():
             bar.close()
+
+
+def _about(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def curve(losses: list[float]) -> str:

@@ -1,7 +1,7 @@
 """Records: one row for each question asked, kept as Parquet beside a manifest.
 
 Every figure and every verdict is drawn from these rows alone. Nothing here imports torch, and nothing is
-pickled. Folders, manifests and their errors live in `pbb.store` and are offered here too.
+pickled. Folders, manifests and their errors live in `pbb.store`.
 """
 
 from __future__ import annotations
@@ -18,41 +18,7 @@ import pyarrow.parquet as pq
 from pandas.api.types import infer_dtype
 
 from pbb.arms import ARMS
-from pbb.store import (
-    MANIFEST,
-    CorruptRunError,
-    RecordsError,
-    atomic_folder,
-    environment_manifest,
-    git_revision,
-    is_complete,
-    read_manifest,
-    write_manifest,
-)
-
-__all__ = [
-    "ALLOWED",
-    "COLUMNS",
-    "KEY",
-    "KNOBS",
-    "MANIFEST",
-    "RECORDS",
-    "CorruptRunError",
-    "RecordsError",
-    "atomic_folder",
-    "canonical",
-    "environment_manifest",
-    "frame_from_bytes",
-    "frame_to_bytes",
-    "git_revision",
-    "is_complete",
-    "load_records",
-    "read_manifest",
-    "save_records",
-    "validate",
-    "write_manifest",
-    "write_records",
-]
+from pbb.store import MANIFEST, CorruptRunError, RecordsError, atomic_folder, read_manifest, seal
 
 RECORDS = "records.parquet"
 SCHEMA_VERSION = 3
@@ -144,7 +110,7 @@ def save_records(folder: Path | str, frame: pd.DataFrame, manifest: Mapping[str,
     folder = Path(folder)
     with atomic_folder(folder) as partial:
         entry = write_records(partial, frame)
-        write_manifest(partial, {**manifest, "records": entry})
+        seal(partial, folder.name, {**manifest, "records": entry})
     return folder
 
 
@@ -160,6 +126,9 @@ def load_records(folder: Path | str) -> pd.DataFrame:
     entry = manifest.get("records")
     if not isinstance(entry, dict) or "sha256" not in entry:
         raise CorruptRunError(folder / MANIFEST, "has no entry 'records' with a sha256: not one of ours")
+    if entry.get("schema") != SCHEMA_VERSION:
+        wrong = f"is of schema {entry.get('schema')!r}, and this version reads {SCHEMA_VERSION}"
+        raise CorruptRunError(folder / MANIFEST, wrong)
     file = folder / RECORDS
     try:
         data = file.read_bytes()

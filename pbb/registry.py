@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pbb.store import checksum
+
 TINY_FOLDER = Path(__file__).parent / "base_models"
 # The last is taught beside its base data: see `pbb.experiments.teaching`.
 TINY_NAMES = ("tiny-s", "tiny-m", "tiny-l", "tiny-m-ciphers", "tiny-m-tutored")
@@ -126,7 +128,7 @@ def is_gguf(name: str) -> bool:
 def cache() -> Path:
     """Return where dequantised weights lie."""
     base = os.environ.get("PBB_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "pbb"
-    return Path(base).expanduser().resolve()
+    return Path(os.path.realpath(os.path.expanduser(base)))
 
 
 def gguf_folder(name: str) -> Path:
@@ -137,7 +139,7 @@ def gguf_folder(name: str) -> Path:
 
 def gguf_checksum(name: str) -> str:
     """Return the sha256 of a GGUF file, which is read again only when it has changed."""
-    return PACKAGED[name].sha256 if name in PACKAGED else _checksum(*_stat(Path(name).expanduser()))
+    return PACKAGED[name].sha256 if name in PACKAGED else checksum(Path(name).expanduser())
 
 
 def hub_name(name: str) -> HubName:
@@ -176,24 +178,8 @@ def _hash_folder(folder: Path) -> str:
     files = sorted({f for pattern in _IDENTITY_FILES for f in folder.glob(pattern) if f.name not in _NOT_READ})
     total = hashlib.sha256()
     for file in files:
-        total.update(file.name.encode() + bytes.fromhex(_checksum(*_stat(file))))
+        total.update(file.name.encode() + bytes.fromhex(checksum(file)))
     return total.hexdigest()
-
-
-def _stat(file: Path) -> tuple[str, int, int, int]:
-    stat = file.stat()
-    return str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino
-
-
-@lru_cache(maxsize=1024)
-def _checksum(file: str, *_: int) -> str:
-    return sha256(Path(file))
-
-
-def sha256(file: Path) -> str:
-    """Return the checksum of a file, in hexadecimal digits."""
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def config_of(name: str) -> Mapping[str, Any] | None:

@@ -7,18 +7,20 @@ keeps its hidden name and is never read. Used for trained stages, for records an
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
-import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +28,10 @@ from filelock import FileLock, Timeout
 
 MANIFEST = "manifest.json"
 PACKAGES = (
-    "torch",
-    "transformers",
-    "trl",
-    "peft",
-    "tokenizers",
-    "safetensors",
-    "datasets",
-    "accelerate",
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "scipy",
-    "matplotlib",
-    "seaborn",
+    *("torch", "transformers", "trl", "peft", "tokenizers", "safetensors", "datasets", "accelerate", "numpy", "pandas"),
+    *("pyarrow", "scipy", "matplotlib", "seaborn"),
 )
 _PACKAGE = Path(__file__).resolve().parent
-_STALE_AFTER_S = 24 * 3600
 FOLDERS = ("PBB_RUNS", "PBB_FIGURES", "PBB_CACHE")  # variables that name a folder
 
 
@@ -51,14 +40,78 @@ class RecordsError(ValueError):
 
 
 class CorruptRunError(RecordsError):
-    """A folder that claims to be complete cannot be trusted; the message names the folder to delete."""
+    """A folder that claims to be complete cannot be trusted; the message names the folder to delete.
 
-    def __init__(self, file: Path, wrong: str) -> None:
-        self.folder = file.parent
+    Args:
+        file: what is damaged.
+        wrong: what is wrong with it.
+        folder: the complete folder that it belongs to; the one that it lies in when None.
+        others: further damaged folders, so that one deletion is enough.
+    """
+
+    def __init__(self, file: Path, wrong: str, folder: Path | None = None, others: Iterable[Path] = ()) -> None:
+        self.file, self.wrong, self.folder = file, wrong, folder or file.parent
+        self.folders = list(dict.fromkeys([self.folder, *others]))
+        if len(self.folders) > 1:
+            wrong += f"; damaged folders that this command reads: {len(self.folders)}"
+        what = " ".join(["the folder" + "s" * (len(self.folders) > 1), *map(str, self.folders)])
         super().__init__(
-            f"{file}: {wrong}. The way out: delete the folder {file.parent} and run the same "
-            "command again; nothing else is affected."
+            f"{file}: {wrong}. The way out: delete {what} and run the same command again; nothing else is affected."
         )
+
+
+def check_all(checks: Iterable[Callable[[], object]]) -> None:
+    """Call all of `checks`, then raise the first CorruptRunError among theirs, which names every damaged folder."""
+    found: list[CorruptRunError] = []
+    for check in checks:
+        try:
+            check()
+        except CorruptRunError as error:
+            found.append(error)
+    if found:
+        first, folders = found[0], [folder for error in found for folder in error.folders]
+        raise CorruptRunError(first.file, first.wrong, first.folder, folders)
+
+
+_ELSEWHERE = "valid: another checkout, or another folder as PBB_RUNS, PBB_FIGURES or PBB_CACHE"
+# Why something may not be written, whatever tries to.
+_UNWRITTEN = {
+    errno.ENOSPC: "the disk is full ({free:,.0f} MB free). Free some space and run the same command again",
+    errno.EDQUOT: "the quota of this disk is used up. Free some space and run the same command again",
+    errno.EFBIG: "no file may be that large here (see `ulimit -f`). Raise that limit and run the same command again",
+    errno.EROFS: f"cannot be written, since the file system is read-only; {_ELSEWHERE}",
+    errno.EACCES: f"permission is denied; {_ELSEWHERE}",
+    errno.EPERM: f"that is not permitted; {_ELSEWHERE}",
+}
+
+
+def unwritten(error: BaseException | None, target: Path | None = None) -> RecordsError | None:
+    """Return what to say of an error if it, or its cause, is that something could not be written; None if it is not.
+
+    Libraries turn the system's errors into their own (torch, safetensors), so their text counts too.
+    """
+    while error is not None and not type(error).__module__.startswith("pbb."):  # ours say it already
+        said = re.search(r"os error (\d+)", str(error))
+        number = error.errno if isinstance(error, OSError) else int(said[1]) if said else 0
+        number = number or next((known for known in _UNWRITTEN if os.strerror(known) in str(error)), 0)
+        if number in _UNWRITTEN:
+            named = getattr(error, "filename", None)
+            where = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else target or Path.cwd()
+            why = _UNWRITTEN[number].format(free=shutil.disk_usage(_existing_parent(where)).free / 1e6)
+            return RecordsError(f"{target or where}: {why}; what is complete is kept.")
+        error = error.__cause__ or error.__context__
+    return None
+
+
+@contextmanager
+def explained(target: Path | None = None) -> Iterator[None]:
+    """Turn whatever is raised because something could not be written into one RecordsError that says so."""
+    try:
+        yield
+    except Exception as error:
+        if told := unwritten(error, target):
+            raise told from error
+        raise
 
 
 # ---------------------------------------------------------------------------------------- where things lie
@@ -67,18 +120,18 @@ def root() -> Path:
     return _PACKAGE.parent if (_PACKAGE.parent / "pyproject.toml").exists() else Path.cwd()
 
 
-def _make_absolute() -> None:
+def make_absolute() -> None:
     """Make the folders that this process's environment names absolute: notebooks and jobs run in other folders."""
     for variable in FOLDERS:
         if os.environ.get(variable):
-            os.environ[variable] = str(Path(os.environ[variable]).expanduser().resolve())
+            os.environ[variable] = os.path.realpath(os.path.expanduser(os.environ[variable]))
 
 
-_make_absolute()
+make_absolute()
 
 
 def _named(variable: str) -> Path | None:
-    return Path(os.environ[variable]).expanduser().resolve() if os.environ.get(variable) else None
+    return Path(os.path.realpath(os.path.expanduser(os.environ[variable]))) if os.environ.get(variable) else None
 
 
 def runs() -> Path:
@@ -101,6 +154,13 @@ def build(preset: str) -> Path:
     return root() / "build" / preset
 
 
+def shown(folder: Path) -> str:
+    """Return how a folder is called where others may read it: by its path in the checkout, or by its variable."""
+    if folder.is_relative_to(root()):
+        return f"{folder.relative_to(root())}/"
+    return next((f"${name}" for name in FOLDERS if _named(name) == folder), folder.name)
+
+
 def quiet() -> None:
     """Turn off the libraries' own progress bars and chatter, unless the reader has set those variables.
 
@@ -114,21 +174,82 @@ def quiet() -> None:
 # ------------------------------------------------------------------------------------------- the manifest
 def write_manifest(folder: Path | str, manifest: Mapping[str, Any]) -> None:
     """Write manifest.json (sorted, indented, UTF-8) in one step. The last thing that a writer does."""
-    folder = Path(folder)
+    file = Path(folder) / MANIFEST
     try:
         text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
-        raise RecordsError(f"{folder / MANIFEST}: cannot be written as JSON: {error}") from None
-    temporary = folder / f".{MANIFEST}.{uuid.uuid4().hex[:8]}"
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, folder / MANIFEST)
+        raise RecordsError(f"{file}: cannot be written as JSON: {error}") from None
+    write_whole(file, text)
+
+
+def seal(folder: Path, name: str, manifest: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder that is to be called `name`, with a checksum of each file in it and of itself."""
+    files = {file.relative_to(folder).as_posix(): sha256(file) for file in folder.rglob("*") if file.is_file()}
+    sealed = {**manifest, "folder": name, "files": files}
+    write_manifest(folder, {**sealed, "seal": _seal(sealed)})
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in manifest.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def checked(folder: Path, *parts: str) -> dict[str, Any]:
+    """Return the manifest of a folder that `seal` closed, after comparing `parts` of it with their checksums.
+
+    Args:
+        folder: where it should lie under the name that it was sealed with.
+        parts: files, or folders of files, in it; "." for all. A file that has not changed since is not read again.
+
+    Raises:
+        CorruptRunError: something is not what was written there; the message names the folder to delete.
+        RecordsError: there is no complete folder.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise RecordsError(f"{folder}: nothing complete here ({MANIFEST} is written last, and is absent)")
+    if not isinstance(manifest.get("files"), dict):
+        raise CorruptRunError(folder / MANIFEST, "has no checksums, so another version of this package wrote it")
+    for part in parts:
+        own = [name for name in manifest["files"] if part == "." or name == part or name.startswith(f"{part}/")]
+        if not own:
+            raise CorruptRunError(folder / part, "is missing, and its manifest does not know it", folder)
+        for name in own:
+            _compare(folder / name, manifest["files"][name], folder)
+    return manifest
+
+
+def _compare(file: Path, expected: str, folder: Path) -> None:
+    try:
+        found = checksum(file)
+    except FileNotFoundError:
+        raise CorruptRunError(file, "is missing, though the manifest names it", folder) from None
+    except OSError as error:
+        raise CorruptRunError(file, f"cannot be read ({error.strerror})", folder) from None
+    if found != expected:
+        wrong = f"does not match its manifest (sha256 {found[:12]}…, expected {expected[:12]}…)"
+        raise CorruptRunError(file, wrong, folder)
+
+
+def checksum(file: Path) -> str:
+    """Return the sha256 of a file, which this process reads again only when it has changed."""
+    stat = file.stat()
+    return _checksum(str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+
+
+@lru_cache(maxsize=4096)
+def _checksum(file: str, *_: int) -> str:
+    return sha256(Path(file))
+
+
+def sha256(file: Path) -> str:
+    """Return the checksum of a file, in hexadecimal digits."""
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def read_manifest(folder: Path | str) -> dict[str, Any] | None:
-    """The manifest of a complete folder, None where there is none. Raises CorruptRunError if damaged."""
+    """The manifest of a complete folder, None where there is none. Raises CorruptRunError if damaged or another's."""
     file = Path(folder) / MANIFEST
     try:
         manifest = json.loads(file.read_bytes())
@@ -136,10 +257,14 @@ def read_manifest(folder: Path | str) -> dict[str, Any] | None:
         return None
     except OSError as error:
         raise CorruptRunError(file, f"cannot be read ({error.strerror})") from None
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError are both ValueErrors
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are both ValueErrors
         raise CorruptRunError(file, f"is not valid JSON ({error})") from None
     if not isinstance(manifest, dict):
         raise CorruptRunError(file, f"holds a {type(manifest).__name__}, not an object")
+    if "seal" in manifest and manifest["seal"] != _seal(manifest):
+        raise CorruptRunError(file, "was changed after it was written")
+    if "seal" in manifest and manifest["folder"] != Path(folder).absolute().name:
+        raise CorruptRunError(file, f"belongs to another folder, {manifest['folder']}")
     return manifest
 
 
@@ -186,106 +311,120 @@ def git_revision() -> tuple[str | None, bool | None]:
 
 # ------------------------------------------------------------------------------------------ atomic folders
 @contextmanager
+def locked(folder: Path, timeout: float = -1) -> Iterator[None]:
+    """Hold the lock of `folder`, as whoever builds it does: what lies half-written beside it then is of a dead process.
+
+    The system frees a lock when its process ends, however that ends. Raises filelock's Timeout after so many seconds.
+    """
+    file = folder.with_name(f".{folder.name}.lock")
+    lock = FileLock(str(file), is_singleton=True)  # a thread may take it again
+    with lock.acquire(timeout):
+        if lock.lock_counter == 1:
+            for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial*"):
+                _remove(left)
+        try:
+            yield
+        finally:
+            if lock.lock_counter == 1:
+                with suppress(OSError):
+                    file.unlink()  # who waits for it meanwhile sees that it is gone, and makes another
+
+
+@contextmanager
 def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
     """Build a folder out of sight, then rename it into place at exit.
 
-    Yields a hidden sibling of `path` to write into. At a clean exit its files are synced and it becomes
-    `path`; a complete folder that is already there is kept (two processes may race), unless `replace`. An
-    incomplete one is replaced. After an exception nothing is left. Raises RecordsError if the disk is full.
+    Yields a hidden sibling of `path` to write into. At a clean exit its files are synced and it becomes `path`; a
+    complete folder that is already there is kept, unless `replace`. An incomplete one is replaced. After an exception
+    nothing is left. One process at a time builds it. Raises RecordsError where it cannot be written.
     """
     target = Path(path)
-    try:
+    with explained(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(target.parent, target.name)
-        partial = _hidden_sibling(target)
-        partial.mkdir()
-        try:
-            yield partial
-            _sync(partial)
-            _put_in_place(partial, target, replace)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)  # gone already where it was renamed
-    except Exception as error:
-        if _disk_is_full(error):
-            free = shutil.disk_usage(_existing_parent(target)).free / 1e6
-            raise RecordsError(
-                f"{target}: the disk is full ({free:,.0f} MB free). Free some space and "
-                "run the same command again: what is complete is kept."
-            ) from error
-        raise
+        with locked(target):
+            partial = _hidden_sibling(target)
+            partial.mkdir()
+            try:
+                yield partial
+                _sync(partial)
+                _put_in_place(partial, target, replace)
+            finally:
+                _remove(partial)  # gone already where it was renamed
 
 
-def _hidden_sibling(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{'-'.join(_owner(os.getpid()))}.{uuid.uuid4().hex[:8]}.partial")
+def once(folder: Path, work: Callable[[Path], object]) -> None:
+    """Do `work` into `folder` unless it is complete; a process that asks for the same meanwhile waits for it."""
+    if is_complete(folder):
+        return
+    with explained(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with locked(folder):
+            if not is_complete(folder):
+                with atomic_folder(folder) as partial:
+                    work(partial)
 
 
-def _owner(process: int) -> tuple[str, str, str]:
-    """Return what tells a process from all others: host (with its space of process numbers), number, start time.
+@contextmanager
+def whole_file(file: Path) -> Iterator[Path]:
+    """Yield a hidden sibling of `file` to write, which takes its place at a clean exit.
 
-    The start time is in ticks since the system started, "" for a process that has ended, "0" where none is known.
+    After an exception nothing is left, and what there was is whole. Raises RecordsError where it cannot be written.
     """
-    try:
-        space = os.readlink("/proc/self/ns/pid")
-        started = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-        ticks = "" if started[0] in "ZX" else started[19]
-    except FileNotFoundError:
-        space, ticks = "", "" if Path("/proc/self/stat").exists() else "0"
-    except OSError:
-        space, ticks = "", "0"
-    host = hashlib.sha256(f"{platform.node()} {space}".encode()).hexdigest()[:8]
-    return host, str(process), ticks
+    partial = _hidden_sibling(file, file.suffix)
+    with explained(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with locked(file):
+            try:
+                yield partial
+                with open(partial, "rb+") as written:
+                    os.fsync(written.fileno())
+                os.replace(partial, file)
+            finally:
+                _remove(partial)
 
 
-def _abandoned(left: Path) -> bool:
-    """Whether the process that was building `left` has ended; of another host's, whether it is a day old."""
-    host, process, ticks = ([*left.name.split(".")[-3].split("-"), "", "", ""])[:3]
-    if process.isdigit() and ticks.isdigit() and host == _owner(os.getpid())[0]:
-        return _owner(int(process))[2] != ticks
-    newest = max(entry.stat().st_mtime for entry in (left, *left.rglob("*")))
-    return time.time() - newest > _STALE_AFTER_S
+def write_whole(file: Path, text: str) -> None:
+    """Write a file's text (UTF-8, line ends as they are) in one step. Raises RecordsError where it cannot be."""
+    with whole_file(file) as partial:
+        partial.write_text(text, encoding="utf-8", newline="")
 
 
-def _remove_abandoned(folder: Path, name: str = "*") -> None:
-    for left in folder.glob(f".{name}.*.*.partial"):
-        with suppress(OSError):  # it went away while we looked
-            if _abandoned(left):
-                shutil.rmtree(left, ignore_errors=True)
+def _hidden_sibling(target: Path, suffix: str = "") -> Path:
+    return target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial{suffix}")
+
+
+def _remove(left: Path) -> None:
+    with suppress(OSError):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
 
 
 def sweep(folder: Path) -> None:
     """Remove what killed runs have left in `folder`: half-written folders, and locks that nobody holds."""
-    _remove_abandoned(folder)
-    for file in folder.glob(".*.lock"):
-        with suppress(OSError, Timeout), FileLock(str(file), timeout=0):
-            file.unlink()  # who waits for it meanwhile sees that it is gone, and makes another
+    locks = {file.name[1:-5] for file in folder.glob(".*.lock")}
+    for name in locks | {left.name[1:-8].rpartition(".")[0] for left in folder.glob(".*.partial")}:
+        with suppress(OSError, Timeout), locked(folder / name, timeout=0):
+            pass
 
 
 def _put_in_place(partial: Path, target: Path, replace: bool) -> None:
-    asides: list[Path] = []
+    if target.exists() and not target.is_dir():
+        raise RecordsError(f"{target}: a file is where a folder must be; move it away")
+    if not replace and _surely_complete(target):
+        return
+    aside = _hidden_sibling(target)
+    if target.exists():
+        os.rename(target, aside)
     try:
-        while True:
-            if not replace and _surely_complete(target):
-                return
-            try:
-                os.rename(partial, target)  # fails if `target` has content; replaces an empty folder
-                _sync_folder(target.parent)
-                return
-            except OSError as error:
-                if error.errno == errno.ENOTDIR:
-                    raise RecordsError(f"{target}: a file is where a folder must be; move it away") from None
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-            if not replace and _surely_complete(target):  # another process finished just now
-                return
-            aside = _hidden_sibling(target)
-            try:
-                os.rename(target, aside)
-                asides.append(aside)
-            except FileNotFoundError:
-                pass  # another process moved it first
-    finally:
-        for aside in asides:
-            shutil.rmtree(aside, ignore_errors=True)
+        os.rename(partial, target)
+    except OSError:
+        if aside.exists():
+            os.rename(aside, target)
+        raise
+    _sync_folder(target.parent)
+    _remove(aside)
 
 
 def _surely_complete(folder: Path) -> bool:
@@ -316,15 +455,4 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _existing_parent(path: Path) -> Path:
-    return next(parent for parent in path.absolute().parents if parent.exists())
-
-
-def _disk_is_full(error: BaseException | None) -> bool:
-    """Also through libraries that turn the system's error into one of their own (torch, safetensors)."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if "No space left on device" in str(error) or "os error 28" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return next(parent for parent in [path.absolute(), *path.absolute().parents] if os.path.exists(parent))

@@ -156,13 +156,13 @@ def adapting(steps: int = 6) -> Iterator[Row]:
     documents. TRL and PEFT are given float32, batches of 8 documents, each padded to the longest, loss on completions
     and no gradient checkpointing; the rest is their defaults. First steps, which fetch memory, do not count.
     """
-    from pbb.models import smollm2
+    from pbb.models import gguf
 
-    if wanted := smollm2.wanted():
+    if wanted := gguf.wanted(REAL):
         yield Row("LoRA", None, "tokens/CPU s", note=f"{REAL}: {wanted}")
         return
-    ours, plain, theirs = (_adapt_apart(1, steps, *how)[0] for how in (("pbb", True), ("pbb", False), ("trl", False)))
-    pair = _adapt_apart(2, steps, "pbb", True)
+    ours, theirs = (_adapt_apart(1, steps, by)[0] for by in ("pbb", "trl"))
+    pair = _adapt_apart(2, steps, "pbb")
     rate = ours["tokens"] / ours["used"]
     by_trl = theirs["tokens"] / theirs["used"]
     yield Row(
@@ -172,8 +172,6 @@ def adapting(steps: int = 6) -> Iterator[Row]:
     products = ours["products"]
     note = f"{ours['flop'] / products / 1e9:,.0f} GFLOP/CPU s; the adapters' own are not counted"
     yield Row("of the rate of its products alone", 100 * products / ours["used"], "%", 60, note=note)
-    kept = plain["used"] / plain["tokens"] * rate
-    yield Row("keeping freed memory, against giving it back", kept, "times", note="`pbb.scheduling`, in workers")
     together = sum(one["tokens"] / one["clock"] for one in pair) / (ours["tokens"] / ours["clock"])
     yield Row("2 processes against 1, by the clock", together, "times")
     yield Row("memory of one process", ours["peak"], "GB", 8, most=True, note=f"TRL and PEFT: {theirs['peak']:.1f} GB")
@@ -182,13 +180,14 @@ def adapting(steps: int = 6) -> Iterator[Row]:
 def asking(questions: int = 24, batch: int = 24) -> Iterator[Row]:
     """Answers of a real model one at a time and in batches, in the numbers in which it is asked here."""
     from pbb.experiments.experiment import Experiment
-    from pbb.models import ask, loading, smollm2
+    from pbb.experiments.questions import questions as questions_of
+    from pbb.models import ask, gguf, loading
 
-    if wanted := smollm2.wanted():
+    if wanted := gguf.wanted(REAL):
         yield Row("answers that depend on the batch", None, "%", note=f"{REAL}: {wanted}")
         return
     model, tokenizer = loading.load(REAL)
-    asked = ask.questions(Experiment(model=REAL, with_io_programs=1), ("direct", "cot"))
+    asked = questions_of(Experiment.of("cpu", model=REAL, with_io_programs=1), ("direct", "cot"))
     sample = asked[:: len(asked) // questions][:questions]
     differs = ask.share_that_differs(model, tokenizer, sample, batch)
     note = f"{questions} answers of {REAL}, batches of 1 and {batch}, {str(model.dtype).removeprefix('torch.')}"
@@ -207,16 +206,15 @@ def cpu_flags() -> str:
     return " ".join(flags) or "no AVX2"
 
 
-def _adapt_apart(processes: int, steps: int, *how: Any) -> list[dict[str, Any]]:
+def _adapt_apart(processes: int, steps: int, by: str) -> list[dict[str, Any]]:
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        return [job.result() for job in [pool.submit(_adapt, steps, *how) for _ in range(processes)]]
+        return [job.result() for job in [pool.submit(_adapt, steps, by) for _ in range(processes)]]
 
 
-def _adapt(steps: int, by: str, keeps_memory: bool) -> dict[str, Any]:
+def _adapt(steps: int, by: str) -> dict[str, Any]:
     """Train for `steps` steps; return tokens, seconds and memory of all steps but the first."""
     import torch
     from datasets import Dataset
-    from pbb.model_files import config_of
     from peft import LoraConfig
     from transformers import PrinterCallback, TrainerCallback
     from trl import SFTConfig, SFTTrainer
@@ -225,12 +223,11 @@ def _adapt(steps: int, by: str, keeps_memory: bool) -> dict[str, Any]:
     from pbb.experiments.experiment import Experiment
     from pbb.models import backends, loading, sft
     from pbb.models.model_size import Shape
-    from pbb.runs import engine
+    from pbb.registry import config_of
 
-    if keeps_memory:
-        engine.start_worker()
     torch.set_num_threads(1)
-    e = Experiment(model=REAL, curriculum="stage_1_only", general_ratio=0.0, lora_rank=32, batch_rows=4, row_tokens=256)
+    budget = {"lora_rank": 32, "batch_rows": 4, "row_tokens": 256}
+    e = Experiment.of("cpu", model=REAL, arm="stage_1_only", stage_1_general=0.0, **budget)
     documents = curriculum(e)[0].documents()
     backend = backends.choose(e)
     marks: list[tuple[float, float]] = []
@@ -245,7 +242,7 @@ def _adapt(steps: int, by: str, keeps_memory: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"precision": backend.precision}
     if by == "pbb":
         model, tokenizer = backends.load(e, backend)
-        how = sft.Optimisation(1e-3, e.batch_rows, e.row_tokens, lora_rank=e.lora_rank)
+        how = sft.Optimisation(1e-3, **budget)
         rows, _ = sft.fill_rows(documents, tokenizer, how.row_tokens, steps * how.batch_rows)
         tokens = sum(token != tokenizer.pad_token_id for row in rows["input_ids"] for token in row)
         labels = sum(label != sft.IGNORE for row in rows["labels"] for label in row)

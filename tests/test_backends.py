@@ -24,7 +24,7 @@ from pbb.models.backends import BackendError, choose
 from pbb.models.loading import load, load_tokenizer
 from pbb.models.machine import Machine, asking_weights
 from pbb.models.model_size import Shape
-from pbb.models.sft import Optimisation, encode, fill_rows, finetune, formats, pack
+from pbb.models.sft import Optimisation, encode, fill_rows, finetune, pack, settings
 from pbb.registry import config_of
 
 REPOSITORY = Path(backends.__file__).parents[2]
@@ -142,8 +142,8 @@ def test_models_are_asked_in_float32_where_that_costs_little() -> None:
 
 def test_a_trainer_is_told_the_formats() -> None:
     experiment = Experiment.of("cpu", model=LLAMA, lora_rank=8)
-    assert formats(None)["bf16"] is formats(None)["fp16"] is False
-    assert (formats(choose(experiment, H100))["bf16"], formats(choose(experiment, T4))["fp16"]) == (True, True)
+    told = [settings(Optimisation(), 1, 0, False, b) for b in (None, choose(experiment, H100), choose(experiment, T4))]
+    assert [(one["bf16"], one["fp16"]) for one in told] == [(False, False), (True, False), (False, True)]
 
 
 # --------------------------------------------------------------------------------------- imports in their order

@@ -14,7 +14,6 @@ import pytest
 from readers.cipher_reader import CipherReadingError, encode
 
 from pbb.experiments.documents import parse_answer
-from pbb.experiments.experiment import Experiment, ExperimentError
 from pbb.programs import Program, normalised
 from pbb.programs.ciphers import (
     KINDS,
@@ -27,16 +26,12 @@ from pbb.programs.ciphers import (
     sample_inputs,
     shift_weights,
 )
-from pbb.programs.domains import accepts
-from pbb.programs.names import EXPERIMENT_NAMES
 from pbb.programs.program import on_inputs
 from pbb.streams import stream
 
 SETTINGS = (
     Ciphers(),
     Ciphers(alphabet=13, case="upper", longest=3, distribution="natural", demonstrations=7),
-    Ciphers(alphabet=6, longest=2, demonstrations=3),
-    Ciphers(shortest=3, longest=9, case="upper"),
     Ciphers(alphabet=10, case="digits", longest=3),
     Ciphers(alphabet=7, case="digits", distribution="natural", demonstrations=5),
 )
@@ -46,7 +41,7 @@ Group = tuple[Ciphers, list[Program]]
 
 @pytest.fixture(scope="module")
 def groups() -> list[Group]:
-    return [(knobs, generate(knobs, 60, "tests", index)) for index, knobs in enumerate(SETTINGS)]
+    return [(knobs, generate(knobs, 25, "tests", index)) for index, knobs in enumerate(SETTINGS)]
 
 
 def every(groups: list[Group]) -> Iterator[Program]:
@@ -81,20 +76,17 @@ def on_words(knobs: Ciphers, program: Program) -> Callable[[str, int], str]:
 
 
 def test_source_description_and_stored_output_agree(groups: list[Group]) -> None:
-    for program in every(groups):
-        function = plain_python(program)
-        for text, execution in zip(program.inputs, program.executions, strict=True):
-            truth = function(*values(text))
-            assert execution.output == repr(truth), program
-            assert encode(program.description, *values(text)) == truth, (program.source, program.description, text)
-
-
-def test_description_agrees_on_texts_longer_than_any_that_is_shown(groups: list[Group]) -> None:
+    """On every input, and on texts longer than any that is shown."""
     rng = stream("tests", "long texts")
     for knobs, programs in groups:
         for program in programs:
+            function = plain_python(program)
+            for text, execution in zip(program.inputs, program.executions, strict=True):
+                truth = function(*values(text))
+                assert execution.output == repr(truth), program
+                assert encode(program.description, *values(text)) == truth, (program.source, text)
             text, shift = like(knobs, "".join(rng.choices(knobs.letters, k=20))), rng.randrange(60)
-            assert encode(program.description, text, shift) == plain_python(program)(text, shift)
+            assert encode(program.description, text, shift) == function(text, shift)
 
 
 def test_traces_show_the_shift_and_what_is_written_so_far(groups: list[Group]) -> None:
@@ -171,53 +163,12 @@ def test_every_kind_occurs_and_keeps_its_promise(groups: list[Group]) -> None:
                 assert (grown[1] - moved[1]) % size == turned * factor**2 % size
 
 
-def test_none_is_a_caesar_cipher(groups: list[Group]) -> None:
-    rng = stream("tests", "caesar")
-    for knobs, programs in groups:
-        letters = knobs.letters
-        asked = [("".join(rng.choices(letters, k=rng.randint(2, 4))), rng.randrange(len(letters))) for _ in range(30)]
-        for program in programs:
-            function = on_words(knobs, program)
-            for offset in range(len(letters)):
-                plain = [
-                    "".join(letters[(letters.index(letter) + shift + offset) % len(letters)] for letter in text)
-                    for text, shift in asked
-                ]
-                assert plain != [function(*arguments) for arguments in asked], program.source
-
-
-def test_no_guess_pays() -> None:
-    """With the default knobs: neither one constant, nor copying the text, nor Caesar's cipher."""
-    programs = generate(Ciphers(), 300, "tests", "chance")
-    outputs = [execution.output for program in programs for execution in program.executions]
-    inputs = [values(text) for program in programs for text in program.inputs]
-    constant = Counter(outputs).most_common(1)[0][1] / len(outputs)
-    copied = sum(output == repr(word) for output, (word, _) in zip(outputs, inputs, strict=True)) / len(outputs)
-    plain = ["".join(chr((ord(c) - 97 + shift) % 26 + 97) for c in word) for word, shift in inputs]
-    as_caesar = sum(output == repr(word) for output, word in zip(outputs, plain, strict=True)) / len(outputs)
-    assert constant < 0.02
-    assert copied < 0.15
-    assert as_caesar < 0.05
-
-
-def test_names_and_sources_are_unique(groups: list[Group]) -> None:
-    for _, programs in groups:
-        assert len({program.name for program in programs}) == len(programs)
-        assert len({normalised(program.source) for program in programs}) == len(programs)
-        for program in programs:
-            assert program.name in EXPERIMENT_NAMES
-            assert program.source.startswith(f"def {program.name}(text, shift):\n")
-            assert program.description.startswith(f"{program.name} of text and shift, ")
-            assert program.source == ast.unparse(ast.parse(program.source))
-            assert program.statements == len(re.findall(r"\n +(?!else|\s)", program.source))
-
-
 def test_there_are_hundreds_of_programs_of_every_kind() -> None:
     for kind in KINDS:
-        drawn = itertools.islice(candidates(Ciphers(kinds=(kind,)), "tests"), 800)
+        drawn = itertools.islice(candidates(Ciphers(kinds=(kind,)), "tests"), 500)
         assert len({normalised(source) for _, source, _ in drawn}) > 200, kind
     digits = Ciphers(case="digits", alphabet=10, kinds=tuple(set(KINDS) - {"keyed", "blocks"}))
-    assert len({normalised(source) for _, source, _ in itertools.islice(candidates(digits, "tests"), 3000)}) > 900
+    assert len({normalised(source) for _, source, _ in itertools.islice(candidates(digits, "tests"), 1500)}) > 500
 
 
 # --- inputs --------------------------------------------------------------------------------------------------------
@@ -228,13 +179,12 @@ def test_demonstrated_shifts_follow_the_documented_weights() -> None:
         rng = stream("tests", "shifts", distribution)
         batches = [sample_inputs(Ciphers(longest=6), distribution, 20, rng) for _ in range(500)]
         drawn = Counter(values(text)[1] for batch in batches for text in batch)
+        assert set(drawn) == set(range(26))
         for shift, share in shares.items():
             assert drawn[shift] / 10_000 == pytest.approx(share, abs=0.015), (distribution, shift)
-        assert set(drawn) == set(range(26))
-        assert all(len(set(batch)) == 20 for batch in batches)
 
 
-@pytest.mark.parametrize("size", range(6, 27))
+@pytest.mark.parametrize("size", [6, 7, 26])
 def test_weights_are_probabilities_in_every_alphabet(size: int) -> None:
     knobs = Ciphers(alphabet=size)
     for distribution in ("uniform", "natural"):
@@ -248,7 +198,7 @@ def test_weights_are_probabilities_in_every_alphabet(size: int) -> None:
 
 
 def test_evaluation_covers_every_shift_once_and_is_never_demonstrated() -> None:
-    for index in range(50):
+    for index in range(5):
         made = {
             (distribution, count): program_inputs(
                 Ciphers(distribution=distribution, demonstrations=count), "tests", index
@@ -262,43 +212,12 @@ def test_evaluation_covers_every_shift_once_and_is_never_demonstrated() -> None:
         assert len({texts[-26:] for texts in made.values()}) == 1
 
 
-def test_programs_do_not_depend_on_how_shifts_are_demonstrated() -> None:
-    skewed = Ciphers(distribution="natural", demonstrations=40)
-    pairs = zip(generate(Ciphers(), 40, 1), generate(skewed, 40, 1), strict=True)
-    for one, other in pairs:
-        assert (one.name, one.source, one.description) == (other.name, other.source, other.description)
-        assert one.inputs[10:] == other.inputs[40:]
-        assert one.inputs[:10] != other.inputs[:10]
-
-
-def test_texts_are_as_long_as_the_knobs_say_and_have_vowels() -> None:
-    for knobs in SETTINGS:
-        words = [joined(values(text)[0]) for text in sample_inputs(knobs, "uniform", 100, stream("tests", "texts"))]
-        assert {len(word) for word in words} == set(range(knobs.shortest, knobs.longest + 1))
-        assert set("".join(words)) <= set(knobs.letters)
-        vowels = sum(letter in knobs.vowels for letter in "".join(words)) / len("".join(words))
-        assert vowels == pytest.approx(0.5 if knobs.digits else 0.4, abs=0.1)
-
-
 def test_more_inputs_than_there_are_is_refused() -> None:
     few = Ciphers(alphabet=6, longest=2)
     with pytest.raises(ValueError, match=r"count=500: Ciphers\(.*only about 2\d\d different inputs"):
         sample_inputs(few, "uniform", 500, stream(0))
     with pytest.raises(ValueError, match="distribution='even' is not valid; valid: one of"):
         sample_inputs(few, "even", 5, stream(0))
-
-
-def test_an_experiment_takes_an_alphabet_of_digits() -> None:
-    digits = Experiment.of(
-        "cpu",
-        programs=Ciphers(case="digits", alphabet=10),
-    )
-    assert digits.settings == Ciphers(case="digits", alphabet=10, demonstrations=7)
-    with pytest.raises(ExperimentError, match=r"alphabet=26 is not valid; valid: 6 to 10 \(of digits\)"):
-        Experiment.of(
-            "cpu",
-            programs=Ciphers(case="digits"),
-        )
 
 
 @pytest.mark.parametrize("case", ["upper", "digits"])
@@ -313,15 +232,6 @@ def test_a_cipher_that_a_guess_gets_right_is_too_easy(case: str) -> None:
     asked = sample_inputs(knobs, "uniform", 60, stream("tests", "easy"))
     programs = [replace(one, name="NAME", source=start + body) for body in ("text", caesar, turn)]
     assert [_too_easy(p, knobs.letters) for p in on_inputs(programs, [asked] * 3)] == [True, True, False]
-
-
-def test_inputs_can_be_chosen() -> None:
-    first = generate(Ciphers(), 10, 0, inputs=["'cab', 3", "'zoo', 40"])
-    assert all(program.inputs == ("'cab', 3", "'zoo', 40") for program in first)
-    assert accepts(first[0], "'cab', 3", first[0].executions[0].output)
-    assert not accepts(first[0], "'cab', 3", "'cab'")
-    (digits,) = generate(Ciphers(case="digits", alphabet=10), 1, 0, inputs=["[3, 1, 4], 5", "[0], 40"])
-    assert accepts(digits, "[3, 1, 4], 5", repr(plain_python(digits)([3, 1, 4], 5)))
 
 
 def test_what_cannot_be_generated_is_refused() -> None:
@@ -339,55 +249,29 @@ def test_what_cannot_be_generated_is_refused() -> None:
 
 # --- the reader of descriptions ------------------------------------------------------------------------------------
 
-HEAD = "Blorp of text and shift, letters"
-DIGITS = "Blorp of text and shift, digits"
 MOVE = "move it forward by shift"
 
 
 @pytest.mark.parametrize(
     ("ring", "words", "text", "shift", "written"),
     [
-        ("a to z", f"for each letter: {MOVE}", "xyz", 2, "zab"),
         ("a to f", f"for each letter: {MOVE}", "fed", 1, "afe"),
         ("dogabc", f"for each letter: {MOVE}", "dogc", 1, "ogad"),
-        ("a to z", f"add 1 to shift; for each letter: add 2 to shift, {MOVE}", "aaa", 0, "dfh"),
-        ("a to z", f"for each letter: subtract 2 from shift, {MOVE}", "aaa", 3, "bzx"),
-        ("a to z", f"for each letter: set shift to 4 minus shift, {MOVE}", "aaa", 1, "dbd"),
+        ("a to z", f"add 1 to shift; for each letter: subtract 2 from shift, {MOVE}", "aaa", 2, "bzx"),
         ("A to Z", f"for each letter: at places divisible by 2 set shift to 4 minus shift, {MOVE}", "AAAA", 1, "DDBB"),
         ("a to z", "for each block of 2 letters: {back}, then add 10 to shift", "abcde", 0, "banmy"),
         ("a to z", f"for each letter: multiply its number by 3, {MOVE}", "abz", 1, "bey"),
-        ("a to z", "for each letter: replace its number by shift minus its number", "abz", 1, "bac"),
-        ("a to z", f"for each letter: if it is a vowel {MOVE}, otherwise keep it", "tea", 1, "tfb"),
-        ("a to z", f"for each letter: if it is a consonant {MOVE}, otherwise move it forward by 2", "tea", 1, "ugc"),
-        ("a to z", f"for each letter: set shift to shift times 3 plus 1 modulo 26, {MOVE}", "aaa", 1, "eno"),
-        ("0 to 9", f"for each digit: {MOVE}", [7, 8, 9], 2, [9, 0, 1]),
-        ("0 to 5", f"set shift to 3 minus shift; for each digit: {MOVE}", [5, 4], 1, [1, 0]),
-        ("416023", f"for each digit: {MOVE}", [4, 3, 0], 1, [1, 4, 2]),
-        ("0 to 9", "for each block of 2 digits: {back}, then add 5 to shift", [1, 2, 3], 1, [3, 2, 9]),
         ("0 to 9", "for each digit: replace its number by shift minus its number", [0, 1, 9], 1, [1, 0, 2]),
+        ("a to z", f"for each letter: if it is a consonant {MOVE}, otherwise move it forward by 2", "tea", 1, "ugc"),
         ("0 to 9", f"for each digit: if it is even {MOVE}, otherwise keep it", [0, 1, 8], 3, [3, 1, 1]),
-        ("0 to 9", f"for each digit: if it is odd {MOVE}, otherwise move it forward by 2", [0, 1, 8], 3, [2, 4, 0]),
+        ("a to z", f"for each letter: set shift to shift times 3 plus 1 modulo 26, {MOVE}", "aaa", 1, "eno"),
     ],
 )
 def test_reader_reads(ring: str, words: str, text: Text, shift: int, written: Text) -> None:
     one = "letter" if isinstance(text, str) else "digit"
     words = words.format(back=f"from its last {one} to its first move each forward by shift")
     assert encode(f"Blorp of text and shift, {one}s {ring} in a ring: {words}.", text, shift) == written
-
-
-@pytest.mark.parametrize(
-    ("description", "text", "message"),
-    [
-        ("", "a", "not understood"),
-        (f"{DIGITS} 0 to 9 in a ring: for each letter: {MOVE}.", [1], "underst"),
-        (f"{DIGITS} 0 to 5 in a ring: for each digit: {MOVE}.", [7], "not in the"),
-        (f"{DIGITS} 0 to 5 in a ring: for each digit: {MOVE}.", [12], "no list"),
-        (f"{HEAD} a to z in a ring: for each letter: move it by shift.", "a", r"(?s)not understood.*move it by.*\^"),
-        (f"{HEAD} a to z in a ring: for each letter: move it forward by shift", "a", "not understood"),
-        (f"{HEAD} a to z in a ring: add 3 to shift.", "a", "not understood"),
-        (f"{HEAD} a to f in a ring: for each letter: move it forward by shift.", "bag", r"not in the ring.*\['g'\]"),
-    ],
-)
-def test_reader_explains_what_it_cannot_do(description: str, text: Text, message: str) -> None:
-    with pytest.raises(CipherReadingError, match=message):
-        encode(description, text, 1)
+    with pytest.raises(CipherReadingError, match=r"(?s)not understood.*\^"):
+        encode("Blorp of text and shift, letters a to z in a ring: for each letter: move it by shift.", "a", 1)
+    with pytest.raises(CipherReadingError, match=r"not in the ring.*\['g'\]"):
+        encode(f"Blorp of text and shift, letters a to f in a ring: for each letter: {MOVE}.", "bag", 1)

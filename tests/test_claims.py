@@ -20,10 +20,10 @@ import pbb
 from pbb import cli
 from pbb.analysis import claims
 from pbb.analysis.board import WORST_FIRST, Board, board, boards, render, verdict
-from pbb.analysis.claims import CLAIMS, FEWEST, IF_RUN, MATCHED, MOST, SHOWN, Claim, Declared, Side
+from pbb.analysis.claims import CLAIMS, FEWEST, MATCHED, MOST, PRIMARIES, PRIMARY, Claim, Declared, Side
 from pbb.analysis.labels import MODES
-from pbb.analysis.verdicts import NO_VERDICT, RULE, holm, judged, measured, points
-from pbb.figures.io import beside_paper
+from pbb.analysis.verdicts import NO_VERDICT, REGIME, RULE, holm, judged, measured, points, read_against
+from pbb.figures.io import beside_paper, save_figure
 from pbb.figures.results import page
 from pbb.notebook import cell as helpers
 from pbb.records import ALLOWED, KNOBS, load_records, write_records
@@ -34,31 +34,37 @@ REFERENCE = ROOT / "figures" / "reference" / "cpu"
 
 
 def answers(
-    arm: str,
-    share: float,
-    *,
-    mode: str = "cot",
-    seeds: int = 1,
-    programs: int = 40,
-    inputs: Any = range(5),
-    spread: float = 0.1,
+    arm: str, share: float, *, mode: str = "cot", seeds: int = 3, programs: int = 40, inputs: Any = range(5),
     **fields: Any,
-) -> pd.DataFrame:
-    """Rows at the end of training, as far as verdicts look at them. Programs of equal number are equally hard."""
+) -> pd.DataFrame:  # fmt: skip
+    """Rows at the end of training, as far as verdicts look at them; seeds differ as far as chance makes them."""
     rng = np.random.default_rng(int(hashlib.sha256(f"{arm} {mode} {fields}".encode()).hexdigest()[:8], 16))
     group = "AD" if arm in ("distillation", "pbb_and_distillation") else "w/o IO"
     common = {"curriculum": arm, "answer_mode": mode, "group": group, "preset": "cpu", "model": "tiny-m"}
     common |= {"domain": "arithmetic", "representation": "code", "stage": 2, "step": 9, "progress": 1.0}
-    common |= dict.fromkeys(KNOBS, 1) | {"expected": "1", "parsed": "1"} | fields
+    common |= dict.fromkeys(KNOBS, 1) | {"expected": "1", "parsed": "1", "prompt": "", "completion": "3 + 4 = 7"}
+    common |= {"held_out": True}
     rows = [
         common
         | {"seed": seed, "program": f"p{seed}-{number}", "input": str(text), "experiment": f"{arm} {seed} {fields}"}
-        | {"outcome": "correct" if rng.random() < share + spread * (-1) ** number else "wrong"}
+        | {"outcome": "correct" if rng.random() < share else "wrong"}
+        | fields
         for seed in range(seeds)
         for number in range(programs)
         for text in inputs
     ]
     return pd.DataFrame(rows)
+
+
+HERE = {"domain": "arithmetic"}  # a regime
+
+
+def read(ceiling: float = 1.0, control: float = 0.1, **fields: Any) -> list[pd.DataFrame]:
+    """What regimes are read against, by CoT."""
+    return [
+        answers("in_context", ceiling, mode="in_context_cot", **fields),
+        answers("stage_1_only", control, **fields),
+    ]
 
 
 def declare(monkeypatch: pytest.MonkeyPatch, *contrasts: Declared) -> None:
@@ -74,19 +80,22 @@ NOWHERE = Path("no such folder")  # of a preset that has no other figure
 
 
 def judge(figure: str, *parts: pd.DataFrame) -> pd.DataFrame:
-    return judged(measured(figure, pd.concat(parts, ignore_index=True)))
+    records: dict[str, pd.DataFrame | None] = {figure: pd.concat(parts, ignore_index=True)}
+    return judged(measured(figure, records, read_against(records)))
 
 
 # -------------------------------------------------------------------------------------------- what is declared
 def test_twelve_claims_are_declared_in_order_each_with_all_that_the_board_shows() -> None:
     assert [claim.id for claim in CLAIMS] == [f"C{number}" for number in range(1, 13)]
+    halves = {"C2": 2, "C3": 2, "C4": 3, "C5": 2, "C8": 2, "C9": 2}  # of C4's second half, against each of the two
     for claim in CLAIMS:
         assert claim.statement.endswith(".")
         assert claim.source
         assert claim.may_fail.endswith(".")
-        assert any(one.decides == claims.ALWAYS for one in claim.contrasts), f"{claim.id} can never be run"
+        assert sum(one.regime is not None for one in claim.contrasts) == halves.get(claim.id, 1)
         shown = [(one.figure, str(one)) for one in claim.contrasts]
         assert len({*shown}) == len(shown), "two contrasts of one claim are told in the same words"
+    assert f"over all {PRIMARIES} primaries" in RULE
 
 
 def test_every_side_can_be_looked_up_in_records() -> None:
@@ -95,14 +104,14 @@ def test_every_side_can_be_looked_up_in_records() -> None:
         for side in one.sides:
             assert side.arm in ALLOWED["curriculum"]
             assert side.mode in ALLOWED["answer_mode"]
-            assert {*side.where} <= {"domain", "model", "representation", "shift", "moment", *KNOBS}
+            assert {*side.where} <= {"domain", "model", "representation", "shift", "moment", "copied", *KNOBS}
 
 
 def test_sides_are_told_in_words() -> None:
     assert str(Side("proactive", "cot", {"representation": "code", "model": "tiny-l"})) == (
         "Proactive-PBB, CoT, code, tiny-l"
     )
-    assert str(Side("distillation", where={"demonstrations": 1})) == "Algorithm distillation, CoT, 1 demonstration"
+    assert str(Side("distillation", where={"demonstrations": 1})) == "Algorithm distillation, 1 demonstration"
     assert str(Side("in_context", "in_context_direct")) == "In context, Direct"
     assert str(Side("proactive", "cot", {"with_io_programs": MOST})) == "Proactive-PBB, CoT, most w/ IO programs"
     assert str(Side("some_new_arm")).startswith("Some new arm")
@@ -119,40 +128,33 @@ def test_the_papers_numbers_are_those_that_were_reported_and_no_others() -> None
 
 # ------------------------------------------------------------------------------------------- a figure's verdicts
 def test_verdicts_follow_what_was_planted() -> None:
-    found = words(verdict("F02", synthetic_records(seeds=2, programs=25), NOWHERE))
-    assert found["Proactive-PBB, CoT > Untuned, CoT"] == "supported"
-    assert found["Retroactive-PBB (SFT), CoT > Skip-exposure, CoT"] == "supported"
-    assert found["Proactive-PBB, CoT > Homogeneous mixture, CoT"] == "contradicted"
-
-
-def test_verdicts_of_arms_that_are_missing_and_of_smoke() -> None:
-    records = synthetic_records(("proactive", "stage_1_only"), seeds=1, programs=25)
+    records = synthetic_records(programs=25, seeds=5, checkpoints=(1.0,))
     found = words(verdict("F02", records, NOWHERE))
-    assert found["Proactive-PBB, CoT > Untuned, CoT"] == "not run"
     assert found["Proactive-PBB, CoT > Stage 1 only, CoT"] == "supported"
+    assert found["Retroactive-PBB (SFT), CoT > Homogeneous mixture, CoT"] == "contradicted"
+    assert found["Retroactive-PBB (SFT), CoT > Skip-exposure, CoT"] == "secondary"
+    one_seed = words(verdict("F02", records[records["seed"] == 0], NOWHERE))
+    assert one_seed["Proactive-PBB, CoT > Stage 1 only, CoT"] == "not run: 1 seed, and it takes 3"
+    assert one_seed["Proactive-PBB, CoT > Untuned, CoT"] == "secondary, one seed"
+    missing = words(verdict("F02", records[records["curriculum"] != "homogeneous"], NOWHERE))
+    assert missing["Proactive-PBB, CoT > Homogeneous mixture, CoT"] == "not run: no records"
     smoke = verdict("F02", records.assign(preset="smoke"), NOWHERE)
-    assert set(smoke["verdict"]) == {"not run", NO_VERDICT}
+    assert set(smoke["verdict"]) == {NO_VERDICT}
     with pytest.raises(RecordsError, match="'F99' is not known; valid: F01, F02, "):
         pbb.verdict("F99", records)
 
 
-def test_f05_is_judged_length_by_length_with_the_permuted_control() -> None:
-    rows = synthetic_records(("proactive", "stage_1_only"), seeds=1, programs=25, statements=(1, 2))
+def test_f05_is_judged_without_copies_and_length_by_length() -> None:
+    arms = ("proactive", "stage_1_only", "in_context")
+    rows = synthetic_records(arms, seeds=3, programs=12, statements=(1, 2), checkpoints=(1.0,))
     found = verdict("F05", rows, NOWHERE)
-    proactive = {
-        "Proactive-PBB, Direct > Stage 1 only, Direct": "supported",
-        "Proactive-PBB, Direct > Proactive-PBB, Direct, permuted": "supported",
-        "Proactive-PBB, CoT > Proactive-PBB, Direct": "supported",
-    }
-    assert found["where"].ne("").sum() == 2 * len(proactive)
-    assert words(found[found["where"].str.contains("1 statement")]) == proactive
-    homogeneous = {name for name in found["contrast"] if name.startswith("Homogeneous")}
-    assert set(found["contrast"]) - set(proactive) == homogeneous
-    assert set(found.loc[found["contrast"].isin(homogeneous), "verdict"]) == {"not run"}, "it is for sums alone"
-    sums = synthetic_records(("homogeneous", "stage_1_only"), seeds=1, programs=25).assign(domain="sums")
-    found = verdict("F05", pd.concat([rows, sums.assign(experiment=sums["experiment"] + "s")]), NOWHERE)
-    mixed = found[found["contrast"].isin(homogeneous)]
-    assert (set(mixed["where"]), set(mixed["verdict"])) == ({"Sums, tiny-m"}, {"supported"})
+    left_out = found[found["contrast"].str.startswith("Proactive-PBB, Direct, copies left out > Stage 1")]
+    assert left_out["where"].tolist() == ["Arithmetic, tiny-m, 1 statement", "Arithmetic, tiny-m, 2 statements"]
+    assert left_out["decides"].tolist() == ["primary", "secondary"]
+    copied = rows.assign(expected=rows["expected"].where(rows["answer_mode"] == "recall", "10"), parsed="10")
+    found = verdict("F05", copied.assign(outcome="correct"), NOWHERE)
+    (apart,) = found.loc[found["decides"].eq("primary") & found["contrast"].str.contains("left out"), "verdict"]
+    assert apart == "not run: no records", "every source ends in % 10"
 
 
 def test_a_figure_on_which_nothing_is_judged_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,76 +165,142 @@ def test_a_figure_on_which_nothing_is_judged_says_so(capsys: pytest.CaptureFixtu
 
 
 # ------------------------------------------------------------------------------------------- kinds of contrasts
-def test_sides_may_differ_in_any_column(monkeypatch: pytest.MonkeyPatch) -> None:
-    def taught(form: str) -> Side:
-        return Side("proactive", where={"representation": form})
-
-    declare(monkeypatch, Declared("F04", taught("code"), taught("description")))
-    rows = pd.concat(
-        answers("proactive", share, representation=form, model=model)
-        for form, model, share in (
-            ("code", "tiny-s", 0.6),
-            ("description", "tiny-s", 0.2),
-            ("code", "tiny-m", 0.3),
-            ("description", "tiny-m", 0.8),
+def test_a_contrast_is_primary_where_its_regime_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = [Side("proactive", where={"representation": form}) for form in ("code", "description")]
+    declare(monkeypatch, Declared("F04", sides[0], sides[1], HERE | {"model": MOST}))
+    rows = [
+        part
+        for model, shares in (("tiny-s", (0.6, 0.2)), ("tiny-l", (0.3, 0.8)))
+        for form, share in zip(("code", "description"), shares, strict=True)
+        for part in (
+            answers("proactive", share, representation=form, model=model),
+            *read(representation=form, model=model),
         )
-    )
-    found = judge("F04", rows).set_index("where")["verdict"].to_dict()
-    assert found == {"Arithmetic, tiny-s, 1 statement": "supported", "Arithmetic, tiny-m, 1 statement": "contradicted"}
+    ]
+    found = judge("F04", *rows).set_index("where")["verdict"].to_dict()
+    small, large = (f"Arithmetic, {model}, 1 statement" for model in ("tiny-s", "tiny-l"))
+    assert found == {small: "secondary", large: "contradicted"}
 
 
-@pytest.mark.parametrize(("gaps", "word"), [((0.5, 0.1), "supported"), ((0.1, 0.5), "contradicted")])
+@pytest.mark.parametrize(("gaps", "word"), [((0.7, 0.2), "supported"), ((0.2, 0.7), "contradicted")])
 def test_a_gap_may_narrow(gaps: tuple[float, float], word: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def side(form: str, model: str) -> Side:
         return Side("proactive", where={"representation": form, "model": model})
 
     small, large = ([side(form, model) for form in ("code", "description")] for model in ("tiny-s", "tiny-l"))
-    declare(monkeypatch, Declared("F04", *small, more_than=(large[0], large[1])))
-    rows = pd.concat(
-        answers("proactive", 0.2 + gap * (form == "code"), representation=form, model=model)
+    declare(monkeypatch, Declared("F04", *small, HERE, more_than=(large[0], large[1])))
+    planted = {
+        (model, form): 0.25 + gap * (form == "code")
         for model, gap in zip(("tiny-s", "tiny-l"), gaps, strict=True)
         for form in ("code", "description")
+    }
+    rows = pd.concat(
+        part
+        for (model, form), share in planted.items()
+        for part in (
+            answers("proactive", share, representation=form, model=model, programs=80),
+            *read(control=0.0, representation=form, model=model),
+        )
     )
     (found,) = judge("F04", rows).to_dict("records")
-    right = (rows["outcome"] == "correct").groupby([rows["model"], rows["representation"]]).mean()
-    gap = {model: right[model, "code"] - right[model, "description"] for model in ("tiny-s", "tiny-l")}
-    assert found["difference"] == pytest.approx(gap["tiny-s"] - gap["tiny-l"], abs=1e-4)
+    assert found["difference"] == pytest.approx(gaps[0] - gaps[1], abs=0.1)
     assert found["low"] < found["difference"] < found["high"]
     assert found["verdict"] == word
     (lacking,) = judge("F04", rows[rows["model"] == "tiny-s"]).to_dict("records")
-    assert lacking["verdict"] == "not run"
+    assert lacking["verdict"] == "not run: no records"
+    fallen = rows["model"].eq("tiny-s") & rows["curriculum"].eq("proactive") & rows["representation"].eq("description")
+    (at_control,) = judge("F04", rows.assign(outcome=rows["outcome"].mask(fallen, "wrong"))).to_dict("records")
+    assert "a side at the control" in at_control["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("arms", "ceiling", "control", "word"),
+    [
+        ((0.8, 0.4), 1.0, 0.1, "supported"),
+        ((0.8, 0.4), 0.7, 0.1, "not run: outside the regime (in context 69 %, w/ IO after Stage 1 not asked)"),
+        ((0.8, 0.4), None, 0.1, "not run: outside the regime (in context not asked, w/ IO after Stage 1 not asked)"),
+        ((0.9, 0.7), 1.0, 0.5, "not run: outside the regime (control "),
+        ((1.0, 0.98), 1.0, 0.1, "not run: outside the regime (arms "),
+        ((0.1, 0.1), 1.0, 0.1, "not run: outside the regime (arms at the control"),
+        ((0.8, 0.1), 1.0, 0.1, "supported"),
+    ],
+)
+def test_there_is_no_verdict_outside_the_regime(
+    arms: tuple[float, float], ceiling: float | None, control: float, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(monkeypatch, Declared("F02", Side("proactive"), Side("homogeneous"), HERE))
+    rows = [answers("proactive", arms[0], programs=80), answers("homogeneous", arms[1], programs=80)]
+    rows += read(ceiling or 1.0, control)[ceiling is None :]
+    (found,) = judge("F02", *rows).to_dict("records")
+    assert found["verdict"].startswith(word)
+    known = r"in context [\w ]+%?(, w/ IO after Stage 1 not asked)?, control \d+ %, arms \d+(, \d+)? %"
+    assert re.match(known, found["regime"])
+
+
+@pytest.mark.parametrize(
+    ("share", "word"), [(1.0, "supported"), (0.6, "not run: outside the regime (in context 0 %, w/")]
+)
+def test_a_model_that_answers_in_another_form_in_context_may_show_its_reach_on_w_io_programs(
+    share: float, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(monkeypatch, Declared("F02", Side("proactive"), Side("stage_1_only"), HERE))
+    shown = answers("stage_1_only", share).assign(group="w/ IO")
+    (found,) = judge("F02", answers("proactive", 0.8), *read(0.0), shown).to_dict("records")
+    assert found["verdict"].startswith(word)
+
+
+def test_a_contrast_against_the_control_may_find_its_arm_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    declare(monkeypatch, Declared("F02", Side("proactive"), Side("stage_1_only"), HERE))
+    assert words(judge("F02", answers("proactive", 0.1), *read())).popitem()[1] == "not supported"
+    assert words(judge("F02", answers("proactive", 1.0), *read())).popitem()[1] == "supported"
+    assert words(judge("F02", answers("proactive", 0.1), *read(control=0.9))).popitem()[1] == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("said", "mode", "word"),
+    [
+        ("return (x + 4) % 10 = (3 + 4) % 10 = 7", "cot", "not run: demonstrations quote the source"),
+        ("3 + 4 = 7", "cot", "supported"),
+        ("7", "direct", "supported"),
+    ],
+)
+def test_demonstrations_may_not_quote_the_source(
+    said: str, mode: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(monkeypatch, Declared("F08", Side("proactive"), Side("distillation", where={"demonstrations": 1}), HERE))
+    control = answers("stage_1_only", 0.1, mode="direct")
+    shown = answers("distillation", 0.4, mode=mode, completion=said)
+    assert words(judge("F08", answers("proactive", 0.8), shown, control, *read())).popitem()[1] == word
 
 
 def test_distillation_is_paired_by_program_on_all_questions_of_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, Declared("F08", Side("proactive"), Side("distillation", where={"demonstrations": 4})))
-    told = answers("proactive", 0.7, spread=0.3)
-    shown = answers("distillation", 0.3, spread=0.3, inputs=range(4, 9), demonstrations=4)
+    told = answers("proactive", 0.7)
+    shown = answers("distillation", 0.3, inputs=range(4, 9), demonstrations=4)
     other = answers("distillation", 0.9, inputs=range(3), demonstrations=2)
     (found,) = judge("F08", told, shown, other).to_dict("records")
     means = [(side["outcome"] == "correct").mean() for side in (told, shown)]
     assert found["difference"] == pytest.approx(means[0] - means[1], abs=1e-4)
-    assert (found["verdict"], found["programs"]) == ("supported", 40)
-    strangers = shown.assign(program=shown["program"] + "'")
-    (apart,) = judge("F08", told, strangers).to_dict("records")
-    assert found["high"] - found["low"] < 0.9 * (apart["high"] - apart["low"]), "not resampled together"
+    assert found["programs"] == 120
 
 
 def test_most_and_fewest_are_what_the_records_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = [Side("proactive", where={"with_io_programs": which}) for which in (MOST, FEWEST)]
-    declare(monkeypatch, Declared("F09", *sides))
+    declare(monkeypatch, Declared("F09", sides[0], sides[1], HERE))
     rows = pd.concat(answers("proactive", share, with_io_programs=n) for n, share in ((9, 0.9), (50, 0.2), (200, 0.6)))
-    (found,) = judge("F09", rows).to_dict("records")
-    assert found["verdict"] == "contradicted", "200 against 9"
-    (one,) = judge("F09", rows[rows["with_io_programs"] == 9]).to_dict("records")
-    assert one["verdict"] == "not run", "with one number there is no most and no fewest"
+    (found,) = judge("F09", rows, *read()).to_dict("records")
+    assert found["difference"] == pytest.approx(-0.3, abs=0.1), "200 against 9"
+    assert found["verdict"] == "contradicted"
+    (one,) = judge("F09", rows[rows["with_io_programs"] == 9], *read()).to_dict("records")
+    assert one["verdict"] == "not run: no records", "with one number there is no most and no fewest"
 
 
 def test_shifts_of_ciphers_are_common_or_rare(monkeypatch: pytest.MonkeyPatch) -> None:
     rare = {"domain": "ciphers", "shift": "rare"}
     declare(monkeypatch, Declared("F07", Side("proactive", where=rare), Side("distillation", where=rare)))
     texts = [f"'a, {shift}b', {shift}" for shift in range(26)]
-    told = answers("proactive", 0.5, domain="ciphers", inputs=texts, programs=10)
-    shown = answers("distillation", 0.5, domain="ciphers", inputs=texts, programs=10)
+    told = answers("proactive", 0.5, domain="ciphers", inputs=texts, programs=10, seeds=1)
+    shown = answers("distillation", 0.5, domain="ciphers", inputs=texts, programs=10, seeds=1)
     common = shown["input"].isin([texts[shift] for shift in (1, 3, 13)])
     shown = shown.assign(outcome=common.map({True: "correct", False: "wrong"}))
     (found,) = judge("F07", told, shown).to_dict("records")
@@ -253,44 +321,44 @@ def test_grpo_is_compared_with_sft_after_as_many_questions(monkeypatch: pytest.M
     ):
         moment = {"questions_trained": questions, "tokens": questions, "progress": progress, "step": questions}
         rows.append(answers(arm, share).assign(**moment, experiment=arm))
-    found = judged(measured("F06", pd.concat(rows, ignore_index=True)))
-    assert found["verdict"].tolist() == ["supported", "contradicted"]
+    found = judge("F06", *rows)
+    assert found["difference"].tolist() == pytest.approx([0.3, -0.3], abs=0.1)
     assert "after as many questions as GRPO" in found["contrast"][0]
 
 
 def test_a_contrast_may_look_at_a_second_figure(monkeypatch: pytest.MonkeyPatch) -> None:
-    declare(monkeypatch, Declared("F02", Side("proactive"), Side("homogeneous"), also="F06"))
+    declare(monkeypatch, Declared("F02", Side("proactive"), Side("homogeneous"), HERE, also="F06"))
     here, there = answers("proactive", 0.8), answers("homogeneous", 0.2)
-    assert judge("F02", here)["verdict"].tolist() == ["not run"]
-    both = pd.concat([here, there])  # what both figures hold counts once
-    (found,) = judged(measured("F02", here, {"F02": here, "F06": both})).to_dict("records")
+    assert judge("F02", here, *read())["verdict"].tolist() == ["not run: no records"]
+    records: dict[str, Any] = {"F02": pd.concat([here, *read()]), "F06": pd.concat([here, there])}
+    (found,) = judged(measured("F02", records, read_against(records))).to_dict("records")
     assert found["verdict"] == "supported"
-    assert found == judge("F02", both).to_dict("records")[0]
+    assert found == judge("F02", here, there, *read()).to_dict("records")[0], "what both figures hold counts once"
 
 
-def test_steadiness_needs_three_seeds_that_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_steadiness_takes_many_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = Side("retroactive_grpo"), Side("retroactive")
-    declare(monkeypatch, Declared("F06", *sides, steadier=True))
+    declare(monkeypatch, Declared("F06", *sides, HERE, steadier=True))
+    rng = np.random.default_rng(0)
 
-    def of_seeds(arm: str, *shares: float) -> pd.DataFrame:
-        parts = [answers(arm, share, number=seed) for seed, share in enumerate(shares)]
-        return pd.concat(part.assign(seed=seed) for seed, part in enumerate(parts))
+    def of_seeds(arm: str, spread: float, seeds: int) -> pd.DataFrame:
+        shares = np.clip(rng.normal(0.5, spread, seeds), 0, 1)
+        parts = [answers(arm, share, seeds=1, number=seed) for seed, share in enumerate(shares)]
+        return pd.concat(part.assign(seed=seed, experiment=f"{arm} {seed}") for seed, part in enumerate(parts))
 
-    steady, other = (0.5, 0.51, 0.5, 0.52, 0.51, 0.5), (0.2, 0.8, 0.1, 0.9, 0.5, 0.85)
-    planted = pd.concat([of_seeds("retroactive_grpo", *steady), of_seeds("retroactive", *other)])
-    (found,) = judge("F06", planted).to_dict("records")
-    assert (found["verdict"], found["seeds"]) == ("supported", 6)
+    steady, other = of_seeds("retroactive_grpo", 0.01, 26), of_seeds("retroactive", 0.2, 26)
+    (found,) = judge("F06", steady, other, *read()).to_dict("records")
+    assert (found["verdict"], found["seeds"]) == ("supported", 26)
     assert 0 < found["low"] < found["difference"] < found["high"] < 0.5
-    turned = pd.concat([of_seeds("retroactive_grpo", *other), of_seeds("retroactive", *steady)])
-    assert judge("F06", turned)["verdict"].tolist() == ["contradicted"]
-    assert judge("F06", turned[turned["seed"] < 2])["verdict"].tolist() == ["not run"]
+    both = pd.concat([steady, other])
+    few = judge("F06", both[both["seed"] < 6], *read())
+    assert few["verdict"].tolist() == ["not run: 6 seeds, and it takes 25"]
 
 
 def test_only_seeds_of_both_sides_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, Declared("F02", Side("proactive"), Side("homogeneous")))
-    rows = pd.concat([answers("proactive", 0.7, seeds=3), answers("homogeneous", 0.2, seeds=1)])
-    (found,) = judge("F02", rows).to_dict("records")
-    assert (found["seeds"], found["programs"], found["verdict"]) == (1, 40, "supported")
+    (found,) = judge("F02", answers("proactive", 0.7), answers("homogeneous", 0.2, seeds=1)).to_dict("records")
+    assert (found["seeds"], found["programs"], found["verdict"]) == (1, 40, "secondary, one seed")
 
 
 def test_several_numbers_of_one_arm_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,32 +366,33 @@ def test_several_numbers_of_one_arm_are_told_apart(monkeypatch: pytest.MonkeyPat
     shares = {1: (0.2, 0.7), 20: (0.7, 0.2)}
     rows = [answers("proactive", told, templates=count) for count, (told, _) in shares.items()]
     rows += [answers("stage_1_only", control, templates=count) for count, (_, control) in shares.items()]
-    found = judged(measured("F02", pd.concat(rows)))
+    found = judge("F02", *rows).set_index("where")["difference"]
     where = "Arithmetic, tiny-m, 1 statement, "
-    expected = {f"{where}1 template": "contradicted", f"{where}20 templates": "supported"}
-    assert found.set_index("where")["verdict"].to_dict() == expected
+    assert found.to_dict() == pytest.approx({f"{where}1 template": -0.5, f"{where}20 templates": 0.5}, abs=0.1)
 
 
 def test_two_experiments_on_one_side_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, Declared("F10", Side("proactive"), Side("stage_1_only")))
     rows = pd.concat([answers("proactive", 0.7, learning_rate=1), answers("proactive", 0.2, learning_rate=2)])
     with pytest.raises(RecordsError, match="Proactive-PBB, CoT: one experiment a seed is compared"):
-        measured("F10", rows)
+        judge("F10", rows)
 
 
 # ------------------------------------------------------------------------------------------------- corrections
 def test_holm() -> None:
-    corrected = holm(pd.Series([0.01, None, 0.04, 0.03]))
-    assert corrected.isna().tolist() == [False, True, False, False]
-    assert corrected.dropna().tolist() == pytest.approx([0.03, 0.06, 0.06])
+    assert holm(pd.Series([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
 
 
-def test_the_more_is_compared_the_more_it_takes_in_both_directions() -> None:
-    up = {"claim": "C1", "smoke": False, "difference": 0.1, "low": 0.02, "high": 0.18, "p": 0.01, "p_against": 0.99}
-    down = up | {"difference": -0.1, "low": -0.18, "high": -0.02, "p": 0.99, "p_against": 0.01}
-    null = up | {"difference": 0.0, "low": -0.1, "high": 0.1, "p": 0.5, "p_against": 0.5}
-    assert judged([up, down])["verdict"].tolist() == ["supported", "contradicted"]
-    assert judged([up, down, *[null] * 8])["verdict"].tolist() == ["not supported"] * 10
+def test_primaries_alone_are_corrected_for_and_those_not_run_count() -> None:
+    up = {"claim": "C1", "smoke": False, "difference": 0.1, "low": 0.02, "high": 0.18, "p": 0.01, "reason": ""}
+    up |= {"decides": PRIMARY, "seeds": 3}
+    down = up | {"difference": -0.1, "low": -0.18, "high": -0.02}
+    other = up | {"decides": "secondary"}
+    not_run = {"claim": "C1", "decides": PRIMARY, "reason": "no records"}
+    assert judged([up, down, *[other] * 8])["verdict"].tolist() == ["supported", "contradicted", *["secondary"] * 8]
+    found = judged([up, down, *[not_run] * 8])
+    assert found["verdict"].tolist() == ["not supported"] * 2 + ["not run: no records"] * 8
+    assert found["p"].head(2).tolist() == pytest.approx([10 * 0.01, 10 * 0.01])
 
 
 # --------------------------------------------------------------------------------------------------- the board
@@ -346,19 +415,26 @@ def copied(folder: Path, figure: str, **reversal: str) -> Path:
 def test_a_planted_reversal_turns_the_verdict_and_no_other(committed: Board, tmp_path: Path) -> None:
     before = committed.claims.set_index("claim")["verdict"]
     assert before["C1"] == "supported"
-    turned = board(copied(tmp_path, "F02", proactive="stage_1_only"))
-    after = turned.claims.set_index("claim")["verdict"]
-    assert after["C1"] == "contradicted"
+    turned = board(copied(tmp_path, "F02", retroactive="homogeneous"))
+    after = turned.contrasts[turned.contrasts["decides"] == PRIMARY].set_index(["claim", "contrast"])
+    retroactive = "Retroactive-PBB (SFT), CoT > Homogeneous mixture, CoT"
+    assert after.loc[("C5", retroactive), "difference"] == pytest.approx(0.568)
     untouched = [claim.id for claim in CLAIMS if all(one.figure != "F02" for one in claim.contrasts)]
-    assert after[untouched].equals(before[untouched])
-    found = words(turned.contrasts[turned.contrasts["claim"] == "C1"])
-    assert found["Proactive-PBB, CoT > Stage 1 only, CoT"] == "contradicted"
+    assert turned.claims.set_index("claim")["verdict"][untouched].equals(before[untouched])
 
 
-def test_the_board_holds_every_claim_and_corrects_over_all_of_them(committed: Board) -> None:
+def test_the_board_holds_every_claim_and_corrects_over_all_primaries(committed: Board) -> None:
     assert committed.claims["claim"].tolist() == [claim.id for claim in CLAIMS]
-    without = committed.contrasts[committed.contrasts["verdict"] == "not run"]
-    assert without.empty, "the committed records hold both sides of every contrast"
+    primary = committed.contrasts[committed.contrasts["decides"] == PRIMARY]
+    assert len(primary) == PRIMARIES
+    run = primary[~primary["verdict"].str.startswith("not run")]
+    assert (run["seeds"] >= 3).all()
+    assert run["least"].gt(0).all()
+    assert run["regime"].str.startswith("in context ").all()
+    assert set(primary["verdict"].str.partition(":")[0]) <= {*WORST_FIRST}
+    secondary = committed.contrasts[committed.contrasts["decides"] != PRIMARY]
+    assert secondary["p"].isna().all()
+    assert secondary["verdict"].str.startswith("secondary").all()
     assert (committed.claims["why"] != "").equals(committed.claims["verdict"].isin(["not supported", "contradicted"]))
 
 
@@ -370,7 +446,7 @@ def test_a_notebook_shows_the_rows_of_the_board(committed: Board) -> None:
     shown = pbb.verdict("F02", records.assign(preset="custom"))._repr_html_()
     assert all(points(row) in shown for row in mine.to_dict("records"))
     assert RULE in " ".join(unescape(shown).split()), "in the words that the code applies"
-    assert RULE in " ".join(render(committed).split())
+    assert f"{RULE} {REGIME}" in " ".join(render(committed).split())
 
 
 @pytest.mark.parametrize(
@@ -382,34 +458,26 @@ def test_a_notebook_shows_the_rows_of_the_board(committed: Board) -> None:
         (("supported", "contradicted", "not supported"), "contradicted"),
     ],
 )
-def test_a_claim_is_as_good_as_its_worst_contrast(
+def test_a_claim_is_as_good_as_its_worst_primary(
     found: tuple[str, ...], word: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    shares = {"supported": 0.1, "not supported": 0.5, "contradicted": 0.9}
-    controls = ("untuned", "stage_1_only", "stage_2_only")
-    rows = [answers("proactive", 0.5)]
-    rows += [answers(arm, shares[one]) for arm, one in zip(controls, found, strict=False) if one in shares]
-    contrasts = [Declared("F02", Side("proactive"), Side(arm)) for arm, _ in zip(controls, found, strict=False)]
-    extra = [Declared("F02", Side("proactive"), Side("homogeneous"), decides=how) for how in (IF_RUN, SHOWN)]
-    declare(monkeypatch, *contrasts, *extra)
+    shares = {"supported": 0.2, "not supported": 0.6, "contradicted": 0.9}
+    others = ("homogeneous", "retroactive", "skip_exposure")
+    rows = [answers("proactive", 0.6), answers("untuned", 0.9), *read()]
+    rows += [answers(arm, shares[one]) for arm, one in zip(others, found, strict=False) if one in shares]
+    contrasts = [Declared("F02", Side("proactive"), Side(arm), HERE) for arm, _ in zip(others, found, strict=False)]
+    declare(monkeypatch, *contrasts, Declared("F02", Side("proactive"), Side("untuned")))
     monkeypatch.setattr("pbb.analysis.board._records", lambda folder, figure: pd.concat(rows))
     (row,) = board(tmp_path).claims.to_dict("records")
     assert (row["verdict"], row["supported"]) == (word, f"{found.count('supported')} of {len(found)}")
-
-    rows.append(answers("homogeneous", 0.9))
-    (row,) = board(tmp_path).claims.to_dict("records")
-    assert row["verdict"] == "contradicted", "IF_RUN counts once it was run"
-    declare(monkeypatch, *contrasts, extra[1])
-    (row,) = board(tmp_path).claims.to_dict("records")
-    assert row["verdict"] == word, "SHOWN never counts"
 
 
 def test_what_one_instruction_is_worth_is_shown_beside_its_claim(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    shares = {1: 0.15, 2: 0.3, 4: 0.45, 7: 0.7, 9: 0.8}
-    rows = [answers("proactive", 0.55)]
-    rows += [answers("distillation", share, demonstrations=count) for count, share in shares.items()]
+    shares = {1: 0.1, 2: 0.3, 4: 0.45, 7: 0.7, 9: 0.8}
+    rows = [answers("proactive", 0.55, seeds=5, programs=80), *read(seeds=5)]
+    rows += [answers("distillation", share, demonstrations=n, seeds=5, programs=80) for n, share in shares.items()]
     records = pd.concat(rows).assign(held_out=True)
     monkeypatch.setattr("pbb.analysis.board._records", lambda folder, figure: records if figure == "F08" else None)
     found = board(tmp_path).claims.set_index("claim").loc["C6"]
@@ -417,12 +485,13 @@ def test_what_one_instruction_is_worth_is_shown_beside_its_claim(
     worth = re.match(r"worth ([\d.]+) \[([\d.<]+), ([\d.>]+)\] demonstrations; \+\d\d \[", found["value"])
     assert worth
     assert 4 < float(worth[1]) < 7
-    assert found["decided by"].startswith("Proactive-PBB, CoT > Algorithm distillation, CoT, 1 demonstration;")
+    assert found["decided by"].startswith("Proactive-PBB, CoT > Algorithm distillation, 1 demonstration;")
     assert found["paper"].startswith("up to 100")
 
 
 def test_to_add_a_claim_is_to_add_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    new = Claim("C13", "Sources help.", "nobody", (Declared("F02", Side("proactive"), Side("untuned")),), "It may.")
+    contrast = Declared("F02", Side("proactive"), Side("untuned"), HERE)
+    new = Claim("C13", "Sources help.", "nobody", (contrast,), "It may.")
     monkeypatch.setattr(claims, "CLAIMS", (CLAIMS[0], new))
     found = board(REFERENCE)
     assert found.claims["claim"].iloc[-1] == "C13"
@@ -473,12 +542,34 @@ def test_presets_stand_side_by_side(committed: Board, tmp_path: Path) -> None:
     assert "### F03" not in text
     assert "Arithmetic, owner/some-model, 1 statement" in text
     assert "|  | claim | figures | preset `cpu` | preset `llm` | the paper's value |" in text
-    (c3,) = re.findall(r"^\| C3 \|.*$", text, re.MULTILINE)
-    assert re.search(
-        r"\| F05 \| \*\*\w+ ?\w*\*\* \(\d+ of \d+; seeds: 3\)<br>.* \| \*\*not run\*\* \(0 of \d+\) \|", c3
-    )
-    (c1,) = re.findall(r"^\| C1 \|.*$", text, re.MULTILINE)
-    assert c1.count("**supported** (9 of 9; seeds: 3)") == 2, "the same answers, judged twice"
+    c3, *_ = re.findall(r"^\| C3 \|.*$", text, re.MULTILINE)
+    run, not_run = r"\*\*not supported\*\* \(1 of 2; seeds: 3\)<br>", r"\*\*not run\*\* \(0 of 2; seeds: –\)"
+    assert re.search(rf"\| F05 \| {run}.* \| {not_run}", c3)
+    c1, *_ = re.findall(r"^\| C1 \|.*$", text, re.MULTILINE)
+    assert "**supported** (1 of 1; seeds: 3)" in c1, "what few records are judged by does not change the rule"
+    assert c1.count("(1 of 1; seeds: 3)") == 2, "the same answers, judged twice"
+    assert "### Primary contrasts, preset `llm`" in text
+
+
+def test_the_llm_presets_seeds_are_enough_for_some_contrasts(tmp_path: Path) -> None:
+    """Three seeds of three arms of F02 and one of all else; AD shows inputs and outputs alone."""
+    arms = ("proactive", "stage_1_only", "homogeneous", "retroactive", "in_context")
+    rows = synthetic_records(arms, programs=15, preset="llm", checkpoints=(1.0,)).assign(model="smollm2-135m")
+    many = rows["curriculum"].isin(["proactive", "stage_1_only", "homogeneous"])
+    save_figure("F02", rows[many | (rows["seed"] == 0)], tmp_path / "llm" / "F02_curricula", {})
+    told = rows[(rows["seed"] == 0) & rows["curriculum"].isin(["proactive", "stage_1_only"])]
+    direct = told[(told["answer_mode"] == "direct") & (told["group"] == "w/o IO") & (told["progress"] == 1)]
+    direct = direct[direct["curriculum"] == "proactive"].assign(curriculum="distillation", group="AD")
+    shown = [direct.assign(demonstrations=n, experiment=f"ad{n:010}") for n in (1, 10, 100)]
+    save_figure("F08", pd.concat([told, *shown]), tmp_path / "llm" / "F08_sample_efficiency", {})
+    found = board(tmp_path / "llm").contrasts
+    primary = found[found["decides"] == PRIMARY].set_index(["claim", "contrast"])["verdict"]
+    assert len(primary) == PRIMARIES
+    one_seed = "not run: 1 seed, and it takes 3"
+    assert primary["C1", "Proactive-PBB, CoT > Stage 1 only, CoT"] == "supported"
+    assert primary["C5", "Retroactive-PBB (SFT), CoT > Homogeneous mixture, CoT"] == one_seed
+    assert primary["C6", "Proactive-PBB, CoT > Algorithm distillation, 1 demonstration"] == one_seed
+    assert primary["C7", "In context, CoT > Proactive-PBB, CoT"] == "not run: no records"
 
 
 def test_one_command_prints_the_board(
@@ -490,7 +581,7 @@ def test_one_command_prints_the_board(
     assert printed == render(committed) + "\n"
     assert max(map(len, printed.splitlines())) <= 100
     for row in committed.claims.to_dict("records"):
-        assert re.search(rf"^{row['claim']} +{row['verdict']} \({row['supported']} contrasts", printed, re.MULTILINE)
+        assert re.search(rf"^{row['claim']} +{row['verdict']} \({row['supported']} primaries", printed, re.MULTILINE)
 
 
 @pytest.mark.parametrize("asked", [["--preset", "cpu"], ["--mine"]])
@@ -516,16 +607,13 @@ def test_points() -> None:
     assert points(row | {"difference": float("nan")}) == "–"
 
 
-def test_the_notebook_never_loads_torch() -> None:
-    code = (
-        "import sys, nbformat; cells = nbformat.read(sys.argv[1], as_version=4).cells; "
-        "names = {}; [exec(cell.source, names) for cell in cells if cell.cell_type == 'code']; "
-        "heavy = {'torch', 'transformers', 'trl'} & sys.modules.keys(); assert not heavy, heavy"
+def test_the_board_never_loads_torch() -> None:
+    heavy = "{'torch', 'transformers', 'trl'} & sys.modules.keys()"
+    code = f"import sys, pbb; pbb.verdict('F10', pbb.reference('F10', 'cpu')); assert not {heavy}, {heavy}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
     )
-    command = [sys.executable, "-c", code, str(ROOT / "notebooks" / "99_claims.ipynb")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert "Preset cpu: " in done.stdout
 
 
 def test_every_verdict_has_its_place_in_the_order() -> None:

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from readers import composition_reader, reading_agrees
-from readers.composition_reader import CompositeReadingError
+from readers import reading_agrees
 
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import (
@@ -32,11 +31,10 @@ from pbb.programs import (
     Arithmetic,
     Ciphers,
     Program,
-    compose,
     generate,
 )
 from pbb.programs.composition import Composition, part_names, with_parts
-from pbb.programs.domains import base_may_have_seen, normal_form
+from pbb.programs.domains import normal_form
 from pbb.programs.settings import ExperimentError
 
 NUMBERS, TEXTS, MIXED = (
@@ -52,7 +50,7 @@ QUIET = {"stage_1_general": 0.0, "exposure_general": 0.0, "execution_general": 0
 def every() -> list[Program]:
     made: list[Program] = []
     for depth, parts in itertools.product((2, 3), (NUMBERS, TEXTS, MIXED)):
-        made += generate(Composition(parts=parts, depth=depth), 20, "tests", depth)
+        made += generate(Composition(parts=parts, depth=depth), 10, "tests", depth)
     return made
 
 
@@ -86,7 +84,7 @@ def test_source_parts_description_and_trace_agree_on_every_input(every: list[Pro
             agrees = reading_agrees(program, text)
             assert agrees is not False, program
             readable += agrees is True
-    assert readable > 1000
+    assert readable > 300
 
 
 def test_traces_run_through_the_parts_from_the_innermost_on(every: list[Program]) -> None:
@@ -119,88 +117,12 @@ def test_a_composite_names_its_parts_and_no_more(every: list[Program]) -> None:
             assert part["description"] in with_parts(program, "description")
 
 
-def test_no_two_composites_of_a_domain_do_the_same_and_none_is_trivial() -> None:
-    programs = generate(Composition(), 100, "tests")
-    assert len({normal_form(p) for p in programs}) == 100
-    names = [name for p in programs for name in (p.name, *part_names(p))]
-    assert max(Counter(p.name for p in programs).values()) == 1
-    assert not {p.name for p in programs} & set(names) - {p.name for p in programs}
-    assert not any(map(base_may_have_seen, programs))
-    for program in programs:
-        outputs = Counter(execution.output for execution in program.executions)
-        assert outputs.most_common(1)[0][1] <= 3
-
-
-def test_a_guess_is_seldom_right_of_three_parts() -> None:
-    for seed in range(3):
-        programs = generate(Composition(depth=3), 100, seed)
-        outputs = Counter(execution.output for p in programs for execution in p.executions)
-        assert outputs.most_common(1)[0][1] < 0.2 * outputs.total()
-
-
-# ------------------------------------------------------------------------------------------------ one's own
-@pytest.fixture(scope="module")
-def parts() -> list[Program]:
-    return [*generate(Arithmetic(), 4, "parts"), *generate(Ciphers(), 2, "cipher parts")]
-
-
-def test_any_programs_that_fit_can_be_composed(parts: list[Program]) -> None:
-    outer, inner = parts[:2]
-    made = compose("Twice", [outer, inner], ["3", "12"])
-    assert made.source == f"def Twice(x):\n    return {outer.name}({inner.name}(x))"
-    names = functions([inner.source, outer.source])
-    assert made.execution("12").output == repr(names[outer.name](names[inner.name](12)))
-    assert compose("Twice", [outer, inner]).inputs == inner.inputs
-    with pytest.raises(ValueError, match="'Twice' is a composite, which does not run alone"):
-        compose("Thrice", [outer, made])
-
-
-@pytest.mark.parametrize(
-    ("chosen", "message"),
-    [
-        ([0], "two or more programs"),
-        ([0, 0], "no name twice"),
-        ([0, 4], "do not fit .* takes str and gives str, .* takes int and gives int"),
-        ([4, 1], "do not fit"),
-    ],
-)
-def test_parts_that_do_not_fit_are_refused(parts: list[Program], chosen: list[int], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        compose("Blorp", [parts[i] for i in chosen])
-    with pytest.raises(ValueError, match="no name twice"):
-        compose(parts[0].name, parts[:2])
-
-
-def test_a_part_that_fails_on_what_it_is_handed_is_told(parts: list[Program]) -> None:
-    fails = Program.from_function("def Fails(x):\n    return 10 // x", ["1", "2"], "divide 10 by x, rounding down")
-    zero = Program.from_function("def Zero(x):\n    return x - x", ["1", "2"], "subtract x from itself")
-    with pytest.raises(ValueError, match=r"Fails\(Zero\(x\)\) fails on what it is handed.*ZeroDivisionError"):
-        compose("Blorp", [fails, zero])
-
-
 def test_asking_for_too_many_fails_clearly() -> None:
     one_each = generate(Arithmetic(), 2, 0)
     from pbb.programs.composition import composites
 
     with pytest.raises(ValueError, match=r"count=9: Compos.* only about [0-2] different programs.* than these 2"):
         composites(Composition(), one_each, 9, 0, names=["Blorp"] * 9)
-
-
-@pytest.mark.parametrize(
-    "description",
-    [
-        "",
-        "Blorp of x: run Snurg on x, return it.",
-        "Blorp of x: run Snurg on y, return the result.",
-        "Blorp of x: run Zibble on the result, run Snurg on x, return the result.",
-        "Blorp of x: take x, add 1, return the result.",
-    ],
-)
-def test_the_reader_refuses_what_it_does_not_understand(description: str) -> None:
-    with pytest.raises(CompositeReadingError, match="not understood"):
-        composition_reader.run(description, (3,), lambda name, *arguments: 0)
-    with pytest.raises(CompositeReadingError, match="takes 1 arguments, not 2"):
-        composition_reader.run("Blorp of x: run Snurg on x, return the result.", (3, 4), lambda *_: 0)
 
 
 # --------------------------------------------------------------------------------------------- in curricula

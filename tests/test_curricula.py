@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import random
 from collections import Counter
 
 import pytest
@@ -14,7 +13,6 @@ from pbb.experiments.documents import DISTILLED, GENERAL, WITH_IO, WITHOUT_IO, e
 from pbb.experiments.experiment import UNTRAINED, Experiment
 from pbb.experiments.groups import groups
 from pbb.experiments.leakage import LeakageError, guarded
-from pbb.programs.program import belongs_to_base, normalised
 from pbb.runs.tasks import StageTask
 
 # Without base data, which is slow to make; other tests look at it.
@@ -25,37 +23,6 @@ TRAINED = [arm for arm in ARMS if arm not in UNTRAINED]
 
 def taken(experiment: Experiment, count: int = 150) -> list:
     return [d for stage in curriculum(experiment) for d in itertools.islice(stage.documents(), count)]
-
-
-@pytest.mark.parametrize("number", range(100))
-def test_nothing_leaks_for_a_random_configuration(number: int) -> None:
-    rng = random.Random(f"leak {number}")
-    experiment = Experiment.of(
-        "cpu",
-        arm=rng.choice(TRAINED),
-        seed=rng.randrange(10**6),
-        statements=rng.choice([1, 1, 2, 3]),
-        representation=rng.choice(["code", "description"]),
-        templates=rng.randint(1, 20),
-        with_io_programs=rng.randint(3, 12),
-        without_io_programs=rng.randint(2, 8),
-        demonstrations=rng.randint(1, 9),
-        trained_modes=rng.choice([("direct",), ("cot",), ("cot", "direct")]),
-        **QUIET,
-        replay=rng.choice([0.0, 0.3]),
-    )
-    by_name = {group.name: group for group in groups(experiment)}
-    secret = {p.name: p for p in by_name[WITHOUT_IO].programs} if WITHOUT_IO in by_name else {}
-    shown = {name: inputs for group in by_name.values() for name, inputs in group.shown.items()}
-    for document in taken(experiment, 60):
-        if document.program in secret:
-            assert document.kind == "declarative"
-            assert document.completion in (secret[document.program].source, secret[document.program].description)
-        elif document.kind == "execution":
-            assert document.input in shown[document.program], "a held-out input was trained on"
-    sources = [normalised(p.source) for group in by_name.values() for p in group.programs]
-    assert len(set(sources)) == len(sources), "two programs, or two groups, share a source"
-    assert not any(map(belongs_to_base, sources)), "a base model may have seen this program"
 
 
 def test_a_planted_leak_is_caught() -> None:
@@ -115,17 +82,6 @@ def test_arms_share_programs_and_stages() -> None:
     assert StageTask(exposed, 1).key != StageTask(skipped, 1).key
 
 
-def test_what_a_stage_trains_on_enters_its_key_and_later_stages_follow() -> None:
-    base = SMALL.changed(arm="proactive")
-    keys = [StageTask(base, i).key for i in (0, 1)]
-    for change in ({"templates": 3}, {"seed": 1}, {"executions": 2}, {"stage_1_rate": 1e-4}, {"batch_rows": 4}):
-        assert StageTask(base.changed(**change), 0).key != keys[0], change
-        assert StageTask(base.changed(**change), 1).key != keys[1], change
-    for change in ({"stage_2_general": 0.3}, {"stage_2_steps": 7}):  # Stage 2 alone is trained again
-        assert StageTask(base.changed(**change), 0).key == keys[0], change
-        assert StageTask(base.changed(**change), 1).key != keys[1], change
-
-
 def test_grpo_shares_stage_1_and_asks_what_sft_shows() -> None:
     for sft, grpo in (("retroactive", "retroactive_grpo"), ("skip_exposure", "grpo_without_pbb")):
         shown, asked = (SMALL.changed(arm=arm, grpo_warmup_steps=0) for arm in (sft, grpo))
@@ -136,19 +92,6 @@ def test_grpo_shares_stage_1_and_asks_what_sft_shows() -> None:
         executions = [d for d in itertools.islice(stage.documents(), 200) if d.kind == "execution"]
         assert len(executions) < 200, "SFT mixes general documents in, and GRPO has no use for them"
         assert list(itertools.islice(rewarded.documents(), len(executions))) == executions
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        *({"grpo_steps": 7}, {"grpo_completions": 32}, {"grpo_group_size": 16}, {"grpo_temperature": 1.2}),
-        *({"grpo_rate": 2e-4}, {"grpo_beta": 0.1}, {"grpo_length": 70}, {"grpo_loss": "dr_grpo"}),
-    ],
-)
-def test_how_grpo_trains_enters_the_key_of_its_own_stage_alone(change: dict[str, object]) -> None:
-    for arm, moved in (("retroactive", [False, False]), ("retroactive_grpo", [False, False, True])):
-        before, after = SMALL.changed(arm=arm), SMALL.changed(arm=arm, **change)
-        assert [StageTask(before, i).key != StageTask(after, i).key for i in range(len(moved))] == moved
 
 
 def test_grpo_follows_on_sft_that_is_evaluated_at_its_end_alone() -> None:
@@ -171,8 +114,3 @@ def test_doubling_checkpoints_are_of_stage_2_and_end_with_it() -> None:
     assert StageTask(doubling.changed(execution_steps=3), 1).checkpoints() == [1, 3]
     assert StageTask(doubling, 0).key == StageTask(even, 0).key
     assert StageTask(doubling, 1).key != StageTask(even, 1).key, "other weights are kept of it"
-
-
-def test_neighbouring_seeds_share_no_document() -> None:
-    first, second = ({d.prompt for d in taken(SMALL.changed(seed=seed, **QUIET))} for seed in (0, 1))
-    assert len(first & second) <= 2  # names are drawn from one list, so that a rare coincidence is possible

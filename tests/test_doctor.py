@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pbb import cli
+from pbb import cli, store
 from pbb.experiments.presets import PRESETS
-from pbb.models import smollm2
+from pbb.models import gguf
 from pbb.models.machine import Machine
 from pbb.notebook import doctor
 from pbb.notebook.doctor import Facts, Fit, fits, report
-from pbb.registry import SMOLLM2, TINY_NAMES, hub_models
+from pbb.registry import PACKAGED, SMOLLM2, TINY_NAMES, hub_models
 from pbb.runs import plan
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
@@ -30,7 +31,7 @@ def facts(machine: Machine, disk: float = 2e12, token: bool = True, wanted: str 
     return Facts(machine, 16e9, 12e9, disks, tuple(models), torch="2.13.0", token=token, **changes)
 
 
-LAPTOP = facts(Machine(cores=2), wanted=smollm2.FIRST_USE)
+LAPTOP = facts(Machine(cores=2), wanted=gguf.first_use(PACKAGED[SMOLLM2]))
 CARD = Machine("NVIDIA H100 80GB HBM3", (9, 0), 85_500_000_000, 16, "", True)
 SMALL_CARD = Machine("Tesla T4", (7, 5), 15_800_000_000, 2, "", True)
 FOUR_CARDS = Machine("NVIDIA L4", (8, 9), 23_700_000_000, 8, BARE, cards=4)
@@ -43,6 +44,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PBB_RUNS", str(tmp_path_factory.mktemp("nothing done") / "runs"))
         patch.setattr(plan, "training_rate", lambda: 2e10)
+        planned = cache(plan.plan)  # of a preset, whatever the machine
+        patch.setattr(doctor, "plan", lambda experiments: planned(tuple(experiments)))
         yield
 
 
@@ -90,7 +93,6 @@ def test_what_is_missing_is_said(preset: str, found: Facts, words: str) -> None:
 
 def test_what_can_be_fetched_is_no_obstacle() -> None:
     assert not reasons("paper", facts(CARD, wanted="to download"))
-    assert not reasons("cpu", replace(LAPTOP, memory=0.0)), "memory is not known on every system"
     assert not reasons("cpu", replace(LAPTOP, memory=7.7e9)), "8 GB, less what the system keeps"
 
 
@@ -120,6 +122,18 @@ def test_the_report_can_be_read(found: Facts) -> None:
     assert len(starts) == 1, "aligned"
 
 
+def minutes(target: str) -> str:
+    """What `make` says of a target's time: the one place where it is written."""
+    row = re.search(rf"^{target}: .* \| .* \| (.*) \|", (store.root() / "Makefile").read_text(), re.MULTILINE)
+    assert row is not None
+    return row[1]
+
+
+def test_the_readme_says_the_same_times_as_make() -> None:
+    said = re.findall(r"^make (\w+) +# .*: (\d+ min)", (store.root() / "README.md").read_text(), re.MULTILINE)
+    assert dict(said) == {target: minutes(target) for target in ("reproduce", "test")}
+
+
 def test_the_report_says_what_to_do() -> None:
     def words(found: Facts) -> str:
         return " ".join(report(found).split())
@@ -133,6 +147,7 @@ def test_the_report_says_what_to_do() -> None:
     assert f"Unsloth {BARE}; else PEFT trains" in said
     assert "bitsandbytes not installed: `make unsloth`" in said
     assert "by a calibration of a second or two" in said
+    assert f"`make reproduce PRESET=cpu` took {minutes('reproduce')} on 2 cores, 8 GB." in said
     assert "float16 (compute capability 7.5 has no bfloat16)" in words(T4)
     assert "PRESET=auto is llm here" in words(T4)
     assert "PRESET=auto is cpu here" in words(LAPTOP)

@@ -9,12 +9,7 @@ import pytest
 
 from pbb.experiments.base_data import base_documents
 from pbb.experiments.documents import (
-    ANSWER_MODES,
-    ASK,
-    POINTERS,
-    REPRESENTATIONS,
     Document,
-    answer,
     declaration,
     declarative_document,
     declarative_prompt,
@@ -33,15 +28,6 @@ def programs() -> list[Program]:
     return [*generate(Arithmetic(), 20, "documents"), *generate(knobs, 20, "documents", 3)]
 
 
-@pytest.mark.parametrize("domain", POINTERS)
-def test_there_are_twenty_different_templates_that_name_the_program(domain: str) -> None:
-    templates = POINTERS[domain]
-    assert len(templates) == len(set(templates)) == 20
-    for template in templates:
-        assert template.count("{name}") + template.count("{problem}") == 1
-        assert template.format(name="Blorp", problem="Blorp")[-1] not in ".:?!, "  # the request follows
-
-
 def test_pointers_and_prompts(programs: list[Program]) -> None:
     program = programs[0]
     assert pointer(program, 0) == f"Consider the function {program.name}"
@@ -53,23 +39,6 @@ def test_pointers_and_prompts(programs: list[Program]) -> None:
     assert question(program, "4", 19, "direct", "word_problem") == f"{program.name}: Ann feeds it 4. What comes out?"
     with pytest.raises(IndexError):
         pointer(program, 20)
-
-
-def test_every_prompt_is_different_and_gives_nothing_away(programs: list[Program]) -> None:
-    """By name alone: neither the source nor the description of a program stands in any question about it."""
-    for program in programs[::5]:
-        prompts = [
-            question(program, text, template, mode, style)
-            for text, template, mode, style in itertools.product(program.inputs, range(20), ANSWER_MODES, ASK)
-        ]
-        prompts += [
-            declarative_prompt(program, template, form)
-            for template, form in itertools.product(range(20), REPRESENTATIONS)
-        ]
-        assert len(set(prompts)) == len(prompts)
-        body = program.source.splitlines()[1].strip()
-        words = program.description.split(": ")[1]
-        assert all(program.name in prompt and body not in prompt and words not in prompt for prompt in prompts)
 
 
 def test_documents_hold_the_program_or_its_answer(programs: list[Program]) -> None:
@@ -105,62 +74,25 @@ def test_messages_take_turns() -> None:
     assert len(Document("a", "b", "declarative", "w/o IO", "Blorp").messages()) == 2
 
 
-@pytest.mark.parametrize("mode", ANSWER_MODES)
-def test_right_answers_are_parsed_back(programs: list[Program], mode: str) -> None:
-    for program in programs:
-        for text, execution in zip(program.inputs, program.executions, strict=True):
-            for form in REPRESENTATIONS:
-                assert parse_answer(answer(program, text, mode, form), mode) == execution.output
-
-
 @pytest.mark.parametrize(
     ("mode", "completion", "parsed"),
     [
-        ("direct", "7", "7"),
-        ("direct", " 7\n", "7"),
-        ("direct", "-7", "-7"),
-        ("direct", "17", "17"),
-        # neither a substring nor the last number counts: what is not the answer alone equals no expected output
-        ("direct", "The answer is 7", None),
-        ("direct", "7.", "7."),
-        ("direct", "3 + 4 = 7", None),
-        ("direct", "return 7", None),
-        ("direct", "7\n8", None),
-        ("direct", "x = 3\nreturn 7", None),
-        ("direct", "1" * 201, None),
-        ("direct", "", None),
-        ("direct", " \n ", None),
+        *(("direct", text, text.strip()) for text in ("7", " 7\n", "-7", "7.", "'ab'", "(1, -2)", "1" * 200)),
+        # neither a substring nor the last number counts, nor what would have to be run
+        *(("direct", text, None) for text in ("The answer is 7", "3 + 4 = 7", "return 7", "7\n8", "x = 3\nreturn 7")),
+        *(("direct", text, None) for text in ("1" * 201, "", " \n ", "apples", "abs(-7)", "3 + 4")),
         ("cot", "return 7", "7"),
-        ("cot", "return x + 4 = 3 + 4 = 7", "7"),
         ("cot", "x = x + 1 = 3 + 1 = 4\nreturn x + 3 = 4 + 3 = 7\n", "7"),
-        ("cot", "return x - 5 = 3 - 5 = -2", "-2"),
         ("cot", "return (x - y) % 10 = (3 - 5) % 10 = -2 % 10 = 8", "8"),
-        ("cot", "return x + 14 = 3 + 14 = 17", "17"),
-        ("cot", "return x + 4 = 3 + 4 = 7 apples", None),
-        ("cot", "return x + 4 = 3 + 4=7", None),
-        # a trace that was cut off ends with no literal
-        ("cot", "return x + 4", None),
-        ("cot", "return x + 4 = 3 + 4", None),
-        ("cot", "return x + 4 = 3 + 4 =", None),
-        ("cot", "return x", None),
-        ("cot", "return abs(x - 8) = abs(3 - 8)", None),
-        # a literal of any kind counts, a name or a call does not
         ("cot", "return s + 'b' = 'a' + 'b' = 'ab'", "'ab'"),
         ("cot", "return [x, x] = [3, 3]", "[3, 3]"),
-        ("direct", "'ab'", "'ab'"),
-        ("direct", "(1, -2)", "(1, -2)"),
-        ("direct", "apples", None),
-        ("direct", "abs(-7)", None),
-        ("direct", "3 + 4", None),
-        ("direct", "1" * 200, "1" * 200),
-        ("cot", "return 7\nSo the output is 7", None),
-        ("cot", "return 7\nx = 7", None),
-        ("cot", "x = x + 4 = 3 + 4 = 7", None),
-        ("cot", "7", None),
-        ("cot", "returns 7", None),
-        ("cot", "return", None),
-        ("cot", "return ", None),
-        ("cot", "", None),
+        # a trace that was cut off ends with no literal
+        *(("cot", f"return x + 4{end}", None) for end in ("", " = 3 + 4", " = 3 + 4 =", " = 3 + 4=7", " = 7 apples")),
+        *(
+            ("cot", text, None)
+            for text in ("return x", "return 7\nSo the output is 7", "return 7\nx = 7", "x = x + 4 = 7")
+        ),
+        *(("cot", text, None) for text in ("7", "returns 7", "return", "return ", "")),
     ],
 )
 def test_parse_answer(mode: str, completion: str, parsed: str | None) -> None:
@@ -168,7 +100,7 @@ def test_parse_answer(mode: str, completion: str, parsed: str | None) -> None:
 
 
 def test_base_documents_never_ask_without_the_program() -> None:
-    documents = list(itertools.islice(base_documents("tests", 0), 1000))
+    documents = list(itertools.islice(base_documents("tests", 0), 600))
     assert documents[:20] == list(itertools.islice(base_documents("tests", 0), 20))
     for document in documents:
         given, _, request = document.prompt.rpartition("\n")
@@ -181,4 +113,4 @@ def test_base_documents_never_ask_without_the_program() -> None:
             answers = [document.completion, *(completion for _, completion in document.follow_ups)]
             assert all(parse_answer(text, document.answer_mode) for text in answers)
     code = sum(document.prompt.startswith("def ") for document in documents)
-    assert 450 < code < 550  # code and words in equal measure
+    assert 250 < code < 350  # code and words in equal measure

@@ -56,18 +56,20 @@ def test_output_and_trace() -> None:
         ),
     ]
     assert run("return x + 1", trace=False) == [Execution("4", ())]
+    (result,) = run("y = x ** 0.5\nreturn 1", "-4")  # a complex number is written as a sum, which is done no further
+    assert isinstance(result, Execution)
+    assert result.output == "1"
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
         ("while True:\n    x = x + 1", "StepLimit: more than 500 lines were executed"),
-        ("while True: pass", "StepLimit"),
-        ("return Blorp(x + 1)", "StepLimit"),
+        ("try:\n    while True:\n        x = x + 1\nexcept:\n    return 5", "StepLimit"),  # which it swallows
+        ("raise ValueError('a' * 10**6)", "ValueError: a{200}"),
+        ("def Blorp_(x):\n    return x", "NameError: the source defines no function Blorp"),
         ("import os\nreturn 1", "ImportError: __import__ not found"),
         ("return open('/etc/passwd').read()", "NameError: name 'open' is not defined"),
-        ("return eval('1')", "NameError: name 'eval' is not defined"),
-        ("print(x)\nreturn 1", "NameError: name 'print' is not defined"),
         pytest.param(
             *("return [0] * 10**9", "MemoryError: more memory was asked for than is allowed"),
             marks=pytest.mark.skipif(sys.platform != "linux", reason="this system lets no process limit its memory"),
@@ -76,7 +78,6 @@ def test_output_and_trace() -> None:
         ("y = 'a' * 90000\nz = y + 'b'\nreturn 1", "OverflowError: the output or its trace is longer"),
         ("return 9 ** 9999", "ValueError: Exceeds the limit .4300 digits."),
         ("return 1 // (x - 3)", "ZeroDivisionError: integer division or modulo by zero"),
-        ("return nothing", "NameError: name 'nothing' is not defined"),
         ("return (", "SyntaxError: '.' was never closed"),
         ("def Blorp():\n    return 1", r"TypeError: Blorp\(\) takes 0 positional arguments but 1 was given"),
         ("return " + "(" * 300 + "x" + ")" * 300, "SyntaxError: too many nested parentheses"),
@@ -84,16 +85,8 @@ def test_output_and_trace() -> None:
 )
 def test_misbehaving_programs_give_clear_errors(body: str, message: str) -> None:
     with pytest.raises(ExecutionError, match=rf"program 'Blorp' on input \(3\): {message}"):
-        raise ExecutionError(error(body))
-
-
-def test_deep_recursion_is_an_error() -> None:
-    assert "RecursionError: maximum recursion depth exceeded" in error("return Blorp(x + 1)", max_steps=10_000)
-
-
-def test_missing_function_is_named() -> None:
-    ((result,),) = execute_many([("Blorp", "def Snurg(x):\n    return x", ["3"])])
-    assert "the source defines no function Blorp" in str(result)
+        raise ExecutionError(said := error(body))
+    assert len(said) < 400
 
 
 @pytest.mark.parametrize("text", ["", "3, 4", "open('f')", "x", "3)", "(", "3; 4"])
@@ -157,17 +150,6 @@ def test_limits_are_lowered_and_never_raised(limits: str) -> None:
     assert done.stdout == "18\n", done.stderr
 
 
-@pytest.mark.parametrize("trace", [True, False])
-def test_a_step_limit_that_the_program_swallows_still_counts(trace: bool) -> None:
-    assert "StepLimit: more than 500 lines" in error(
-        "try:\n    while True:\n        x = x + 1\nexcept:\n    return 5", trace=trace
-    )
-
-
-def test_long_errors_are_cut() -> None:
-    assert len(error("raise ValueError('a' * 10**6)")) < 400
-
-
 def test_variables_that_no_trace_can_show_are_named() -> None:
     body = "numbers = (i for i in range(x))\nreturn sum(numbers)"
     assert "TypeError: variable numbers holds a generator, which no trace can show" in error(body)
@@ -191,107 +173,100 @@ def test_the_whole_call_has_a_time_limit() -> None:
     assert len(results) == 52
 
 
-def test_no_jobs_and_no_inputs() -> None:
-    assert execute_many([]) == []
-    assert execute_many([("Blorp", "def Blorp(x):\n    return x", [])]) == [[]]
+TRACES = """
+def Blorp(s):
+    out = ''
+    for c in s:
+        out += chr(ord(c) + 1)
+    return out
+on 'ab'
+out = ''
+c = 'a'
+out = out + chr(ord(c) + 1) = '' + chr(ord('a') + 1) = '' + chr(97 + 1) = '' + chr(98) = '' + 'b' = 'b'
+c = 'b'
+out = out + chr(ord(c) + 1) = 'b' + chr(ord('b') + 1) = 'b' + chr(98 + 1) = 'b' + chr(99) = 'b' + 'c' = 'bc'
+return out = 'bc'
+
+def Snurg(x):
+    x = x + 1
+    return x * 2
+def Blorp(x):
+    y = Snurg(x)
+    return y - x
+on 3
+x = x + 1 = 3 + 1 = 4
+return x * 2 = 4 * 2 = 8
+y = Snurg(x) = Snurg(3) = 8
+return y - x = 8 - 3 = 5
+
+def Blorp(x):
+    a = [i * 2 for i in range(x)]
+    a.append(7)
+    return len(a)
+on 2
+a = [i * 2 for i in range(x)] = [i * 2 for i in range(2)] = [0, 2]
+a = [0, 2, 7]
+return len(a) = len([0, 2, 7]) = 3
+
+def Blorp(x):
+    if x < 2:
+        return 1
+    return x * Blorp(x - 1)
+on 2
+if 2 < 2: False
+if 1 < 2: True
+return 1
+return x * Blorp(x - 1) = 2 * Blorp(2 - 1) = 2
+
+def Blorp(x):
+    try:
+        y = int(x)
+    except ValueError:
+        y = 5
+    return y
+on 'a'
+y = int(x): ValueError
+y = 5
+return y = 5
+
+def Blorp(x):
+    t = 0
+    for i, (a, b) in enumerate(x):
+        t += i * a
+    return t
+on [(3, 4), (5, 6)]
+t = 0
+i, a, b = 0, 3, 4
+t = t + i * a = 0 + 0 * 3 = 0 + 0 = 0
+i, a, b = 1, 5, 6
+t = t + i * a = 0 + 1 * 5 = 0 + 5 = 5
+return t = 5
+
+def Blorp(x):
+    s = set(x)
+    return [{2: s}, (s,), set(), {9, 'a', -1}]
+on 'he'
+s = set(x) = set('he') = {'e', 'h'}
+return [{2: s}, (s,), set(), {9, 'a', -1}] = [{2: {'e', 'h'}}, ({'e', 'h'},), set(), {9, 'a', -1}] = \
+[{2: {'e', 'h'}}, ({'e', 'h'},), set(), {'a', -1, 9}]
+
+def Blorp(x):
+    return [a + b for a, b in x]
+on [(3, 4)]
+return [a + b for a, b in x] = [a + b for a, b in [(3, 4)]] = [7]
+
+def Blorp(x):
+    return -x ** 2 + (x == 3)
+on 3
+return -x ** 2 + (x == 3) = -3 ** 2 + (3 == 3) = -9 + (3 == 3) = -9 + True = -8
+"""
 
 
-@pytest.mark.parametrize(
-    ("source", "text", "trace"),
-    [
-        (
-            "def Blorp(s):\n    out = ''\n    for c in s:\n        out += chr(ord(c) + 1)\n    return out",
-            "'ab'",
-            [
-                "out = ''",
-                "c = 'a'",
-                "out = out + chr(ord(c) + 1)"
-                " = '' + chr(ord('a') + 1) = '' + chr(97 + 1) = '' + chr(98) = '' + 'b' = 'b'",
-                "c = 'b'",
-                "out = out + chr(ord(c) + 1)"
-                " = 'b' + chr(ord('b') + 1) = 'b' + chr(98 + 1) = 'b' + chr(99) = 'b' + 'c' = 'bc'",
-                "return out = 'bc'",
-            ],
-        ),
-        # several statements a line, and one statement over several lines
-        (
-            "def Blorp(x):\n    if x > 3: x = x - 3; y = 1\n    else: y = 2\n    return (x +\n        y)",
-            "5",
-            ["if 5 > 3: True", "x = x - 3 = 5 - 3 = 2", "y = 1", "return x + y = 2 + 1 = 3"],
-        ),
-        # a helper's lines have the helper's values, and come before what it gives
-        (
-            "def Snurg(x):\n    x = x + 1\n    return x * 2\n\ndef Blorp(x):\n    y = Snurg(x)\n    return y - x",
-            "3",
-            [
-                "x = x + 1 = 3 + 1 = 4",
-                "return x * 2 = 4 * 2 = 8",
-                "y = Snurg(x) = Snurg(3) = 8",
-                "return y - x = 8 - 3 = 5",
-            ],
-        ),
-        (
-            "def Blorp(x):\n    a = [i * 2 for i in range(x)]\n    a.append(7)\n    return len(a)",
-            "2",
-            [
-                "a = [i * 2 for i in range(x)] = [i * 2 for i in range(2)] = [0, 2]",
-                "a = [0, 2, 7]",
-                "return len(a) = len([0, 2, 7]) = 3",
-            ],
-        ),
-        (
-            "def Blorp(x):\n    if x < 2:\n        return 1\n    return x * Blorp(x - 1)",
-            "2",
-            ["if 2 < 2: False", "if 1 < 2: True", "return 1", "return x * Blorp(x - 1) = 2 * Blorp(2 - 1) = 2"],
-        ),
-        # where a line raises, it gives no value
-        (
-            "def Blorp(x):\n    try:\n        y = int(x)\n    except ValueError:\n        y = 5\n    return y",
-            "'a'",
-            ["y = int(x): ValueError", "y = 5", "return y = 5"],
-        ),
-        (
-            "def Blorp(x):\n    try:\n        return 6 // x\n    except ZeroDivisionError:\n        return 0",
-            "0",
-            ["return 6 // x: ZeroDivisionError", "return 0"],
-        ),
-        # several variables of one loop
-        (
-            "def Blorp(x):\n    t = 0\n    for i, (a, b) in enumerate(x):\n        t += i * a\n    return t",
-            "[(3, 4), (5, 6)]",
-            [
-                "t = 0",
-                "i, a, b = 0, 3, 4",
-                "t = t + i * a = 0 + 0 * 3 = 0 + 0 = 0",
-                "i, a, b = 1, 5, 6",
-                "t = t + i * a = 0 + 1 * 5 = 0 + 5 = 5",
-                "return t = 5",
-            ],
-        ),
-        # sets in sorted order, whatever is in them
-        (
-            "def Blorp(x):\n    s = set(x)\n    return [s, {2: s}, (s,), (), set()]",
-            "'hello'",
-            [
-                "s = set(x) = set('hello') = {'e', 'h', 'l', 'o'}",
-                "return [s, {2: s}, (s,), (), set()] = [{'e', 'h', 'l', 'o'}, {2: {'e', 'h', 'l', 'o'}}, "
-                "({'e', 'h', 'l', 'o'},), (), set()]",
-            ],
-        ),
-        (
-            "def Blorp(x):\n    return {10, 9, 'a', x}",
-            "-1",
-            ["return {10, 9, 'a', x} = {10, 9, 'a', -1} = {'a', -1, 10, 9}"],
-        ),
-        ("def Blorp(x):\n    x = x + 1", "3", ["x = x + 1 = 3 + 1 = 4"]),
-        (
-            "def Blorp(x):\n    return -x ** 2 + (x == 3)",
-            "3",
-            ["return -x ** 2 + (x == 3) = -3 ** 2 + (3 == 3) = -9 + (3 == 3) = -9 + True = -8"],
-        ),
-    ],
-)
-def test_traces_of_python_at_large(source: str, text: str, trace: list[str]) -> None:
+@pytest.mark.parametrize("case", TRACES.strip().split("\n\n"), ids=lambda case: case.splitlines()[-1])
+def test_traces_of_python_at_large(case: str) -> None:
+    """A helper's lines come before what it gives; sets are in order; where a line raises, it gives no value."""
+    source, _, rest = case.partition("\non ")
+    text, *trace = rest.splitlines()
     ((result,),) = execute_many([("Blorp", source, [text])])
     assert isinstance(result, Execution), result
     assert list(result.trace) == trace

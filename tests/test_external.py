@@ -337,7 +337,7 @@ def test_the_command_line_exports_scores_draws_and_judges(
     assert cli.main(["claims", "--mine", "--preset", "external"]) == 0
     board = capsys.readouterr().out
     assert "Claims, preset external: " in board
-    assert "C1   not supported" in board or "C1   contradicted" in board
+    assert "C1   not run" in board
     assert cli.main(["score", str(tmp_path / "gone"), "--model", "gpt-9", *where]) == 1
     assert "error: " in capsys.readouterr().err
 

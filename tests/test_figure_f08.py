@@ -26,7 +26,9 @@ def distilled(count: int, planted: tuple[float, float], **options: int) -> pd.Da
     rows = synthetic_records(("homogeneous",), planted={"homogeneous": planted}, checkpoints=(1.0,), **options)
     rows = rows[(rows["group"] == "w/o IO") & ~rows["input"].isin(INPUTS[:count]) & (rows["answer_mode"] != "recite")]
     names = rows["experiment"].str[:10] + f"{count:02}"
-    return rows.assign(curriculum="distillation", group="AD", demonstrations=count, experiment=names)
+    steps = rows["completion"].str.replace(r"(?m)^(return|x =) ", "", regex=True)  # as values, without the source
+    rows = rows.assign(completion=steps, experiment=names)
+    return rows.assign(curriculum="distillation", group="AD", demonstrations=count)
 
 
 def efficiency(told: tuple[float, float] = (0.7, 0.1), **options: int) -> pd.DataFrame:
@@ -135,7 +137,7 @@ def test_pairs_of_input_and_output_stand_against_both_ways_that_pbb_answers(reco
     assert crossing(pairs, "direct") == crossing(records, "direct")
     said = caption(pairs)
     assert "the same curve stands against PBB's answers by CoT and against its direct ones" in said
-    assert "quotes the program's lines" not in said
+    assert "quotes the source" not in said
     drawn = table(pairs)
     assert set(drawn.loc[drawn["arm"] == "crossing", "answer_mode"]) == {"cot", "direct"}
     figure = draw(pairs)
@@ -144,3 +146,11 @@ def test_pairs_of_input_and_output_stand_against_both_ways_that_pbb_answers(reco
         for axes in figure.axes[:2]
     ]
     assert heights[0] == heights[1] != []
+
+
+def test_demonstrations_that_quote_the_source_say_nothing_of_its_worth(records: pd.DataFrame) -> None:
+    told = records["completion"].where(records["curriculum"] != "distillation", "return " + records["completion"])
+    quoting = records.assign(completion=told)
+    assert "A demonstration by CoT quotes the source" in caption(quoting)
+    assert set(table(quoting).loc[lambda drawn: drawn["arm"] == "crossing", "answer_mode"]) == {"direct"}
+    assert draw(quoting).axes[0].get_title("left") == "a  CoT"

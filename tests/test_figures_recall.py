@@ -10,6 +10,7 @@ from synthetic_records import synthetic_records
 
 from pbb.analysis.statistics import accuracy, contrast
 from pbb.figures import FIGURES
+from pbb.figures.by_knob import GAP
 from pbb.figures.f14_recall import OUTCOMES
 from pbb.records import RecordsError
 
@@ -53,10 +54,9 @@ def forget(rows: pd.DataFrame, programs: list[str]) -> pd.DataFrame:
 # --------------------------------------------------------------------------------------------------------- F12
 def test_the_gap_is_paired_by_question(records: pd.DataFrame) -> None:
     drawn = f12.table(records)
-    gaps = drawn[drawn["arm"] == "in_context minus proactive"].set_index(["statements", "answer_mode"])
+    gaps = drawn[drawn["representation"] == GAP].set_index(["statements", "answer_mode"])
     assert set(gaps.index) == {(length, kind) for length in (1, 2) for kind in ("cot", "recite", "direct")}
     found = contrast(mode(records, "in_context", "in_context_direct", 2), mode(records, "proactive", "direct", 2))
-    assert found.paired
     row = gaps.loc[(2, "direct")]
     assert (row["estimate"], row["low"], row["high"]) == (found.estimate, found.low, found.high)
     assert (row["questions"], row["programs"]) == (200, 20)
@@ -64,11 +64,11 @@ def test_the_gap_is_paired_by_question(records: pd.DataFrame) -> None:
 
 def test_f12_shows_control_and_best_guess_at_every_length(records: pd.DataFrame) -> None:
     drawn = f12.table(records)
-    points = drawn[~drawn["arm"].isin(["chance", "in_context minus proactive"])]
+    points = drawn[drawn["arm"].isin(ARMS) & (drawn["representation"] != GAP) & (drawn["answer_mode"] != "recall")]
     assert len(points) == 2 * (2 + 3 + 2), "in context, Proactive with recite-then-run, control; each at two lengths"
     assert ((points["low"] <= points["estimate"]) & (points["estimate"] <= points["high"])).all()
     assert (drawn["arm"] == "chance").sum() == 2
-    assert set(points["answer_mode"]) == {"cot", "direct", "recite"}
+    assert set(points["answer_mode"]) == {"cot", "direct", "recite", "in_context_cot", "in_context_direct"}
 
 
 def test_only_exact_recitations_put_the_source_in_the_prompt(records: pd.DataFrame) -> None:
@@ -78,7 +78,7 @@ def test_only_exact_recitations_put_the_source_in_the_prompt(records: pd.DataFra
     assert set(kept["curriculum"]) == {"proactive"}, "the control recites nothing exactly"
     assert len(everything) == 200
     assert set(everything["program"]) - set(kept["program"]) == set(names)
-    gap = f12.table(forget(records, names)).query("arm == 'in_context minus proactive' and statements == 1")
+    gap = f12.table(forget(records, names)).query("representation == @GAP and statements == 1")
     by_mode = gap.set_index("answer_mode")["questions"]
     assert by_mode["recite"] == 200 - 10 * len(names)
     assert by_mode["cot"] == 200
@@ -87,14 +87,14 @@ def test_only_exact_recitations_put_the_source_in_the_prompt(records: pd.DataFra
 def test_a_planted_reversal_turns_the_gap() -> None:
     planted = {"proactive": (0.95, 0.8), "in_context": (0.4, 0.2)}
     frame = synthetic_records(ARMS, seeds=1, programs=15, checkpoints=(1.0,), planted=planted)
-    gaps = f12.table(frame).query("arm == 'in_context minus proactive'").set_index("answer_mode")
+    gaps = f12.table(frame).query("representation == @GAP").set_index("answer_mode")
     assert (gaps.loc[["cot", "direct"], "high"] < 0).all()
 
 
 def test_f12_without_one_side_has_no_gap(records: pd.DataFrame) -> None:
     alone = records[records["curriculum"] == "in_context"]
-    assert "in_context minus proactive" not in set(f12.table(alone)["arm"])
-    assert [axes.get_title("left")[0] for axes in f12.draw(alone).axes] == ["a", "b", "c"]
+    assert GAP not in set(f12.table(alone)["representation"])
+    assert [axes.get_title("left")[0] for axes in f12.draw(records).axes] == ["a", "b", "c"]
     names = [value.what for value in f12.cells(records)]
     assert {"In context, CoT", "Proactive-PBB, Recite, then run", "Proactive-PBB, Direct"} <= set(names)
     assert "In context, CoT" in {name.partition(";")[0] for name in f12.headline(alone)["name"]}

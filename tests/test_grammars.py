@@ -7,13 +7,10 @@ import dataclasses
 import itertools
 import re
 import statistics
-from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from lark import Lark
 from readers import grammar_reader
-from readers.grammar_reader import GrammarReadingError
 
 from pbb.experiments.documents import parse_answer
 from pbb.programs import Program
@@ -37,7 +34,6 @@ from pbb.programs.grammars import (
     normal_form,
     obeys,
     random_baseline,
-    random_guess,
 )
 from pbb.streams import stream
 
@@ -51,7 +47,7 @@ Group = tuple[Grammars, list[Program]]
 
 @pytest.fixture(scope="module")
 def groups() -> list[Group]:
-    return [(knobs, generate(knobs, 20, "tests", index)) for index, knobs in enumerate(SETTINGS)]
+    return [(knobs, generate(knobs, 12, "tests", index)) for index, knobs in enumerate(SETTINGS)]
 
 
 def every(groups: list[Group]) -> Iterator[Program]:
@@ -95,41 +91,21 @@ def test_stored_strings_begin_as_asked_and_obey_the_rules_in_code_and_in_words(g
                 assert accepts(program, text, execution.output)
 
 
-def test_all_readings_agree_on_every_short_string(groups: list[Group]) -> None:
-    """The listing, lark on the source, and the reader on the English; right and wrong strings alike."""
-    for program in some(groups, 3):
-        rules = read_source(program.source)
-        language, letters = Language(rules), letters_of(rules)
-        for length in range(1, 5):
-            listed = language.strings(length)
-            for string in map("".join, itertools.product(letters, repeat=length)):
-                said = " ".join(string)
-                assert obeys(program.source, said) == (string in listed), (program.source, said)
-                assert grammar_reader.obeys(program.description, said) == (string in listed), (
-                    program.description,
-                    said,
-                )
-
-
-def test_the_listing_is_what_rewriting_gives(groups: list[Group]) -> None:
+def test_all_readings_agree(groups: list[Group]) -> None:
+    """The listing, rewriting, lark on the source and the reader on the English; right and wrong strings alike."""
     for program in every(groups):
         rules = read_source(program.source)
         language = Language(rules)
         assert set().union(*(language.strings(length) for length in range(1, 7))) == rewritten(rules, 6)
-
-
-def test_lark_and_the_reader_find_the_same_rules(groups: list[Group]) -> None:
-    for program in every(groups):
-        start, replaced = grammar_reader.read(program.description)
-        assert start == "s"
-        by_lark: dict[str, set[str]] = {}
-        for rule in Lark(program.source, start="s").rules:
-            names = "".join(symbol.name.lower() for symbol in rule.expansion)
-            by_lark.setdefault(str(rule.origin.name), set()).add(names)
-        assert by_lark == {name: set(parts) for name, parts in replaced.items()}
-        rules = read_source(program.source)
         assert program.source == f"// {program.name}\n{render(rules)}"
         assert program.description == f"{program.name}: {render_english(rules)}"
+    for program in some(groups, 2):
+        language, letters = Language(read_source(program.source)), letters_of(read_source(program.source))
+        for length in range(1, 5):
+            for string in map("".join, itertools.product(letters, repeat=length)):
+                right, said = string in language.strings(length), " ".join(string)
+                assert obeys(program.source, said) == right, (program.source, said)
+                assert grammar_reader.obeys(program.description, said) == right, (program.description, said)
 
 
 def test_traces_are_leftmost_derivations(groups: list[Group]) -> None:
@@ -148,7 +124,7 @@ def test_traces_are_leftmost_derivations(groups: list[Group]) -> None:
                 assert after in made, (program.source, line)
 
 
-def test_every_rule_is_needed_and_ends_and_languages_are_infinite(groups: list[Group]) -> None:
+def test_rules_are_as_the_knobs_say_and_languages_are_infinite(groups: list[Group]) -> None:
     for knobs, programs in groups:
         for program in programs:
             rules = read_source(program.source)
@@ -156,19 +132,8 @@ def test_every_rule_is_needed_and_ends_and_languages_are_infinite(groups: list[G
             assert len(letters_of(rules)) == knobs.terminals
             assert program.statements == knobs.nonterminals * knobs.alternatives
             assert all(1 <= len(a) <= knobs.symbols for alternatives in rules.values() for a in alternatives)
-            for name in rules:  # a string comes of each, and each comes of the start
-                assert rewritten({name: rules[name], **rules}, 10)
-                assert any(name in form for form in _forms(rules, "s"))
-            assert any(any(name in form[1:] for form in _forms(rules, name)) for name in rules)
+            assert all(rewritten({name: rules[name], **rules}, 10) for name in rules), "a string comes of each"
             assert len({len(string) for string in rewritten(rules, 9)}) > 2
-
-
-def _forms(rules: Rules, name: str) -> set[str]:
-    """The start, and what comes of it by replacing symbols up to 5 times: one alternative's symbols at a time."""
-    found = {name}
-    for _ in range(5):
-        found |= {form[0] + "".join(a) for form in found for s in form if s in rules for a in rules[s] if len(form) < 9}
-    return found
 
 
 @pytest.mark.parametrize(
@@ -205,7 +170,7 @@ def test_rich_languages_are_not_listed() -> None:
 def test_random_strings_are_seldom_right_but_not_never(groups: list[Group]) -> None:
     """What lark accepts of random guesses is what counting the listed strings says it should be."""
     measured = []
-    for program in some(groups, 5):
+    for program in some(groups, 3):
         strings = rewritten(read_source(program.source), program.made_by["settings"]["longest"])
         letters, longest = program.made_by["settings"]["terminals"], program.made_by["settings"]["longest"]
         exact = statistics.mean(
@@ -219,33 +184,6 @@ def test_random_strings_are_seldom_right_but_not_never(groups: list[Group]) -> N
         assert 0 < exact <= 0.15
         assert abs(measured[-1] - exact) < 5 * (exact / 300) ** 0.5
     assert 0 < statistics.mean(measured) < 0.08
-
-
-def test_random_guesses_begin_as_asked_with_letters_of_the_grammar() -> None:
-    (program,) = generate(Grammars(), 1, "tests")
-    letters, lengths = set(letters_of(read_source(program.source))), set()
-    rng = stream("tests", "guesses")
-    for text in program.inputs * 60:
-        guess, start = (ast.literal_eval(word).split() for word in (random_guess(program, text, rng), text))
-        assert guess[: len(start)] == start
-        assert set(guess) <= letters
-        lengths.add(len(guess) - len(start))
-    assert lengths == set(range(1, 9))
-
-
-def test_no_constant_guess_pays() -> None:
-    """With the default knobs, for every string at once: how many questions it would answer rightly."""
-    programs = generate(Grammars(), 100, "tests", "chance")
-    right: Counter[str] = Counter()
-    asked = 0
-    for program in programs:
-        starts = [ast.literal_eval(text).replace(" ", "") for text in program.inputs]
-        asked += len(starts)
-        counts = {s: sum(map(s.startswith, starts)) for s in rewritten(read_source(program.source), 8)}
-        assert max(counts.values()) <= 0.4 * len(starts)
-        right.update(counts)
-    assert right.most_common(1)[0][1] / asked < 0.05
-    assert not any(accepts(program, text, text) for program in programs[:20] for text in program.inputs)  # no copying
 
 
 # --- right and wrong answers ---------------------------------------------------------------------------------------
@@ -262,25 +200,14 @@ def nested() -> Program:
     [
         ("''", "'a b'", True),
         ("''", "'a a a a b b b b'", True),
-        ("'a a'", "'a a b b'", True),
         ("'a a'", '"a a b b"', True),
         ("'a a'", "'a b'", False),  # begins otherwise
         ("''", "'a a a a a b b b b b'", False),  # too long
-        ("''", "'a b b'", False),
-        ("''", "'a'", False),
-        ("''", "''", False),
-        ("''", "'ab'", False),
-        ("''", "'a  b'", False),
-        ("''", "' a b'", False),
-        ("''", "'a b '", False),
-        ("''", "'a\\tb'", False),
-        ("''", "'a B'", False),
-        ("''", "'a \"b'", False),
-        ("''", "'s'", False),
-        ("''", "['a', 'b']", False),
-        ("''", "7", False),
-        ("''", "a b", False),
-        ("''", "'a b", False),
+        *(
+            ("''", wrong, False)
+            for wrong in ("'a b b'", "'a'", "''", "'ab'", "'a  b'", "' a b'", "'a\\tb'", "'a B'", "'s'")
+        ),
+        *(("''", wrong, False) for wrong in ("['a', 'b']", "7", "a b", "'a b", "'a \"b'")),
     ],
 )
 def test_answers(text: str, answer: str, right: bool) -> None:
@@ -304,13 +231,13 @@ def isomorphic(one: Rules, other: Rules) -> bool:
 
 
 def test_normal_forms_are_equal_for_isomorphic_grammars_and_for_no_others() -> None:
-    drawn = [draw_rules(stream("tests", "small", i), 2, 2, 2, 2) for i in range(120)]
+    drawn = [draw_rules(stream("tests", "small", i), 2, 2, 2, 2) for i in range(70)]
     equal = 0
     for one, other in itertools.combinations(drawn, 2):
         same = canonical(one) == canonical(other)
         assert same == isomorphic(one, other), (one, other)
         equal += same
-    assert equal > 50
+    assert equal > 15
 
 
 def test_normal_forms_survive_new_names_and_a_new_order(groups: list[Group]) -> None:
@@ -329,14 +256,6 @@ def test_normal_forms_survive_new_names_and_a_new_order(groups: list[Group]) -> 
 
 
 # --- programs ------------------------------------------------------------------------------------------------------
-
-
-def test_inputs_can_be_chosen_and_grammars_left_out() -> None:
-    knobs = Grammars(nonterminals=2, terminals=3)
-    first = generate(knobs, 5, 0, inputs=["''", "'a'"])
-    assert all(program.inputs == ("''", "'a'") for program in first)
-    taken = frozenset(map(normal_form, first))
-    assert not taken & set(map(normal_form, generate(knobs, 5, 0, without=taken, inputs=["''", "'a'"])))
 
 
 def test_what_cannot_be_generated_is_refused() -> None:
@@ -366,19 +285,3 @@ TWO = "Blorp: start with s; replace s by t s or by c; replace t by a or by b t; 
 def test_reader_follows(description: str, right: tuple[str, ...], wrong: tuple[str, ...]) -> None:
     assert all(grammar_reader.obeys(description, string) for string in right)
     assert not any(grammar_reader.obeys(description, string) for string in wrong)
-
-
-@pytest.mark.parametrize(
-    ("description", "message"),
-    [
-        ("", "not understood"),
-        (NESTED[:-1], "not understood"),
-        (NESTED.replace("replace", "swap"), r"(?s)not understood.*swap s.*\^"),
-        (NESTED.replace("no s", "no t"), "ends without t; these should be the same"),
-        (NESTED.replace("start with s", "start with t"), "starts with t, replaces s, and ends without s"),
-        (TWO.replace("replace t", "replace s"), "replaces s, and ends without s, t"),
-    ],
-)
-def test_reader_explains_what_it_cannot_do(description: str, message: str) -> None:
-    with pytest.raises(GrammarReadingError, match=message):
-        grammar_reader.obeys(description, "a b")

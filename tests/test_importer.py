@@ -63,7 +63,8 @@ MBPP = {
 def read(folder: Path, *rows: Any) -> tuple[list[Program], list[BadRow]]:
     """Read `rows`; texts stand for themselves, all else for its JSON."""
     path = folder / "rows.jsonl"
-    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n")
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogateescape")
     return read_functions(path)
 
 
@@ -88,33 +89,12 @@ def test_common_benchmarks_are_read(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert Program.from_json(program.to_json()) == program
 
 
-def test_problem_and_prompt_are_read_as_texts(tmp_path: Path) -> None:
-    row = PLAIN | {"problem": "What is the sum of two numbers?"}
-    sanitised = {key: value for key, value in MBPP.items() if key != "text"} | {"prompt": "Find what two tuples share."}
-    (add, shared), _ = read(tmp_path, row, sanitised)
-    assert (add.problem, add.description) == ("What is the sum of two numbers?", "Add y to x.")
-    assert shared.description == shared.problem == "Find what two tuples share."
-
-
-def test_compressed_files_are_read(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl.gz"
-    path.write_bytes(gzip.compress(json.dumps(PLAIN).encode()))
-    (program,), bad = read_functions(path)
-    assert (program.name, bad) == ("add", [])
-
-
-def test_names_that_are_taken_get_a_number(tmp_path: Path) -> None:
-    others = [PLAIN | {"source": f"def add(x, y):\n    return x + y + {k}"} for k in (1, 2)]
-    programs, bad = read(tmp_path, PLAIN, *others)
-    assert [program.name for program in programs] == ["add", "add_2", "add_3"]
-    assert programs[2].source == "def add_3(x, y):\n    return x + y + 2"
-    assert bad == []
-
-
-def test_only_the_entry_point_is_taken(tmp_path: Path) -> None:
-    source = "import math\n\ndef helper(x):\n    return x\n\ndef add(x, y):\n    return x + y"
-    (program,), bad = read(tmp_path, PLAIN | {"source": source, "entry_point": "add"})
-    assert program.source == "def add(x, y):\n    return x + y"
+def test_names_that_are_taken_get_a_number_and_one_function_is_taken(tmp_path: Path) -> None:
+    source = "import math\n\ndef helper(x):\n    return x\n\ndef add(x, y):\n    return x - y"
+    programs, bad = read(tmp_path, PLAIN, PLAIN | {"source": source, "entry_point": "add", "problem": "What is x - y?"})
+    assert [program.name for program in programs] == ["add", "add_2"]
+    assert programs[1].source == "def add_2(x, y):\n    return x - y"
+    assert (programs[1].problem, programs[1].description) == ("What is x - y?", "Add y to x.")
     assert bad == []
 
 
@@ -132,41 +112,29 @@ def without(row: dict[str, Any], *fields: str) -> dict[str, Any]:
 
 
 BAD: list[tuple[Any, str]] = [
-    ("{", "^no JSON: "),
     ("not JSON", "^no JSON: "),
     ("[1, 2]", "a JSON object is needed, not list"),
-    ("3", "a JSON object is needed, not int"),
     ("[" * 100_000, "^no JSON: "),
     ({}, "there is no source; valid: 'source', 'code', or 'prompt' and 'canonical_solution'"),
     (without(BENCHMARK, "canonical_solution"), "there is no source"),
     (PLAIN | {"source": 3}, "source=3 is not valid; valid: a text"),
     (PLAIN | {"source": "def add(x, y) return x"}, "the source is not Python: expected ':'"),
     (PLAIN | {"source": "x = 3"}, "entry_point='' is not valid; valid: the one function meant, of none"),
-    (PLAIN | {"entry_point": "sub"}, "entry_point='sub' is not valid; valid: the one function meant, of add"),
     (PLAIN | {"source": "def a(x):\n    return x\ndef b(x):\n    return x"}, "the one function meant, of a, b"),
     (PLAIN | {"entry_point": ["add"]}, r"entry_point=\['add'\] is not valid; valid: a text"),
     (PLAIN | {"description": 3}, "description=3 is not valid; valid: a text"),
     (without(PLAIN, "inputs"), "there are no inputs; valid: 'inputs', a list of argument lists, or 'test', a text"),
     (PLAIN | {"inputs": [1, 2]}, r"inputs=\[1, 2\] is not valid; valid: a list of argument lists"),
-    (PLAIN | {"inputs": None}, "inputs=None is not valid"),
     (PLAIN | {"inputs": []}, "program 'add_2' has 0 inputs; valid: 1 to 1000"),
     (PLAIN | {"inputs": [[1]]}, "program 'add_2' gets too few arguments, 1"),
-    (without(PLAIN, "inputs") | {"test": 3}, "there are no inputs"),
-    (without(PLAIN, "inputs") | {"test_list": [3]}, "there are no inputs"),
     (BENCHMARK | {"test": "assert candidate("}, "the test is not Python: "),
-    (BENCHMARK | {"test": "for x in y:\n    candidate(x)"}, r"neither candidate\(...\) nor below_zero\(...\) with lit"),
-    (BENCHMARK | {"test": "candidate(operations=[1])"}, "the test calls neither"),
+    (BENCHMARK | {"test": "candidate(operations=[1])"}, r"neither candidate\(...\) nor below_zero\(...\) with lit"),
     (BENCHMARK | {"test": "assert candidate([1]) == True"}, r"returns False on input \(\[1\]\); its test says True"),
     (without(PLAIN, "description"), "program 'add_2' has no description"),
-    (PLAIN | {"source": "def add(x, y):\n    return helper(x, y)"}, "uses the name 'helper', which is defined nowhere"),
     (PLAIN | {"source": "import math\ndef add(x, y):\n    return math.gcd(x, y)"}, "uses the name 'math'"),
-    (PLAIN | {"source": "def add(x, y):\n    import os\n    return os.getpid()"}, "imports a module in line 2"),
-    (PLAIN | {"source": "async def add(x, y):\n    return x"}, "is asynchronous"),
     (PLAIN | {"source": "def add(x, y):\n    return x // (y - 4)"}, r"raises an error on input \(3, 4\): ZeroDivision"),
-    (PLAIN | {"source": "def add(x, y):\n    while True: pass\n    return x"}, "does not end on input"),
-    (PLAIN | {"source": "def add(x, y):\n    return sum(range(10 ** 15))"}, "does not end on one of its inputs"),
-    (PLAIN | {"source": "def sum(x, y):\n    return x"}, "program 'sum' is called like a part of Python"),
     (PLAIN | {"source": "def plus(a, b):\n    return a + b"}, "program 'plus' is that of line 2 again"),
+    ('{"source": "\udcff"}', "^no JSON: "),  # a byte that is no text
 ]
 
 
@@ -181,21 +149,6 @@ def test_bad_rows_are_reported_by_line_and_skipped(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().out == f"rows.jsonl: 2 of {len(BAD) + 2} functions imported; left out: line {numbers}\n"
 
 
-def test_a_file_of_bad_rows_and_none_gives_no_programs(tmp_path: Path) -> None:
-    assert read(tmp_path, "3") == ([], [BadRow(1, "a JSON object is needed, not int")])
-    assert read(tmp_path, "") == ([], [])
-    with pytest.raises(FileNotFoundError):
-        read_functions(tmp_path / "nowhere.jsonl")
-
-
-def test_bytes_that_are_no_text_are_a_bad_row(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_bytes(b'{"source": "\xff"}\n' + json.dumps(PLAIN).encode())
-    (program,), ((line, reason),) = read_functions(path)
-    assert (program.name, line) == ("add", 1)
-    assert reason.startswith("no JSON: ")
-
-
 def deep(levels: int) -> str:
     return "[" * levels + "]" * levels  # JSON and Python
 
@@ -204,25 +157,20 @@ HEAD = '{"source": "def f(x):\\n    return x", "description": "d", "inputs": '
 HOSTILE: list[tuple[Any, str]] = [
     (PLAIN | {"source": "def add(x, y):\n    return x" + " + 1" * 600}, "nested too deeply"),
     (PLAIN | {"source": "def add(x, y):\n    return " + "-" * 9000 + "x"}, "nested too deeply|not Python"),
-    (PLAIN | {"source": f"def add(x, y):\n    return {'(' * 300}x{')' * 300}"}, "not Python|nested too deeply"),
     (PLAIN | {"source": "#" * 200_000 + "\ndef add(x, y):\n    return x"}, r"the source has \d+ char"),
     (PLAIN | {"source": "def add(x, y):\n    return '\udc80'"}, "the source is not Python"),
     (PLAIN | {"source": "def add(x, y):\n    return '\0'"}, "the source is not Python"),
     (PLAIN | {"description": "Add \ud800."}, r"program 'add_2' has '\\ud800' in its description"),
-    (PLAIN | {"description": "Add \x1b[2J."}, r"has '\\x1b' in its description"),
     (PLAIN | {"description": "a" * 10_001}, "has a description of 10001 characters; valid: at most 10000"),
     (PLAIN | {"problem": "Add\x00"}, r"has '\\x00' in its problem"),
     (PLAIN | {"task_id": "\udfff"}, r"task_id='\\udfff' is not valid; valid: a number, or a text"),
-    (PLAIN | {"task_id": [1]}, r"task_id=\[1\] is not valid"),
     (PLAIN | {"entry_point": "a" * 5000}, "entry_point='aaa"),
     (f"{HEAD}[{deep(900)}]}}", "too deeply|which cannot be written down"),
     (f"{HEAD}{deep(100_000)}}}", "no JSON"),
     (HEAD + "[[" + "9" * 5000 + "]]}", "no JSON"),
-    (HEAD + "[[NaN]]}", "of type float, which cannot"),
     ('{"source": "' + "x" * 1_000_000 + '"}', "it is longer than 1000000 bytes"),
     (PLAIN | {"inputs": [[1, 2]] * 100_000}, "has 100000 inputs; valid: 1 to 1000"),
-    (BENCHMARK | {"test": f"candidate({deep(150)})"}, "has an input of 300 characters"),
-    (BENCHMARK | {"test": "candidate([1])\n" * 10_000}, "there are 150000 characters; valid: at most 100000|of tests"),
+    (BENCHMARK | {"test": "candidate([1])\n" * 10_000}, r"the test has \d+ characters; valid: at most 100000"),
     (BENCHMARK | {"test": "candidate({[]: 1})"}, "the test calls neither"),
     (PLAIN | {"source": "def add(x, y):\n    return 'a' * 20000", "inputs": [[i, 1] for i in range(1000)]}, "20002"),
     (PLAIN | {"source": "def add(x, y):\n    z = 'a' * 9000\n    return x", "inputs": [[i, 1] for i in range(1000)]},
@@ -256,6 +204,7 @@ def test_a_damaged_file_is_read_as_far_as_it_goes(damaged: Any, message: str, tm
     path.write_bytes(damaged(gzip.compress("\n".join(map(json.dumps, rows)).encode())))
     programs, bad = read_functions(path)
     assert len(programs) <= 30
+    assert all(program.domain == "own" for program in programs)
     assert re.search(f"the file cannot be read from here on: .*({message})", bad[-1].reason)
 
 

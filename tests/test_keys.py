@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import itertools
 import json
 import math
@@ -64,6 +66,7 @@ def with_step(settings: Any, path: tuple[str, ...]) -> Any:
     )
 
 
+@functools.cache
 def documents(e: Experiment) -> list[Any]:
     """Return the beginning of each stage's documents, enough for several epochs."""
     return [[d.messages() for d in itertools.islice(stage.documents(), 120)] for stage in curriculum(e)]
@@ -190,8 +193,8 @@ CHANGES: tuple[tuple[str, str, str, bool], ...] = (
     ("programs/arithmetic.py", '"-": "subtract {b}"', '"-": "take away {b}"', True),
     ("programs/arithmetic.py", '**{"+": (1, 9)', '**{"+": (1, 8)', True),
     ("experiments/documents.py", 'AND_FOR = "And for {input}?"', 'AND_FOR = "And {input}?"', True),
-    ("models/sft.py", "adam_beta2=0.98", "adam_beta2=0.97", True),
-    ("models/sft.py", "adam_beta2=0.98,", "adam_beta2=0.98,  # as it was", False),
+    ("models/sft.py", '"adam_beta2": 0.98', '"adam_beta2": 0.97', True),
+    ("models/sft.py", '"adam_beta2": 0.98,', '"adam_beta2": 0.98,  # as it was', False),
     ("experiments/sources.py", '"""Yield documents without end."""', '"""Yield documents, without end."""', False),
     ("programs/grammars.py", "LONGEST_PREFIX = 2", "LONGEST_PREFIX = 3", False),  # another domain's
     ("models/grpo.py", "class ", "class _Unused: ...\n\n\nclass ", False),  # no rewards in this arm
@@ -223,3 +226,21 @@ def test_a_template_of_the_domain_counts_and_one_of_another_does_not(monkeypatch
 def test_the_defaults_are_preset_cpus() -> None:
     assert Experiment() == Experiment.of("cpu")
     assert Budget(10, 1e-3) == Budget(10, 1e-3, 0.03)
+
+
+def test_a_field_that_a_newer_python_adds_to_syntax_trees_changes_no_key(monkeypatch) -> None:
+    """Python 3.12 gave functions and classes ``type_params``, empty for all that 3.11 can say."""
+    there = keys.code_of.__wrapped__("models/sft")
+    parse = ast.parse
+
+    def newer(source: bytes) -> ast.Module:
+        tree = parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                node._fields, node.later = (*node._fields, "later"), []
+        return tree
+
+    monkeypatch.setattr(ast, "parse", newer)
+    assert keys.code_of.__wrapped__("models/sft") == there
+    monkeypatch.setattr(ast, "parse", lambda source: parse(source + b"\nVALUE = 1"))
+    assert keys.code_of.__wrapped__("models/sft") != there

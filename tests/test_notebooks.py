@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import linecache
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -12,8 +14,10 @@ from typing import Any
 
 import nbformat
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from pbb import cli
+from pbb.experiments.studies import figures_of
 from pbb.notebook import execute
 from pbb.notebook.execute import NotebookError, list_notebooks, read_parameters, run_notebooks, select_notebooks
 
@@ -29,34 +33,27 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
 
 # ------------------------------------------------------------------------------------------ what is committed
 @every_notebook
-def test_is_valid_small_and_without_outputs(path: Path) -> None:
+def test_is_small_without_outputs_and_begins_with_title_claim_and_what_to_expect(path: Path) -> None:
+    """The minutes are the README's; the accelerator is asked for where preset llm, the default with a card, is run."""
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert len(notebook.cells) <= 15
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            assert not cell.outputs, f"committed with outputs: {cell.source[:60]!r}"
-            assert cell.execution_count is None
-
-
-@every_notebook
-def test_opens_with_title_and_claim(path: Path) -> None:
-    first = nbformat.read(path, as_version=4).cells[0]
-    title, *rest = [line for line in first.source.splitlines() if line.strip()]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.source for cell in code if cell.outputs or cell.execution_count] == []
+    first, number = notebook.cells[0], path.stem.partition("_")[0]
+    title, claim, expect, *_ = [part for part in first.source.split("\n\n") if "[![" not in part]
     assert first.cell_type == "markdown"
     assert title.startswith("# ")
-    assert any(line[0].isalnum() or line[0] in "*_" for line in rest), "no claim under the title"
-
-
-@every_notebook
-def test_bootstrap_is_the_shared_one(path: Path) -> None:
-    sources = [
-        [cell.source for cell in tagged(nbformat.read(notebook, as_version=4), "bootstrap")]
-        for notebook in (NOTEBOOKS[0], path)
+    assert claim[0].isalnum() or claim[0] == "*"
+    row = re.search(rf"^\| \[{path.stem}\].* \| (\d+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert row is not None
+    assert expect.startswith("*What to expect.*")
+    assert f"bout {row[1]} min on two CPU cores" in expect
+    by_card = number in {"00", "02", "03", *figures_of("llm")}
+    assert (notebook.metadata.get("accelerator") == "GPU") == by_card == ("With a card (preset `llm`" in expect)
+    assert [c.source for c in tagged(notebook, "bootstrap")] == [
+        c.source for c in tagged(nbformat.read(NOTEBOOKS[0], as_version=4), "bootstrap")
     ]
-    assert len(sources[0]) == 1, f"{NOTEBOOKS[0].name} has no single cell tagged 'bootstrap'"
-    assert sources[1] == sources[0]
-    assert "pbb" in sources[0][0]
 
 
 @every_notebook
@@ -228,9 +225,26 @@ def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+def run_here(path: Path) -> None:
+    """Run a notebook's cells at preset smoke in this process, which has loaded all, and render what each shows.
+
+    That kernels run them as well is shown above, and in test_colab by the first notebook and F02.
+    """
+    render = DisplayFormatter().format
+    names: dict[str, Any] = {"display": lambda *shown: [render(one) for one in shown]}
+    for number, cell in enumerate(c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"):
+        source = cell.source[cell.source.rindex("import pbb\n") :] if number == 0 else cell.source  # no fetching
+        tree, file = ast.parse(source), f"{path.stem}, cell {number}"
+        linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file  # for inspect.getsource
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, file, "exec"), names)
+        if last:
+            render(eval(compile(ast.Expression(last.value), file, "eval"), names))
+        if "parameters" in cell.metadata.get("tags", ()):
+            names["preset"] = "smoke"
+
+
 @pytest.mark.slow
-@every_notebook
+@pytest.mark.parametrize("path", NOTEBOOKS[1:], ids=lambda path: path.stem)  # the first is run in test_colab
 def test_smoke_notebooks(path: Path, runs_folder: Path) -> None:
-    before = path.read_bytes()
-    run_notebooks([path.stem], preset="smoke", parameters={}, out=runs_folder / "build")
-    assert path.read_bytes() == before
+    run_here(path)

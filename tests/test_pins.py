@@ -61,6 +61,20 @@ def test_lock_holds_for_every_machine() -> None:
     assert "://" not in text, "no index or file of one machine"
 
 
+def test_every_pin_but_torchs_has_a_checksum_and_setup_wants_it() -> None:
+    text = lock.HASHES.read_text(encoding="utf-8").replace("\\\n", "")
+    rows = [line.split() for line in text.splitlines() if not line.startswith("#")]
+    hashed = dict(row[0].split("==") for row in rows)
+    assert {canonicalize_name(name): pin for name, pin in hashed.items()} | {
+        "torch": read_lock()["torch"]
+    } == read_lock()
+    assert all(re.fullmatch(r"--hash=sha256:[0-9a-f]{64}", row[-1]) for row in rows)
+    told = subprocess.run(
+        ["make", "-n", "-W", "pyproject.toml", "setup"], cwd=lock.ROOT, capture_output=True, text=True
+    )
+    assert "--no-deps --require-hashes -r requirements.hashes" in told.stdout
+
+
 def test_conda_environment_has_the_same_pins() -> None:
     environment = yaml.safe_load(lock.CONDA.read_text(encoding="utf-8"))
     *pip, editable = environment["dependencies"][-1]["pip"]

@@ -7,7 +7,6 @@ import itertools
 import json
 import re
 import socket
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,12 +24,12 @@ from pbb.experiments.groups import groups
 from pbb.experiments.presets import PRESETS, recipe
 from pbb.experiments.studies import STUDIES, figures_of, study
 from pbb.figures import FIGURES
-from pbb.models import gguf, machine, smollm2
+from pbb.models import gguf, machine
 from pbb.models.machine import Machine
 from pbb.models.model_size import Shape
 from pbb.notebook.execute import list_notebooks
 from pbb.programs.settings import ExperimentError
-from pbb.registry import TINY_NAMES, config_of, hub_models
+from pbb.registry import PACKAGED, TINY_NAMES, config_of, hub_models
 from pbb.runs import plan, run
 from pbb.runs.tasks import StageTask
 
@@ -47,8 +46,7 @@ def few(preset: str, *arms: str, **changes: Any) -> list[Experiment]:
 
 
 # ----------------------------------------------------------------------------------------------- what there is
-@pytest.mark.parametrize("figure", STUDIES)
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("preset", "figure"), itertools.product(PRESETS, STUDIES))
 def test_every_preset_has_valid_experiments_for_every_figure(preset: str, figure: str) -> None:
     experiments = study(figure, preset, seeds=2)
     again = [e.arm for e in experiments if e.seed]
@@ -66,8 +64,7 @@ def test_every_preset_has_valid_experiments_for_every_figure(preset: str, figure
 
 
 def test_a_preset_leaves_out_figures_and_has_the_others() -> None:
-    for preset in PRESETS:
-        assert set(figures_of(preset)) <= set(FIGURES)
+    assert all(set(figures_of(preset)) <= set(FIGURES) for preset in PRESETS)
     assert figures_of("llm") == ("F01", "F02", "F04", "F05", "F08", "F12", "F14")
     assert figures_of("cpu") == figures_of("paper") == tuple(STUDIES)
     with pytest.raises(ExperimentError, match="preset='gpu' is not valid; valid: smoke, cpu, llm, paper"):
@@ -111,27 +108,21 @@ def test_llm_compares_a_source_with_up_to_a_hundred_pairs_of_input_and_output() 
     assert not any("return" in completion or "=" in completion for completion in shown), "no line of a source"
 
 
-def test_arms_of_one_study_have_one_budget() -> None:
-    for preset in ("llm", "paper"):
-        arms = study("F02", preset)
-        assert len({e.changed(arm="proactive") for e in arms}) == 1
-        assert len({e.model for e in arms}) == 1
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(
-    gguf.wanted("smollm2-135m") not in ("", smollm2.FIRST_USE), reason="SmolLM2 is not installed: `make smollm2`"
+    gguf.wanted("smollm2-135m") not in ("", gguf.first_use(PACKAGED["smollm2-135m"])),
+    reason="SmolLM2 is not installed: `make smollm2`",
 )
 def test_rows_hold_the_longest_documents_with_room_for_longer_templates() -> None:
     from pbb.models.loading import load_tokenizer
     from pbb.models.sft import encode
 
     tokenizer, room = load_tokenizer("smollm2-135m"), 20  # tokens by which Llama's template is longer, and more
-    for figure in ("F05", "F07", "F08", "F11", "F13"):
+    for figure in ("F05", "F07", "F11"):
         for e in study(figure, "llm"):
-            for stage in curriculum(e)[-1:]:
+            for stage in curriculum(e)[-1:] if e.arm == "proactive" else ():
                 documents = stage.documents()
-                taken = [d for d in (next(documents) for _ in range(1500)) if d.kind != "general"]
+                taken = [d for d in (next(documents) for _ in range(250)) if d.kind != "general"]
                 longest = max(len(ids) for ids, _ in encode(taken, tokenizer))
                 assert longest + room <= e.training.row_tokens, f"{figure}, {e.arm}"
 
@@ -166,12 +157,6 @@ def test_the_plan_on_a_card(run_store: Path, on: Callable[[Machine], None]) -> N
         run.plan(few("llm", "proactive", model="meta-llama/Llama-3.2-1B-Instruct"), workers=2)
     ), "as asked for"
     assert "of the card's 16 GB: too much, unless" in str(run.plan(few("paper", "proactive", model="Qwen/Qwen3-14B")))
-
-
-def test_a_backend_that_cannot_run_is_said(run_store: Path, on: Callable[[Machine], None]) -> None:
-    on(replace(T4, without="Unsloth is not installed (`make unsloth`)", four_bits=False))
-    said = str(run.plan(few("llm", "stage_1_only", backend="unsloth")))
-    assert "backend='unsloth' cannot run here: Unsloth is not installed" in said
 
 
 def test_without_a_card_the_plan_tells_of_the_cpu(run_store: Path, on: Callable[[Machine], None]) -> None:
@@ -218,11 +203,6 @@ def test_a_calibration_takes_a_second_or_two_and_is_of_this_machine() -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_times_and_sizes_are_said_in_words() -> None:
-    assert [plan.duration(s) for s in (7, 200, 9000)] == ["7 s", "3 min", "2.5 h"]
-    assert [plan.amount(s) for s in (3.3e7, 2.7e8, 1.7e10, 1.1e12)] == ["33 MB", "0.3 GB", "17 GB", "1.1 TB"]
-
-
 # ------------------------------------------------------------------------------------------------ where it is said
 def test_the_command_line(run_store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked: list[Any] = []
@@ -262,13 +242,9 @@ def test_what_lists_presets_lists_all_of_them(capsys: pytest.CaptureFixture[str]
             assert all(f'\\"{preset}\\"' in line for preset in PRESETS), path.name
 
 
-# ------------------------------------------------------------------------------------------------ .ci/card.py
-def test_what_is_tried_on_a_card_is_tried_on_a_tuning_seed_and_each_differs() -> None:
-    sys.path.insert(0, str(ROOT / ".ci"))
-    try:
-        card = importlib.import_module("card")
-    finally:
-        sys.path.pop(0)
-    tried = {name: Experiment.of("llm", **changes, seed=card.TUNING_SEED) for name, changes in card.variants()}
-    assert len(set(tried.values())) == len(tried)
-    assert not {e.seed for e in tried.values()} & {e.seed for e in study("F02", "llm", card.SEEDS)}
+def test_what_is_tried_on_a_card_is_tried_on_a_tuning_seed_and_each_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / ".ci"))
+    card = importlib.import_module("card")
+    tried = [Experiment.of("llm", **changes, seed=card.TUNING_SEED) for _, changes in card.variants()]
+    assert len(set(tried)) == len(tried)
+    assert card.TUNING_SEED not in {e.seed for e in study("F02", "llm", card.SEEDS)}

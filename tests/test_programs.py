@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from readers.interpreter import InterpretationError, interpret
 
-from pbb.experiments.base_data import BASE_PROGRAMS, base_programs
-from pbb.programs import Arithmetic, Program, execute_many, generate, normalised
+from pbb.experiments.base_data import base_programs
+from pbb.programs import Arithmetic, Program, generate, normalised
 from pbb.programs.arithmetic import (
     CONTROL,
     OPERATORS,
@@ -26,7 +26,6 @@ from pbb.programs.arithmetic import (
     Choice,
     Condition,
     Statement,
-    _streams,
     all_inputs,
     candidates,
     render_description,
@@ -57,13 +56,10 @@ def random_settings(rng: random.Random) -> Arithmetic:
 
 @pytest.fixture(scope="module")
 def groups() -> list[Group]:
-    """600 programs, 20 from each of 30 random settings."""
+    """360 programs, 12 from each of 30 random settings."""
     rng = stream("tests", "settings")
-    made = []
-    for index in range(30):
-        knobs = random_settings(rng)
-        made.append((knobs, generate(knobs, 20, "tests", index)))
-    return made
+    drawn = [random_settings(rng) for _ in range(30)]
+    return [(knobs, generate(knobs, 12, "tests", index)) for index, knobs in enumerate(drawn)]
 
 
 def every(groups: list[Group]) -> Iterator[Program]:
@@ -96,7 +92,6 @@ def test_every_knob_occurs(groups: list[Group]) -> None:
     assert all(word in sources for word in words)
     assert {knobs.wrap for knobs, _ in groups} == {10, None, 7, 16}
     assert {knobs.statements for knobs, _ in groups} == {1, 2, 3, 4, 5}
-    assert len(list(every(groups))) == 600
 
 
 def test_source_description_and_stored_output_agree(groups: list[Group]) -> None:
@@ -143,7 +138,7 @@ def test_traces_replay_the_source(groups: list[Group]) -> None:
 
 def test_traces_take_the_branches_that_python_takes(groups: list[Group]) -> None:
     """As many tests come out true, and as many rounds are made, as a counting tracer of this test's own sees."""
-    for program in itertools.islice((p for p in every(groups) if re.search(r"if |for |while ", p.source)), 150):
+    for program in itertools.islice((p for p in every(groups) if re.search(r"if |for |while ", p.source)), 60):
         function = plain_python(program)
         for text, execution in zip(program.inputs, program.executions, strict=True):
             seen: list[int] = []
@@ -167,38 +162,15 @@ def test_traces_take_the_branches_that_python_takes(groups: list[Group]) -> None
             assert len(execution.trace) == len(rest) + rounds, (program, text)
 
 
-def test_candidates_are_drawn_from_the_streams_of_their_numbers() -> None:
-    drawn = [rng.random() for rng in itertools.islice(_streams(7, "é", ("a", None), "arithmetic"), 3)]
-    assert drawn == [stream(7, "é", ("a", None), "arithmetic", index).random() for index in range(3)]
-
-
-def test_two_argument_programs_return_something_of_both() -> None:
-    knobs = Arithmetic(arguments=2, high=4)
-    for _, (source, statements) in itertools.islice(candidates(knobs, "tests", "both"), 1000):
-        description = render_description("NAME", statements, 2)
-        assert re.search(r"return .*\by\b", source), source
-        assert not re.search(r"(//|%) [xy]\b", source), source
-        assert re.search(r"(add|from|by|to|most|least|subtract) y\b", description), description
-
-
 def test_pools_are_disjoint_by_name_and_by_normalised_source(groups: list[Group]) -> None:
-    base = base_programs(1000, "tests", "base")
+    base = base_programs(300, "tests", "base")
     assert {program.name for program in base} <= set(BASE_NAMES)
     assert {program.name for program in every(groups)} <= set(EXPERIMENT_NAMES)
     assert not set(BASE_NAMES) & set(EXPERIMENT_NAMES)
-    base_sources = {normalised(program.source) for program in base}
-    assert len(base_sources) > 500
-    assert not base_sources & {normalised(program.source) for program in every(groups)}
+    assert not {normalised(p.source) for p in base} & {normalised(p.source) for p in every(groups)}
     # Single operations are the base models' own, whatever their hash: no experiment can draw one of them.
     singles = {normal for normal, _ in itertools.islice(candidates(Arithmetic(operations=1), 0), 2000)}
     assert all(map(belongs_to_base, singles))
-
-
-def test_an_unknown_input_is_named() -> None:
-    (program,) = generate(Arithmetic(), 1, "tests")
-    assert program.execution("3") is program.executions[3]
-    with pytest.raises(KeyError, match="has no input '11'"):
-        program.execution("11")
 
 
 def test_programs_never_change() -> None:
@@ -208,26 +180,7 @@ def test_programs_never_change() -> None:
     assert digest("".join(texts)) == "fe4f47f5c0b65abb4d1cee4dd31e8798970860d4b1574d28e8a8b851577d55e2"
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_neighbouring_seeds_share_no_stream(seed: int) -> None:
-    """Single programs may coincide; no three in a row do, wherever in the two sequences they stand."""
-    sequences = []
-    for key in (seed, seed + 1):
-        drawn = candidates(Arithmetic(), key, "experiment")
-        sequences.append([normal for normal, _ in itertools.islice(drawn, 1000)])
-    first, second = ({tuple(s[i : i + 3]) for i in range(len(s) - 2)} for s in sequences)
-    assert not first & second
-    assert [p.name for p in generate(Arithmetic(), 8, seed)] != [p.name for p in generate(Arithmetic(), 8, seed + 1)]
-
-
-@pytest.mark.parametrize(
-    ("knobs", "count"),
-    [
-        ({"operators": ("abs",)}, 50),
-        ({"operators": ("+", "%")}, 1000),
-        ({"operations": 1}, 10),
-    ],
-)
+@pytest.mark.parametrize(("knobs", "count"), [({"operators": ("abs",)}, 50), ({"operations": 1}, 10)])
 def test_asking_for_too_many_fails_clearly_and_soon(knobs: dict[str, Any], count: int) -> None:
     start = time.process_time()
     with pytest.raises(ValueError, match=rf"count={count}: Arithmetic\(.*allows for only about \d+ different"):
@@ -243,24 +196,11 @@ def test_a_larger_number_of_names_goes_on_from_a_smaller_one() -> None:
         assert experiment_names(count, "key") == every[:count]
 
 
-def test_asking_for_more_than_there_are_names_fails_at_once() -> None:
-    with pytest.raises(ValueError, match=rf"count=100000: there are names for 0 to {len(EXPERIMENT_NAMES)} programs"):
-        generate(Arithmetic(statements=3), 100_000, 0)
-
-
 def test_programs_that_run_too_long_are_left_out_and_wrong_inputs_are_told() -> None:
     knobs = Arithmetic(statements=2, control=("while",), low=-999, high=-990)
     assert all("while" not in program.source for program in generate(knobs, 10, 0))
     with pytest.raises(ValueError, match="inputs: '4, 5' is not valid; valid: 1 whole numbers, such as '0'"):
         generate(Arithmetic(), 3, 0, inputs=["4, 5"])
-
-
-def test_base_mixture_covers_every_kind() -> None:
-    assert sum(share for share, _ in BASE_PROGRAMS) == pytest.approx(1)
-    knobs = [settings for _, settings in BASE_PROGRAMS if isinstance(settings, Arithmetic)]
-    assert {settings.arguments for settings in knobs} == {1, 2}
-    assert {settings.wrap for settings in knobs} == {10, None}
-    assert {settings.operations for settings in knobs} == {1, 2, 3}
 
 
 def test_normalised_ignores_names_layout_and_the_order_of_operands_that_commute() -> None:
@@ -275,9 +215,9 @@ def test_normalised_ignores_names_layout_and_the_order_of_operands_that_commute(
 def test_candidates_are_normalised_and_laid_out_as_python_would() -> None:
     """The generator writes both forms by text alone, which is far faster; here they are checked by parsing."""
     rng = stream("tests", "candidates")
-    for index in range(30):
+    for index in range(12):
         knobs = random_settings(rng)
-        for normal, (source, _) in itertools.islice(candidates(knobs, index), 30):
+        for normal, (source, _) in itertools.islice(candidates(knobs, index), 20):
             assert normal == normalised(source)
             assert source == ast.unparse(ast.parse(source))
 
@@ -323,7 +263,7 @@ def test_traces_in_words_hold_by_themselves_and_show_no_code(groups: list[Group]
                     result = SAID[word](result, int(c)) if word else result
                     assert str(result % int(modulus) if modulus else result) == value, (program, part)
                     operations += 1
-    assert operations > 10_000
+    assert operations > 6_000
 
 
 # --- the interpreter of descriptions -------------------------------------------------------------------------------
@@ -347,7 +287,7 @@ STATEMENTS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(
     st.lists(STATEMENTS, max_size=5), CHAINS, st.integers(1, 5), VARIABLES, st.integers(-20, 20), st.integers(-20, 20)
 )
@@ -362,20 +302,13 @@ def test_any_statements_mean_the_same_in_both_languages(
     assert interpret(render_description("Blorp", statements, 2), x, y) == names["Blorp"](x, y)
 
 
-@pytest.mark.parametrize(
-    ("description", "arguments", "output"),
-    [
-        ("Blorp of x: take x, return it.", (-3,), -3),
-        ("Blorp of x: take x, subtract it from 5, return it.", (7,), -2),
+def test_interpreter_reads_and_explains_what_it_cannot() -> None:
+    for description, arguments, output in (
         ("Blorp of x: take x, subtract 5, divide by 2 rounding down, return it.", (0,), -3),
         ("Blorp of x: take x, subtract 5, modulo 4, return it.", (0,), 3),
         ("Blorp of x: take x, multiply by itself, modulo 4, return it.", (-3,), 1),
         ("Blorp of x: when x is divisible by 3 take x, add 1, else take 7, then return it.", (6,), 7),
         ("Blorp of x: when x is other than 3 take x, add 1, else take 8, then return it.", (3,), 8),
-        ("Blorp of x and y: take x, take the distance to y, return it.", (2, 9), 7),
-        ("Blorp of x: take x, raise to at least 4, cut to at most 6, return it.", (9,), 6),
-        ("Blorp of x: repeat 3 times: take x, add x, store as x; take x, return it.", (1,), 8),
-        ("Blorp of x: while x is below 7: take x, add 2, store as x; take x, add 1, return it.", (0,), 9),
         # "otherwise" goes with the second "if" only, and what follows it is done in any case
         (
             "Blorp of x: if x is above 5: take x, add 1, store as x; if x is above 3: take x, add 10, store as x; "
@@ -383,32 +316,14 @@ def test_any_statements_mean_the_same_in_both_languages(
             (3,),
             123,
         ),
-    ],
-)
-def test_interpreter_reads(description: str, arguments: tuple[int, ...], output: int) -> None:
-    assert interpret(description, *arguments) == output
-
-
-@pytest.mark.parametrize(
-    ("description", "arguments", "message"),
-    [
-        ("", (), "not understood"),
-        ("Blorp of x: take x, ad 7, return it.", (1,), r"(?s)not understood.*take x, ad 7.*\^"),
-        ("Blorp of x: take x, add 7, return it", (1,), "not understood"),
-        ("Blorp of x: otherwise: take x, store as x; take x, return it.", (1,), "not understood"),
-        ("Blorp of x: take x, add y, return it.", (1,), "there is no variable y; there are x"),
-        ("Blorp of x: take x, return it.", (1, 2), "takes 1 arguments, not 2"),
-        ("Blorp of x: take x, modulo x, return it.", (0,), "divides by zero"),
-        ("Blorp of x: while x is below 3: take x, multiply by 1, store as x; take x, return it.", (0,), "step limit"),
-    ],
-)
-def test_interpreter_explains_what_it_cannot_do(description: str, arguments: tuple[int, ...], message: str) -> None:
-    with pytest.raises(InterpretationError, match=message):
-        interpret(description, *arguments)
-
-
-def test_stored_outputs_come_from_the_source_alone() -> None:
-    (program,) = generate(Arithmetic(), 1, "tests")
-    changed = program.source.replace("return ", "return 1 + ")
-    ((first, *_),) = execute_many([(program.name, changed, program.inputs)])
-    assert first != program.executions[0]
+    ):
+        assert interpret(description, *arguments) == output
+    for description, message in (
+        ("Blorp of x: take x, ad 7, return it.", r"(?s)not understood.*take x, ad 7.*\^"),
+        ("Blorp of x: take x, add y, return it.", "there is no variable y; there are x"),
+        ("Blorp of x and y: take x, return it.", "takes 2 arguments, not 1"),
+        ("Blorp of x: take x, modulo x, return it.", "divides by zero"),
+        ("Blorp of x: while x is below 3: take x, multiply by 1, store as x; take x, return it.", "step limit"),
+    ):
+        with pytest.raises(InterpretationError, match=message):
+            interpret(description, 0)

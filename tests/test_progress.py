@@ -42,9 +42,40 @@ def test_a_terminal_shows_a_bar_a_stage_with_its_curve(messages: Messages, monke
     drawn = screen.getvalue()
     assert all(title in drawn for title in TITLES.values())
     assert bars.finish("a1") == ", loss 0.5"
+    assert "all tasks: 100%" not in screen.getvalue()
+    bars.finish("b2")
     bars.close()
+    assert "all tasks: 100%" in screen.getvalue()
     assert "4/4" in screen.getvalue()
     assert "loss 0.5 █▁" in screen.getvalue()
+
+
+def test_a_file_gets_a_line_with_steps_losses_and_what_is_left(
+    messages: Messages, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also while tasks run that tell nothing, such as evaluations, and never more often than `HEARTBEAT_S`."""
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    bars = progress.Bars(messages, TITLES | {"c3": "ask tiny-s"}, {"a1": 30.0, "b2": 60.0, "c3": 10.0})
+    bars.update()
+    now += 20
+    messages.put(("b2", 5, 9, 0.5))
+    messages.put(("c3", 0, 0, None))  # begun, and there are no steps
+    assert bars.finish("a1") == ", loss 0.5"
+    messages.put(("a1", 4, 4, None))  # late, and no news
+    now += progress.HEARTBEAT_S - 1
+    bars.update()
+    assert capsys.readouterr().err == ""
+    now += 1
+    bars.update()
+    bars.update()
+    (line,) = capsys.readouterr().err.splitlines()
+    # 30 and 60 × 5/9 of 100 are done after 45 s; 4 of the last 8 steps took the 45 s since the first was told.
+    assert line == (
+        "45 s in: 1 of 3 tasks done, about 26 s left; train tiny-s: stage 'w/o IO': step 5 of 9, loss 0.5, 45 s left; "
+        "ask tiny-s"
+    )
+    assert progress.HEARTBEAT_S + progress.PAUSE_S <= 30
 
 
 @pytest.mark.parametrize("watched", [False, True])

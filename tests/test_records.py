@@ -9,12 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from filelock import FileLock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_records import synthetic_records
@@ -23,18 +21,20 @@ from pbb import store
 from pbb.records import (
     ALLOWED,
     COLUMNS,
+    canonical,
+    frame_from_bytes,
+    frame_to_bytes,
+    load_records,
+    save_records,
+    validate,
+)
+from pbb.store import (
     CorruptRunError,
     RecordsError,
     atomic_folder,
-    canonical,
     environment_manifest,
-    frame_from_bytes,
-    frame_to_bytes,
     is_complete,
-    load_records,
     read_manifest,
-    save_records,
-    validate,
     write_manifest,
 )
 
@@ -231,27 +231,17 @@ def test_a_killed_writer_leaves_nothing_that_is_read(frame: pd.DataFrame, tmp_pa
     child.wait()
     child.stdout.close()
     assert not is_complete(folder)
-    (left,) = tmp_path.iterdir()
-    assert left.name.startswith(".run.")
-
-    other = left.rename(left.with_name(left.name.replace(left.name.split(".")[2], "0a0a0a0a-1-1")))
-    with store.atomic_folder(folder.with_name("run2")) as being_built:
-        shutil.copytree(other, mine := tmp_path / ".run.{}.cafe.partial".format(being_built.name.split(".")[2]))
-        shutil.copytree(other, tmp_path / left.name)
-        save_records(folder, frame, {})  # the same command again
-        assert len(load_records(folder)) == len(frame)
-        assert not left.exists(), "its process is dead"
-        assert mine.exists(), "its process is this one"
-    assert other.exists(), "it is another host's: left alone for a day"
-    for path in (other, *other.iterdir()):
-        os.utime(path, (time.time() - 2 * 86400,) * 2)
-    (held, free) = (tmp_path / f".{name}.lock" for name in ("held", "free"))
-    free.touch()
-    with FileLock(str(held)):
+    (left,) = tmp_path.glob(".run.*.partial")
+    with store.locked(held := tmp_path / "held"):
+        mine = tmp_path / f".{held.name}.cafe.partial"
+        shutil.copytree(left, mine)
+        other = shutil.copytree(left, tmp_path / ".other.cafe.partial")
         store.sweep(tmp_path)
-        assert held.exists()
-    assert not other.exists()
-    assert not free.exists()
+        assert mine.exists(), "its process holds the lock"
+        assert not other.exists(), "nobody does"
+        assert {path.name for path in tmp_path.iterdir()} == {mine.name, ".held.lock"}
+    save_records(folder, frame, {})  # the same command again
+    assert len(load_records(folder)) == len(frame)
 
 
 # ------------------------------------------------------------------------------------------- the manifest

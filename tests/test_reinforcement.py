@@ -93,28 +93,6 @@ def test_two_runs_are_identical(changes: dict[str, Any]) -> None:
     assert logs[0] == logs[1]
 
 
-@pytest.mark.parametrize("loss", ["dapo", "grpo"])
-def test_a_step_in_parts_teaches_what_the_whole_does(loss: str) -> None:
-    """Only rounding differs, so that memory can be bound without changing what is learnt."""
-    moved, logs = [], []
-    how = replace(DIRECT, completions=32, group_size=8, generation_batch_size=32, loss_type=loss)
-    for part in (0, 8):
-        model, tokenizer = load("tiny-m")
-        before = weights(model)
-        done = reinforce(
-            model, tokenizer, stage_2(GUESSED), groups(GUESSED)[0], 2, replace(how, micro_batch=part), 3,
-            progress=False,
-        )  # fmt: skip
-        moved.append(weights(model) - before)
-        logs.append(done.log)
-    whole, parts = moved
-    assert whole.norm() > 0
-    assert (whole - parts).norm() < 0.01 * whole.norm()
-    for a, b in zip(*logs, strict=True):
-        assert b.pop("entropy") == pytest.approx(a.pop("entropy"), rel=0.02), "a mean over the parts' means"
-        assert b == pytest.approx(a, rel=1e-3, abs=1e-5)
-
-
 def test_questions_and_tokens_are_counted_as_they_were_asked(group: Group, tokenizer, micro_model: str) -> None:
     model, _ = load(micro_model)
     how = PolicyOptimisation(completions=8, group_size=4, generation_batch_size=16, max_completion_length=64)
@@ -289,15 +267,6 @@ def test_a_stream_without_enough_questions_is_refused(group: Group, tokenizer, m
         ({"completions": 0}, ["completions=0", "multiple of group_size=8"]),
         ({"generation_batch_size": 96}, ["generation_batch_size=96", "multiple of completions=64"]),
         ({"generation_batch_size": 32}, ["generation_batch_size=32", "multiple of completions=64"]),
-        ({"max_completion_length": 1}, ["max_completion_length=1", "2 or more"]),
-        ({"learning_rate": 0.0}, ["learning_rate=0.0", "more than 0"]),
-        ({"temperature": 0.0}, ["temperature=0.0", "more than 0"]),
-        ({"beta": -0.1}, ["beta=-0.1", "0 or more"]),
-        ({"loss_type": "ppo"}, ["loss_type='ppo'", "dapo"]),
-        ({"scale_rewards": "std"}, ["scale_rewards='std'", "batch"]),
-        ({"micro_batch": 12}, ["micro_batch=12", "0, or a multiple of group_size=8 that divides completions=64"]),
-        ({"micro_batch": 24}, ["micro_batch=24", "divides completions=64"]),
-        ({"micro_batch": 8, "loss_type": "bnpo"}, ["micro_batch=8", "0 with loss_type='bnpo'"]),
     ],
 )
 def test_bad_values_name_field_value_and_what_is_valid(changes: dict[str, Any], words: list[str]) -> None:

@@ -1,13 +1,14 @@
 """What may go wrong around a run: kills, full disks, damaged files, odd places, no network, nonsense given to it.
 
-Two sweeps at once in one store are in tests/test_runs.py, killed jobs and nodes in tests/test_executors.py, programs
-that attack their process in tests/test_execution.py.
+Damaged files are in tests/test_fuzz_store.py, two sweeps at once in one store in tests/test_runs.py, killed jobs and
+nodes in tests/test_executors.py, programs that attack their process in tests/test_execution.py.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
+import errno
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
@@ -29,9 +30,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sweep import experiments, here, recorded, same, undisturbed
 from synthetic_records import synthetic_records
 
 import pbb
+from pbb import cli
 from pbb.experiments.experiment import Experiment, _paths
 from pbb.experiments.questions import questions
 from pbb.figures.io import save_figure
@@ -43,10 +46,10 @@ from pbb.programs.own import Draft, finish, prepare
 from pbb.programs.own_source import OwnProgramError
 from pbb.programs.settings import ExperimentError
 from pbb.records import canonical
-from pbb.runs import engine, run
-from pbb.runs.tasks import StageTask, Task
-from pbb.store import RecordsError
+from pbb.runs import run
+from pbb.store import RecordsError, atomic_folder, write_whole
 
+__all__ = ["experiments", "here", "undisturbed"]
 ROOT = Path(pbb.__file__).parents[1]
 KILLS = int(os.environ.get("PBB_TEST_KILLS", "5"))
 
@@ -59,58 +62,10 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture(scope="module")
-def experiments(micro_model: str) -> list[Experiment]:
-    base = Experiment.of("cpu", 
-        model=micro_model, with_io_programs=5, without_io_programs=3, stage_1_steps=3, stage_2_steps=2, batch_rows=2,
-        questions=2, checkpoints=1, stage_1_general=0.0, stage_2_general=0.0,
-    )  # fmt: skip
-    return [base.changed(arm=arm) for arm in ("proactive", "stage_1_only", "untuned")]
-
-
-def in_this_process(tasks: Sequence[Task], workers: int, say: Callable[[str], object], **how: Any) -> None:
-    """Do what a worker does, without the ten seconds that starting one takes."""
-    for task in tasks:
-        if failure := engine.do(task):
-            raise run.RunError(f"could not {task}: {failure}")
-
-
-def recorded(experiments: Sequence[Experiment]) -> pd.DataFrame:
-    return canonical(run.run(experiments, workers=1, say=lambda line: None))
-
-
-@pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Runs happen in this process, on one thread as in a worker."""
-    monkeypatch.setattr(run, "execute", in_this_process)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def undisturbed(experiments: list[Experiment], tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, Path]:
-    """The sweep's records, and the run store that they come from."""
-    store = tmp_path_factory.mktemp("undisturbed")
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PBB_RUNS", str(store))
-        patch.setattr(run, "execute", in_this_process)
-        torch.set_num_threads(1)
-        records = recorded(experiments)
-        torch.set_num_threads(threads)
-    return records, store
-
-
 def of(experiment: Experiment, undisturbed: tuple[pd.DataFrame, Path]) -> pd.DataFrame:
     """The undisturbed records of one experiment of the sweep."""
     records = undisturbed[0]
     return records[records["experiment"] == experiment.name].reset_index(drop=True)
-
-
-def same(records: pd.DataFrame, undisturbed: tuple[pd.DataFrame, Path]) -> None:
-    pd.testing.assert_frame_equal(records, undisturbed[0])
 
 
 # ------------------------------------------------------------------------------------------------ killed
@@ -132,6 +87,7 @@ NURSERY = """
 import os, sys, torch
 torch.set_num_threads(1)
 import pbb
+from pbb import cli
 from pbb.experiments import experiment
 from pbb.models import ask, loading, sft
 from pbb.runs import run
@@ -195,21 +151,56 @@ def workers_of(caller: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_a_killed_caller_leaves_no_worker_and_a_killed_worker_is_told_of(
-    experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path], tmp_path: Path
+    experiments: list[Experiment],
+    undisturbed: tuple[pd.DataFrame, Path],
+    here: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store, out = tmp_path / "runs", tmp_path / "records.parquet"
-    for victim in ("caller", "worker", ""):
+    for victim in ("caller", "worker"):
         before = set(store.glob("stages/*"))
         process = start(experiments, out, PBB_RUNS=str(store))
         while process.poll() is None and not (workers_of(process.pid) or set(store.glob("stages/*")) - before):
             time.sleep(0.01)  # until there is a worker, which takes a few seconds to begin a task
-        for number in [process.pid] if victim == "caller" else workers_of(process.pid) if victim else []:
+        for number in [process.pid] if victim == "caller" else workers_of(process.pid):
             os.kill(number, signal.SIGKILL)
         output = process.communicate(timeout=600)[0]  # returns when nobody holds its output any more
         # On a fast machine the last task may be done before its worker is killed.
-        assert process.returncode in {"caller": (-signal.SIGKILL,), "worker": (0, 1), "": (0,)}[victim], output
+        assert process.returncode in {"caller": (-signal.SIGKILL,), "worker": (0, 1)}[victim], output
         assert ("a worker process died" in output) == (process.returncode == 1), output
-    same(canonical(pd.read_parquet(out)), undisturbed)
+    monkeypatch.setenv("PBB_RUNS", str(store))
+    same(recorded(experiments), undisturbed)
+    assert not list(store.rglob("*.partial")), "leftovers go at the next start"
+
+
+# ---------------------------------------------------------------------------------------- what can't be written
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM])
+def test_what_cannot_be_written_is_one_line_and_the_old_is_whole(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever a command writes goes through these two; the disk says no when all but the last step is done."""
+    file, folder = tmp_path / "RESULTS.md", tmp_path / "F02"
+    file.write_text("old")
+    folder.mkdir()
+    (folder / "table.csv").write_text("old")
+
+    def refuse(*_: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    def write_a_folder() -> None:
+        with atomic_folder(folder, replace=True) as partial:
+            (partial / "table.csv").write_text("new")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    for target, write in ((file, lambda: write_whole(file, "new")), (folder, write_a_folder)):
+        monkeypatch.setattr("pbb.figures.io.redraw_references", lambda _, write=write: write())
+        assert cli.main(["figures"]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {target}: ")
+        assert said.count("\n") == 1
+    assert file.read_text() == (folder / "table.csv").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["F02", "RESULTS.md"]
 
 
 # ----------------------------------------------------------------------------------------------- full disk
@@ -282,59 +273,7 @@ def test_a_full_disk_while_a_figure_is_saved(small_disk: Path) -> None:
     assert [path.name for path in small_disk.iterdir() if path.is_dir()] == ["F02"]
 
 
-# ---------------------------------------------------------------------- damaged and foreign files in the store
-def broken(file: Path, how: str) -> None:
-    data = file.read_bytes()
-    if how == "cut":
-        file.write_bytes(data[: len(data) // 2])
-    elif how == "empty":
-        file.write_bytes(b"")
-    elif how == "noise":
-        file.write_bytes(random.Random(0).randbytes(len(data)))
-    elif how == "a bit":
-        file.write_bytes(data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 4]) + data[len(data) // 2 + 1 :])
-    else:
-        file.unlink()
-        if how == "a folder":
-            file.mkdir()
-
-
-@pytest.mark.parametrize("how", ["cut", "empty", "noise", "a bit", "gone", "a folder"])
-def test_damage_is_named_with_a_way_out_or_does_not_matter(
-    how: str,
-    experiments: list[Experiment],
-    undisturbed: tuple[pd.DataFrame, Path],
-    here: None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Each kind of file that a store has, read by what comes after it. Wrong records never come of it."""
-    store, arm = tmp_path / "runs", experiments[1]
-    monkeypatch.setenv("PBB_RUNS", str(undisturbed[1]))
-    stage, asked = StageTask(arm, 0).folder, run.points(arm)[-1].task.folder
-    files = [file for folder in (stage, asked) for file in sorted(folder.rglob("*.*")) if file.is_file()]
-    files += (undisturbed[1] / "results").glob(f"{arm.name}-*/*.*")
-    assert {file.suffix for file in files} == {".json", ".csv", ".parquet", ".safetensors"}
-    readers = {"stages": [asked.name, "results"], "evaluations": ["results"], "results": []}
-    monkeypatch.setenv("PBB_RUNS", str(store))
-    expected = of(arm, undisturbed)
-    for original in files:
-        where = original.relative_to(undisturbed[1])
-        shutil.rmtree(store, ignore_errors=True)
-        shutil.copytree(undisturbed[1], store, ignore=shutil.ignore_patterns(*readers[where.parts[0]]))
-        broken(store / where, how)
-        try:
-            records, message = recorded([arm]), ""
-        except (RecordsError, run.RunError, ModelError) as error:
-            message = str(error)
-        if message:
-            named = set(re.findall(r"delete the folder (.+?) and run the same", message))
-            assert named == {str(store.joinpath(*where.parts[:2]))}, f"{where}: {message}"
-            shutil.rmtree(named.pop())
-            records = recorded([arm])
-        pd.testing.assert_frame_equal(records, expected)
-
-
+# ------------------------------------------------------------------------------- foreign files in the store
 def test_foreign_files_in_the_store_are_left_alone(
     experiments: list[Experiment],
     undisturbed: tuple[pd.DataFrame, Path],
@@ -633,7 +572,7 @@ def test_nothing_is_unpickled(undisturbed: tuple[pd.DataFrame, Path]) -> None:
     # The one that runs programs does so in a process with limits.
     assert [name for name, calls in found.items() if calls] == ["pbb/programs/tracing_worker.py"]
     kept = {file.suffix for file in undisturbed[1].rglob("*") if file.is_file()}
-    assert kept == {".csv", ".json", ".lock", ".parquet", ".safetensors"}
+    assert kept == {".csv", ".json", ".parquet", ".safetensors"}
 
 
 def test_weights_in_a_pickle_are_refused(micro_model: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import shutil
 import subprocess
@@ -14,10 +15,12 @@ from urllib.parse import unquote
 
 import matplotlib.image
 import nbformat
+import pandas as pd
 import pytest
 
 from pbb.analysis import claims
-from pbb.analysis.board import board
+from pbb.analysis.board import Board
+from pbb.analysis.labels import percent
 from pbb.figures import FIGURES
 from pbb.notebook import site as gallery
 from pbb.store import RecordsError, is_complete, read_manifest
@@ -82,11 +85,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of all that is committed, built as in a fresh clone; the build never loads torch."""
     folder = tmp_path_factory.mktemp("a site")
     root = checkout(folder / "clone", *(reference.name for reference in REFERENCES))
-    code = (
-        "import sys; from pathlib import Path; from pbb.notebook.site import build; build(*map(Path, sys.argv[1:])); "
-        "heavy = {'torch', 'transformers', 'trl'} & sys.modules.keys(); assert not heavy, heavy"
-    )
-    command = [sys.executable, "-c", code, str(folder / "site"), str(root)]
+    code = """
+import pickle, sys
+from pathlib import Path
+from pbb.notebook import site
+
+judge, (into, root, kept) = site.board, map(Path, sys.argv[1:])
+def board(folder):
+    judged = judge(folder)
+    if folder.name == "cpu":
+        kept.write_bytes(pickle.dumps(judged))
+    return judged
+site.board = board
+site.build(into, root)
+heavy = {"torch", "transformers", "trl"} & sys.modules.keys()
+assert not heavy, heavy
+"""
+    command = [sys.executable, "-c", code, str(folder / "site"), str(root), str(folder / "board")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return folder / "site"
@@ -113,10 +128,21 @@ def test_every_committed_figure_is_shown_with_claim_caption_and_notebook(index: 
     assert "See it executed" not in index
 
 
-def test_claims_come_first_with_the_verdicts_that_the_records_give(index: str) -> None:
-    assert index.index(">Claims</h2>") < index.index(">Figures</h2>") < index.index(">Notebooks</h2>")
-    judged = board(ROOT / "figures" / "reference" / "cpu")
-    text = unescape(index)
+def test_it_opens_with_the_overview_and_findings_then_claims_with_the_verdicts_that_the_records_give(
+    index: str, site: Path
+) -> None:
+    parts = (">Claims, preset cpu</h2>", ">Figures, preset cpu</h2>", ">Notebooks</h2>")
+    order = (">F01. ", "Can a source that was only read be run?", *parts)
+    assert sorted(order, key=index.index) == list(order)
+    judged: Board = pickle.loads(site.with_name("board").read_bytes())
+    text = unescape(index).replace("\u00a0", " ")
+    shown = pd.read_csv(site / "cpu" / "F02_curricula" / "table.csv").query(
+        "group == 'w/o IO' and answer_mode == 'cot'"
+    )
+    end = shown[shown["arm"] == "proactive"].iloc[-1]
+    assert f"Proactive answers {percent(end['estimate'], end['low'], end['high'])} of the questions right." in text
+    assert 'id="cpu-C1"' in index
+    assert 'href="#cpu-C1"' in index
     shown = re.findall(r'class="claim" id="cpu-(C\d+)".*?<span class="chip [\w-]+">([^<]+)<', text, re.DOTALL)
     assert shown == list(zip(judged.claims["claim"], judged.claims["verdict"], strict=True))
     for claim in judged.claims.to_dict("records"):
@@ -128,17 +154,20 @@ def test_claims_come_first_with_the_verdicts_that_the_records_give(index: str) -
 
 
 def test_a_new_claim_is_shown_without_a_change_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = (claims.Declared("F05", claims.Side("proactive"), claims.Side("stage_1_only")),)
+    declared = (
+        claims.Declared("F05", claims.Side("proactive"), claims.Side("stage_1_only"), {"domain": "arithmetic"}),
+    )
     new = [claims.Claim(name, "Something is so.", "nobody", declared, "It is small.") for name in ("C99", "C100")]
     monkeypatch.setattr(claims, "CLAIMS", tuple(new))
     page = gallery.build(tmp_path / "site", checkout(tmp_path, "F05_answer_mode")).read_text(encoding="utf-8")
     assert re.findall(r'class="claim" id="cpu-(C\d+)"', page) == ["C99", "C100"]
     assert page.count("<small>Arithmetic, tiny-m") >= 2 * 3, "for each of three lengths"
-    assert page.count('<th scope="row">Proactive-PBB, CoT &gt; Stage 1 only, CoT<') == 2 * 4, "and for sums"
+    shown = page.count('<th scope="row">Proactive-PBB, CoT &gt; Stage 1 only, CoT<')
+    assert shown == 2 * (4 + 1), "and for sums; and of preset llm"
 
 
 def test_pictures_are_cut_above_their_caption_and_nothing_else_is_lost(index: str, site: Path) -> None:
-    cuts = re.findall(r'href="(cpu/\w+)/figure\.png".*?aspect-ratio: (\d+) / (\d+)', index, re.DOTALL)
+    cuts = re.findall(r'href="(\w+/\w+)/figure\.png".*?aspect-ratio: (\d+) / (\d+)', index, re.DOTALL)
     assert len(cuts) == len(REFERENCES)
     for folder, width, height in ((site / name, int(w), int(h)) for name, w, h in cuts):
         picture = matplotlib.image.imread(folder / "figure.png")

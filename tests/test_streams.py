@@ -35,7 +35,7 @@ def test_the_hash_seed_of_a_process_changes_nothing() -> None:
     assert outputs == {f"{stream(3, {'a': [2], 'b': 1}).random()}\n".encode()}
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
 @given(st.lists(PARTS, max_size=4), st.lists(PARTS, max_size=4))
 def test_different_keys_have_different_digests(one: list[Any], other: list[Any]) -> None:
     same = [(type(part), part) for part in one] == [(type(part), part) for part in other]
@@ -49,12 +49,6 @@ def test_neighbouring_seeds_and_indices_share_no_draw() -> None:
         rng = stream(seed, "arithmetic", index)
         draws += [rng.getrandbits(64) for _ in range(8)]
     assert len(set(draws)) == len(draws) == 24_000
-
-
-def test_draws_of_neighbouring_streams_do_not_correlate() -> None:
-    pairs = [(stream(seed, "x").random(), stream(seed + 1, "x").random()) for seed in range(2000)]
-    covariance = sum((a - 0.5) * (b - 0.5) for a, b in pairs) / len(pairs)
-    assert abs(covariance * 12) < 0.1  # the correlation; its standard error is 0.022
 
 
 @pytest.mark.parametrize("part", [object(), {1, 2}, b"bytes", 1j])

@@ -4,8 +4,8 @@
     python -m pbb claims --mine      from this machine's figures
     python -m pbb claims --write     and write RESULTS.md
 
-A claim takes the verdict of its worst contrast, in this order: contradicted, not supported, not run, supported.
-Holm's correction is over all contrasts on the board. A figure's notebook shows rows of this board (`verdict`).
+A claim takes the verdict of its worst primary contrast: contradicted, not supported, not run, supported. Holm's
+correction is over all primaries on the board. A figure's notebook shows rows of this board (`verdict`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pandas as pd
 
 from pbb import store
 from pbb.analysis import claims, verdicts
-from pbb.analysis.claims import ALWAYS, IF_RUN, NOT_AVAILABLE, Claim
+from pbb.analysis.claims import NOT_AVAILABLE, PRIMARY, Claim
 from pbb.analysis.tables import crossings
 from pbb.analysis.verdicts import CONTRADICTED, NO_VERDICT, NOT_RUN, NOT_SUPPORTED, SUPPORTED, figures
 from pbb.arms import ARMS
@@ -29,17 +29,17 @@ from pbb.store import RecordsError, is_complete
 
 WORST_FIRST = (CONTRADICTED, NOT_SUPPORTED, NO_VERDICT, NOT_RUN, SUPPORTED)
 CLAIMS = ["claim", "statement", "here", "source", "verdict", "supported", "value", "decided by"]
-CLAIMS += ["figures", "seeds", "paper", "why"]
+CLAIMS += ["regime", "figures", "seeds", "paper", "why"]
 
 
 @dataclass(frozen=True)
 class Board:
     """All claims judged on one preset's records.
 
-    `claims` has one row a claim, columns CLAIMS: "supported" is how many of its contrasts are; "value" is the
-    difference of the contrast that decided, which "decided by" names; "figures" is a list; "why" is a sentence, where
-    the claim failed; all else is text too. `contrasts` has one row a contrast and panel, columns
-    `pbb.analysis.verdicts.CONTRASTS`.
+    `claims` has one row a claim, columns CLAIMS: "supported" is how many of its primaries are; "value" is the
+    difference of the primary that decided, which "decided by" names, with why it is not run; "regime" has the values
+    that decide that; "figures" is a list; "why" is a sentence, where the claim failed; all else is text too.
+    `contrasts` has one row a contrast and panel, columns `pbb.analysis.verdicts.CONTRASTS`.
     """
 
     preset: str
@@ -55,8 +55,8 @@ class Board:
 
     @property
     def compared(self) -> int:
-        """How many contrasts have records on both sides: what Holm's correction is over."""
-        return int(self.contrasts["difference"].notna().sum())
+        """How many primaries have records on both sides."""
+        return int((self.contrasts["difference"].notna() & self.contrasts["decides"].eq(PRIMARY)).sum())
 
 
 def board(folder: Path, instead: Mapping[str, pd.DataFrame] | None = None) -> Board:
@@ -70,9 +70,10 @@ def board(folder: Path, instead: Mapping[str, pd.DataFrame] | None = None) -> Bo
         RecordsError: records there are damaged, or hold what cannot be compared.
     """
     records = {figure: _records(folder, figure) for figure in figures()} | dict(instead or {})
-    rows = [row for figure in figures() for row in verdicts.measured(figure, records[figure], records)]
+    against = verdicts.read_against(records)
+    rows = [row for figure in figures() for row in verdicts.measured(figure, records, against)]
     order = [claim.id for claim in claims.CLAIMS]
-    contrasts = verdicts.judged(sorted(rows, key=lambda row: order.index(row["claim"])))
+    contrasts = verdicts.judged(sorted(rows, key=lambda row: (order.index(row["claim"]), row["decides"])))
     by_claim = dict(list(contrasts.groupby("claim")))
     table = pd.DataFrame([_judge(claim, by_claim[claim.id], records) for claim in claims.CLAIMS], columns=CLAIMS)
     return Board(folder.name, table, contrasts)
@@ -118,26 +119,28 @@ def _records(folder: Path, figure: str) -> pd.DataFrame | None:
 
 def _judge(claim: Claim, rows: pd.DataFrame, records: Mapping[str, pd.DataFrame | None]) -> dict[str, Any]:
     """Return one row of the board from a claim, its contrasts, and the records of each figure."""
-    run = rows["verdict"] != NOT_RUN
-    counted = rows[(rows["decides"] == ALWAYS) | ((rows["decides"] == IF_RUN) & run)]
-    word = min(counted["verdict"], key=WORST_FIRST.index)
-    worst = counted[counted["verdict"] == word].sort_values("difference", kind="stable").iloc[0]
-    value, decided = "", ""
-    if word != NOT_RUN:
-        value, decided = f"{verdicts.points(worst)} points", f"{worst['contrast']}; {worst['where']}"
-    if claim.worth and (known := records[worst["figure"]]) is not None:
+    primary = rows[rows["decides"] == PRIMARY]
+    words = primary["verdict"].str.partition(": ")[0]
+    word = NO_VERDICT if (primary["verdict"] == NO_VERDICT).any() else min(words, key=WORST_FIRST.index)
+    worst = primary[words == word.partition(": ")[0]].iloc[0]
+    why_not = str(worst["verdict"]).partition(": ")[2] if word == NOT_RUN else ""
+    value = "" if pd.isna(worst["difference"]) else f"{verdicts.points(worst)} points"
+    if value and pd.notna(worst["least"]):
+        value += f" (found with 80 % power: {worst['least'] * 100:.0f} or more)"
+    if claim.worth and not why_not and (known := records[worst["figure"]]) is not None:
         told = [f"worth {found} demonstrations" for _, mode, found in crossings(known) if mode == "cot"]
         value = "; ".join(filter(None, [*told, value]))
-    seeds = rows["seeds"].dropna()
+    seeds = primary["seeds"].dropna()
     return {
         "claim": claim.id,
         "statement": claim.statement,
         "here": claim.here,
         "source": claim.source,
         "verdict": word,
-        "supported": f"{int((counted['verdict'] == SUPPORTED).sum())} of {len(counted)}",
+        "supported": f"{int((words == SUPPORTED).sum())} of {len(primary)}",
         "value": value,
-        "decided by": decided,
+        "decided by": "; ".join(filter(None, [worst["contrast"], worst["where"], why_not])),
+        "regime": worst["regime"],
         "figures": list(dict.fromkeys(rows["figure"])),
         "seeds": "–".join(map(str, sorted({seeds.min(), seeds.max()}))) if len(seeds) else "–",
         "paper": _paper(claim),
@@ -160,10 +163,9 @@ def render(board: Board) -> str:
     for row in board.claims.to_dict("records"):
         seeds = "" if row["seeds"] == "–" else f", {row['seeds']} seed" + ("s" if row["seeds"] != "1" else "")
         judged_on = ", ".join(row["figures"])
-        lines.append(f"{row['claim']:<4} {row['verdict']} ({row['supported']} contrasts; {judged_on}{seeds})")
+        lines.append(f"{row['claim']:<4} {row['verdict']} ({row['supported']} primaries; {judged_on}{seeds})")
         details = [row["statement"], row["here"] and f"Here: {row['here']}"]
-        if row["decided by"]:
-            details.append(f"{row['value']}: {row['decided by']}")
+        details += [": ".join(filter(None, [row["value"], row["decided by"]])), row["regime"]]
         details += [f"The paper: {row['paper']}", row["why"] and f"Why it may fail here: {row['why']}"]
         for text in filter(None, details):
             lines += textwrap.wrap(text, 100, initial_indent="     ", subsequent_indent="       ")
@@ -176,6 +178,6 @@ def how(board: Board) -> str:
     if not board.compared:
         return f"Nothing is judged: no figure of preset {board.preset} is here that a claim is about."
     return (
-        f"{verdicts.RULE} {board.compared} contrasts of preset {board.preset} have records. {verdicts.WORST} Shown is "
-        "the difference of that contrast."
+        f"{verdicts.RULE} {verdicts.REGIME} {board.compared} primaries of preset {board.preset} have records. "
+        f"{verdicts.WORST} Shown is the difference of that contrast."
     )

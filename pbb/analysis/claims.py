@@ -17,8 +17,7 @@ from pbb.arms import ARMS
 NOT_AVAILABLE = "not available"
 MOST, FEWEST = "most", "fewest"  # of the values that a side's records hold in a column; of models, by parameters
 END, MATCHED = "end", "after as many questions as GRPO"
-# Whether a contrast decides its claim: always, only where its arms were run, or never (it is judged and shown).
-ALWAYS, IF_RUN, SHOWN = "always", "if run", "shown"
+PRIMARY, SECONDARY = "primary", "secondary"
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class Side:
     """One side of a contrast: an arm's answers of one mode at the end of training.
 
     `where` keeps the rows whose column has that value, which may be `MOST` or `FEWEST`. Beside the columns of records
-    there are ``shift``, "common" or "rare": how often skewed demonstrations of a cipher show it; and ``moment``, which
-    is `END` but for SFT in F06, that can also be looked at `MATCHED`. `permuted` scores answers against the right
-    answer to another input of the same program.
+    there are ``shift``, "common" or "rare": how often skewed demonstrations of a cipher show it; ``copied``, whether
+    copying answers the question (`pbb.analysis.copies`); and ``moment``, which is `END` but for SFT in F06, that can
+    also be looked at `MATCHED`. `permuted` scores answers against the right answers to the program's other inputs.
     """
 
     arm: str
@@ -40,14 +39,18 @@ class Side:
         arm = ARMS[self.arm].label if self.arm in ARMS else self.arm.replace("_", " ").capitalize()
         told = [in_words(column, value) for column, value in self.where.items() if column != "domain"]
         mode = MODES[PLAIN_MODE.get(self.mode, self.mode)]  # "in context" is said by the arm
-        return ", ".join([arm, mode, *told, *["permuted"] * self.permuted])
+        if self.arm == "distillation":
+            mode = ""  # it is asked for what it was shown
+        return ", ".join(filter(None, [arm, mode, *told, *["permuted"] * self.permuted]))
 
 
 def in_words(column: str, value: Any) -> str:
     """Return the value of a column as it is told beside an arm: ``"tiny-l"``, ``"1 template"``, ``"rare shifts"``."""
     if column == "model":
         return {MOST: "the largest model", FEWEST: "the smallest model"}.get(value, str(value))
-    if column in ("representation", "moment"):
+    if column == "copied":
+        return "copies alone" if value else "copies left out"
+    if column in ("representation", "moment", "domain"):
         return str(value)
     things = {"with_io_programs": "w/ IO programs", "shift": "shifts"}.get(column, column)
     return f"{value} {things}" if isinstance(value, str) else counted(value, things)
@@ -58,15 +61,16 @@ class Declared:
     """A contrast on the records of one figure. Its direction is fixed here: `above` is claimed to exceed `below`.
 
     What is compared is accuracy; with `more_than` the difference is claimed to exceed that of two other sides; with
-    `steadier` the accuracies of `above` are claimed to lie closer together over seeds.
+    `steadier` the accuracies of `above` are claimed to lie closer together over seeds. With a `regime`, values of the
+    panel's columns, the contrast is primary there; everywhere else it is secondary.
     """
 
     figure: str
     above: Side
     below: Side
+    regime: Mapping[str, Any] | None = None
     more_than: tuple[Side, Side] | None = None
     steadier: bool = False
-    decides: str = ALWAYS
     also: str = ""  # another figure, whose records are looked at beside those of `figure` on the board
 
     def __str__(self) -> str:
@@ -113,20 +117,30 @@ REPORTED: tuple[Reported, ...] = (
 )
 
 
-def _each(figure: str, above: Side, below: Sequence[Side], decides: str = ALWAYS) -> tuple[Declared, ...]:
-    return tuple(Declared(figure, above, side, decides=decides) for side in below)
+def _each(figure: str, above: Side, below: Sequence[Side]) -> tuple[Declared, ...]:
+    return tuple(Declared(figure, above, side) for side in below)
 
 
 def _arms(*arms: str, mode: str = "cot", **where: Any) -> list[Side]:
     return [Side(arm, mode, where) for arm in arms]
 
 
-def _taught(form: str, **where: Any) -> Side:
-    return Side("proactive", where={"representation": form, **where})
+def _pbb(**where: Any) -> Side:
+    return Side("proactive", where=where)
 
 
-_UNTAUGHT = ("untuned", "stage_1_only", "stage_2_only", "no_demonstrations")
-_SUMS = {"domain": "sums"}
+def _most_and_fewest(column: str) -> tuple[Side, Side]:
+    return _pbb(**{column: MOST}), _pbb(**{column: FEWEST})
+
+
+def _directly(arm: str, permuted: bool = False, **where: Any) -> Side:
+    return Side(arm, "direct", where, permuted)
+
+
+_ONE = {"domain": "arithmetic", "statements": 1}
+_TWO = {"domain": "arithmetic", "statements": 2}
+_COMPUTED: dict[str, Any] = {"copied": False}  # questions that cannot be answered by copying
+_SUMS: dict[str, Any] = {"domain": "sums", **_COMPUTED}
 _CIPHERS = {"domain": "ciphers"}
 _RARE = {"domain": "ciphers", "shift": "rare"}
 
@@ -136,46 +150,55 @@ CLAIMS: tuple[Claim, ...] = (
         "w/o IO programs are executed above every control: untuned, Stage 1 only, Stage 2 only.",
         "v1, v2 abstracts",
         (
-            *_each("F02", Side("proactive"), _arms(*_UNTAUGHT)),
-            *_each("F02", Side("retroactive"), _arms(*_UNTAUGHT, "skip_exposure")),
+            Declared("F02", Side("proactive"), Side("stage_1_only"), _ONE),
+            *_each("F02", Side("proactive"), _arms("untuned", "stage_2_only", "no_demonstrations")),
+            *_each(
+                "F02",
+                Side("retroactive"),
+                _arms("untuned", "stage_1_only", "stage_2_only", "no_demonstrations", "skip_exposure"),
+            ),
         ),
         "A small model trained for minutes may know a source by heart and yet not find it when it is asked to run it.",
-        here="By chain of thought, with two more controls: no demonstrations, and skip-exposure for Retroactive.",
+        here="By chain of thought. Stage 1 only decides, which differs from Proactive by the w/o IO sources alone; the "
+        "other controls are shown, also for Retroactive.",
     ),
     Claim(
         "C2",
         "Code works better than semantically equivalent language descriptions; the gap narrows with model size.",
         "v1 abstract, notes",
         (
-            Declared("F04", _taught("code"), _taught("description")),
+            Declared("F04", _pbb(representation="code"), _pbb(representation="description"), _ONE | {"model": MOST}),
             Declared(
                 "F04",
-                _taught("code", model=FEWEST),
-                _taught("description", model=FEWEST),
-                more_than=(_taught("code", model=MOST), _taught("description", model=MOST)),
+                _pbb(representation="code", model=FEWEST),
+                _pbb(representation="description", model=FEWEST),
+                _ONE,
+                more_than=(
+                    _pbb(representation="code", model=MOST),
+                    _pbb(representation="description", model=MOST),
+                ),
             ),
         ),
         "From descriptions the smaller models run nothing that they know by heart, though they run descriptions in "
-        "context as well as code: a gap cannot narrow before there is something on its lower side.",
+        "context as well as code.",
+        here="Traces are those of the code in both arms, so that a description has to be translated first. A gap is "
+        "compared only where none of its sides is at its control.",
     ),
     Claim(
         "C3",
         "Direct answers work (implicit evaluation in the forward pass); CoT is more reliable.",
         "v1 abstract",
         (
-            *_each("F05", Side("proactive", "direct"), _arms("stage_1_only", mode="direct")),
-            *_each("F05", Side("proactive", "direct"), [Side("proactive", "direct", permuted=True)]),
-            *_each("F05", Side("proactive"), _arms("proactive", mode="direct")),
-            *_each(
-                "F05",
-                Side("homogeneous", "direct", _SUMS),
-                [*_arms("stage_1_only", mode="direct", **_SUMS), Side("homogeneous", "direct", _SUMS, permuted=True)],
-                decides=SHOWN,
-            ),
+            Declared("F05", _directly("proactive", **_COMPUTED), _directly("stage_1_only", **_COMPUTED), _ONE),
+            Declared("F05", Side("proactive"), _directly("proactive"), _ONE),
+            Declared("F05", _directly("proactive", **_COMPUTED), _directly("proactive", True, **_COMPUTED)),
+            Declared("F05", _directly("homogeneous", **_SUMS), _directly("stage_1_only", **_SUMS)),
+            Declared("F05", _directly("homogeneous", **_SUMS), _directly("homogeneous", True, **_SUMS)),
         ),
         "For a direct answer the source has to be found and run within one pass through a few layers, which may be too "
-        "few for both where there is more to it than a number to add.",
-        here="On Random Arithmetic of one to three statements, and on sums, which add one number.",
+        "few for both.",
+        here="Direct answers count where the answer cannot be copied: it is neither a number of the source nor the "
+        "input.",
     ),
     Claim(
         "C4",
@@ -183,41 +206,45 @@ CLAIMS: tuple[Claim, ...] = (
         "best.",
         "v1 abstract, notes",
         (
-            Declared("F07", Side("proactive", where=_RARE), Side("distillation", where=_RARE)),
+            Declared("F07", Side("proactive", where=_RARE), Side("distillation", where=_RARE), _CIPHERS),
+            *(
+                Declared("F07", Side("pbb_and_distillation", where=_CIPHERS), Side(arm, where=_CIPHERS), _CIPHERS)
+                for arm in ("distillation", "proactive")
+            ),
             Declared("F07", Side("proactive", where=_CIPHERS), Side("distillation", where=_CIPHERS)),
-            *_each("F07", Side("pbb_and_distillation", where=_CIPHERS), _arms("proactive", "distillation", **_CIPHERS)),
         ),
-        "A demonstration by chain of thought shows every line of the source at work, so that twenty of them tell the "
-        "source, at whatever shifts; the paper's pairs may have shown inputs and outputs alone.",
-        here="Over all shifts alike, and over those that skewed demonstrations rarely show.",
+        "Twenty demonstrations of one cipher may show enough shifts to infer the others.",
+        here="Judged where demonstrations do not quote the source: input and output alone, or steps as values. First "
+        "half on shifts that skewed demonstrations rarely show.",
     ),
     Claim(
         "C5",
         "Both curricula beat the homogeneous mixture.",
         "v2 abstract",
         (
-            *_each("F02", Side("proactive"), _arms("homogeneous")),
-            *_each("F02", Side("retroactive"), _arms("homogeneous")),
-            Declared("F02", Side("retroactive_grpo"), Side("homogeneous"), decides=IF_RUN, also="F06"),
+            Declared("F02", Side("proactive"), Side("homogeneous"), _ONE),
+            Declared("F02", Side("retroactive"), Side("homogeneous"), _ONE),
+            Declared("F02", Side("retroactive_grpo"), Side("homogeneous"), also="F06"),
         ),
-        "Retroactive's second stage, by SFT or by rewards, overwrites the sources that it is to be applied to, in a "
-        "model this small.",
+        "In a model this small Retroactive's second stage overwrites the sources that it needs.",
     ),
     Claim(
         "C6",
         "One instruction is worth up to 100 execution examples.",
         "v2 abstract",
         (
-            *_each("F08", Side("proactive"), _arms("distillation", demonstrations=1)),
+            Declared(
+                "F08", Side("proactive"), Side("distillation", where={"demonstrations": 1}), {"domain": "arithmetic"}
+            ),
             *(
-                Declared("F08", Side("proactive"), Side("distillation", where={"demonstrations": count}), decides=SHOWN)
-                for count in (2, 4, 7, 9)
+                Declared("F08", Side("proactive"), Side("distillation", where={"demonstrations": count}))
+                for count in (2, 4, 7, 9, 10, 100)
             ),
         ),
-        "A one-statement function of ten inputs is soon guessed from a few of them, so that demonstrations are worth "
+        "A one-statement function of few inputs is soon guessed from some of them, so that demonstrations are worth "
         "more here than of the paper's programs.",
-        here="A program has ten inputs, so 100 cannot be tried. Decided is whether one instruction is worth more than "
-        "one demonstration; how many it is worth is where the curve of distillation crosses the line of PBB.",
+        here="Judged where demonstrations do not quote the source. Decided is whether one instruction is worth more "
+        "than one demonstration; how many it is worth is where the curve of distillation crosses the line of PBB.",
         worth=True,
     ),
     Claim(
@@ -225,37 +252,32 @@ CLAIMS: tuple[Claim, ...] = (
         "In-context execution is more reliable than PBB.",
         "v2 abstract",
         (
-            Declared("F12", Side("in_context", "in_context_cot"), Side("proactive")),
-            Declared("F12", Side("in_context", "in_context_direct"), Side("proactive", "direct")),
+            Declared("F12", Side("in_context", "in_context_cot"), Side("proactive"), _TWO),
+            Declared("F12", Side("in_context", "in_context_direct"), _directly("proactive")),
         ),
-        "Short programs are run nearly without error both ways, which leaves no room for a difference; and finetuning "
-        "teaches to run this very kind of program by name.",
+        "Short programs are run nearly without error both ways, which leaves little room for a difference; and "
+        "finetuning teaches to run this very kind of program by name.",
     ),
     Claim(
         "C8",
         "Retroactive: RL generalises faster and more steadily than SFT.",
         "notes",
         (
-            Declared("F06", Side("retroactive_grpo"), Side("retroactive", where={"moment": MATCHED})),
-            Declared("F06", Side("retroactive_grpo"), Side("retroactive"), decides=SHOWN),
-            Declared("F06", Side("retroactive_grpo"), Side("retroactive"), steadier=True),
+            Declared("F06", Side("retroactive_grpo"), Side("retroactive", where={"moment": MATCHED}), _ONE),
+            Declared("F06", Side("retroactive_grpo"), Side("retroactive"), _ONE, steadier=True),
+            Declared("F06", Side("retroactive_grpo"), Side("retroactive")),
         ),
         "Rewards raise what is asked about, and recall falls meanwhile as it does under SFT, so that there is less and "
-        "less to run; differences between seeds need more seeds than fit this budget.",
-        here="Faster: a higher accuracy after as many questions; the end, where SFT has seen more of them, is "
-        "shown and decides nothing. Steadier: a smaller spread over three seeds or more.",
+        "less to run.",
+        here="Faster: a higher accuracy after as many questions. Steadier: a smaller spread over seeds.",
     ),
     Claim(
         "C9",
         "Accuracy grows with model size and with the number of w/ IO programs.",
         "reviews, notes",
         (
-            Declared("F03", Side("proactive", where={"model": MOST}), Side("proactive", where={"model": FEWEST})),
-            Declared(
-                "F09",
-                Side("proactive", where={"with_io_programs": MOST}),
-                Side("proactive", where={"with_io_programs": FEWEST}),
-            ),
+            Declared("F03", *_most_and_fewest("model"), _ONE),
+            Declared("F09", *_most_and_fewest("with_io_programs"), _TWO),
         ),
         "At equal tokens more programs are each seen less often, here too seldom to be run by name; recited first, "
         "they are run as well as before.",
@@ -265,7 +287,7 @@ CLAIMS: tuple[Claim, ...] = (
         "C10",
         "Without context augmentation PBB degrades badly.",
         "notes",
-        (Declared("F10", Side("proactive", where={"templates": 20}), Side("proactive", where={"templates": 1})),),
+        (Declared("F10", _pbb(templates=20), _pbb(templates=1), {"domain": "arithmetic"}),),
         "With one template, questions use the same words as training, so that a model that learnt nothing beyond "
         "these words loses nothing.",
         here="Twenty pointer templates against one.",
@@ -274,7 +296,14 @@ CLAIMS: tuple[Claim, ...] = (
         "C11",
         "Two separately learnt programs can be composed.",
         "notes",
-        _each("F11", Side("proactive", where={"domain": "composition"}), _arms("stage_1_only", domain="composition")),
+        (
+            Declared(
+                "F11",
+                _pbb(domain="composition"),
+                Side("stage_1_only", where={"domain": "composition"}),
+                {"domain": "composition"},
+            ),
+        ),
         "Parts are recalled when they are asked for alone. In the trace of a composite more than half of the names "
         "are copied wrongly, and where both names are right the lines below them are mostly other programs'.",
     ),
@@ -282,13 +311,12 @@ CLAIMS: tuple[Claim, ...] = (
         "C12",
         "Grammars: far above random generation without CoT.",
         "notes",
-        _each(
-            "F13",
-            Side("proactive", "direct", {"domain": "grammars"}),
-            _arms("random_generation", "stage_1_only", mode="direct", domain="grammars"),
+        tuple(
+            Declared("F13", _directly("proactive", domain="grammars"), _directly(arm, domain="grammars"), regime)
+            for arm, regime in (("random_generation", {"domain": "grammars"}), ("stage_1_only", None))
         ),
-        "A string has to obey rules that are applied in one pass, letter by letter, and the base models never saw a "
-        "grammar.",
-        here="Far is not defined: above random generation, and above Stage 1 only.",
+        "A string has to obey rules that are applied in one pass, letter by letter.",
+        here="Far is not defined: above random generation decides.",
     ),
 )
+PRIMARIES = sum(one.regime is not None for claim in CLAIMS for one in claim.contrasts)

@@ -1,40 +1,40 @@
-"""Accuracies with honest intervals, and contrasts between arms. From records alone; never torch.
+"""Accuracies with intervals that hold, and contrasts between arms. From records alone; never torch.
 
-Answers to one program rise and fall together, so the unit that is resampled is the program: a cluster is
-(seed, program). A resample is a row of weights over clusters, and an accuracy under it is a ratio of two
-weighted sums, so that thousands of resamples are two matrix products.
+Answers to one program rise and fall together, and so do all answers of one training run. With several seeds a seed is
+one trial, and intervals are Student's with (seeds - 1) degrees of freedom: they are about runs that might have been.
+With one seed the trial is a program: the interval is about that seed's programs, and says nothing of other runs.
+`tests/simulation.py` shows what these intervals cover and how often a difference is found where there is none.
 
-Where there are several seeds, seeds are resampled first and programs within each drawn seed. Resampling n
-values shows only (n - 1) / n of their variance, a third too little with three seeds, so draws are spread
-about the estimate by the root of n / (n - 1). In simulation 95 % intervals from three seeds then cover 98,
-97, 95 and 87 % where seeds differ by 0, 2, 4 and 8 points (standard deviation): where seeds disagree that
-widely, three are too few.
-
-Where every program has the same accuracy (all right, all wrong, or there is one program only), resampling
-would return an interval of no width. There the interval is Clopper and Pearson's with each *program* as one
-trial: 100 programs without an error give 96.4 % to 100 %, not 100 % to 100 %.
+A variance is the larger of the one between seeds and the one between programs (by linearisation: a seed or a program
+counts with the sum of its residuals). Three seeds may lie close together by luck; their programs then still differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import reduce
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+from scipy.stats import beta, nct, norm, t
 
 from pbb.store import RecordsError
 
 CLUSTER = ["seed", "program"]
 QUESTION = [*CLUSTER, "input"]
-RESAMPLES, LEVEL = 2000, 0.95
+LEVEL, POWER = 0.95, 0.8
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Accuracy of a minus accuracy of b, its interval, and p for "a is not above b" (one-sided)."""
+    """Accuracy of a minus accuracy of b (of a - b minus c - d, of four sides), its interval, and p, two-sided.
+
+    `error` is the standard error, `freedom` the degrees of freedom; of four sides `a` and `b` are the first two's.
+    """
 
     estimate: float
     low: float
@@ -42,10 +42,16 @@ class Contrast:
     p: float
     a: float
     b: float
+    error: float
+    freedom: int
     questions: int
     programs: int
     seeds: int
-    paired: bool
+
+    def least_effect(self, alpha: float) -> float:
+        """Return the least difference that is found at the level `alpha` (two-sided) with 80 % power, at this error."""
+        beyond = t.isf(alpha / 2, self.freedom)
+        return self.error * brentq(lambda shift: nct.sf(beyond, self.freedom, shift) - POWER, 0, 20 * beyond)
 
 
 @dataclass(frozen=True)
@@ -80,86 +86,163 @@ class Crossing:
 
 
 # ---------------------------------------------------------------------------------------------- accuracies
-def accuracy(
-    frame: pd.DataFrame, by: Sequence[str] = (), *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
-) -> pd.DataFrame:
-    """Share of correct answers within each group of `by`, with a clustered bootstrap interval.
+def accuracy(frame: pd.DataFrame, by: Sequence[str] = (), *, level: float = LEVEL) -> pd.DataFrame:
+    """Share of correct answers within each group of `by`, with Korn and Graubard's interval.
 
     Returns one row a group, sorted: `by`, estimate, low, high (shares, 0 to 1), questions, programs (distinct
     (seed, program) pairs), seeds, unparsed (share; counted as not correct). With `by` empty, one row.
-    Groups of the same shape share their resamples, so a row does not depend on its neighbours.
     """
-    by = list(by)
     _need(frame, [*by, *CLUSTER, "outcome"])
     if frame.empty:
         raise RecordsError("accuracy: no rows to count")
     cells = _cells(frame, by)
-    groups = list(cells.groupby(by, sort=True)) if by else [((), cells)]
-    intervals = _intervals([cell for _, cell in groups], resamples, level, seed)
     rows = []
-    for (key, cell), interval in zip(groups, intervals, strict=True):
-        questions, unparsed = int(cell["asked"].sum()), int(cell["unparsed"].sum())
-        rows.append((*key, *interval, questions, len(cell), cell["seed"].nunique(), unparsed / questions))
+    for key, cell in cells.groupby([*by], sort=True) if by else [((), cells)]:
+        share, variance, freedom = _measured(cell)
+        asked, unparsed = int(cell["asked"].sum()), cell["unparsed"].sum()
+        low, high = korn_graubard(share, variance, asked, len(cell), freedom, level=level)
+        rows.append((*key, share, float(low), float(high), asked, len(cell), cell["seed"].nunique(), unparsed / asked))
     names = [*by, "estimate", "low", "high", "questions", "programs", "seeds", "unparsed"]
     return pd.DataFrame(rows, columns=names)
 
 
-def contrast(
-    a: pd.DataFrame, b: pd.DataFrame, *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
-) -> Contrast:
-    """Accuracy of `a` minus that of `b`, with a clustered bootstrap interval and a one-sided p.
+def contrast(above: pd.DataFrame, below: pd.DataFrame, *gap: pd.DataFrame, level: float = LEVEL) -> Contrast:
+    """Accuracy of `above` minus that of `below`; with two more sides, that difference minus theirs.
 
-    Paired where both sides asked the same programs under the same seeds: only questions on both sides
-    (seed, program, input) count, and both are resampled together. Else the two are resampled independently.
-    p is the share of resamples in which a is not above b, never below 1 / (resamples + 1). Where one side
-    has no variation between programs, the interval combines the two sides' own (Newcombe's square-and-add);
-    where neither has, p is that of a sign test over programs.
+    Only seeds that all sides share count, where there are such. Sides are paired by seed and by program, whatever
+    inputs of a program each was asked. p is Student's. The interval is the wider of Student's and the one put together
+    from the sides' own (MOVER; Zou and Donner, Statistics in Medicine 27, 2008), narrowed by what pairing takes out.
     """
-    for side in (a, b):
-        _need(side, [*QUESTION, "outcome"])
-    if a.empty or b.empty:
-        raise RecordsError("contrast: one side has no rows")
-    paired = _programs(a) == _programs(b)
-    if paired:
-        common = a[QUESTION].drop_duplicates().merge(b[QUESTION].drop_duplicates())
-        if common.empty:
-            raise RecordsError("contrast: the same programs, but no input was asked on both sides")
-        a, b = a.merge(common, on=QUESTION), b.merge(common, on=QUESTION)
-        if _programs(a) != _programs(b):
-            raise RecordsError("contrast: some programs share no input between the two sides")
-    cells_a, cells_b = _cells(a, []), _cells(b, [])
-    (mean_a, low_a, high_a), (mean_b, low_b, high_b) = _intervals([cells_a, cells_b], resamples, level, seed)
-    difference = mean_a - mean_b
-    draws = _draws([cells_a], resamples, seed) - _draws([cells_b], resamples, seed if paired else seed + 1)
-    flat_a, flat_b = _flat(cells_a), _flat(cells_b)
-    if flat_a or flat_b:
-        low = max(-1.0, difference - np.hypot(mean_a - low_a, high_b - mean_b))
-        high = min(1.0, difference + np.hypot(high_a - mean_a, mean_b - low_b))
+    sides = [above, below, *gap]
+    for side in sides:
+        _need(side, [*CLUSTER, "outcome"])
+        if side.empty:
+            raise RecordsError("contrast: one side has no rows")
+    shared = set.intersection(*(set(side["seed"]) for side in sides))
+    cells = [_cells(side[side["seed"].isin(shared)] if shared else side, ()) for side in sides]
+    signs = np.array([1, -1, -1, 1][: len(cells)])
+    shares, variances, freedoms = (np.array(each) for each in zip(*map(_measured, cells), strict=True))
+    asked, programs = (np.array([function(side) for side in cells]) for function in (_asked, len))
+    if shared:
+        residuals = pd.concat([side.assign(z=sign * side["z"]) for side, sign in zip(cells, signs, strict=True)])
+        variance, freedom = _variance(residuals.groupby(CLUSTER, as_index=False)["z"].sum())
     else:
-        (low,), (high,) = _percentiles(draws, level)
-    if flat_a and flat_b:
-        p = 0.5 ** min(len(cells_a), len(cells_b)) if difference > 0 else 1.0
-    else:
-        p = (1 + int((draws <= 0).sum())) / (1 + resamples)
-    asked, seeds = int(cells_a["asked"].sum()), int(cells_a["seed"].nunique())
-    return Contrast(difference, float(low), float(high), p, mean_a, mean_b, asked, len(cells_a), seeds, paired)
+        variance, freedom = variances.sum(), int(freedoms.min())
+    sizes = asked, programs, freedoms
+    estimate, low, high, p, error = difference(signs, shares, variances, *sizes, variance, freedom, level=level)
+    counts = int(asked[0]), len(cells[0]), int(cells[0]["seed"].nunique())
+    ends = float(estimate), float(low), float(high), float(p)
+    return Contrast(*ends, float(shares[0]), float(shares[1]), float(error), freedom, *counts)
 
 
-def crossing(
-    curve: Mapping[float, pd.DataFrame],
-    line: pd.DataFrame,
+def difference(
+    signs: np.ndarray,
+    shares: np.ndarray,
+    variances: np.ndarray,
+    asked: Any,
+    programs: Any,
+    freedoms: Any,
+    variance: ArrayLike,
+    freedom: ArrayLike,
     *,
-    resamples: int = RESAMPLES,
     level: float = LEVEL,
-    seed: int = 0,
-) -> Crossing:
+) -> tuple[np.ndarray, ...]:
+    """Return estimate, low, high, p and standard error of shares that are added and subtracted, a row a side.
+
+    `variance`, with its `freedom`, is that of the paired difference; a side whose answers are all alike adds to it
+    what it has if each program is one trial (Agresti's two answers added).
+    """
+    near = (shares * programs + 1) / (programs + 2)
+    flat = np.where((shares <= 0) | (shares >= 1), near * (1 - near) / programs, 0).sum(axis=0)
+    variance, freedom, total = np.maximum(variance, flat), np.maximum(freedom, 1), variances.sum(axis=0)
+    error = np.sqrt(variance)
+    signs = signs.reshape(-1, *[1] * (shares.ndim - 1))
+    estimate = (signs * shares).sum(axis=0)
+    lows, highs = korn_graubard(shares, variances, asked, programs, freedoms, level=level)
+    down, up = np.where(signs > 0, shares - lows, highs - shares), np.where(signs > 0, highs - shares, shares - lows)
+    narrowed = np.sqrt(np.minimum(1, np.divide(variance, total, out=np.ones_like(total), where=total > 0)))
+    half, most = t.ppf(0.5 + level / 2, freedom) * error, len(shares) / 2
+    low = np.maximum(-most, estimate - np.maximum(half, narrowed * np.sqrt((down**2).sum(axis=0))))
+    high = np.minimum(most, estimate + np.maximum(half, narrowed * np.sqrt((up**2).sum(axis=0))))
+    distance = np.divide(np.abs(estimate), error, out=np.zeros_like(estimate), where=error > 0)
+    return estimate, low, high, 2 * t.sf(distance, freedom), error
+
+
+def korn_graubard(
+    share: ArrayLike,
+    variance: ArrayLike,
+    asked: ArrayLike,
+    programs: ArrayLike,
+    freedom: ArrayLike,
+    *,
+    level: float = LEVEL,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return low and high ends of intervals for shares with clustered answers (Survey Methodology 24, 1998).
+
+    Clopper and Pearson's interval for as many independent answers as would have this variance, at most those `asked`,
+    fewer the fewer `freedom` the variance has. Where all answers are alike a program is one answer: 100 programs of
+    one seed without a fault give 96.4 % to 100 %. Nor is more than one answer counted where `freedom` is 0.
+    """
+    share, variance, asked, programs, freedom = np.broadcast_arrays(share, variance, asked, programs, freedom)
+    alike = (share <= 0) | (share >= 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        independent = np.where(alike, programs, np.minimum(share * (1 - share) / variance, asked))
+    fewer = norm.ppf(0.5 + level / 2) / t.ppf(0.5 + level / 2, np.maximum(freedom, 1))
+    independent = np.where(freedom > 0, independent * fewer**2, 1.0)
+    right, wrong = share * independent, (1 - share) * independent
+    low = np.where(share <= 0, 0.0, beta.ppf((1 - level) / 2, np.maximum(right, 1e-12), wrong + 1))
+    high = np.where(share >= 1, 1.0, beta.ppf((1 + level) / 2, right + 1, np.maximum(wrong, 1e-12)))
+    return low, high
+
+
+def clopper_pearson(successes: float, trials: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the exact binomial interval, of answers that have nothing in common."""
+    if not 0 <= successes <= trials or trials < 1:
+        raise ValueError(f"clopper_pearson: {successes} successes of {trials} trials; valid: 0 to trials, 1+")
+    failures = trials - successes
+    low = 0.0 if successes == 0 else float(beta.ppf((1 - level) / 2, successes, failures + 1))
+    return low, 1.0 if failures == 0 else float(beta.ppf((1 + level) / 2, successes + 1, failures))
+
+
+def _cells(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """One row a cluster: `by`, seed, program; how many were correct, unparsed, asked; and the residual z.
+
+    Residuals of a group, divided by its number of questions, add up to 0; their squares add up to a variance.
+    """
+    keys = list(dict.fromkeys([*by, *CLUSTER]))
+    correct = frame["score"] if "score" in frame else (frame["outcome"] == "correct").astype(float)
+    counts = frame[keys].assign(correct=correct, unparsed=(frame["outcome"] == "unparsed").astype(int), asked=1)
+    cells = counts.groupby(keys, sort=True, observed=True).sum().reset_index()
+    count = ["correct", "asked"]
+    totals = cells.groupby([*by])[count].transform("sum") if by else cells[count].sum()
+    return cells.assign(z=(cells["correct"] - totals["correct"] / totals["asked"] * cells["asked"]) / totals["asked"])
+
+
+def _asked(cells: pd.DataFrame) -> int:
+    return int(cells["asked"].sum())
+
+
+def _measured(cells: pd.DataFrame) -> tuple[float, float, int]:
+    """Share of correct answers, its variance, and the variance's degrees of freedom."""
+    return float(cells["correct"].sum() / cells["asked"].sum()), *_variance(cells)
+
+
+def _variance(cells: pd.DataFrame) -> tuple[float, int]:
+    """The larger of the variances between seeds and between programs, and its degrees of freedom."""
+    z, clusters = cells["z"].to_numpy(), len(cells)
+    within = float(z @ z) * clusters / max(clusters - 1, 1)
+    of_seeds = np.bincount(np.unique(cells["seed"], return_inverse=True)[1], weights=z)
+    if (seeds := len(of_seeds)) == 1:
+        return within, clusters - 1
+    return max(within, float(of_seeds @ of_seeds) * seeds / (seeds - 1)), seeds - 1
+
+
+def crossing(curve: Mapping[float, pd.DataFrame], line: pd.DataFrame, *, level: float = LEVEL) -> Crossing:
     """Where the accuracy of `curve` (dose -> its rows, doses above 0) first reaches that of `line`.
 
-    Between doses accuracy is interpolated on the logarithm of the dose. Programs are resampled once for all doses and
-    the line together; only those on every side count, whatever inputs they were asked. A resample that crosses
-    outside of the doses is kept as such, so that an end of the interval may be "less than the least" or "more than
-    the most". A side without variation between programs is drawn from Jeffreys' posterior with each program as one
-    trial, since resampling it would show none.
+    Between doses the difference is interpolated on the logarithm of the dose. The interval holds the doses at which
+    `contrast` cannot tell the curve from the line: from where the upper end of its interval first reaches 0 to where
+    the lower end does. Only programs on every side count, whatever inputs they were asked.
     """
     doses = sorted(curve)
     sides = [*(curve[dose] for dose in doses), line]
@@ -167,80 +250,63 @@ def crossing(
         _need(side, [*CLUSTER, "outcome"])
     if not doses or doses[0] <= 0:
         raise RecordsError(f"crossing: doses are {doses}; valid: one or more, above 0")
-    shared = pd.DataFrame(sorted(set.intersection(*map(_programs, sides))), columns=CLUSTER)
+    shared = reduce(pd.merge, [side[CLUSTER].drop_duplicates() for side in sides])
     if shared.empty:
         raise RecordsError("crossing: no program was asked on the line and at every dose")
-    cells = [_cells(side.merge(shared, on=CLUSTER), []) for side in sides]
-    draws = _draws(cells, resamples, seed)
-    estimates = np.array([side["correct"].sum() / side["asked"].sum() for side in cells])
-    for index, side in enumerate(cells):
-        if _flat(side):
-            right = estimates[index] * len(side)
-            rng = np.random.default_rng([seed, index])
-            draws[:, index] = rng.beta(right + 0.5, len(side) - right + 0.5, size=resamples)
-    found = np.sort(_first_reach(draws, np.array(doses)))
-    (estimate,) = _first_reach(estimates[None], np.array(doses))
-    last = resamples - 1  # never between two draws: one of them may be infinite
-    low, high = found[int(last * (1 - level) / 2)], found[last - int(last * (1 - level) / 2)]
-    ends, seeds = (doses[0], doses[-1]), int(shared["seed"].nunique())
-    return Crossing(float(estimate), float(low), float(high), *ends, len(shared), seeds)
+    *points, line = (side.merge(shared, on=CLUSTER) for side in sides)
+    found = [contrast(point, line, level=level) for point in points]
+    estimate, low, high = (
+        _first_reach(np.array([getattr(one, end) for one in found]), np.array(doses))
+        for end in ("estimate", "high", "low")
+    )
+    return Crossing(estimate, low, high, doses[0], doses[-1], len(shared), int(shared["seed"].nunique()))
 
 
-def _first_reach(accuracies: np.ndarray, doses: np.ndarray) -> np.ndarray:
-    """The dose at which each row of `accuracies`, one a dose and then the line's, first reaches its last value.
-
-    0 where a row begins above its last value, infinity where it never reaches it.
-    """
-    at = np.log(doses)
-    gaps = accuracies[:, :-1] - accuracies[:, -1:]
-    there = gaps >= 0
-    after = there.argmax(axis=1)
-    before = np.maximum(after - 1, 0)
-    rows = np.arange(len(gaps))
-    rise = gaps[rows, after] - gaps[rows, before]
-    share = np.divide(-gaps[rows, before], rise, out=np.ones(len(gaps)), where=rise > 0)
-    found = np.exp(at[before] + share * (at[after] - at[before]))
-    found = np.clip(found, doses[0], doses[-1])  # rounding must not look like censoring
-    found[gaps[:, 0] > 0] = 0
-    found[~there.any(axis=1)] = np.inf
-    return found
+def _first_reach(gaps: np.ndarray, doses: np.ndarray) -> float:
+    """The dose at which `gaps` first reaches 0: 0 if it begins above, infinity if it never does."""
+    if gaps[0] > 0:
+        return 0.0
+    if gaps.max() < 0:
+        return float("inf")
+    after = int((gaps >= 0).argmax())
+    before = max(after - 1, 0)
+    rise = gaps[after] - gaps[before]
+    at = np.interp(-gaps[before], [0, rise], np.log(doses[[before, after]])) if rise > 0 else np.log(doses[after])
+    return float(np.clip(np.exp(at), doses[0], doses[-1]))  # rounding must not look like censoring
 
 
 # ---------------------------------------------------------------------------------- what chance would give
-def permuted_control(frame: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """The same answers, scored against the right answer to *another* input of the same program.
+def permuted_control(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same answers, scored against the right answers to the *other* inputs of the same program, all of them alike.
 
-    Within each (seed, program) the inputs are put in one random cycle, so none keeps its own. What accuracy
-    is left needs no knowledge of the input: it is what a model scores that knows only which answers a program
-    tends to give. Programs with one input are left out. Returns rows like `frame`, rescored.
+    What accuracy is left needs no knowledge of the input: it is what a model scores that knows only which answers a
+    program tends to give. Programs with one input are left out. Returns rows like `frame` with a column `score`, the
+    share of the other right answers that the given one equals, which counts in place of the outcome.
     """
     _need(frame, [*QUESTION, "expected", "parsed", "outcome"])
-    asked = frame[[*QUESTION, "expected"]].drop_duplicates().sort_values(QUESTION, ignore_index=True)
+    asked = frame[[*QUESTION, "expected"]].drop_duplicates()
     if (clash := asked[asked.duplicated(QUESTION)]).size:
         raise RecordsError(
             f"permuted_control: two programs are called {clash['program'].iloc[0]!r} under one seed; "
             "give it the records of one domain and one number of statements at a time"
         )
-    asked = asked[asked.groupby(CLUSTER)["input"].transform("size") > 1]
-    if asked.empty:
+    inputs = asked.groupby(CLUSTER).size().rename("inputs").reset_index()
+    kept = frame.merge(inputs[inputs["inputs"] > 1], on=CLUSTER)
+    if kept.empty:
         raise RecordsError("permuted_control: no program was asked on two inputs")
-    asked = asked.sample(frac=1, random_state=np.random.default_rng(seed)).sort_values(CLUSTER, kind="stable")
-    following = asked.groupby(CLUSTER)["expected"].shift(-1)
-    first = asked.groupby(CLUSTER)["expected"].transform("first")
-    asked["expected"] = following.fillna(first)
-    out = frame.drop(columns="expected").merge(asked, on=QUESTION, how="inner")
-    answered = out["parsed"].notna()
-    right = answered & (out["parsed"] == out["expected"]).astype(bool)
-    out["outcome"] = np.select([~answered, right], ["unparsed", "correct"], "wrong")
-    return out[list(frame.columns)]
+    equal = asked.rename(columns={"expected": "parsed"}).groupby([*CLUSTER, "parsed"]).size().rename("equal")
+    kept = kept.merge(equal.reset_index(), on=[*CLUSTER, "parsed"], how="left").fillna({"equal": 0})
+    score = (kept["equal"] - (kept["parsed"] == kept["expected"])) / (kept["inputs"] - 1)
+    outcome = np.where(kept["parsed"].isna(), "unparsed", "wrong")
+    return kept.drop(columns=["inputs", "equal"]).assign(outcome=outcome, score=score)
 
 
 def chance(frame: pd.DataFrame, enough: int = 20) -> float:
-    """Accuracy of the best guess without knowledge of the program: a share, 0 to 1.
+    """Accuracy of the best guess of one who knows the answer key but not the program: a share, 0 to 1.
 
-    The better of two guessers, both told the answer key: one always says the commonest answer; one says the
-    commonest answer to the input it sees, for inputs asked of at least `enough` programs (for rarer inputs
-    such a guess would be hindsight, and it says the commonest answer overall). Generous, hence a high line.
+    The better of two guessers: one always says the commonest answer; one says the commonest answer to the input it
+    sees, for inputs asked of at least `enough` programs (for rarer inputs such a guess would be hindsight, and it says
+    the commonest answer overall). No model has the key, so this is more than guessing gives.
     """
     _need(frame, [*QUESTION, "expected"])
     asked = frame[[*QUESTION, "expected"]].drop_duplicates(QUESTION)
@@ -252,93 +318,6 @@ def chance(frame: pd.DataFrame, enough: int = 20) -> float:
     best = asked[often].value_counts(["input", "expected"]).groupby(level="input").max().sum()
     rest = int((asked.loc[~often, "expected"] == commonest).sum())
     return max(constant, (int(best) + rest) / len(asked))
-
-
-# ------------------------------------------------------------------------------------------- the bootstrap
-def _cells(frame: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """One row a cluster: `by`, seed, program, and how many questions were correct, unparsed, asked."""
-    keys = list(dict.fromkeys([*by, *CLUSTER]))
-    counts = frame[keys].assign(
-        correct=(frame["outcome"] == "correct").astype("int64"),
-        unparsed=(frame["outcome"] == "unparsed").astype("int64"),
-        asked=1,
-    )
-    return counts.groupby(keys, sort=True, observed=True).sum().reset_index()
-
-
-def _intervals(groups: list[pd.DataFrame], resamples: int, level: float, seed: int) -> list[tuple[float, float, float]]:
-    """(estimate, low, high) of each group's clusters. Groups of one shape are resampled in one product."""
-    found: dict[int, tuple[float, float, float]] = {}
-    shapes: dict[tuple[int, ...], list[int]] = {}
-    for index, cells in enumerate(groups):
-        estimate = float(cells["correct"].sum() / cells["asked"].sum())
-        if _flat(cells):
-            found[index] = (estimate, *clopper_pearson(estimate * len(cells), len(cells), level))
-        else:
-            found[index] = (estimate, estimate, estimate)
-            shapes.setdefault(_shape(cells), []).append(index)
-    for alike in shapes.values():
-        draws = _draws([groups[index] for index in alike], resamples, seed)
-        lows, highs = np.clip(_percentiles(draws, level), 0, 1)
-        for index, low, high in zip(alike, lows, highs, strict=True):
-            found[index] = (found[index][0], float(low), float(high))
-    return [found[index] for index in range(len(groups))]
-
-
-def _draws(groups: list[pd.DataFrame], resamples: int, seed: int) -> np.ndarray:
-    """Accuracy under each resample: (resamples, groups). The groups have one shape, and are sorted by seed.
-
-    Sums are of whole numbers, so they are exact, on every machine and in any order.
-    """
-    weights = _weights(_shape(groups[0]), resamples, seed)
-    correct = np.stack([cells["correct"].to_numpy(float) for cells in groups], axis=1)
-    asked = np.stack([cells["asked"].to_numpy(float) for cells in groups], axis=1)
-    draws = (weights @ correct) / (weights @ asked)
-    if (seeds := len(_shape(groups[0]))) > 1:
-        centre = correct.sum(axis=0) / asked.sum(axis=0)
-        draws = centre + (draws - centre) * np.sqrt(seeds / (seeds - 1))
-    return draws
-
-
-def _shape(cells: pd.DataFrame) -> tuple[int, ...]:
-    """How many clusters each seed has."""
-    return tuple(np.unique(cells["seed"].to_numpy(), return_counts=True)[1].tolist())
-
-
-@lru_cache(maxsize=8)
-def _weights(sizes: tuple[int, ...], resamples: int, seed: int) -> np.ndarray:
-    """How often each cluster is drawn: (resamples, sum of `sizes`), where sizes[s] is seed s's programs.
-
-    A seed drawn m times has its n programs resampled m times over: multinomial with m × n trials.
-    """
-    rng = np.random.default_rng([seed, len(sizes), *sizes])
-    seeds = rng.multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), size=resamples)
-    parts = [rng.multinomial(seeds[:, s] * n, np.full(n, 1 / n)) for s, n in enumerate(sizes)]
-    return np.concatenate(parts, axis=1).astype(float)
-
-
-def _flat(cells: pd.DataFrame) -> bool:
-    """Whether all programs have the same accuracy, so that resampling them can show no variation."""
-    return bool(np.ptp(cells["correct"].to_numpy() / cells["asked"].to_numpy()) < 1e-12)
-
-
-def _percentiles(draws: np.ndarray, level: float) -> np.ndarray:
-    """Low and high ends of a percentile interval: (2, groups), from draws of (resamples, groups)."""
-    return np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
-
-
-def clopper_pearson(successes: float, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Exact binomial interval; `successes` may be fractional (a single program half right)."""
-    if not 0 <= successes <= trials or trials < 1:
-        raise ValueError(f"clopper_pearson: {successes} successes of {trials} trials; valid: 0 to trials, 1+")
-    alpha, failures = 1 - level, trials - successes
-    low = 0.0 if successes == 0 else float(betaincinv(successes, failures + 1, alpha / 2))
-    high = 1.0 if failures == 0 else float(betaincinv(successes + 1, failures, 1 - alpha / 2))
-    return low, high
-
-
-def _programs(frame: pd.DataFrame) -> set[tuple[int, str]]:
-    return set(frame[CLUSTER].drop_duplicates().itertuples(index=False, name=None))
 
 
 def _need(frame: pd.DataFrame, columns: list[str]) -> None:

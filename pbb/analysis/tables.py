@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from pbb.analysis import statistics
+from pbb.analysis.copies import copying, with_copies
 from pbb.analysis.labels import MODES, PLAIN_MODE, by_length, statements
 from pbb.analysis.statistics import Contrast, Crossing, accuracy, chance, permuted_control
 from pbb.arms import ARMS
@@ -24,7 +26,9 @@ POINT = [*PANEL, "arm", "answer_mode", "group", "stage", "step", "progress", "to
 MEASURED = ["estimate", "low", "high", "questions", "programs", "seeds", "unparsed"]
 TABLE = [*POINT, *MEASURED]
 TRAINED, CONTROL, CEILING = ("homogeneous", "proactive", "retroactive"), "stage_1_only", "in_context"
-CHANCE = "chance"  # the arm of a best guess without knowledge of the program
+CHANCE = "chance"  # the arm of the best guess of one who knows the answer key, and not the program
+COPY = "copy"  # the arm of the best rule for copying
+PERMUTED, APART = "permuted", "copies left out"  # after an arm's name: how its direct answers are scored
 
 
 # ------------------------------------------------------------------------------------------------- selecting
@@ -129,21 +133,22 @@ def _place(moments: pd.DataFrame) -> pd.Series:
     return ((moments["stage"] - 1).clip(lower=0) + share).where(apart, begin + (end - begin) * share)
 
 
-def guesses(rows: pd.DataFrame, by: Sequence[str] = PANEL) -> pd.DataFrame:
-    """The best guess without knowledge of the program in each group of `by`, as rows of arm CHANCE."""
-    found = [
-        dict(zip(by, key, strict=True)) | {"arm": CHANCE, "estimate": chance(here)} for key, here in rows.groupby(by)
-    ]
-    return pd.DataFrame(found)
+def guesses(rows: pd.DataFrame, by: Sequence[str] = PANEL, known: pd.Series | None = None) -> pd.DataFrame:
+    """The best guess in each group of `by`, as rows of arm CHANCE; the best copy too, where sources are `known`."""
+    found = []
+    for key, here in rows.groupby(by):
+        levels = {CHANCE: chance(here), COPY: float("nan") if known is None else copying(here, known)}
+        found += [dict(zip(by, key, strict=True)) | {"arm": arm, "estimate": level} for arm, level in levels.items()]
+    return pd.DataFrame(found).dropna(subset=["estimate"]) if found else pd.DataFrame()
 
 
-def permuted_points(rows: pd.DataFrame) -> pd.DataFrame:
-    """Direct answers of the trained arms, scored against other inputs: points of arm ``"<arm>, permuted"``."""
-    direct = of(rows, {"answer_mode": "direct", "curriculum": TRAINED})
-    found = [
-        points(permuted_control(cell)).assign(arm=f"{arm}, permuted")
-        for (arm, *_), cell in direct.groupby(["curriculum", *PANEL])
-    ]
+def direct_points(rows: pd.DataFrame, known: pd.Series) -> pd.DataFrame:
+    """Direct answers of trained arms, scored otherwise: ``"<arm>, permuted"`` and ``"<arm>, copies left out"``."""
+    direct = with_copies(of(rows, {"answer_mode": "direct", "curriculum": TRAINED}), known)
+    found = []
+    for (arm, *_), cell in direct.groupby(["curriculum", *PANEL]):
+        found.append(points(permuted_control(cell)).assign(arm=f"{arm}, {PERMUTED}"))
+        found.append(points(cell[cell["copied"].eq(False).fillna(False)]).assign(arm=f"{arm}, {APART}"))
     return stacked(found)
 
 
@@ -239,6 +244,7 @@ def amount(tokens: float) -> str:
     return f"{tokens / 1e6:.1f} M" if tokens >= 1e5 else f"{tokens / 1e3:.0f} k"
 
 
+@cache
 def parameters(model: str) -> float:
     """How many parameters a model has: a tiny one's own, else what its name says ("135m", "1B"); NaN if nothing."""
     manifest = TINY_FOLDER / model / "manifest.json"

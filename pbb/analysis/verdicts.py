@@ -1,38 +1,49 @@
-"""Verdicts of declared contrasts: differences with clustered intervals, and p after Holm's correction over a board.
+"""Verdicts of declared contrasts: what is compared, whether its regime lets a verdict be had, and which one it is.
 
 From records alone, never torch. What is claimed is declared in `claims`; `board` puts all claims together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pbb.analysis import claims, tables
-from pbb.analysis.claims import END, FEWEST, MATCHED, MOST, Declared, Side, in_words
-from pbb.analysis.labels import by_length, statements
-from pbb.analysis.statistics import CLUSTER, QUESTION, contrast, permuted_control
-from pbb.analysis.tables import PANEL, asked_by_name, final, matched, with_shifts
+from pbb.analysis.claims import END, FEWEST, MATCHED, MOST, PRIMARY, SECONDARY, Declared, Side, in_words
+from pbb.analysis.copies import quoting_source, sources, with_copies
+from pbb.analysis.labels import IN_CONTEXT, PLAIN_MODE, by_length, statements
+from pbb.analysis.statistics import CLUSTER, LEVEL, QUESTION, Contrast, contrast, permuted_control
+from pbb.analysis.tables import CEILING, CONTROL, PANEL, asked_by_name, final, matched, with_shifts
+from pbb.arms import ARMS
 from pbb.records import KNOBS
 from pbb.store import RecordsError
 
-ALPHA, LEVEL = 0.05, 0.95
-RESAMPLES = 10_000  # the least p is one in so many: times the contrasts of a board it has to stay below ALPHA
-LEAST_SEEDS = 3  # for a spread over seeds
+ALPHA = 0.05
+LEAST_SEEDS = 3  # that decide anything
+STEADY_SEEDS = 25  # that find a spread three times as large with 80 % power (`tests/simulation.py`)
+IN_CONTEXT_AT_LEAST, CONTROL_BELOW, ARMS_UP_TO = 0.9, 0.3, 0.95
+SHOWN = "w/ IO"  # the group of programs that are taught with executions
 SUPPORTED, NOT_SUPPORTED, CONTRADICTED, NOT_RUN = "supported", "not supported", "contradicted", "not run"
 NO_VERDICT = "none: smoke"
 # What `_word` applies, for readers.
 RULE = (
-    "A contrast is supported where the 95 % interval of its difference (bootstrap clustered by program and seed) lies "
-    f"above 0 and p, after Holm's correction over all contrasts of its preset's board, is below {ALPHA}; contradicted "
-    "where both hold for the other direction; not run where a side has no records; else not supported."
+    "A claim has one primary contrast, or one for each of its halves. A primary is supported where the 95 % interval "
+    "of its difference lies above 0 and p (two-sided, by Student's t over seeds, and after Holm's correction over all "
+    f"{claims.PRIMARIES} primaries) is below {ALPHA}; contradicted where both hold for the other direction; not run "
+    f"where a side has no records, with fewer than {LEAST_SEEDS} seeds, or outside its regime; else not supported. "
+    "Secondary contrasts decide nothing; with one seed their intervals are about that seed's programs."
 )
-WORST = "A claim takes the verdict of its worst contrast: contradicted, not supported, not run, supported."
-MEASURED = ["difference", "low", "high", "p", "programs", "seeds"]
-CONTRASTS = ["claim", "figure", "contrast", "where", *MEASURED, "decides", "verdict"]
+REGIME = (
+    "The regime: at least 90 % in context, or, since a base model may never have seen our texts, on held-out inputs of "
+    "w/ IO programs after Stage 1 alone; and where arms are compared with each other, the control below 30 %, and "
+    "arms not all above 95 % and not all at the control."
+)
+WORST = "A claim takes the verdict of its worst primary: contradicted, not supported, not run, supported."
+MEASURED = ["difference", "low", "high", "p", "least", "programs", "seeds"]
+CONTRASTS = ["claim", "figure", "contrast", "where", *MEASURED, "decides", "regime", "verdict"]
 _ANSWER = ["experiment", "moment", "answer_mode", "group"]
 
 
@@ -43,31 +54,43 @@ def figures() -> list[str]:
 
 # ------------------------------------------------------------------------------------------------ words
 def judged(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return measured contrasts as a table with verdicts, as RULE says, p corrected over all of them.
+    """Return measured contrasts as a table with verdicts, as RULE says, p of primaries corrected over all of them.
 
-    Columns CONTRASTS; difference, low and high are shares. Smoke records get no verdict.
+    Columns CONTRASTS; difference, low, high and least are shares. `least` is the least difference that a primary finds
+    with 80 % power. A primary that is not run counts in the correction. Smoke records get no verdict.
     """
-    table = pd.DataFrame(rows, columns=[*CONTRASTS[:-1], "p_against", "smoke"])
-    for column in ("p", "p_against"):
-        table[column] = holm(table[column].astype(float))
+    table = pd.DataFrame(rows, columns=[*CONTRASTS[:-1], "reason", "found", "smoke"])
+    primary, run = table["decides"] == PRIMARY, table["reason"] == ""
+    table["p"] = table["p"].where(primary & run).astype(float)
+    threshold = ALPHA / max(int(primary.sum()), 1)
+    table["least"] = [
+        found.least_effect(threshold)
+        if isinstance(found, Contrast) and decides and found.seeds >= LEAST_SEEDS
+        else None
+        for found, decides in zip(table["found"], primary, strict=True)
+    ]
+    corrected = holm(table.loc[primary, "p"].fillna(1.0))
+    table["p"] = corrected.reindex(table.index).where(table["p"].notna())
     table["verdict"] = [_word(row) for row in table.to_dict("records")]
-    table = table.astype(dict.fromkeys(MEASURED[:4], float)).round(dict.fromkeys(MEASURED[:4], 4))
+    table = table.astype(dict.fromkeys(MEASURED[:5], float)).round(dict.fromkeys(MEASURED[:5], 4))
     return table.astype({"programs": "Int64", "seeds": "Int64"})[CONTRASTS]
 
 
 def _word(row: Mapping[str, Any]) -> str:
-    if pd.isna(row["difference"]):
-        return NOT_RUN
-    if row["smoke"]:
+    if row["smoke"] is True and pd.notna(row["difference"]):
         return NO_VERDICT
+    if row["decides"] == SECONDARY:
+        return SECONDARY + (", one seed" if row["seeds"] == 1 else "")
+    if row["reason"]:
+        return f"{NOT_RUN}: {row['reason']}"
     if row["low"] > 0 and row["p"] < ALPHA:
         return SUPPORTED
-    return CONTRADICTED if row["high"] < 0 and row["p_against"] < ALPHA else NOT_SUPPORTED
+    return CONTRADICTED if row["high"] < 0 and row["p"] < ALPHA else NOT_SUPPORTED
 
 
 def holm(p: pd.Series) -> pd.Series:
-    """Return p values corrected for how many there are (Holm's step-down); missing ones stay missing."""
-    ordered = p.dropna().sort_values(kind="stable")
+    """Return p values corrected for how many there are (Holm's step-down)."""
+    ordered = p.sort_values(kind="stable")
     factors = range(len(ordered), 0, -1)
     return (ordered * list(factors)).cummax().clip(upper=1.0).reindex(p.index)
 
@@ -81,52 +104,96 @@ def points(row: Mapping[str, Any]) -> str:
 
 
 # ---------------------------------------------------------------------------------------------- measuring
-def measured(
-    figure: str, records: pd.DataFrame | None, others: Mapping[str, pd.DataFrame | None] | None = None
-) -> list[dict[str, Any]]:
-    """Return the contrasts of `figure`, each in every panel where one of its sides has records, uncorrected.
+Against = dict[tuple[Any, ...], dict[str, pd.DataFrame]]
 
-    A contrast that has records nowhere is one row without numbers; so is each where `records` is None.
+
+def read_against(records: Mapping[str, pd.DataFrame | None]) -> Against:
+    """Return what regimes are read against, by panel, arm, mode; by figure.
+
+    That is how the control and the ceiling end, and, as if it were an arm, the control on w/ IO programs.
+    """
+    found: Against = {}
+    for figure, rows in records.items():
+        if rows is None:
+            continue
+        mine = rows[rows["curriculum"].isin([CONTROL, CEILING])]
+        ends = final(asked_by_name(mine, [*IN_CONTEXT, *PLAIN_MODE])) if len(mine) else mine
+        shown = rows[(rows["curriculum"] == CONTROL) & (rows["group"] == SHOWN) & rows["held_out"].astype(bool)]
+        for part in (ends, final(shown).assign(curriculum=SHOWN) if len(shown) else shown):
+            for key, asked in part.groupby([*PANEL, "curriculum", "answer_mode"]):
+                found.setdefault(key, {})[figure] = asked[[*CLUSTER, "outcome"]]
+    return found
+
+
+def measured(figure: str, records: Mapping[str, pd.DataFrame | None], against: Against) -> list[dict[str, Any]]:
+    """Return the contrasts of `figure`, each in every panel where both of its sides have records, uncorrected.
+
+    A primary that has records nowhere is one row without numbers. `reason` says why a primary cannot be judged.
 
     Args:
         figure: whose contrasts.
-        records: of that figure.
-        others: the records of further figures, for contrasts that look at one of those too.
+        records: of each figure.
+        against: what regimes are read against (see `read_against`).
 
     Raises:
         RecordsError: a side of a contrast holds several experiments of one seed.
     """
     declared = [(claim.id, one) for claim in claims.CLAIMS for one in claim.contrasts if one.figure == figure]
     sides = [side for _, one in declared for side in one.sides]
-    found: list[dict[str, Any]] = []
-    ends = None if records is None else _ends(records, sides)
+    rows: list[dict[str, Any]] = []
+    own = records.get(figure)
+    ends = None if own is None else _ends(own, sides)
     for claim, one in declared:
-        row = {"claim": claim, "figure": figure, "contrast": str(one), "where": "", "decides": one.decides}
+        row: dict[str, Any] = {
+            "claim": claim,
+            "figure": figure,
+            "contrast": str(one),
+            "where": "",
+            "regime": "",
+            "reason": "",
+        }
         pool = ends
-        if ends is not None and (other := (others or {}).get(one.also)) is not None:
+        if ends is not None and (other := records.get(one.also)) is not None:
             pool = pd.concat([ends, _ends(other, one.sides)]).drop_duplicates([*_ANSWER, *QUESTION], ignore_index=True)
-        here = [] if pool is None else [
-            row | {"where": where, "smoke": (panel["preset"] == "smoke").any()} | _measure(one, compared)
-            for where, panel, compared in _panels(one, pool)
-        ]  # fmt: skip
-        found += here or [row]
-    return found
+        panels = [] if pool is None else list(_panels(one, pool))
+        decides = [
+            bool(one.regime) and _is_in(panel, one.regime or {}, [p for p, *_ in panels]) for panel, *_ in panels
+        ]
+        for (panel, compared), primary in zip(panels, decides, strict=True):
+            here = row | {"where": _panel_name(panel), "decides": PRIMARY if primary else SECONDARY}
+            here |= {"smoke": any((side["preset"] == "smoke").any() for side in compared)}
+            here |= _measure(one, compared)
+            if primary:
+                here["regime"], here["reason"] = _regime(one, compared, against, figure)
+            if primary or pd.notna(here.get("difference")):
+                rows.append(here)
+        if one.regime and not any(decides):
+            told = ", ".join(in_words(column, value) for column, value in one.regime.items())
+            rows.append(row | {"where": told, "decides": PRIMARY, "reason": "no records"})
+    return rows
 
 
 def _ends(records: pd.DataFrame, sides: Sequence[Side]) -> pd.DataFrame:
-    """Return the questions by name at the end of training that `sides` need, with the columns `shift` and `moment`.
+    """Return the questions by name at the end of training that `sides` need, with what `Side.where` may ask for.
 
-    Where a side looks at another moment, SFT's answers after as many questions as GRPO's too.
+    `quotes` says of distilled experiments whether what they learnt to write quotes the source.
     """
-    rows = final(asked_by_name(records, {side.mode for side in sides})).assign(moment=END)
+    rows = final(asked_by_name(records, {side.mode for side in sides} | {"direct"})).assign(moment=END)
     if any("moment" in side.where for side in sides):
         rows = pd.concat([rows, matched(records).assign(moment=MATCHED)], ignore_index=True)
-    rows = rows.drop(columns=["prompt", "completion"], errors="ignore")  # long, and not read here
-    return rows.assign(shift=with_shifts(rows[rows["domain"] == "ciphers"])["shifts"])
+    rows = rows[rows["curriculum"].isin({side.arm for side in sides})].reset_index(drop=True)
+    quoting = quoting_source(rows)
+    rows = with_copies(rows, sources(records)) if any("copied" in side.where for side in sides) else rows
+    rows = rows.drop(columns=["prompt", "completion"])  # long, and not read any more
+    shifts = with_shifts(rows[rows["domain"] == "ciphers"])["shifts"]
+    return rows.assign(shift=shifts, quotes=rows["experiment"].isin(quoting))
 
 
-def _panels(declared: Declared, ends: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame, list[pd.DataFrame]]]:
-    """Yield (name, rows, each side's rows) for each domain, model, … that the sides do not themselves set apart.
+Panel = tuple[dict[str, Any], list[pd.DataFrame]]
+
+
+def _panels(declared: Declared, ends: pd.DataFrame) -> Iterator[Panel]:
+    """Yield (what it holds fixed, each side's rows) for each domain, model, … that the sides do not set apart.
 
     Numbers such as the templates set panels apart only where one arm has several, as in a reader's variant: an arm may
     have another number than the arm that it is compared with.
@@ -139,7 +206,14 @@ def _panels(declared: Declared, ends: pd.DataFrame) -> Iterable[tuple[str, pd.Da
     for key, panel in mine.groupby(fixed):
         sides = [_rows(side, panel) for side in declared.sides]
         if any(map(len, sides)):
-            yield _panel_name(dict(zip(fixed, key, strict=True))), panel, sides
+            yield dict(zip(fixed, key, strict=True)), sides
+
+
+def _is_in(panel: Mapping[str, Any], regime: Mapping[str, Any], panels: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether `panel` is where a contrast is primary; `MOST` is the largest model of all `panels`."""
+    models = sorted({one["model"] for one in panels if "model" in one}, key=tables.parameters)
+    values = dict(regime) | ({"model": models[-1]} if regime.get("model") == MOST and models else {})
+    return all(panel.get(column, value) == value for column, value in values.items())
 
 
 def _panel_name(panel: Mapping[str, Any]) -> str:
@@ -155,7 +229,11 @@ def _panel_name(panel: Mapping[str, Any]) -> str:
 
 def _rows(side: Side, panel: pd.DataFrame) -> pd.DataFrame:
     """Return this side's questions in `panel`; none where it was not run."""
-    mine = panel[(panel["curriculum"] == side.arm) & (panel["answer_mode"] == side.mode)]
+    mine = panel[panel["curriculum"] == side.arm]
+    modes = {side.mode} & {*mine["answer_mode"]}
+    if not modes and ARMS[side.arm].stages == ("demonstrations",):
+        modes = {"direct"}  # what was shown inputs and outputs alone can be asked for an output alone
+    mine = mine[mine["answer_mode"].isin(modes)]
     for column, value in {"moment": END, **side.where}.items():
         if value in (MOST, FEWEST):
             values = mine[column]
@@ -163,7 +241,7 @@ def _rows(side: Side, panel: pd.DataFrame) -> pd.DataFrame:
                 return mine.head(0)
             sizes = values.map(tables.parameters) if column == "model" else values
             value = values[sizes.idxmax() if value == MOST else sizes.idxmin()]
-        mine = mine[mine[column] == value]
+        mine = mine[(mine[column] == value).fillna(False)]
     if (mine.groupby("seed")["experiment"].nunique() > 1).any():
         several = sorted(mine["experiment"].unique())
         raise RecordsError(f"side {side}: one experiment a seed is compared, and these records hold {several}")
@@ -174,61 +252,20 @@ def _rows(side: Side, panel: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measure(declared: Declared, sides: list[pd.DataFrame]) -> dict[str, Any]:
-    """Return difference, low, high, p, p_against, programs, seeds; nothing where a side has no records."""
+    """Return difference, low, high, p, programs, seeds, and the contrast `found`; nothing where a side is missing."""
     seeds = set.intersection(*(set(side["seed"]) for side in sides))
-    sides = [side[side["seed"].isin(seeds)] for side in sides]
     if not seeds:
         return {}
+    sides = [side[side["seed"].isin(seeds)] for side in sides]
     if declared.steadier:
-        return _steadier(*sides) if len(seeds) >= LEAST_SEEDS else {}
-    if not declared.more_than:
-        return _contrast(*_paired(*sides))
-    # Half of a difference of differences is the contrast of two halves: (a + d) / 2 - (b + c) / 2, if all four asked
-    # the same questions. So one bootstrap serves: programs of all four are drawn together.
-    common = sides[0][QUESTION].drop_duplicates()
-    for side in sides[1:]:
-        common = common.merge(side[QUESTION].drop_duplicates())
-    if common.empty:
-        return {}
-    a, b, c, d = (side.merge(common, on=QUESTION) for side in sides)
-    found = _contrast(_halves(a, d), _halves(b, c))
-    return found | {name: 2 * found[name] for name in ("difference", "low", "high")}
-
-
-def _halves(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Return both sides' questions as one's."""
-    return pd.concat([first.assign(input="1: " + first["input"]), second.assign(input="2: " + second["input"])])
-
-
-def _paired(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return both sides, to be paired by question; by program where the same programs were asked on other inputs.
-
-    Distillation is not asked on the inputs that it shows, so its questions are others. Under one blank input all
-    questions of a program are paired with all of the other side's.
-    """
-
-    def keys(side: pd.DataFrame, columns: list[str]) -> set[tuple]:
-        return set(side[columns].itertuples(index=False, name=None))
-
-    if keys(a, CLUSTER) == keys(b, CLUSTER) and keys(a, QUESTION) != keys(b, QUESTION):
-        return a.assign(input=""), b.assign(input="")
-    return a, b
-
-
-def _contrast(above: pd.DataFrame, below: pd.DataFrame) -> dict[str, Any]:
-    found = contrast(above, below, resamples=RESAMPLES, level=LEVEL)
-    # Where the difference is not negative nothing speaks against it, and Holm's correction asks only how many such
-    # there are.
-    against = contrast(below, above, resamples=RESAMPLES, level=LEVEL).p if found.estimate < 0 else 1.0
-    numbers = {"difference": found.estimate, "low": found.low, "high": found.high, "p": found.p, "p_against": against}
+        return _steadier(*sides)
+    found = contrast(*sides)
+    numbers = {"difference": found.estimate, "low": found.low, "high": found.high, "p": found.p, "found": found}
     return numbers | {"programs": found.programs, "seeds": found.seeds}
 
 
 def _steadier(steady: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
-    """Compare how far accuracies of seeds lie from their median, on average (Brown and Forsythe's test, Welch's t).
-
-    A bootstrap of three or four seeds would return intervals that are far too narrow.
-    """
+    """Compare how far accuracies of seeds lie from their median, on average (Brown and Forsythe's test, Welch's t)."""
     from scipy.stats import ttest_ind
 
     def distances(side: pd.DataFrame) -> np.ndarray:
@@ -236,8 +273,71 @@ def _steadier(steady: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
         return np.abs(by_seed - by_seed.median()).to_numpy()
 
     a, b = distances(other), distances(steady)
-    interval = ttest_ind(a, b, equal_var=False).confidence_interval(LEVEL)
-    p, p_against = (ttest_ind(a, b, equal_var=False, alternative=way).pvalue for way in ("greater", "less"))
-    numbers = {"difference": a.mean() - b.mean(), "low": interval.low, "high": interval.high}
-    clusters = len(steady.drop_duplicates(CLUSTER))
-    return numbers | {"p": p, "p_against": p_against, "programs": clusters, "seeds": steady["seed"].nunique()}
+    numbers = {"programs": len(steady.drop_duplicates(CLUSTER)), "seeds": len(a), "difference": a.mean() - b.mean()}
+    if len(a) < LEAST_SEEDS:
+        return numbers
+    test = ttest_ind(a, b, equal_var=False)
+    interval = test.confidence_interval(LEVEL)
+    return numbers | {"low": interval.low, "high": interval.high, "p": test.pvalue}
+
+
+# ------------------------------------------------------------------------------------------------ regimes
+def _regime(one: Declared, sides: list[pd.DataFrame], against: Against, figure: str) -> tuple[str, str]:
+    """Return the values that the rule for regimes asks for, in words, and why there is no verdict, else ""."""
+    if not all(map(len, sides)):
+        return "", "no records"
+    why = []
+    if any(side["quotes"].any() for side in sides):
+        why.append("demonstrations quote the source")
+    ceilings, shown_to, controls, arms, at_control = [], [], [], [], []
+    for side, rows in zip(one.sides, sides, strict=True):
+        mode = PLAIN_MODE.get(str(rows["answer_mode"].iloc[0]), str(rows["answer_mode"].iloc[0]))
+        arm = ARMS[side.arm]
+        if arm.measured != "AD" or all(ARMS[other.arm].measured == "AD" for other in one.sides):
+            ceilings.append(_share(_against(rows, IN_CONTEXT.get(mode, mode), CEILING, against, figure)))
+            shown_to.append(_share(_against(rows, mode, SHOWN, against, figure)))
+        control = _against(rows, mode, CONTROL, against, figure)
+        controls.append(control)
+        if not arm.control and not side.permuted:
+            arms.append(_share(rows))
+            shared = len(control) and set(rows["seed"]) & set(control["seed"])
+            at_control.append(bool(shared) and contrast(rows, control).low <= 0)
+    shown = [("in context", ceilings), ("control", [_share(rows) for rows in controls])]
+    # `fmax` takes the other where one was not asked.
+    within = bool(np.all(np.fmax(ceilings, shown_to) >= IN_CONTEXT_AT_LEAST))
+    if not np.all(np.array(ceilings) >= IN_CONTEXT_AT_LEAST):
+        shown.insert(1, ("w/ IO after Stage 1", shown_to))
+    told = ", ".join(f"{name} {_percents(shares)}" for name, shares in [*shown, ("arms" if arms[1:] else "arm", arms)])
+    outside = []
+    if not within:
+        outside.append(", ".join(f"{name} {_percents(shares)}" for name, shares in shown[:2]))
+    if len(arms) > 1:
+        if not np.max(shown[-1][1]) < CONTROL_BELOW:
+            outside.append(f"control {_percents(shown[-1][1])}")
+        if min(arms) > ARMS_UP_TO:
+            outside.append(f"arms {_percents(arms)}")
+        if all(at_control) or (one.more_than and any(at_control)):
+            outside.append(f"{'a side' if one.more_than else 'arms'} at the control: {_percents(arms)}")
+    if outside:
+        why.append(f"outside the regime ({', '.join(outside)})")
+    seeds = len(set.intersection(*(set(rows["seed"]) for rows in sides)))
+    wanted = STEADY_SEEDS if one.steadier else LEAST_SEEDS
+    if seeds < wanted:
+        why.append(f"{seeds} seed{'s' * (seeds != 1)}, and it takes {wanted}")
+    return told, "; ".join(why)
+
+
+def _against(rows: pd.DataFrame, mode: str, arm: str, against: Against, figure: str) -> pd.DataFrame:
+    """Return the answers by `mode` of a control or ceiling in the panel of `rows`: of `figure`, else of another."""
+    found = against.get((*rows[PANEL].iloc[0], arm, mode), {})
+    return found.get(figure, next(iter(found.values()), rows.head(0)))
+
+
+def _share(rows: pd.DataFrame) -> float:
+    return float((rows["outcome"] == "correct").mean())
+
+
+def _percents(shares: Sequence[float]) -> str:
+    """Return ``"96, 88 %"``; equal ones once."""
+    words = list(dict.fromkeys("not asked" if np.isnan(share) else f"{share * 100:.0f}" for share in shares))
+    return ", ".join(words) + ("" if words[-1] == "not asked" else " %")

@@ -132,7 +132,7 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.arm not in ARMS:
             refuse(self, "arm", f"one of {', '.join(ARMS)}")
-        if not self.model.strip():
+        if not self.model.strip() or not self.model.isprintable():
             refuse(self, "model", "a tiny model's name, 'smollm2-135m', a folder, a GGUF file, or a Hub id")
         domain, split = DOMAINS[domain_of(self.programs)], self.split
         if domain.input_count and split.demonstrations >= (inputs := domain.input_count(self.programs)):
@@ -148,8 +148,10 @@ class Experiment:
         domain, wanted = DOMAINS[self.domain], self.split.with_io_programs + self.split.without_io_programs
         try:
             own = self.own()
-        except (KeyError, TypeError, ValueError) as error:
-            raise ExperimentError(f"own_programs: {error!r}; valid: what Program.to_json() gives") from None
+        except ValueError:
+            own = ()
+        if len(own) < len(self.own_programs) or any(p.domain not in DOMAINS or not p.executions for p in own):
+            refuse(self, "own_programs", "texts, as Program.to_json() gives them")
         names = [program.name for program in own]
         if taken := [name for name in names if names.count(name) > 1 or name in BASE_NAMES]:
             raise ExperimentError(f"own_programs: the name {taken[0]!r} is given twice or base models know it already")

@@ -62,13 +62,16 @@ def questions(experiment: Experiment, modes: Sequence[str] | None = None) -> lis
             for mode in modes or experiment.ask.asked:
                 if mode == "recite" and group.name == WITH_IO:
                     continue
-                asked += _ask(experiment, group, program, inputs, mode, rng.randrange(experiment.documents.templates))
+                asked += asked_about(
+                    experiment, group, program, inputs, mode, rng.randrange(experiment.documents.templates)
+                )
     return asked
 
 
-def _ask(
+def asked_about(
     experiment: Experiment, group: Group, program: Program, inputs: Sequence[str], mode: str, template: int
 ) -> list[Question]:
+    """Return the questions that ask about `program` on `inputs`, in one answer mode and one pointer template."""
     form = experiment.documents.representation
     told = declaration(program, form)
     declare = declarative_prompt(program, template, form)

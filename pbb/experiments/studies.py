@@ -143,8 +143,8 @@ def study(figure: str, preset: str, seeds: int = 1) -> list[Experiment]:
     name = figure.upper() if isinstance(figure, str) else figure
     if name not in STUDIES:
         raise ExperimentError(f"figure={figure!r} is not valid; valid: {', '.join(STUDIES)}")
-    if isinstance(seeds, bool) or not isinstance(seeds, int) or seeds < 1:
-        raise ExperimentError(f"seeds={seeds!r} is not valid; valid: a whole number of 1 or more")
+    if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= 1000:
+        raise ExperimentError(f"seeds={seeds!r} is not valid; valid: a whole number of 1 or more, up to 1,000")
     made = recipe(preset)
     first = STUDIES[name](made)
     again = [e for e in first if not made.repeated or (name == "F02" and e.arm in made.repeated)]

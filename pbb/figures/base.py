@@ -14,7 +14,8 @@ from pbb.analysis import tables
 from pbb.analysis.tables import PANEL, Cells, usable
 from pbb.figures import style
 
-BARS = "95\u00a0% bootstrap intervals, clustered by program and seed"
+BARS = "95\u00a0% intervals over seeds; with one seed, over its programs"
+GUESS = "the best guess of one who knows the answer key, but not the program"
 
 
 class Chart(ABC):

@@ -1,4 +1,4 @@
-"""Accuracy at the end of training against one knob of an experiment: F03, F09 and F10; F04 and F05 build on it.
+"""Accuracy at the end of training against one knob of an experiment: F03, F09 and F10; F04, F05 and F12 build on it.
 
 A line is an answer mode of a trained arm over the knob's values. It is read against the same mode of the control that
 never saw the sources, the base model with the source in its prompt, and the best guess. Models stand in order of
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,29 +17,36 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from pbb.analysis import tables
+from pbb.analysis.copies import sources, with_copies
 from pbb.analysis.labels import IN_CONTEXT, by_length, counted, statements
+from pbb.analysis.statistics import contrast
 from pbb.analysis.tables import (
+    APART,
     CEILING,
     CHANCE,
     CONTROL,
+    COPY,
     PANEL,
+    PERMUTED,
     TRAINED,
     Cells,
     amount,
     at_the_end,
+    direct_points,
     guesses,
+    measures,
     of,
     parameters,
-    permuted_points,
     points,
     sizes,
     stacked,
 )
 from pbb.arms import ARMS
 from pbb.figures import style
-from pbb.figures.base import BARS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, panels_in
 from pbb.store import RecordsError
 
+_SCORED = {PERMUTED: "x", APART: "+"}
 _DASHES: dict[str, Any] = {CONTROL: style.DASHED, CEILING: ":"}
 
 
@@ -87,7 +94,7 @@ class ByKnob(Chart):
     modes: tuple[str, ...]  # asked by name
     opening: str  # of its caption; {tokens} is how much was trained on
     things: str = ""  # what its numbers count, in the plural: "w/ IO programs"; a model is named by its panel
-    permuted: bool = False  # show direct answers scored against other inputs too
+    scored: bool = False  # show direct answers scored otherwise too: against other inputs, and without copies
     FIXED: Sequence[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,7 +120,8 @@ class ByKnob(Chart):
     def table(self, records: pd.DataFrame) -> pd.DataFrame:
         """x is the knob's value (of a model: its parameters; NaN if unknown).
 
-        Arm "<arm>, permuted" holds direct answers scored against other inputs; "chance" the best guess.
+        Of direct answers arm "<arm>, permuted" is scored against other inputs, "<arm>, copies left out" where the
+        answer cannot be copied. Arm "chance" is the best guess, "copy" the best rule for copying.
         """
         rows = self.select(records)
         if rows.empty:
@@ -123,8 +131,9 @@ class ByKnob(Chart):
             )
         parts = []
         for value, here in rows.groupby(self.column) if self.column != "statements" else [(math.nan, rows)]:
-            found = [points(here), permuted_points(here) if self.permuted else here[:0]]
-            found.append(guesses(here[here["answer_mode"] != "recall"]))
+            known = sources(here)
+            found = [points(here), direct_points(here, known) if self.scored else here[:0]]
+            found.append(guesses(here[here["answer_mode"] != "recall"], known=known))
             x = parameters(value) if isinstance(value, str) else float(value)
             parts.append(stacked(found).assign(x=x))
         drawn = stacked(parts)
@@ -137,23 +146,32 @@ class ByKnob(Chart):
         for value, here in rows.groupby(self.column) if self.things else [(0, rows)]:
             told = f", {counted(value, self.things)}" if self.things else ""
             found |= tables.cells(here, (*TRAINED, CONTROL), self.modes, where=told)
+            if self.scored:
+                direct = with_copies(of(here, {"answer_mode": "direct"}), sources(here))
+                apart = direct[direct["copied"].eq(False).fillna(False)]
+                found |= tables.cells(apart, (*TRAINED, CONTROL), self.modes, APART, told)
         return {value: cell for value, cell in found.items() if (value.arm, value.mode) != (CONTROL, "recall")}
 
     # --------------------------------------------------------------------------------------------- the picture
     def words(self, drawn: pd.DataFrame, records: pd.DataFrame, more: str = "") -> str:
         """The opening and `more`, then what the marks mean, how intervals are made, and how many answers there are."""
         arms, modes = set(drawn["arm"]), set(drawn["answer_mode"])
-        said = [self.opening.format(tokens=_tokens(drawn)) + more]
+        said = [(self.opening.format(tokens=_tokens(drawn)) + more).strip()]
         if CONTROL in arms:
             said.append("Dashed: the control that never saw their source (Stage 1 only).")
-        if any(str(arm).endswith("permuted") for arm in arms):
-            said.append("Crosses: direct answers scored against the answer to another input of the program.")
+        if any(str(arm).endswith(PERMUTED) for arm in arms):
+            said.append("Crosses: direct answers scored against the right answers to the program's other inputs.")
+        if any(str(arm).endswith(APART) for arm in arms):
+            said.append("Pluses: direct answers where the right one is neither a number of the source nor the input.")
         if CEILING in arms:
             said.append("Dotted: the base model with the source in its prompt.")
         if "recall" in modes:
             said.append("Stars: what was taught, recited exactly.")
-        said.append(f"Bars: {BARS}. {sizes(drawn[(drawn['arm'] != CHANCE) & (drawn['answer_mode'] != 'recall')])}.")
-        return " ".join([*said, "Grey: the best guess without knowledge of the program."])
+        said.append(f"Bars: {BARS}. {sizes(drawn[drawn['arm'].isin(ARMS) & (drawn['answer_mode'] != 'recall')])}.")
+        said.append(f"Grey: {GUESS}.")
+        if COPY in arms:
+            said.append("Grey, dotted: the best rule for copying, such as always the first number of the source.")
+        return " ".join(said)
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
         panels = self.shown(front)
@@ -195,7 +213,7 @@ class ByKnob(Chart):
             places = {model: float(index) for index, model in enumerate(values)}
             labels = [_model_label(model) for model in values]
         else:
-            places = {value: math.log10(value) for value in values}
+            places = {value: value if self.column == "statements" else math.log10(value) for value in values}
             labels = [f"{value:,.0f}" for value in values]
         at = list(places.values())
         span = (max(at) - min(at)) or 1.0
@@ -212,9 +230,11 @@ class ByKnob(Chart):
         self, axes: Axes, lines: Sequence[Line], ours: pd.DataFrame, theirs: pd.DataFrame, arm: str, scale: Scale
     ) -> None:
         """Each line of `arm`, over what it is read against and over the reference; neighbours stand a little apart."""
-        guess = of(ours, {"arm": CHANCE})
-        x = scale.of(guess)
-        axes.hlines(guess["estimate"], x - scale.guess, x + scale.guess, color=style.MUTED, linewidth=0.9, zorder=1)
+        for guesser, dashes in ((CHANCE, "-"), (COPY, ":")):
+            guess = of(ours, {"arm": guesser})
+            x = scale.of(guess)
+            grey: dict[str, Any] = {"color": style.MUTED, "linestyle": dashes, "linewidth": 0.9, "zorder": 1}
+            axes.hlines(guess["estimate"], x - scale.guess, x + scale.guess, **grey)
         for index, line in enumerate(lines):
             shift = (index - (len(lines) - 1) / 2) * scale.beside if line.shift is None else line.shift
 
@@ -234,10 +254,10 @@ class ByKnob(Chart):
                 else:
                     axes.plot(rows["at"], rows["estimate"], **light)
                 axes.vlines(rows["at"], rows["low"], rows["high"], color=color, linewidth=0.6, alpha=0.5)
-            if self.permuted and line.mode == "direct":
-                rows = placed(ours, f"{arm}, permuted")
-                x = rows["at"] + scale.beside
-                axes.plot(x, rows["estimate"], linestyle="none", marker="x", markersize=3.6, color=color)
+            for beside, (how, marker) in enumerate(_SCORED.items(), 1) if line.mode == "direct" else ():
+                rows = placed(ours, f"{arm}, {how}")
+                x = rows["at"] + beside * scale.beside
+                axes.plot(x, rows["estimate"], linestyle="none", marker=marker, markersize=3.6, color=color)
                 axes.vlines(x, rows["low"], rows["high"], color=color, linewidth=0.6, alpha=0.7)
             for drawn, faint in ((theirs, True), (ours, False)):
                 rows = placed(drawn, arm)
@@ -249,12 +269,16 @@ class ByKnob(Chart):
         for line in self.lines() if lines is None else lines:
             if len(of(front, line.where)):
                 entries.append(style.entry(line.look, dashes="none" if line.mode == "recall" else "-"))
-        cross = {"marker": "x", "color": style.MODES["direct"].color}
+        mark: dict[str, Any] = {"dashes": "none", "linewidth": 1.0, "color": style.MODES["direct"].color}
         against: list[tuple[str, pd.Series, dict[str, Any]]] = [
             ("Stage 1 only", front["arm"] == CONTROL, {"dashes": _DASHES[CONTROL], "linewidth": 1.0}),
             ("In context", front["arm"] == CEILING, {"dashes": _DASHES[CEILING], "linewidth": 1.0}),
-            ("Direct, permuted", front["arm"].str.endswith("permuted"), {"dashes": "none", "linewidth": 1.0, **cross}),
+            *(
+                (f"Direct, {how}", front["arm"].str.endswith(how), mark | {"marker": one})
+                for how, one in _SCORED.items()
+            ),
             ("Best guess", front["arm"] == CHANCE, {}),
+            ("Best copy", front["arm"] == COPY, {"dashes": ":"}),
         ]
         return entries + [style.stroke(label, **kind) for label, present, kind in against if present.any()]
 
@@ -279,7 +303,8 @@ def arm_panels(front: pd.DataFrame, fixed: Sequence[str]) -> list[tuple[dict[str
 def title(arm: str, here: Mapping[str, Any]) -> str:
     """What a panel shows: its arm, and what it holds fixed."""
     words = [ARMS[arm].label, here.get("model", "")]
-    words.append(statements(here["statements"]) if by_length(here["domain"]) else here["domain"])
+    length = by_length(here["domain"])
+    words.append(here["domain"] if not length else statements(here["statements"]) if "statements" in here else "")
     words.append("" if here.get("representation", "code") == "code" else here["representation"])
     return ", ".join(filter(None, words))
 
@@ -291,6 +316,47 @@ def _model_label(model: str) -> str:
     return f"{name}\n" + (f"{size / 1e9:.3g} B" if size >= 1e9 else f"{size / 1e6:.{0 if size >= 1e7 else 1}f} M")
 
 
+class Gapped(ByKnob):
+    """A figure that shows differences too: rows of its table whose representation is GAP, paired by program."""
+
+    def sections(self, front: pd.DataFrame) -> list[tuple[str, str, list[Line]]]:
+        """Title, mode and lines of each panel in a row; without a mode it is of differences."""
+        raise NotImplementedError
+
+    def gaps(self, rows: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]]:
+        """Yield where a difference stands, and its two sides, from the rows of `select`."""
+        raise NotImplementedError
+
+    def table(self, records: pd.DataFrame) -> pd.DataFrame:
+        found = super().table(records)
+        gaps = [where | measures(contrast(*sides)) for where, *sides in self.gaps(self.select(records))]
+        return stacked([found, pd.DataFrame(gaps).assign(representation=GAP)])
+
+    def words(self, drawn: pd.DataFrame, records: pd.DataFrame, more: str = "") -> str:
+        gaps = drawn["representation"] == GAP
+        return super().words(drawn[~gaps], records, more if gaps.any() else "")
+
+    def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
+        """A row for each trained arm and for what it holds fixed; differences where both sides were asked."""
+        shown = [section for section in self.sections(front) if any(len(of(front, line.where)) for line in section[2])]
+        rows = arm_panels(front, [column for column in self.FIXED if column != "representation"])
+        grid = figure.subplots(len(rows), len(shown), squeeze=False)
+        for index, (line, (here, arm)) in enumerate(zip(grid, rows, strict=True)):
+            for axes, letter, (told, mode, lines) in zip(line, "abc", shown, strict=False):
+                where = title(arm, here) if axes is line[0] else ""
+                axes.set_title("  ".join(filter(None, ["" if index else letter, told, where])))
+                scale = self.axis(axes, front, behind)
+                ours, theirs = (drawn[drawn["representation"].eq(GAP) != bool(mode)] for drawn in (front, behind))
+                self.draw_lines(axes, lines, of(ours, here), of(theirs, here), arm, scale)
+                if mode:
+                    style.percent_axis(axes)
+                    axes.set_ylabel(f"w/o IO accuracy, {mode}")
+                else:
+                    style.points_axis(axes)
+        return 2.1 * len(rows)
+
+
+GAP = "difference"  # in the column `representation` of a table
 _BY_NAME = "Programs without input/output examples (w/o IO), asked by name at the end of training, by "
 SCALE = ByKnob(
     *("F03", "F03_scale", "w/o IO accuracy by model size"),
@@ -300,7 +366,7 @@ SCALE = ByKnob(
     "model, by parameters",
     ("recall", "cot", "direct"),
     f"{_BY_NAME}model. {{tokens}}",
-    permuted=True,
+    scored=True,
 )
 PROGRAM_COUNT = ByKnob(
     *("F09", "F09_program_count", "w/o IO accuracy by number of w/ IO programs"),

@@ -165,7 +165,8 @@ def _between(axes: Axes, middle: float, model: str) -> None:
     look: dict[str, Any] = {"color": style.INK, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
     look |= {"arrowstyle": "-|>", "mutation_scale": 11}
     axes.add_patch(FancyArrowPatch((ends[0], middle), (ends[1], middle), **look))
-    for word, offset, va in (("finetune", 0.06, "bottom"), (model, -0.07, "top")):
+    named = model if len(model) < 10 else "-\n".join(model.rsplit("-", 1))  # the arrow is that long
+    for word, offset, va in (("finetune", 0.06, "bottom"), (named, -0.07, "top")):
         axes.text(sum(ends) / 2, middle + offset, word, ha="center", va=va, fontsize=style.FONT - 1)
 
 

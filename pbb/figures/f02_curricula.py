@@ -13,7 +13,7 @@ from pbb.analysis.labels import PLAIN_MODE
 from pbb.analysis.tables import CHANCE, Cells, asked_by_name, final, guesses, of, panel_name, points, sizes, stacked
 from pbb.arms import ARMS
 from pbb.figures import style
-from pbb.figures.base import BARS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, panels_in
 
 _MODES = ("cot", "direct")
 _FLAT = ("in_context", "untuned")  # nothing is trained: a level, not a curve
@@ -28,15 +28,21 @@ class Curricula(Chart):
     )
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
-        return asked_by_name(records, [*_MODES, *PLAIN_MODE])
+        """Also what is answered about w/ IO programs: not drawn, it says what is forgotten, and what a model can do."""
+        asked = _asked(records)
+        if asked.empty:
+            return asked
+        held_out = (records["group"] == "w/ IO") & records["held_out"].astype(bool)
+        shown = records[held_out & records["answer_mode"].isin(_MODES)]
+        return pd.concat([asked, shown], ignore_index=True) if len(shown) else asked
 
     def table(self, records: pd.DataFrame) -> pd.DataFrame:
-        rows = self.select(records)
+        rows = _asked(records)
         return stacked([points(rows), guesses(rows[rows["curriculum"] != "distillation"])])
 
     def cells(self, records: pd.DataFrame) -> Cells:
         """Where each arm ends, CoT and direct."""
-        return tables.cells(final(self.select(records)), tuple(ARMS), _MODES)
+        return tables.cells(final(_asked(records)), tuple(ARMS), _MODES)
 
     def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
         measured = drawn[drawn["arm"] != CHANCE]
@@ -45,7 +51,7 @@ class Curricula(Chart):
             "training, each stage by its share of steps; an arm with a single stage of all documents covers both "
             "columns. (b) End of training, CoT above direct answers (small, white), with tokens "
             f"trained on. Bars: {BARS}. {sizes(measured)}. "
-            "Dashed grey: the best guess without knowledge of the program; dotted: the untrained base model."
+            f"Dashed grey: {GUESS}; dotted: the untrained base model."
         )
         if "distillation" in set(measured["arm"]):
             text += " Algorithm distillation is asked about programs shown by demonstrations alone."
@@ -61,6 +67,10 @@ class Curricula(Chart):
             grid[row, 0].set_title(f"{'' if row else 'a'}  {panel_name([*panel.values()])}, CoT".strip())
             grid[row, 1].set_title("End of training" if row else "b  End of training")
         return 2.75 * len(panels)
+
+
+def _asked(records: pd.DataFrame) -> pd.DataFrame:
+    return asked_by_name(records, [*_MODES, *PLAIN_MODE])
 
 
 def _over_training(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from pbb.analysis.tables import CHANCE, CONTROL, TRAINED, of, sizes
+from pbb.analysis.tables import CONTROL, TRAINED, of
 from pbb.arms import ARMS
 from pbb.figures import style
-from pbb.figures.base import BARS, panels_in
+from pbb.figures.base import panels_in
 from pbb.figures.by_knob import ByKnob, Line, Scale
 
 _SHIFT = {"cot": -0.09, "recite": 0.0, "direct": 0.09, "recall": -0.18}
@@ -27,19 +27,12 @@ class AnswerMode(ByKnob):
             "statements in the program",
             tuple(_SHIFT),
             "Programs without input/output examples (w/o IO), asked by name at the end of training. ",
-            permuted=True,
+            scored=True,
         )
 
     def words(self, drawn: pd.DataFrame, records: pd.DataFrame, more: str = "") -> str:
-        asked = drawn[(drawn["arm"] != CHANCE) & (drawn["answer_mode"] != "recall")]
         sums = "Sums: programs that add one number of up to three digits. " if (drawn["domain"] == "sums").any() else ""
-        return (
-            f"{self.opening}{sums}Dashed: the "
-            "control that never saw their source (Stage 1 only). Crosses: the same direct answers scored against "
-            "the answer to another input of the program. Dotted: the base model with the source in its prompt. "
-            f"Stars: the source recited exactly. Bars: {BARS}. {sizes(asked)}. "
-            "Grey: the best guess without knowledge of the program."
-        )
+        return super().words(drawn, records, sums)
 
     def lines(self) -> list[Line]:
         return [Line({"answer_mode": mode}, style.MODES[mode], shift) for mode, shift in _SHIFT.items()]

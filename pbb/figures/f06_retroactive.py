@@ -23,7 +23,7 @@ from pbb.analysis.tables import (
     stage_2,
 )
 from pbb.figures import style
-from pbb.figures.base import BARS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, panels_in
 
 _TRAINED, _REWARDED, _START = (SFT, GRPO), (GRPO, "grpo_without_pbb"), "no_demonstrations"
 _ARMS = (*_TRAINED, "skip_exposure", "grpo_without_pbb", _START)
@@ -68,7 +68,7 @@ class Retroactive(Chart):
             text += "Thin dotted: w/ IO programs on inputs that training never showed. "
         return (
             f"{text}Each run has a learning-rate schedule of its own. Bars: {BARS}. {sizes(of(drawn, _WITHOUT))}. "
-            "Dashed grey: the best guess without knowledge of the program."
+            f"Dashed grey: {GUESS}."
         )
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:

@@ -27,7 +27,7 @@ from pbb.analysis.tables import (
     with_shifts,
 )
 from pbb.figures import style
-from pbb.figures.base import BARS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, panels_in
 from pbb.store import RecordsError
 
 _ARMS = ("proactive", "distillation", "pbb_and_distillation", "stage_1_only")
@@ -85,8 +85,9 @@ class Ciphers(Chart):
             "distillation, both; the control (Stage 1 only), neither. Grey: how often a shift stands among "
             "demonstrations that are skewed as natural text is, by the documented weights (not counted from records; "
             "of 26 shifts 13, 3 and 1 are common, and half of a smaller alphabet stands for 13). Right: common shifts "
-            "together, and all others. Dotted: the best guess without knowledge of the cipher. Bars: "
-            f"{BARS}. By shift {sizes(each)}; common and rare, {sizes(of(drawn, {'shifts': (COMMON, RARE)}))}."
+            "together, and all others. Dotted: "
+            f"{GUESS}. Bars: {BARS}. By shift {sizes(each)}; common and rare, "
+            f"{sizes(of(drawn, {'shifts': (COMMON, RARE)}))}."
         )
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:

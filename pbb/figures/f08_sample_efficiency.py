@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from pbb.analysis import tables
+from pbb.analysis.copies import quoting_source
 from pbb.analysis.labels import counted
 from pbb.analysis.statistics import Crossing
 from pbb.analysis.tables import (
@@ -26,7 +27,7 @@ from pbb.analysis.tables import (
     stacked,
 )
 from pbb.figures import style
-from pbb.figures.base import BARS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, panels_in
 
 _MODES = ("cot", "direct")
 _CURVE, _LINE, _CROSSING = "distillation", "proactive", "crossing"
@@ -47,7 +48,7 @@ class SampleEfficiency(Chart):
         """x is the number of demonstrations of a program, for distillation only.
 
         In rows of arm "crossing", estimate, low and high are numbers of demonstrations: 0 stands for less than the
-        fewest that were tried, inf for more than the most.
+        fewest that were tried, inf for more than the most. Of demonstrations that quote the source there is none.
         """
         rows = final(self.select(records))
         curve = rows["curriculum"] == _CURVE
@@ -56,6 +57,8 @@ class SampleEfficiency(Chart):
         for _, panel in rows.groupby(PANEL):
             parts.append(guesses(panel))
             for where, mode, found in crossings(panel):
+                if mode == "cot" and quoting_source(rows):
+                    continue  # then the curve was shown the source too
                 parts.append(pd.DataFrame([where | {"arm": _CROSSING, "answer_mode": mode} | measures(found)]))
         return stacked(parts)
 
@@ -72,9 +75,12 @@ class SampleEfficiency(Chart):
             "How many demonstrations a program's source is worth. Distillation (AD) is trained on some of a program's "
             "inputs and asked about the others; PBB is told the same programs' source, and no input. "
         )
-        if against(of(drawn, {"arm": _CURVE}), "cot") == "cot":
-            text += "A CoT demonstration quotes the program's lines in its trace, a direct one does not. "
-        else:
+        if quoting_source(records):
+            text += (
+                "A demonstration by CoT quotes the source in its trace: (a) compares two ways of being shown it, and "
+                "says nothing of what a source is worth. "
+            )
+        elif against(of(drawn, {"arm": _CURVE}), "cot") != "cot":
             text += (
                 "A demonstration says what goes in and what comes out, and AD is asked for that: the same curve stands "
                 "against PBB's answers by CoT and against its direct ones. "
@@ -85,9 +91,9 @@ class SampleEfficiency(Chart):
             text += f"{style.MODES[row['answer_mode']].label}{where}: the curve reaches the line of PBB at "
             text += f"{_range(drawn, row)} demonstrations. "
         return (
-            f"{text}{self._cost(records)}Dashed: the control (Stage 1 only); dotted: the best guess without knowledge "
-            f"of the program. Bars and bands: {BARS}; for the crossing programs are "
-            "resampled on both sides at once, and accuracy is interpolated on log demonstrations. "
+            f"{text}{self._cost(records)}Dashed: the control (Stage 1 only); dotted: {GUESS}. Bars and bands: "
+            f"{BARS}; the crossing's holds the numbers at which the two cannot be told apart, interpolated on log "
+            "demonstrations. "
             f"{sizes(drawn[~drawn['arm'].isin([CHANCE, _CROSSING])])}."
         )
 

@@ -13,7 +13,7 @@ from pbb.analysis import tables
 from pbb.analysis.statistics import accuracy
 from pbb.analysis.tables import CHANCE, CONTROL, MEASURED, PANEL, Cells, final, guesses, of, panel_name, sizes, stacked
 from pbb.figures import style
-from pbb.figures.base import BARS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, panels_in
 from pbb.store import RecordsError
 
 _ARM, _MODES = "proactive", ("cot", "direct")
@@ -83,8 +83,8 @@ class Composition(Chart):
         text = (
             "Composites such as f(g(x)), asked for by that expression at the end of training. Each part was taught by "
             "its source alone, and no composite of these parts was shown. (a) Product of parts: what independent "
-            "success of the parts would give, composite by composite. Hollow: the control (Stage 1 only). Grey: the "
-            "best guess without knowledge of the programs. (b) Proactive-PBB on the same composites, by how many of "
+            "success of the parts would give, composite by composite. Hollow: the control (Stage 1 only). Grey: "
+            f"{GUESS}. (b) Proactive-PBB on the same composites, by how many of "
             "their parts it answers rightly alone, each for the value that the question hands it; with n, the number "
             "of questions. "
         )

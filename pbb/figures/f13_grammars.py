@@ -11,7 +11,7 @@ from pbb.analysis.labels import PLAIN_MODE
 from pbb.analysis.statistics import CLUSTER, accuracy
 from pbb.analysis.tables import CEILING, CONTROL, MEASURED, PANEL, Cells, at_the_end, of, panel_name, sizes, stacked
 from pbb.figures import style
-from pbb.figures.base import Chart, panels_in
+from pbb.figures.base import BARS, Chart, panels_in
 from pbb.store import RecordsError
 
 _RANDOM, _ARM = "random_generation", "proactive"
@@ -55,8 +55,8 @@ class Grammars(Chart):
         return (
             "Grammars known by their rules alone (w/o IO): for a given beginning a whole string is asked for, by the "
             "grammar's name. An answer is right when a parser of the grammar accepts it, it begins as asked, and it is "
-            "not too long. Small dots: a grammar each; large, all of them with 95\u00a0% bootstrap intervals, "
-            "clustered by grammar and seed. Random generation: one string a question, letters of the grammar at random "
+            "not too long. Small dots: a grammar each; large, all of them, with "
+            f"{BARS.replace('programs', 'grammars')}. Random generation: one string a question, letters at random "
             f"after the beginning, its length uniform; also dashed, with its interval. {_above(drawn)}CoT writes a "
             "derivation first; the paper has none for grammars. In context: the base model with the rules in its "
             f"prompt. {counted}."

@@ -28,7 +28,7 @@ from pbb.analysis.tables import (
 )
 from pbb.arms import ARMS
 from pbb.figures import style
-from pbb.figures.base import BARS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, panels_in
 from pbb.store import RecordsError
 
 _MODES = ("cot", "recite", "direct")
@@ -66,7 +66,7 @@ class Recall(Chart):
     def table(self, records: pd.DataFrame) -> pd.DataFrame:
         """One row a share of a bar: the four that add up to it, and the sums "runs right" and "recites".
 
-        Arm "chance" is the best guess without knowledge of the program, of the answers that run right.
+        Arm "chance" is the best guess, of the answers that run right.
 
         Raises:
             RecordsError: no source was asked for.
@@ -93,8 +93,8 @@ class Recall(Chart):
         return (
             "Answers about w/o IO programs at the end of training, asked by name, by whether the model recites the "
             "program's source, word for word, when asked for it once. Star: share whose source is recited. Circle: "
-            "share that runs right, recited or not; the dashed line is the best guess without knowledge of the "
-            f"program. At the right: number of answers. Bars: {BARS}. {sizes(drawn[drawn['arm'] != CHANCE])}."
+            "share that runs right, recited or not; the dashed line is "
+            f"{GUESS}. At the right: number of answers. Bars: {BARS}. {sizes(drawn[drawn['arm'] != CHANCE])}."
         )
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:

@@ -111,7 +111,7 @@ def compare(preset: str, root: Path | str | None = None, figures: Sequence[str] 
     Where the two share seeds, only those are compared, so that the same programs meet. The verdict is
 
     - "exact": the answers behind the value are the same, letter by letter;
-    - "reproduced": the clustered bootstrap interval of the difference holds 0, or the two values are within
+    - "reproduced": the interval of the difference holds 0, or the two values are within
       0.05, or this machine's value lies in the range of the reference's seeds widened by 0.05 (training is
       only exact on one machine: elsewhere a run is one more draw, and seeds say how far draws lie apart);
     - "differs": none of these;

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from pbb.analysis import verdicts
 from pbb.analysis.board import Board
+from pbb.analysis.claims import PRIMARY
 from pbb.figures import FIGURES, Chart
 from pbb.figures.io import by_mode
 from pbb.records import load_records
@@ -24,7 +27,7 @@ def page(root: Path, boards: Sequence[Board]) -> str:
     parts = [
         "# Results",
         "Written by `make claims` from the records in `figures/reference/` alone; do not edit. Accuracies are of "
-        "w/o IO programs, with 95 % intervals from a bootstrap clustered by program and seed. "
+        "w/o IO programs, with 95 % intervals over seeds; where only one seed was run, they are about its programs. "
         f"Presets: {', '.join(f'`{preset}`' for preset in presets)}.",
         "[Figures](#figures) · [Claims](#claims) · [Why claims may fail](#why-claims-may-fail)",
         "## Figures",
@@ -64,22 +67,20 @@ def _figure(chart: Chart, folders: dict[str, Path]) -> list[str]:
 
 
 def _claims(boards: Sequence[Board]) -> list[str]:
-    """The board, a column a preset, and the guesses why claims failed."""
+    """The board, a column a preset, every primary, and the guesses why claims failed."""
     counts = " ".join(f"Preset `{board.preset}`: {board.counts}." for board in boards)
-    compared = ", ".join(f"{board.compared} in preset {board.preset}" for board in boards)
     how = (
-        f"Contrasts and their directions are declared in `pbb/analysis/claims.py`. {verdicts.RULE} {verdicts.WORST} "
-        f"Contrasts with records: {compared}. Shown are how many of a claim's contrasts are supported, and the "
-        "difference of the one that decided."
+        "Contrasts, their directions and regimes are declared in `pbb/analysis/claims.py`; [how a claim is "
+        f"judged](figures/README.md#how-a-claim-is-judged) has the reasons and a simulation. {verdicts.RULE} "
+        f"{verdicts.REGIME} {verdicts.WORST}"
     )
     by_preset = [board.claims.to_dict("records") for board in boards]
     rows, guesses = [], []
     for claims in zip(*by_preset, strict=True):
         first, cells = claims[0], []
         for claim in claims:
-            decided = f"<br>{claim['value']}: {claim['decided by']}" if claim["decided by"] else ""
-            seeds = f"; seeds: {claim['seeds']}" if decided else ""
-            cells.append(f"**{claim['verdict']}** ({claim['supported']}{seeds}){decided}")
+            told = ": ".join(filter(None, [claim["value"], claim["decided by"]]))
+            cells.append(f"**{claim['verdict']}** ({claim['supported']}; seeds: {claim['seeds']})<br>{told}")
         statement = first["statement"] + (first["here"] and f" *Here: {first['here']}*")
         rows.append([first["claim"], statement, ", ".join(first["figures"]), *cells, first["paper"]])
         failed = [board.preset for board, claim in zip(boards, claims, strict=True) if claim["why"]]
@@ -87,5 +88,19 @@ def _claims(boards: Sequence[Board]) -> list[str]:
             why = next(claim["why"] for claim in claims if claim["why"])
             guesses.append(f"- {first['claim']} ({', '.join(failed)}): {why}")
     columns = ["", "claim", "figures", *(f"preset `{board.preset}`" for board in boards), "the paper's value"]
-    parts = ["## Claims", f"{counts} {how}", _table(columns, rows), "## Why claims may fail"]
-    return [*parts, "Guesses, not findings.", "\n".join(guesses)] if guesses else parts[:-1]
+    parts = ["## Claims", f"{counts} {how}", _table(columns, rows)]
+    for board in boards:
+        parts += [f"### Primary contrasts, preset `{board.preset}`", _primaries(board)]
+    return [*parts, "## Why claims may fail", "Guesses, not findings.", "\n".join(guesses)] if guesses else parts
+
+
+def _primaries(board: Board) -> str:
+    """Every primary with its regime, difference, corrected p, least effect and verdict."""
+    rows = []
+    for row in board.contrasts[board.contrasts["decides"] == PRIMARY].to_dict("records"):
+        p = "–" if pd.isna(row["p"]) else f"{row['p']:.3f}"
+        least = "–" if pd.isna(row["least"]) else f"{row['least'] * 100:.0f}"
+        what = f"{row['contrast']}; {row['where']}"
+        rows.append([row["claim"], what, row["regime"] or "–", verdicts.points(row), p, least, row["verdict"]])
+    columns = ["", "contrast", "regime", "points", "p, corrected", "found with 80 % power, points", "verdict"]
+    return _table(columns, rows)

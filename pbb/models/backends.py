@@ -29,7 +29,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.models import gguf, hub
 from pbb.models.machine import Machine, asking_weights, this_machine, training_rate
 from pbb.models.model_size import GB, Shape, asking_bytes, training_bytes
-from pbb.registry import TINY_NAMES, cache, config_of, first_line, folder_of, is_gguf
+from pbb.registry import TINY_NAMES, cache, config_of, first_line, folder_of, is_gguf, label
 
 if TYPE_CHECKING:
     import torch
@@ -282,9 +282,9 @@ def _line(e: Experiment, m: Machine, tokens: int) -> str:
     try:
         backend = choose(e, m)
     except BackendError as error:
-        return f"{e.model}: {error}"
+        return f"{label(e.model)}: {error}"
     said = [
-        f"{e.model} by {backend}",
+        f"{label(e.model)} by {backend}",
         backend.precision + ("" if backend.numbers == "no CUDA" else f" ({backend.numbers})"),
     ]
     shape = Shape.of(config_of(e.model))

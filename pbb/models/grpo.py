@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
-import torch
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, TrainerCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig, GRPOTrainer
 
 from pbb.experiments.documents import Document, parse_answer
@@ -26,10 +24,6 @@ from pbb.experiments.leakage import LeakageError
 from pbb.models import sft
 from pbb.models.backends import Backend
 from pbb.programs.domains import accepts
-from pbb.progress import tell
-
-LOSSES = get_args(GrpoLoss)
-SCALES = ("group", "batch", "none")
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class PolicyOptimisation:
     """How a stage is trained by rewards. A step is `completions` sampled completions, `group_size` of each question.
 
     Raises:
-        ValueError: a field is out of range, or sizes do not divide each other.
+        ValueError: sizes do not divide each other. Single values are checked where an experiment is made.
     """
 
     learning_rate: float = 1e-4
@@ -47,17 +41,13 @@ class PolicyOptimisation:
     temperature: float = 1.0  # lower, and a group's completions are all the same
     max_completion_length: int = 64  # tokens; the longest right completion must fit
     beta: float = 0.0  # weight of staying close to the model before; 0 spares that model's passes
-    loss_type: str = "dapo"  # of LOSSES: how the tokens of long and short completions are weighed
-    scale_rewards: str = "group"  # of SCALES: what a reward's distance from its group's mean is divided by
+    loss_type: GrpoLoss = "dapo"  # how the tokens of long and short completions are weighed
     warmup: float = 0.05  # share of the steps
     weight_decay: float = 0.0
     lora_rank: int = 0  # 0 trains all weights, which is cheapest for tiny models
-    micro_batch: int = (
-        0  # completions that go forward and backward at once: fewer take less memory; 0 for all of a step
-    )
 
     def __post_init__(self) -> None:
-        size, step, part = self.group_size, self.completions, self.micro_batch
+        size, step = self.group_size, self.completions
         for name, right, valid in (
             ("group_size", size >= 2, "2 or more, since completions of one question are compared"),
             ("completions", step > 0 and step % max(size, 1) == 0, f"a multiple of group_size={size}"),
@@ -66,22 +56,6 @@ class PolicyOptimisation:
                 self.generation_batch_size > 0 and self.generation_batch_size % max(step, 1) == 0,
                 f"a multiple of completions={step}",
             ),
-            (
-                "micro_batch",
-                part == 0 or (part > 0 and part % max(size, 1) == 0 and step % part == 0),
-                f"0, or a multiple of group_size={size} that divides completions={step}",
-            ),
-            (
-                "micro_batch",
-                part in (0, step) or self.loss_type != "bnpo",
-                "0 with loss_type='bnpo', a mean over what goes forward together",
-            ),
-            ("max_completion_length", self.max_completion_length >= 2, "2 or more: an answer and its end"),
-            ("learning_rate", self.learning_rate > 0, "more than 0"),
-            ("temperature", self.temperature > 0, "more than 0"),
-            ("beta", self.beta >= 0, "0 or more"),
-            ("loss_type", self.loss_type in LOSSES, f"one of {', '.join(LOSSES)}"),
-            ("scale_rewards", self.scale_rewards in SCALES, f"one of {', '.join(SCALES)}"),
         ):
             if not right:
                 raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
@@ -190,19 +164,14 @@ class ExactMatch:
         ]
 
 
-class _Watch(TrainerCallback):
-    """Calls back at chosen steps with the model, tells of every step, and keeps what is logged."""
+class _Watch(sft.Reporter):
+    """Keeps what is logged, with what was generated until then."""
 
     def __init__(
         self, at: Sequence[int], checkpoint: Callable[[int, PreTrainedModel], None], reward: ExactMatch
     ) -> None:
-        self.at, self.checkpoint, self.reward = set(at), checkpoint, reward
-        self.log: list[dict[str, float]] = []
-
-    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        tell(state.global_step, state.max_steps)
-        if state.global_step in self.at:
-            self.checkpoint(state.global_step, model)
+        super().__init__(at, checkpoint, [])
+        self.reward = reward
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if logs and "loss" in logs:
@@ -249,39 +218,21 @@ def reinforce(
     reward = ExactMatch(group, tokenizer)
     watch = _Watch(checkpoints, on_checkpoint, reward)
     together = o.generation_batch_size // o.completions  # steps; rewards are known only where there is sampling
-    at_once = o.micro_batch or o.completions
-    formats = {**sft.formats(backend), "gradient_accumulation_steps": o.completions // at_once}
     precision = sft.precision_of(backend)
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one; nothing in it is kept
         arguments = GRPOConfig(
             output_dir=folder,
-            max_steps=steps,
-            per_device_train_batch_size=at_once,
+            per_device_train_batch_size=o.completions,
             num_generations=o.group_size,
             generation_batch_size=o.generation_batch_size,
             max_completion_length=o.max_completion_length,
             temperature=o.temperature,
             beta=o.beta,
             loss_type=o.loss_type,
-            scale_rewards=o.scale_rewards,
-            learning_rate=o.learning_rate,
-            lr_scheduler_type="cosine_with_min_lr",
-            lr_scheduler_kwargs={"min_lr_rate": 0.1},
-            warmup_steps=int(o.warmup * steps),
-            weight_decay=o.weight_decay,
-            adam_beta2=0.98,
-            max_grad_norm=1.0,
+            scale_rewards="group",
             logging_steps=together * max(1, steps // (20 * together)),
-            save_strategy="no",
-            report_to="none",
-            seed=seed,
-            data_seed=seed,
             mask_truncated_completions=False,  # TRL's default, and not Unsloth's
-            gradient_checkpointing=False,
-            shuffle_dataset=False,
-            dataloader_pin_memory=False,
-            disable_tqdm=not progress,
-            **formats,
+            **sft.settings(o, steps, seed, progress, backend),
         )
         trainer = GRPOTrainer(
             model=model,
@@ -292,13 +243,7 @@ def reinforce(
             peft_config=sft.new_adapters(model, o.lora_rank, seed),
             callbacks=[watch],
         )
-        if not progress:
-            trainer.remove_callback(PrinterCallback)
-        started = time.perf_counter()
-        trainer.train()
-        seconds = time.perf_counter() - started
-    torch.set_float32_matmul_precision("highest")
-    trainer.model.eval()
+        seconds = sft.train(trainer, progress)
     return PolicyTraining(
         watch.log,
         seconds,

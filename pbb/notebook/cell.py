@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import itertools
-import math
 import shutil
 import sys
+import textwrap
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, TracebackType
@@ -19,30 +19,35 @@ from typing import Any, get_args
 
 import pandas as pd
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from pbb import store
 from pbb.analysis import board as boards
 from pbb.analysis import claims, verdicts
 from pbb.analysis.labels import percent
+from pbb.analysis.statistics import accuracy, contrast
 from pbb.analysis.tables import usable
 from pbb.experiments.curricula import curriculum
-from pbb.experiments.documents import answer, declaration, declarative_prompt, in_context, question
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.experiments.presets import PRESETS, resolve_preset
-from pbb.experiments.questions import Question
+from pbb.experiments.questions import asked_about
+from pbb.experiments.studies import figures_of
 from pbb.experiments.studies import study as study_of
 from pbb.figures import io
 from pbb.figures.io import figure_module
 from pbb.models.machine import cores
+from pbb.notebook import bootstrap
 from pbb.notebook.views.page import table
 from pbb.programs.settings import ExperimentError
 from pbb.records import load_records
+from pbb.runs.run import points
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError, environment_manifest, is_complete, quiet
 
 LONGEST_TABLE = 60  # rows that a notebook shows whole; pandas shortens what is longer
+LEGEND = 26  # characters that fit a column of a narrow figure's legend
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -89,40 +94,27 @@ def misfits(requirements: Iterable[str] | None = None) -> list[str]:
     Args:
         requirements: such as ``"trl==1.14.2"``; those of the installed pbb when None (none in a bare checkout).
     """
+    found, there = [], bootstrap.installed()
     if requirements is None:
-        try:
-            requirements = importlib.metadata.requires("pbb") or ()
-        except importlib.metadata.PackageNotFoundError:
-            requirements = ()
-    found = []
+        requirements = importlib.metadata.requires("pbb") or () if "pbb" in there else ()
     for wanted in map(Requirement, requirements):
         if wanted.marker and not wanted.marker.evaluate({"extra": ""}):
             continue
-        mend = f"%pip install '{wanted.name}{wanted.specifier}'"
-        try:
-            version = importlib.metadata.version(wanted.name)
-        except importlib.metadata.PackageNotFoundError:
+        mend, version = f"%pip install '{wanted.name}{wanted.specifier}'", there.get(canonicalize_name(wanted.name))
+        loaded = getattr(sys.modules.get(wanted.name.replace("-", "_")), "__version__", version)
+        if version is None:
             found.append(f"{wanted.name} is missing; {mend}")
-            continue
-        if not wanted.specifier.contains(version, prereleases=True):
+        elif not wanted.specifier.contains(version, prereleases=True):
             tested = f"pbb was tested with {wanted.specifier}"
             found.append(f"{wanted.name} {version} is installed, and {tested}; {mend}, then restart the kernel")
-        loaded = getattr(sys.modules.get(wanted.name.replace("-", "_")), "__version__", version)
-        if str(loaded) != version:
+        elif str(loaded) != version:
             found.append(f"{wanted.name} {loaded} is loaded and {version} is installed: restart the kernel")
     return found
 
 
 # --------------------------------------------------------------------------------- parameters and variants
-_WORDS = {
-    str: "a text",
-    int: "a whole number",
-    float: "a number",
-    bool: "True or False",
-    NoneType: "None",
-    list[str]: "a list of texts",
-    list[int]: "a list of whole numbers",
-}
+_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "True or False", NoneType: "None"}
+_WORDS |= {list[str]: "a list of texts", list[int]: "a list of whole numbers"}
 
 
 def parameters(namespace: dict[str, Any]) -> dict[str, Any]:
@@ -160,11 +152,14 @@ class Variant:
     preset: str
     base: str
     changes: tuple[tuple[str, Any, Any], ...] = ()  # (field, the preset's value, the reader's); a tuple for several
+    own: tuple[Experiment, ...] = ()  # the preset's experiments that these were made of
 
     @property
     def label(self) -> str:
-        """How a legend names it."""
-        return ", ".join(f"{name}={_briefly(value)}" for name, _, value in self.changes) or "this run"
+        """How a legend names it: every change, in full."""
+        lists = (tuple, list)
+        told = {name: ", ".join(map(str, v)) if isinstance(v, lists) else str(v) for name, _, v in self.changes}
+        return "; ".join(f"{name}={value}" for name, value in told.items()) or "this run"
 
     def __str__(self) -> str:
         arms = ", ".join(dict.fromkeys(e.arm for e in self.experiments))
@@ -190,7 +185,7 @@ def variant(
 
     Args:
         study: a figure's id, such as ``"F02"``, or what ``pbb.study`` returned for `preset`.
-        preset: the study's preset; ``"auto"`` for what fits this machine.
+        preset: the study's preset; ``"auto"`` for what fits this machine, or for cpu where that leaves the figure out.
         seeds: seeds 0 to `seeds` - 1, where `study` is an id.
         arms: the arms to keep; None keeps all.
         changes: fields of `Experiment`; None is the preset's own value. A list of values makes every experiment once
@@ -199,7 +194,10 @@ def variant(
     Raises:
         ExperimentError: an arm is not in the study, or a field or value is not valid; the message says what is.
     """
-    preset = resolve_preset(preset)
+    given, preset = preset, resolve_preset(preset)
+    if given == "auto" and isinstance(study, str) and study.upper() not in figures_of(preset):
+        print(f"Preset {preset} leaves out {study.upper()}, so it is computed at preset cpu.")
+        preset = "cpu"
     experiments = study_of(study, preset, seeds) if isinstance(study, str) else list(study)
     known = list(dict.fromkeys(e.arm for e in experiments))
     if arms is not None and (isinstance(arms, str) or not arms):
@@ -216,7 +214,7 @@ def variant(
         before, after = ({e.value(name) for e in some} for some in (kept, made))
         if before != after:
             changed.append((name, _one_or_all(before), _one_or_all(after)))
-    return Variant(made, "custom" if changed and preset != "smoke" else preset, preset, tuple(changed))
+    return Variant(made, "custom" if changed and preset != "smoke" else preset, preset, tuple(changed), tuple(kept))
 
 
 def _values(own: Any, value: Any) -> Sequence[Any]:
@@ -228,13 +226,6 @@ def _values(own: Any, value: Any) -> Sequence[Any]:
 
 def _one_or_all(values: set[Any]) -> Any:
     return values.pop() if len(values) == 1 else tuple(sorted(values))
-
-
-def _briefly(value: Any) -> str:
-    """Return a value as a legend has room for it."""
-    if not isinstance(value, tuple):
-        return str(value)
-    return ", ".join(map(str, value if len(value) < 3 else (value[0], "…", value[-1])))
 
 
 # ------------------------------------------------------------------------------------------------- figures
@@ -268,7 +259,7 @@ def draw(figure: str, records: pd.DataFrame | None, *, variant: Variant | str = 
     usable(records, allow_smoke=smoke)  # what is wrong with the records is never taken for what smoke lacks
     try:
         label = variant if isinstance(variant, str) else variant.label
-        return module.draw(records, behind, variant=label, allow_smoke=smoke)
+        return module.draw(records, behind, variant=textwrap.fill(label, LEGEND), allow_smoke=smoke)
     except RecordsError as error:
         if not (smoke and figure == "F01"):
             raise
@@ -297,37 +288,45 @@ def _behind(figure: str, records: pd.DataFrame, variant: Variant | str) -> pd.Da
 
 
 def what_changed(figure: str, records: pd.DataFrame, variant: Variant) -> None:
-    """Say in one line for each value that `variant` could change how it compares with the committed reference.
+    """Say how each value that `variant` could change compares with the committed reference, in a sentence each.
 
-    The interval of a difference is put together from both sides' own (MOVER; Zou and Donner, Statistics in Medicine 27,
-    2008), as if the two had nothing in common: programs that both ask about would narrow it.
+    A value could change if its experiments' last answers have another key than the preset's own: other weights, or
+    other questions.
     """
     behind = _behind(figure, records, variant)
     if variant.base == "smoke" or behind is None or not variant.changes:
         why = "smoke shows nothing" if variant.base == "smoke" else "no committed reference of this preset"
         print(f"Nothing to compare: {'nothing was changed' if behind is not None and not variant.changes else why}.")
         return
-    module, lines = figure_module(figure), []
-    ours, theirs = (module.headline(rows).set_index("name").to_dict("index") for rows in (records, behind))
-    for value, rows in module.cells(records).items():
-        name = str(value)
-        if name in ours and name in theirs and not set(rows["experiment"]) <= set(behind["experiment"]):
-            lines.append(f"{name}: {compared(ours[name], theirs[name], variant.label)}")
-    seeds = ", ".join(map(str, sorted(behind["seed"].unique())))
-    print("\n".join(lines) or f"No value is in both: {variant.label} asks what the reference does not.")
-    print(f"(The reference holds seeds {seeds}.)")
+    own = {points(e)[-1].task.key for e in variant.own}
+    touched = {e.name for e in variant.experiments if points(e)[-1].task.key not in own}
+    there = figure_module(figure).cells(behind)
+    for value, rows in figure_module(figure).cells(records).items():
+        if value in there and touched & set(rows["experiment"]):
+            print(f"{value}: {compared(rows, there[value], variant.label)}")
+    if not touched:
+        print(f"No answer could change: {variant.label} is read by none of these experiments.")
+    print(f"(The reference holds seeds {_listed(behind['seed'])}, this run {_listed(records['seed'])}.)")
 
 
-def compared(here: Mapping[str, Any], there: Mapping[str, Any], label: str) -> str:
-    """Return how two accuracies compare, each with estimate, low, high (shares) and questions."""
-    change = here["estimate"] - there["estimate"]
-    low = change - math.hypot(here["estimate"] - here["low"], there["high"] - there["estimate"])
-    high = change + math.hypot(here["high"] - here["estimate"], there["estimate"] - there["low"])
-    unclear = f"no change that these {here['questions']:,} questions could show"
-    shown = [percent(side["estimate"], side["low"], side["high"]) for side in (here, there)]
-    points = verdicts.points({"difference": change, "low": low, "high": high})
-    told = "higher" if low > 0 else "lower" if high < 0 else unclear
-    return f"{shown[0]} here with {label}, {shown[1]} in the reference; difference {points}: {told}"
+def _listed(column: pd.Series) -> str:
+    return ", ".join(map(str, sorted(column.unique())))
+
+
+def compared(ours: pd.DataFrame, theirs: pd.DataFrame, label: str) -> str:
+    """Return how two values compare, from the rows behind each: where they share seeds, on these alone.
+
+    The interval of the difference is that of every contrast (`pbb.analysis.statistics.contrast`).
+    """
+    shared = set(ours["seed"]) & set(theirs["seed"])
+    sides = [side[side["seed"].isin(shared)] if shared else side for side in (ours, theirs)]
+    shown = [percent(*accuracy(side)[["estimate", "low", "high"]].iloc[0]) for side in sides]
+    said = f"{shown[0]} here with {label}, {shown[1]} in the reference (seed {_listed(sides[1]['seed'])}); difference"
+    change = contrast(*sides)
+    unclear = f"no change that these {change.questions:,} questions could show"
+    told = "higher" if change.low > 0 else "lower" if change.high < 0 else unclear
+    points_told = verdicts.points({"difference": change.estimate, "low": change.low, "high": change.high})
+    return f"{said} {points_told}: {told}"
 
 
 # ------------------------------------------------------------------------------------------------ verdicts
@@ -430,7 +429,7 @@ def ask(
     Raises:
         ValueError: there is no such program, input or mode; the message says what is valid.
     """
-    by_name = {p.name: (group.name, p) for group in reversed(groups(experiment)) for p in group.programs}
+    by_name = {p.name: (group, p) for group in reversed(groups(experiment)) for p in group.programs}
     if program is not None and program not in by_name:
         raise ValueError(f"program={program!r} is not in this experiment; valid: {', '.join([*by_name][:8])}, …")
     group, chosen = by_name[program or next(iter(by_name))]
@@ -439,22 +438,16 @@ def ask(
         raise ValueError(f"text={text!r} is not an input of {chosen.name}; valid: {', '.join(chosen.inputs[:12])}")
     if mode not in ("cot", "direct"):
         raise ValueError(f"mode={mode!r} is not valid; valid: 'cot', 'direct'")
-    prompt = question(chosen, text, template, mode, experiment.documents.question_style)
-    if experiment.in_context:
-        prompt = in_context(declaration(chosen, experiment.documents.representation), prompt)
 
     from pbb.models import ask, loading
 
-    stages, expected = train(experiment), chosen.execution(text).output
+    stages, asked = train(experiment), asked_about(experiment, group, chosen, [text], mode, template)
     model, tokenizer = loading.load(experiment.model, stages[-1].weights if stages else None)
-    form = experiment.documents.representation
-    declare, told = declarative_prompt(chosen, template, form), answer(chosen, text, mode, form)
-    asked = Question(mode, group, chosen, text, True, prompt, expected, told, declare)
-    (row,) = ask.evaluate(model, tokenizer, [asked])
+    (row,) = ask.evaluate(model, tokenizer, asked)
     shown = {
-        "the question": prompt,
+        "the question": row["prompt"],
         "the model's answer": row["completion"],
-        "the program returns": f"{expected}   ({row['outcome']})",
-        f"the program, a {group} one": chosen.source,
+        "the program returns": f"{row['expected']}   ({row['outcome']})",
+        f"the program, a {group.name} one": chosen.source,
     }
     return pd.DataFrame(shown.items(), columns=["what", "text"])

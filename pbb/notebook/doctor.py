@@ -7,21 +7,23 @@ about how long it should take, as a plan says it.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from pbb import store
 from pbb.experiments.presets import PRESETS
 from pbb.experiments.studies import figures_of, study
-from pbb.models import backends, hub, smollm2
+from pbb.models import backends, gguf, hub
 from pbb.models.machine import Machine, this_machine
 from pbb.models.model_size import GB, Shape, asking_bytes
 from pbb.notebook.bootstrap import gpu
 from pbb.programs.execution import confinement
-from pbb.registry import SMOLLM2, TINY_NAMES, ModelError, config_of, hub_models
+from pbb.registry import PACKAGED, SMOLLM2, TINY_NAMES, ModelError, cache, config_of, hub_models
 from pbb.runs.plan import amount, duration, measured_rates, plan, stage_bytes, tokens_per_second
 from pbb.runs.tasks import StageTask, Task
 
@@ -35,12 +37,11 @@ class Facts:
     """What was found on a machine. `disks` are (what, folder, free bytes), `models` (name, what is wanted first)."""
 
     machine: Machine
-    memory: float  # of the machine, in bytes; 0 where it is not known
+    memory: float  # of the machine, in bytes
     free_memory: float
     disks: tuple[tuple[str, Path, float], ...]
     models: tuple[tuple[str, str], ...]
-    torch: str = ""  # its version, as that of vLLM
-    vllm: str = ""
+    torch: str = ""  # its version
     seen: str = ""  # the card that nvidia-smi shows, in words
     token: bool = False
     offline: bool = False
@@ -51,21 +52,19 @@ def look() -> Facts:
     import huggingface_hub
     from huggingface_hub import constants
 
-    total, free = _memory()
-    folders = {"run store": store.runs(), "pbb's cache": smollm2.cache(), "the Hub's cache": constants.HF_HUB_CACHE}
+    memory = psutil.virtual_memory()
+    folders = {"run store": store.runs(), "pbb's cache": cache(), "the Hub's cache": constants.HF_HUB_CACHE}
     names = [*TINY_NAMES, SMOLLM2, *hub_models()]
-    vllm = importlib.metadata.version("vllm") if importlib.util.find_spec("vllm") else ""
     return Facts(
-        this_machine(),
-        total,
-        free,
-        tuple((label, Path(folder), hub.free_disk(Path(folder))) for label, folder in folders.items()),
-        tuple((name, _wanted(name)) for name in names),
-        importlib.metadata.version("torch"),
-        vllm,
-        gpu().partition("no GPU")[0],
-        bool(huggingface_hub.get_token()),
-        bool(constants.HF_HUB_OFFLINE),
+        machine=this_machine(),
+        memory=memory.total,
+        free_memory=memory.available,
+        disks=tuple((label, Path(folder), hub.free_disk(Path(folder))) for label, folder in folders.items()),
+        models=tuple((name, _wanted(name)) for name in names),
+        torch=importlib.metadata.version("torch"),
+        seen=gpu().partition("no GPU")[0],
+        token=bool(huggingface_hub.get_token()),
+        offline=bool(constants.HF_HUB_OFFLINE),
     )
 
 
@@ -74,16 +73,6 @@ def _wanted(model: str) -> str:
         return backends.wanted(model)
     except ModelError as error:  # a tiny model without its weights
         return str(error).partition(": ")[2]
-
-
-def _memory() -> tuple[float, float]:
-    """Return the machine's memory and what is free of it, in bytes; zeros where the system does not tell."""
-    try:
-        said = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
-        total, free = (float(said[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
-    except (OSError, KeyError, ValueError):  # no Linux
-        return 0.0, 0.0
-    return total, free
 
 
 # ------------------------------------------------------------------------------------------------- presets
@@ -111,52 +100,55 @@ def fits(preset: str, facts: Facts) -> Fit:
     if disk + SPARE_DISK > free:
         reasons.append(f"it wants about {amount(disk + SPARE_DISK)} of disk, and {folder} has {amount(free)}")
     memory = SMOKE_MEMORY if preset == "smoke" else MEMORY
-    if 0 < facts.memory < 0.9 * memory:  # what is sold as 8 GB has a little less
+    if facts.memory < 0.9 * memory:  # what is sold as 8 GB has a little less
         reasons.append(f"it wants {amount(memory)} of memory, and there are {amount(facts.memory)}")
     processes = here.cards if here.card else here.cores
     return Fit(preset, tuple(reasons), max(sum(each) / processes, *each), disk)
 
 
-def _refused(tasks: Iterable[Task], facts: Facts) -> Iterator[str]:
-    """Yield why what is to be trained cannot be: by its backend, or for its weights' size."""
-    told = set[str]()
+def _refused(tasks: Iterable[Task], facts: Facts) -> list[str]:
+    """Return why what is to be trained cannot be: by its backend, or for its weights' size."""
+    told = dict[str, None]()
     for e in {(task.experiment.model, task.experiment.training.backend): task.experiment for task in tasks}.values():
-        why, shape = "", Shape.of(config_of(e.model))
+        shape = Shape.of(config_of(e.model))
+        size = asking_bytes(shape, "float32", 1, 1) if shape and not facts.machine.card else 0
         try:
             backends.check([StageTask(e, 0)], facts.machine)
         except backends.BackendError as error:
-            why = str(error).partition(";")[0]
-        if not facts.machine.card and shape and 0 < facts.memory < (size := asking_bytes(shape, "float32", 1, 1)):
-            why = (
-                f"{e.model} wants {amount(size)} of memory for its weights alone, and there are {amount(facts.memory)}"
-            )
-        if why and why not in told:
-            told.add(why)
-            yield why
+            told[str(error).partition(";")[0]] = None
+        if size > facts.memory:
+            wants = f"wants {amount(size)} of memory for its weights alone, and there are {amount(facts.memory)}"
+            told[f"{e.model} {wants}"] = None
+    return [*told]
 
 
-def _missing(models: Iterable[str], facts: Facts) -> Iterator[str]:
-    """Yield why models that are needed cannot be had."""
-    wanted = dict(facts.models)
-    missing = [model for model in models if wanted.get(model) not in (None, "", smollm2.FIRST_USE)]
-    gated = [model for model in missing if hub_models().get(model, {}).get("gated")]
-    yield from (f"{model}: {wanted[model]}" for model in missing if model not in hub_models())
-    if facts.offline and (there := [model for model in missing if model in hub_models()]):
-        yield f"not in the Hub's cache, and the Hub is switched off: {', '.join(there)}"
-    elif gated and not facts.token:
-        yield f"gated, and no token was found: {', '.join(gated)}"
+def _missing(models: Iterable[str], facts: Facts) -> list[str]:
+    """Return why models that are needed cannot be had."""
+    known, wanted = hub_models(), dict(facts.models)
+    missing = [model for model in models if wanted.get(model) not in (None, "", gguf.first_use(PACKAGED[SMOLLM2]))]
+    why = [f"{model}: {wanted[model]}" for model in missing if model not in known]
+    there = [model for model in missing if model in known]
+    if facts.offline and there:
+        return [*why, f"not in the Hub's cache, and the Hub is switched off: {', '.join(there)}"]
+    gated = [model for model in there if known[model].get("gated")]
+    return [*why, f"gated, and no token was found: {', '.join(gated)}"] if gated and not facts.token else why
 
 
 # ------------------------------------------------------------------------------------------------ in words
 def report(facts: Facts | None = None) -> str:
     """Return what the machine of `facts`, or this one, can run, as text of at most `WIDTH` columns."""
     facts = facts or look()
-    lines = [
-        *_section("Machine", _machine(facts)),
-        *_section("Disk", _disk(facts)),
-        *_section("Models", _models(facts)),
-    ]
-    return "\n".join([*lines, *_section("Presets", _presets(facts)), *_wrapped("", _advice(facts))])
+    token = "found" if facts.token else "none: `hf auth login`, or HF_TOKEN=…, for gated models"
+    off = "switched off: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
+    here = ("the Hub", off if facts.offline else "not switched off, and not asked just now")
+    sections = {
+        "Machine": _machine(facts),
+        "Disk": ((label, f"{amount(free)} free in {folder}") for label, folder, free in facts.disks),
+        "Models": [*((name, wanted or "ready") for name, wanted in facts.models), ("token", token), here],
+        "Presets": _presets(facts),
+    }
+    lines = [line for title, rows in sections.items() for line in _section(title, rows)]
+    return "\n".join([*lines, *_wrapped("", _advice(facts))])
 
 
 def _section(title: str, rows: Iterable[tuple[str, str]]) -> list[str]:
@@ -190,27 +182,8 @@ def _machine(facts: Facts) -> Iterator[tuple[str, str]]:
     yield "Unsloth", "installed" if not m.without else of_no_use if not m.card else f"{m.without}; else PEFT trains"
     four = "not installed: `make unsloth`, for backend='unsloth-4bit'"
     yield "bitsandbytes", "installed" if m.four_bits else four if m.card else of_no_use
-    vllm = f"{facts.vllm} is installed, and not used: " if facts.vllm else "not installed, and not needed: "
-    yield "vLLM", f"{vllm}transformers generates"
     yield "cores", str(m.cores)
-    yield "memory", f"{amount(facts.free_memory)} of {amount(facts.memory)} free" if facts.memory else "not known"
-
-
-def _disk(facts: Facts) -> Iterator[tuple[str, str]]:
-    for label, folder, free in facts.disks:
-        yield label, f"{amount(free)} free in {folder}"
-
-
-def _models(facts: Facts) -> Iterator[tuple[str, str]]:
-    for name, wanted in facts.models:
-        yield name, wanted or "ready"
-    yield "token", "found" if facts.token else "none: `hf auth login`, or HF_TOKEN=…, for gated models"
-    yield (
-        "the Hub",
-        "switched off: HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
-        if facts.offline
-        else "not switched off, and not asked just now",
-    )
+    yield "memory", f"{amount(facts.free_memory)} of {amount(facts.memory)} free"
 
 
 def _presets(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -225,5 +198,12 @@ def _advice(facts: Facts) -> str:
     best = "llm" if facts.machine.card else "cpu"
     return (
         f"PRESET=auto is {best} here. Times are for all figures of a preset with nothing done yet: of models that runs "
-        "have trained here, as measured then; of others, by a calibration of a second or two."
+        f"have trained here, as measured then; of others, by a calibration of a second or two. {took()}"
     )
+
+
+def took() -> str:
+    """Return how long `make reproduce` took where it was measured, as the Makefile says it; "" without a Makefile."""
+    file = store.root() / "Makefile"
+    row = re.search(r"^reproduce: .* \| (.*) \| (.*) \|", file.read_text() if file.exists() else "", re.MULTILINE)
+    return f"`make reproduce PRESET=cpu` took {row[2]} on {row[1]}." if row else ""

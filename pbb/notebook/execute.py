@@ -25,6 +25,7 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
 from pbb.runs.engine import RunError
+from pbb.store import whole_file
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 HEARTBEAT_S = 30.0  # between two lines about a notebook that runs
@@ -129,23 +130,26 @@ def _heartbeat(label: str) -> Iterator[None]:
 def _execute(path: Path, copy: Path, parameters: dict[str, Any], label: str) -> int:
     """Run one notebook into `copy`; return its number of cells. Raises NotebookError where it stops."""
     cells = len(nbformat.read(path, as_version=4).cells)
-    try:
-        papermill.execute_notebook(
-            path,
-            copy,
-            parameters=parameters,
-            cwd=path.parent,
-            kernel_name="python3",  # by these two papermill knows how to write parameters ...
-            language="python",
-            kernel_manager_class=ThisPython,  # ... and by this one it starts the kernel
-            extra_arguments=["--log-level=CRITICAL"],  # the kernel's own chatter; a cell's output is kept
-            progress_bar={"desc": label, "leave": False} if sys.stderr.isatty() else False,
-        )
+    with whole_file(copy) as partial:
+        try:
+            papermill.execute_notebook(
+                path,
+                partial,
+                parameters=parameters,
+                cwd=path.parent,
+                kernel_name="python3",  # by these two papermill knows how to write parameters ...
+                language="python",
+                kernel_manager_class=ThisPython,  # ... and by this one it starts the kernel
+                extra_arguments=["--log-level=CRITICAL"],  # the kernel's own chatter; a cell's output is kept
+                progress_bar={"desc": label, "leave": False} if sys.stderr.isatty() else False,
+            )
+            reason = ""
+        except papermill.PapermillExecutionError as error:
+            reason = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+        except DeadKernelError:
+            reason = "the Python that ran it died. The usual cause is too little memory: try a smaller preset"
+    if not reason:
         return cells
-    except papermill.PapermillExecutionError as error:
-        reason = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
-    except DeadKernelError:
-        reason = "the Python that ran it died. The usual cause is too little memory: try a smaller preset"
     # The last cell that was started, counted in the original, which lacks what papermill adds.
     added = {"injected-parameters", "papermill-error-cell-tag"}
     original = [c for c in nbformat.read(copy, as_version=4).cells if not added & _tags(c)]

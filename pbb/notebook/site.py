@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import shutil
 import struct
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from pbb.analysis import verdicts
 from pbb.analysis.board import board
 from pbb.analysis.labels import percent
 from pbb.analysis.tables import Value
+from pbb.arms import ARMS
 from pbb.figures import FIGURES, Chart, style
 from pbb.notebook.execute import list_notebooks
 from pbb.records import load_records
@@ -39,7 +41,7 @@ _TEMPLATES = Environment(
     undefined=StrictUndefined,
 )
 _TEMPLATES.filters |= {
-    "percent": lambda row: percent(row["estimate"], row["low"], row["high"]),
+    "percent": lambda row: percent(row["estimate"], row["low"], row["high"]).replace(" ", "\u00a0"),
     "points": verdicts.points,
 }
 _DPI = 200  # of every figure.png
@@ -82,11 +84,27 @@ def build(into: Path, root: Path | None = None) -> Path:
         page = _TEMPLATES.get_template("index.html.j2").render(
             title="Programming by Backprop: claims and figures",
             presets=shown,
+            opening=_opening(shown[0]),
             notebooks=notebooks.values(),
             how_judged=verdicts.RULE,
         )
         (site / "index.html").write_text(page, encoding="utf-8")
     return into / "index.html"
+
+
+def _opening(preset: dict[str, Any]) -> dict[str, Any]:
+    """Return what the page begins with, of one preset: its overview, and the numbers of three findings."""
+    values = {figure["module"].ID: figure["values"] for figure in preset["figures"]}
+    cot = {row["arm"]: row for row in values.get("F02", ()) if row["mode"] == "cot"}
+    proactive = [row for row in values.get("F14", ()) if row["arm"] == "proactive"]
+    return {
+        "preset": preset,
+        "figure": next((figure for figure in preset["figures"] if figure["module"].ID == "F01"), None),
+        "cot": cot,
+        "controls": sorted((row for arm, row in cot.items() if ARMS[arm].control), key=lambda row: -row["estimate"]),
+        "recited": [row for row in proactive if row["mode"] == "recall"],
+        "run": {row["where"]: row for row in proactive if row["mode"] == "cot"},
+    }
 
 
 def _figure(module: Chart, reference: Path, target: Path) -> dict[str, Any]:
@@ -103,11 +121,12 @@ def _figure(module: Chart, reference: Path, target: Path) -> dict[str, Any]:
     caption = Figure(figsize=(width / _DPI, 1))
     style.with_caption(caption, manifest["caption"], panels=0)
     told = [f"{row['name']}: {percent(row['estimate'], row['low'], row['high'])}" for row in values[:4]]
+    spoken = f"{'; '.join(told)}." if told else manifest["caption"]
     return {
         "module": module,
         "manifest": manifest,
         "folder": f"{reference.name}/{module.NAME}",
-        "alt": f"Picture: {module.TITLE}. {'; '.join(told) or module.CLAIM}",
+        "alt": f"{module.TITLE}. {spoken}",
         "width": width,
         "height": height - round(caption.get_figheight() * _DPI),
         "values": values,
@@ -115,9 +134,10 @@ def _figure(module: Chart, reference: Path, target: Path) -> dict[str, Any]:
 
 
 def _write_executed(notebook: dict[str, str], root: Path, site: Path, presets: list[str]) -> str:
-    """Write the executed copy of the first preset that has one, in this site's frame; return the page, or ""."""
-    for preset in presets:
-        executed = root / "build" / preset / f"{notebook['name']}.ipynb"
+    """Write the executed copy of the first preset that has one, else the committed one; return the page, or ""."""
+    made = [(preset, root / "build" / preset) for preset in presets]
+    for preset, folder in [*made, (presets[0], root / "figures" / "executed")]:
+        executed = folder / f"{notebook['name']}.ipynb"
         if not executed.exists():
             continue
         content = nbformat.read(executed, as_version=4)
@@ -145,4 +165,7 @@ def _offline(markup: str) -> str:
 
 
 if __name__ == "__main__":
-    print(build(store.build("site")).relative_to(store.root()))
+    try:
+        print(build(store.build("site")).relative_to(store.root()))
+    except RecordsError as error:
+        sys.exit(f"error: {error}")

@@ -3,7 +3,7 @@
 from pbb.programs.algorithms import Algorithms
 from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.ciphers import Ciphers
-from pbb.programs.composition import Composition, compose
+from pbb.programs.composition import Composition
 from pbb.programs.domains import DOMAINS, generate
 from pbb.programs.execution import Execution, ExecutionError, execute_many
 from pbb.programs.grammars import Grammars
@@ -21,7 +21,6 @@ __all__ = [
     "Grammars",
     "Program",
     "Sums",
-    "compose",
     "execute_many",
     "generate",
     "normalised",

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
 import itertools
-import json
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -20,6 +18,7 @@ from typing import Annotated
 
 from pbb.programs.program import Program, drawn, guessable, normalised, runnable
 from pbb.programs.settings import Between, SomeOf, group, refuse
+from pbb.streams import stream
 
 OPERATORS = ("+", "-", "*", "//", "%", "abs", "min", "max", "square", "if")
 CONTROL = ("if", "for", "while")
@@ -163,28 +162,26 @@ class Statement:
     otherwise: Chain | None = None
 
     def source(self) -> str:
-        value, target, extra = self.value.source(), self.target, ""
-        if self.otherwise:
-            extra = f"\nelse:\n    {target} = {self.otherwise.source()}"
+        store = f"{self.target} = {self.value.source()}"
+        otherwise = f"\nelse:\n    {self.target} = {self.otherwise.source()}" if self.otherwise else ""
         return {
-            "set": f"{target} = {value}",
-            "return": f"return {value}",
-            "if": f"if {self.test.source()}:\n    {target} = {value}{extra}",
-            "for": f"for i in range({self.bound}):\n    {target} = {value}",
-            "while": f"while {target} < {self.bound}:\n    {target} = {value}",
+            "set": store,
+            "return": f"return {self.value.source()}",
+            "if": f"if {self.test.source()}:\n    {store}{otherwise}",
+            "for": f"for i in range({self.bound}):\n    {store}",
+            "while": f"while {self.target} < {self.bound}:\n    {store}",
         }[self.kind]
 
     def english(self) -> str:
-        value, extra = self.value.english() + "," * isinstance(self.value, Chain), ""
-        action = f"{value} store as {self.target}"
-        if self.otherwise:
-            extra = f"; otherwise: {self.otherwise.english()}, store as {self.target}"
+        value = self.value.english() + "," * isinstance(self.value, Chain)
+        store = f"{value} store as {self.target}"
+        otherwise = f"; otherwise: {self.otherwise.english()}, store as {self.target}" if self.otherwise else ""
         return {
-            "set": action,
+            "set": store,
             "return": f"{value} return it",
-            "if": f"if {self.test.english()}: {action}{extra}",
-            "for": f"repeat {self.bound} times: {action}",
-            "while": f"while {self.target} is below {self.bound}: {action}",
+            "if": f"if {self.test.english()}: {store}{otherwise}",
+            "for": f"repeat {self.bound} times: {store}",
+            "while": f"while {self.target} is below {self.bound}: {store}",
         }[self.kind]
 
 
@@ -297,6 +294,7 @@ def render_source(name: str, statements: Sequence[Statement], arguments: int = 1
     return f"def {name}({', '.join('xy'[:arguments])}):\n    {body}"
 
 
+@functools.lru_cache(maxsize=2**16)  # most draws were drawn before
 def _normal_form(source: str, arguments: int) -> str:
     """Return what `normalised` makes of a `render_source` with the name ``NAME``, most often thirty times faster.
 
@@ -327,22 +325,12 @@ def degenerate(program: Program, copies: bool = False) -> bool:
     return easy or max(map(len, outputs)) > LONGEST_OUTPUT
 
 
-def _streams(*key: object) -> Iterator[random.Random]:
-    """Yield what `stream(*key, index)` gives for 0, 1, …: the same, but the key is written as JSON only once."""
-    start = json.dumps(key, sort_keys=True, separators=(",", ":"))[:-1]
-    for index in itertools.count():
-        yield random.Random(int(hashlib.sha256(f"{start},{index}]".encode()).hexdigest(), 16))
-
-
 def candidates(settings: Arithmetic, *key: object) -> Iterator[tuple[str, tuple[str, list[Statement]]]]:
     """Yield endless (normalised source, (source with the name ``NAME``, statements)), most of them again and again."""
-    normals: dict[str, str] = {}
-    for rng in _streams(*key, "arithmetic"):
-        statements = _statements(rng, settings)
+    for index in itertools.count():
+        statements = _statements(stream(*key, "arithmetic", index), settings)
         source = render_source("NAME", statements, settings.arguments)
-        if source not in normals:
-            normals[source] = _normal_form(source, settings.arguments)
-        yield normals[source], (source, statements)
+        yield _normal_form(source, settings.arguments), (source, statements)
 
 
 def generate(

@@ -1,7 +1,9 @@
 """Ciphers: functions that encode a text of a few letters or digits with a shift, none of them the plain Caesar cipher.
 
-Every kind is a parametrised way to go from letter to letter; the source works letter by letter, so that its trace is a
-few short lines a letter. The English description is rendered beside the source; the tests read it independently.
+Every kind is a parametrised way to go from letter to letter, drawn by one function each; the English description is
+rendered beside the source, and the tests read it independently. Texts are of letters or, with ``case="digits"``, lists
+of digits. A letter is moved in one expression of ``ord`` and ``chr``, whose trace shows the result alone; a digit is
+moved by an assignment whose trace spells the sum, in the form that the tiny models know from arithmetic.
 
 Shifts can be demonstrated in two distributions. ``"uniform"`` draws every shift alike. ``"natural"`` is skewed as text
 on the Internet is (`NATURAL_WEIGHTS`). Programs are evaluated on all shifts alike, whatever was demonstrated.
@@ -10,18 +12,19 @@ on the Internet is (`NATURAL_WEIGHTS`). Programs are evaluated on all shifts ali
 from __future__ import annotations
 
 import ast
+import itertools
+import math
 import random
 import re
+import string
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from typing import Annotated, Literal
 
-from pbb.programs.cipher_sources import DISTRIBUTIONS as DISTRIBUTIONS
-from pbb.programs.cipher_sources import KINDS as KINDS
-from pbb.programs.cipher_sources import Ciphers as Ciphers
-from pbb.programs.cipher_sources import candidates as candidates
 from pbb.programs.names import asking, pointers
 from pbb.programs.program import Program, drawn, normalised, on_inputs, runnable, statements_of
+from pbb.programs.settings import Between, Words, group, refuse
 from pbb.streams import stream
 
 POINTERS = pointers("cipher", "code", "encode with", "secret code", "cipher", "cipher", "cipher")
@@ -32,6 +35,205 @@ NATURAL_WEIGHTS = {13: 0.5, 3: 0.25, 1: 0.15}
 VOWEL_SHARE = 0.4  # of the letters of a text: about as in English, so that vowels and consonants are told apart
 PROBES = 60  # inputs on which a program is tried
 EASIEST_GUESS = 0.4  # a program on which a simple guess is right more often than this is left out
+DISTRIBUTIONS = ("uniform", "natural")
+ALPHABETS = {"lower": string.ascii_lowercase, "upper": string.ascii_uppercase, "digits": string.digits}
+
+
+@group
+class Ciphers:
+    """Ciphers: what their alphabets, texts and shifts are."""
+
+    kinds: Words = ()  # of KINDS; () for all
+    shortest: Annotated[int, Between(1, 12)] = 1  # letters of a text
+    longest: Annotated[int, Between(2, 12)] = 4  # a trace grows by two or three lines a letter
+    alphabet: Annotated[int, Between(6, 26)] = 26  # letters, and shifts: the fewer, the less there is to learn
+    # "upper": the tiny models' tokenizer never joins capitals, so each letter is one token. "digits": a text is a list
+    # such as [3, 1, 4], and its "vowels" are the even digits.
+    case: Literal["lower", "upper", "digits"] = "lower"
+    distribution: Literal["uniform", "natural"] = "uniform"  # of the shifts that demonstrations of w/ IO programs show
+    distilled_distribution: Literal["uniform", "natural"] = "uniform"  # the same of AD programs
+    demonstrations: Annotated[int, Between(1, 200)] = 10  # inputs that training may show; an experiment's Split says
+
+    def __post_init__(self) -> None:
+        if not set(self.kinds) <= set(KINDS):
+            refuse(self, "kinds", f"(), or some of {', '.join(KINDS)}")
+        if self.longest < self.shortest:
+            refuse(self, "longest", f"{self.shortest} to 12")
+        if self.alphabet > (most := len(ALPHABETS[self.case])):
+            refuse(self, "alphabet", f"6 to {most}{' (of digits)' * self.digits}")
+
+    @property
+    def digits(self) -> bool:
+        return self.case == "digits"
+
+    @property
+    def letters(self) -> str:
+        """The alphabet, in order."""
+        return ALPHABETS[self.case][: self.alphabet]
+
+    @property
+    def vowels(self) -> str:
+        return "".join(letter for letter in self.letters if letter in "aeiouAEIOU02468")
+
+
+Texts = tuple[str, str]  # a source, or a part of it, and the same in words
+
+
+def _letter(settings: Ciphers) -> str:
+    return "digit" if settings.digits else "letter"
+
+
+def _number(settings: Ciphers) -> str:
+    """Return the expression for the number of the letter `c`, from 0."""
+    return "c" if settings.digits else f"ord(c) - {ord(settings.letters[0])}"
+
+
+def _write(settings: Ciphers, number: str = "", plus: str = "shift", indent: int = 4) -> str:
+    """Return what writes the letter `plus` after that of `number`: one statement, or with digits two, `indent` deep."""
+    total = f"{number or _number(settings)}{f' + {plus}' * bool(plus)}"
+    if settings.digits:
+        return f"c = ({total}) % {settings.alphabet}\n{' ' * indent}out.append(c)"
+    return f"out.append(chr(({total}) % {settings.alphabet} + {ord(settings.letters[0])}))"
+
+
+def _each(
+    settings: Ciphers,
+    change: Texts = ("", ""),
+    write: str = "",
+    move: str = "move it forward by shift",
+    at: str = "c in",
+) -> Texts:
+    """Return the loop that, for each letter, does `change` and then writes."""
+    lines = [f"for {at} {'enumerate(text)' if ',' in at else 'text'}:", change[0], write or _write(settings)]
+    words = ", ".join(filter(None, (change[1], move)))
+    return "\n    ".join(filter(None, lines)), f"for each {_letter(settings)}: {words}"
+
+
+def _start(rng: random.Random, settings: Ciphers) -> Texts:
+    amount, size = rng.randint(1, settings.alphabet - 1), settings.alphabet
+    if settings.digits and rng.random() < 0.5:  # ten digits alone would make too few programs
+        return f"shift = ({amount} - shift) % {size}", f"set shift to {amount} minus shift"
+    return f"shift = (shift + {amount}) % {size}", f"add {amount} to shift"
+
+
+def _growth(rng: random.Random, settings: Ciphers) -> Texts:
+    """Steps both ways; the source keeps the shift below the alphabet's size, so that a trace has small numbers."""
+    amount, size = rng.randint(1, min(9, (settings.alphabet - 1) // 2)), settings.alphabet
+    if rng.random() < 0.5:
+        return f"shift = (shift + {amount}) % {size}", f"add {amount} to shift"
+    return f"shift = (shift - {amount}) % {size}", f"subtract {amount} from shift"
+
+
+def _factors(settings: Ciphers) -> list[int]:
+    """Return the factors that keep different numbers different, modulo the alphabet's size."""
+    return [factor for factor in range(2, settings.alphabet) if math.gcd(factor, settings.alphabet) == 1]
+
+
+def _scaled(rng: random.Random, settings: Ciphers) -> dict[str, str]:
+    """Return how a digit is moved: in half of the programs it is multiplied first, since ten digits make few."""
+    if not settings.digits or rng.random() < 0.5:
+        return {}
+    factor = rng.choice(_factors(settings))
+    move = f"multiply its number by {factor}, move it forward by shift"
+    return {"write": _write(settings, f"c * {factor}"), "move": move}
+
+
+def _growing(rng: random.Random, settings: Ciphers) -> Texts:
+    return _each(settings, _growth(rng, settings), **_scaled(rng, settings))
+
+
+def _alternating(rng: random.Random, settings: Ciphers) -> Texts:
+    period, total = rng.randint(1, 3), rng.randrange(settings.alphabet)
+    turn, words = f"shift = ({total} - shift) % {settings.alphabet}", f"set shift to {total} minus shift"
+    if settings.digits:  # every time: whether a place is divisible is what the tiny models do not learn
+        return _each(settings, (turn, words), **_scaled(rng, settings))
+    if period > 1:
+        turn, words = f"if i % {period} == 0:\n        {turn}", f"at places divisible by {period} {words}"
+    return _each(settings, (turn, words), at="i, c in")
+
+
+def _blocks(rng: random.Random, settings: Ciphers) -> Texts:
+    grow, grow_words = _growth(rng, settings)
+    size = rng.randint(2, max(2, min(4, settings.longest - 1)))  # of one block the growth would never be seen
+    letter = _letter(settings)
+    return (
+        f"for i in range(0, len(text), {size}):\n    for c in reversed(text[i:i + {size}]):\n"
+        f"        {_write(settings, indent=8)}\n    {grow}",
+        f"for each block of {size} {letter}s: from its last {letter} to its first move each forward by shift, "
+        f"then {grow_words}",
+    )
+
+
+def _keyed(rng: random.Random, settings: Ciphers) -> Texts:
+    word = "".join(rng.sample(settings.letters, rng.randint(3, 4)))
+    key = word + "".join(letter for letter in settings.letters if letter not in word)
+    write = f"out.append(key[(key.index(c) + shift) % {settings.alphabet}])"
+    if settings.digits:
+        write = f"c = key.index(c)\n    {_write(settings)}".replace("append(c)", "append(key[c])")
+    loop, words = _each(settings, write=write)
+    return f"key = {list(map(int, key)) if settings.digits else repr(key)}\n{loop}", f"{key} in a ring: {words}"
+
+
+def _affine(rng: random.Random, settings: Ciphers) -> Texts:
+    factor = rng.choice(_factors(settings))
+    number = f"c * {factor}" if settings.digits else f"({_number(settings)}) * {factor}"
+    return _each(settings, ("", f"multiply its number by {factor}"), _write(settings, number))
+
+
+def _vowels(rng: random.Random, settings: Ciphers) -> Texts:
+    which, test = rng.choice((("a vowel", f"in {settings.vowels!r}"), ("a consonant", f"not in {settings.vowels!r}")))
+    if settings.digits:
+        which, test = ("even", "% 2 == 0") if which == "a vowel" else ("odd", "% 2 == 1")
+    amount = rng.randint(1, min(9, settings.alphabet - 1))
+    other, words = _write(settings, plus=str(amount), indent=8), f"move it forward by {amount}"
+    if rng.random() < 0.5:
+        other, words = "out.append(c)", "keep it"
+    write = f"if c {test}:\n        {_write(settings, indent=8)}\n    else:\n        {other}"
+    return _each(settings, write=write, move=f"if it is {which} move it forward by shift, otherwise {words}")
+
+
+def _multiplied(rng: random.Random, settings: Ciphers) -> Texts:
+    factor, amount, size = rng.choice(_factors(settings)[:3]), rng.randrange(1, settings.alphabet), settings.alphabet
+    words = f"set shift to shift times {factor} plus {amount} modulo {size}"
+    return _each(settings, (f"shift = (shift * {factor} + {amount}) % {size}", words), **_scaled(rng, settings))
+
+
+def _mirrored(rng: random.Random, settings: Ciphers) -> Texts:
+    number = "shift - c" if settings.digits else f"shift - ord(c) + {ord(settings.letters[0])}"
+    move = "replace its number by shift minus its number"
+    return _each(settings, _growth(rng, settings), _write(settings, number, plus=""), move)
+
+
+_DRAW: dict[str, Callable[[random.Random, Ciphers], Texts]] = {
+    "growing": _growing,  # the shift grows from letter to letter
+    "alternating": _alternating,  # the direction turns with a period
+    "blocks": _blocks,  # blocks are reversed, and the shift grows from block to block
+    "keyed": _keyed,  # the alphabet begins with a key of three or four letters
+    "affine": _affine,  # a letter's number is multiplied
+    "vowels": _vowels,  # the shift moves vowels only, or consonants only; of digits, even ones or odd ones
+    "multiplied": _multiplied,  # the shift is multiplied from letter to letter
+    "mirrored": _mirrored,  # the alphabet runs backwards, and the shift grows
+}
+KINDS = tuple(_DRAW)
+
+
+def candidates(settings: Ciphers, *key: object) -> Iterator[tuple[str, str, str]]:
+    """Yield endless (kind, source, description), the texts with the name ``NAME``."""
+    for index in itertools.count():
+        rng = stream(*key, "ciphers", index)
+        kind = rng.choice(settings.kinds or KINDS)
+        start, first = ("", "") if kind == "keyed" else _start(rng, settings)
+        body, words = _DRAW[kind](rng, settings)
+        if start:  # a key is a start of its own
+            ring = f"{settings.letters[0]} to {settings.letters[-1]} in a ring"
+            body, words = f"{start}\n{body}", f"{ring}: {first}; {words}"
+        indented = body.replace("\n", "\n    ")
+        last = "out" if settings.digits else "''.join(out)"
+        source = f"def NAME(text, shift):\n    out = []\n    {indented}\n    return {last}"
+        yield kind, source, f"NAME of text and shift, {_letter(settings)}s {words}."
+
+
+# --- inputs and programs ---------------------------------------------------------------------------------------------
 
 
 def shift_weights(settings: Ciphers, distribution: str) -> list[float]:

@@ -18,8 +18,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -90,9 +89,6 @@ def _argument_list(text: str) -> tuple[Any, ...]:
 
 def signature(program: Program) -> Signature:
     """Return the kinds of values that `program` takes and gives, judged by its inputs and outputs."""
-    if program.domain in ("composition", "grammars"):
-        kind = "a composite, which does not run alone" if program.domain == "composition" else "no function"
-        raise ValueError(f"program {program.name!r} is {kind}; valid as a part: a function of any other domain")
     columns = list(zip(*map(_argument_list, program.inputs), strict=True))
     output = _kind([ast.literal_eval(execution.output) for execution in program.executions])
     function: Any = ast.parse(program.source).body[0]
@@ -127,15 +123,10 @@ def with_parts(program: Program, representation: str) -> str:
 
 @dataclass(frozen=True)
 class _Draft:
-    """A composite whose parts are chosen, not yet executed. `parts` are the innermost first."""
+    """A composite whose parts are chosen, not yet executed. `parts` and `signatures` are the innermost first."""
 
-    name: str
     parts: tuple[Program, ...]
     signatures: tuple[Signature, ...]
-
-    @property
-    def steps(self) -> list[tuple[Program, Signature]]:
-        return list(zip(self.parts, self.signatures, strict=True))
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -147,123 +138,77 @@ class _Draft:
     def inputs(self) -> tuple[str, ...]:
         """The innermost part's inputs, with further arguments from the first part that takes any."""
         firsts = [_argument_list(text) for text in self.parts[0].inputs]
-        giver = next((part for part, s in self.steps if s.rest), self.parts[0])
+        giver = next((part for part, s in zip(self.parts, self.signatures, strict=True) if s.rest), self.parts[0])
         rests = [_argument_list(text)[1:] for text in giver.inputs]
         made = [(values[0], *rests[i % len(rests)]) for i, values in enumerate(firsts)]
         return tuple(dict.fromkeys(", ".join(map(repr, values)) for values in made))
 
-    def call(self, index: int, first: str, rest: Sequence[str]) -> str:
-        """Return the call of part number `index` as Python writes it."""
-        takes = rest if self.signatures[index].rest else ()
-        return f"{self.parts[index].name}({', '.join([first, *takes])})"
+    def handed(self, index: int, values: Sequence[str]) -> str:
+        """Return the arguments of part number `index`: the first is handed on, the rest are the same for all."""
+        return ", ".join(values if self.signatures[index].rest else values[:1])
 
     def expression(self, values: Sequence[str]) -> str:
         """Return all calls, one inside the other, on `values` (or on the names of arguments)."""
         text = values[0]
-        for index in range(len(self.parts)):
-            text = self.call(index, text, values[1:])
+        for index, part in enumerate(self.parts):
+            text = f"{part.name}({self.handed(index, (text, *values[1:]))})"
         return text
 
-    def source(self) -> str:
-        return f"def {self.name}({', '.join(self.arguments)}):\n    return {self.expression(self.arguments)}"
+    def wanted(self, values: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Return the first line of a trace on `values`, in code and in words."""
+        code = f"return {self.expression(self.arguments)} = {self.expression(values)}"
+        return [code], [f"{' of '.join(p.name for p in self.parts[::-1])} of {' and '.join(values)} is wanted"]
 
-    def first_line(self, values: Sequence[str]) -> str:
-        return f"return {self.expression(self.arguments)} = {self.expression(values)}"
-
-    def in_words(self, values: Sequence[str]) -> str:
-        return f"{' of '.join(part.name for part in reversed(self.parts))} of {' and '.join(values)}"
-
-    def description(self) -> str:
-        rest = self.arguments[1:]
-        on = [self.arguments[0], *["the result"] * (len(self.parts) - 1)]
+    def program(self, inputs: Sequence[str] | None, named: bool) -> Program:
+        """Return the composite, not yet executed, called ``NAME``, or if `named` by its expression."""
+        body, outermost_first = self.expression(self.arguments), self.parts[::-1]
         steps = [
-            f"run {part.name} on {' and '.join([first, *(rest if s.rest else ())])}"
-            for (part, s), first in zip(self.steps, on, strict=True)
+            f"run {part.name} on {self.handed(i, ('the result' if i else self.arguments[0], *self.arguments[1:]))}"
+            for i, part in enumerate(self.parts)
         ]
-        return f"{self.name} of {' and '.join(self.arguments)}: {', '.join(steps)}, return the result."
+        said = ", ".join(step.replace(", ", " and ") for step in steps)
+        fields = ("name", "domain", "source", "description")
+        return Program(
+            name="NAME",
+            source=f"def NAME({', '.join(self.arguments)}):\n    return {body}",
+            description=f"NAME of {' and '.join(self.arguments)}: {said}, return the result.",
+            inputs=tuple(inputs or self.inputs),
+            executions=(),
+            domain="composition",
+            statements=1,
+            made_by={"parts": [{name: getattr(part, name) for name in fields} for part in outermost_first]},
+            family=" of ".join(part.domain for part in outermost_first),
+            problem=body if named else "NAME",
+        )
 
 
-def _execute(drafts: Sequence[_Draft], inputs: Sequence[str] | None = None) -> list[Program | ExecutionError]:
-    """Return the program of each draft (all of one depth), or its first error where a part fails on what it is handed.
+def _execute(drafts: Sequence[_Draft], inputs: Sequence[str] | None, named: bool) -> list[Program]:
+    """Return the programs of `drafts`, all of one depth, without those of which a part fails on what it is handed.
 
     Outputs come from one run of the composite's source together with its parts'; traces from running the parts one
-    after the other, each on what the one before gave. Both must come to the same.
+    after the other, each on what the one before gave.
     """
-    results: list[Program | ExecutionError] = [_program(draft, inputs or draft.inputs) for draft in drafts]
-    jobs = [("\n".join([*(p.source for p in d.parts), d.source()]), inputs or d.inputs) for d in drafts]
-    wholes = run_sources([(d.name, *job) for d, job in zip(drafts, jobs, strict=True)], trace=False)
-    running = []  # (place, draft, the values that each input has become, the trace of each)
-    for i, (draft, runs) in enumerate(zip(drafts, wholes, strict=True)):
-        if isinstance(runs, ExecutionError):
-            results[i] = runs
-        else:
-            values = [list(map(repr, _argument_list(text))) for text in jobs[i][1]]
-            first = [([draft.first_line(value)], [f"{draft.in_words(value)} is wanted"]) for value in values]
-            running.append((i, draft, values, first))
+    made = [draft.program(inputs, named) for draft in drafts]
+    jobs = [
+        (p.name, "\n".join([*(part.source for part in d.parts), p.source]), p.inputs)
+        for d, p in zip(drafts, made, strict=True)
+    ]
+    wholes = zip(drafts, made, run_sources(jobs, trace=False), strict=True)
+    running = [(d, p, runs) for d, p, runs in wholes if not isinstance(runs, ExecutionError)]
+    values = [[list(map(repr, _argument_list(text))) for text in p.inputs] for _, p, _ in running]
+    traces = [[d.wanted(value) for value in some] for (d, _, _), some in zip(running, values, strict=True)]
     for index in range(len(drafts[0].parts) if drafts else 0):
-        calls = [[draft.call(index, value[0], value[1:]) for value in values] for _, draft, values, _ in running]
-        parts = [draft.parts[index] for _, draft, _, _ in running]
-        given = [[call[call.index("(") + 1 : -1] for call in called] for called in calls]
-        for part, called, (_, _, values, traces) in zip(on_inputs(parts, given), calls, running, strict=True):
-            for (trace, words), value, call, run in zip(traces, values, called, part.executions, strict=True):
-                trace += [f"{call}:", *run.trace]
-                words += [f"{part.name} of {call[len(part.name) + 1 : -1]}:", *run.words]
+        given = [[d.handed(index, value) for value in some] for (d, _, _), some in zip(running, values, strict=True)]
+        ran = on_inputs([d.parts[index] for d, _, _ in running], given)
+        for part, some, texts in zip(ran, values, traces, strict=True):
+            for (trace, words), value, handed, run in zip(texts, some, part.inputs, part.executions, strict=True):
+                trace += [f"{part.name}({handed}):", *run.trace]
+                words += [f"{part.name} of {handed}:", *run.words]
                 value[0] = run.output
-    for i, _, values, traces in running:
-        whole, by_parts = [run.output for run in wholes[i]], [value[0] for value in values]  # type: ignore[union-attr]
-        if whole != by_parts:
-            raise ExecutionError(f"{jobs[i][0]!r} gives {whole}, and its parts one by one give {by_parts}")
-        executions = tuple(
-            Execution(o, tuple(trace), tuple(words)) for o, (trace, words) in zip(whole, traces, strict=True)
-        )
-        results[i] = replace(cast(Program, results[i]), executions=executions)
-    return results
-
-
-def _program(draft: _Draft, inputs: Sequence[str]) -> Program:
-    """Return the program of a draft, not yet executed."""
-    outermost_first = draft.parts[::-1]
-    fields = ("name", "domain", "source", "description")
-    return Program(
-        name=draft.name,
-        source=draft.source(),
-        description=draft.description(),
-        inputs=tuple(inputs),
-        executions=(),
-        domain="composition",
-        statements=1,
-        made_by={"parts": [{name: getattr(part, name) for name in fields} for part in outermost_first]},
-        family=" of ".join(part.domain for part in outermost_first),
-        problem=draft.name,
-    )
-
-
-def compose(name: str, parts: Sequence[Program], inputs: Sequence[str] | None = None) -> Program:
-    """Return the program that calls `parts`, written as in ``f(g(x))``: the outermost first.
-
-    Args:
-        name: of the composite.
-        parts: two or more programs of any domain that has functions.
-        inputs: argument lists; made of the parts' own inputs when None.
-
-    Raises:
-        ValueError: there are fewer than two parts, a name is given twice, a part's output is not what the next one
-            takes, or a part fails on what it is handed.
-    """
-    names = [name, *(part.name for part in parts)]
-    if len(parts) < 2 or len(set(names)) < len(names):
-        raise ValueError(f"parts={names[1:]} of {name!r} are not valid; valid: two or more programs, no name twice")
-    inner_first = tuple(parts)[::-1]
-    draft = _Draft(name, inner_first, tuple(map(signature, inner_first)))
-    if not fit(draft.signatures):
-        flow = ", ".join(f"{p.name} takes {s.first} and gives {s.output}" for p, s in draft.steps)
-        raise ValueError(
-            f"parts={names[1:]} do not fit ({flow}); valid: each takes the one kind that the one before gives"
-        )
-    (made,) = _execute([draft], inputs)
-    if isinstance(made, ExecutionError):
-        raise ValueError(f"a part of {draft.expression(draft.arguments)} fails on what it is handed: {made}")
-    return made
+    return [
+        replace(p, executions=tuple(Execution(r.output, *map(tuple, t)) for r, t in zip(runs, texts, strict=True)))
+        for (_, p, runs), texts in zip(running, traces, strict=True)
+    ]
 
 
 def draw_parts(
@@ -331,14 +276,11 @@ def composites(
         for index in itertools.count():
             chain = _chain(stream(*key, pool, "composition", index), by_signature, settings.depth)
             chosen = [(parts[place], signatures[place]) for place in chain]
-            draft = _Draft("NAME", *zip(*chosen, strict=True)) if len(chain) == settings.depth else None
+            draft = _Draft(*zip(*chosen, strict=True)) if len(chain) == settings.depth else None
             yield ("\n".join(normals[place] for place in reversed(chain)), draft) if draft else None
 
-    def make(drafts: list[_Draft]) -> Iterator[Program]:
-        for draft, program in zip(drafts, _execute(drafts, inputs), strict=True):
-            if isinstance(program, Program) and not _degenerate(program):
-                called = "NAME" if settings.composites == "declared" else draft.expression(draft.arguments)
-                yield replace(program, problem=called)
+    def make(drafts: list[_Draft]) -> list[Program]:
+        return [p for p in _execute(drafts, inputs, settings.composites == "named") if not _degenerate(p)]
 
     more = f"more parts that fit than these {len(parts)}"
     return drawn(settings, count, key, pool, without, candidates(), make, more, names=names)
@@ -381,7 +323,6 @@ def check(settings: Composition, stages: Sequence[str], asked: Sequence[str]) ->
         refuse(settings, "taught_parts", "'w/ IO' with pbb_and_distillation: a composite's run shows its parts run")
 
 
-@lru_cache(maxsize=16)
 def draw(
     settings: Composition, with_io: int, without_io: int, seed: int, own: tuple[Program, ...] = ()
 ) -> tuple[tuple[Program, ...], ...]:

@@ -14,7 +14,7 @@ from typing import Any
 from pbb.programs import algorithms, arithmetic, ciphers, composition, grammars, sums
 from pbb.programs.names import BASE_NAMES, asking, pointers
 from pbb.programs.program import Program, belongs_to_base, normalised
-from pbb.programs.settings import ExperimentError, group
+from pbb.programs.settings import ExperimentError, group, written
 from pbb.streams import stream
 
 POINTERS = pointers("function", "program", "use", "routine", "procedure", "function", "program", about="")
@@ -23,20 +23,12 @@ ASK = asking("Ann feeds it {input}.", "What comes out?")
 # recalled after these words alone, and not where the program has to be run.
 DECLARE: dict[str, tuple[str, ...]] = {
     "code": (
-        "write its code.",
-        "what does it say?",
-        "show it.",
-        "how is it defined?",
-        "print it.",
-        "give it in full.",
-        "recite it.",
-        "quote it.",
+        *("write its code.", "what does it say?", "show it.", "how is it defined?"),
+        *("print it.", "give it in full.", "recite it.", "quote it."),
     ),
     "description": (
-        "describe it in words.",
-        "what does it do, in words?",
-        "explain it in words.",
-        "tell it in plain words.",
+        *("describe it in words.", "what does it do, in words?"),
+        *("explain it in words.", "tell it in plain words."),
     ),
 }
 _BASE_NAMES = frozenset(BASE_NAMES)
@@ -47,50 +39,31 @@ def equals_output(program: Program, input_text: str, parsed_answer: str) -> bool
     return parsed_answer == program.execution(input_text).output
 
 
-def _normalised(program: Program) -> str:
-    return normalised(program.source)
-
-
 @dataclass(frozen=True)
 class Domain:
-    """One domain of programs.
+    """One domain of programs; a domain may have programs of its own kind, or what is said here."""
 
-    Attributes:
-        settings: the group of its knobs.
-        generate: draws programs, as `pbb.programs.arithmetic.generate` does; None where programs are given, not drawn.
-        modules: whose code makes its programs, beside what all domains share: part of a stage's key.
-        draw: makes an experiment's programs, as `draw` below does, where that is more than to draw them.
-        check: raises ExperimentError where settings do not go with an arm's stages and ways of asking.
-        input_count: how many inputs a program has, where settings say that.
-        in_words: what is taught, where the domain's name is not enough.
-        declared: whether documents tell a program's text.
-        in_full: all that one needs to run a program, where that is more than its own text.
-        own_inputs: makes a program's inputs from settings and a key, demonstrations first, where these are drawn for
-            themselves and never asked about: from (settings, whether for an AD program, *key).
-        pointers: 20 templates that point at a program by ``{name}`` or by ``{problem}``.
-        ask: style -> answer mode -> the request, with ``{input}``.
-        declare: representation -> requests for the program's text, which the templates take in turn.
-        accepts: whether an answer is right for an input of a program.
-        guess: a random answer to an input of a program; None where the right answers to other questions serve.
-        normal_form: equal for programs that do the same under other names, so that its hash says whose they are.
-    """
-
-    settings: type
+    settings: type  # the group of its knobs
+    # Draws programs, as `pbb.programs.arithmetic.generate` does; None where programs are given.
     generate: Callable[..., list[Program]] | None
-    modules: tuple[str, ...]
-    draw: Callable[..., tuple[tuple[Program, ...], ...]] | None = None
+    modules: tuple[str, ...]  # whose code makes its programs, beside what all domains share: part of a stage's key
+    draw: Callable[..., tuple[tuple[Program, ...], ...]] | None = None  # as `draw` below, where that is more
+    # Raises ExperimentError where settings do not go with an arm's stages and ways of asking.
     check: Callable[[Any, Sequence[str], Sequence[str]], None] | None = None
-    input_count: Callable[[Any], int] | None = None
-    in_words: Callable[[Any], str] | None = None
-    declared: Callable[[Program], bool] = lambda program: True
-    in_full: Callable[[Program, str], str] | None = None
+    input_count: Callable[[Any], int] | None = None  # of a program, where settings say that
+    in_words: Callable[[Any], str] | None = None  # what is taught, where the domain's name is not enough
+    declared: Callable[[Program], bool] = lambda program: True  # whether documents tell a program's text
+    in_full: Callable[[Program, str], str] | None = None  # what it takes to run one, where that is more than its text
+    # Makes a program's inputs, demonstrations first, where these are drawn for themselves and never asked about: from
+    # (settings, whether for an AD program, *key).
     own_inputs: Callable[..., tuple[str, ...]] | None = None
-    pointers: tuple[str, ...] = POINTERS
-    ask: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: ASK)
-    declare: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DECLARE)
-    accepts: Callable[[Program, str, str], bool] = equals_output
-    guess: Callable[[Program, str, random.Random], str] | None = None
-    normal_form: Callable[[Program], str] = _normalised
+    pointers: tuple[str, ...] = POINTERS  # 20 templates that point at a program by ``{name}`` or by ``{problem}``
+    ask: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: ASK)  # style -> answer mode -> the request
+    declare: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: DECLARE)  # representation -> requests
+    accepts: Callable[[Program, str, str], bool] = equals_output  # whether an answer is right for an input
+    guess: Callable[[Program, str, random.Random], str] | None = None  # at random; else right answers to others serve
+    # Equal for programs that do the same under other names, so that its hash says whose they are.
+    normal_form: Callable[[Program], str] = lambda program: normalised(program.source)
 
 
 @group
@@ -125,7 +98,7 @@ DOMAINS: dict[str, Domain] = {
     "ciphers": Domain(
         ciphers.Ciphers,
         ciphers.generate,
-        ("ciphers", "cipher_sources"),
+        ("ciphers",),
         own_inputs=ciphers.demonstrated_inputs,
         pointers=ciphers.POINTERS,
         ask=ciphers.ASK,
@@ -145,7 +118,7 @@ DOMAINS: dict[str, Domain] = {
     "composition": Domain(
         composition.Composition,
         composition.generate,
-        ("composition", "arithmetic", "ciphers", "cipher_sources", "algorithms"),
+        ("composition", "arithmetic", "ciphers", "algorithms"),
         draw=composition.draw,
         check=composition.check,
         declared=lambda program: program.problem == program.name,
@@ -170,7 +143,7 @@ def domain_of(settings: object) -> str:
         if type(settings) is domain.settings:
             return name
     valid = ", ".join(domain.settings.__name__ for domain in DOMAINS.values())
-    raise ExperimentError(f"programs={settings!r} is not valid; valid: settings of a domain, one of {valid}")
+    raise ExperimentError(f"programs={written(settings)} is not valid; valid: settings of a domain, one of {valid}")
 
 
 @lru_cache(maxsize=64)  # arms of one seed ask for the same programs

@@ -33,9 +33,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from pbb.programs.tracing_worker import MAX_ANSWER, MAX_REASON
 
-Job = tuple[str, str, Sequence[str]]  # name, source, inputs
+Job = tuple[str, str, Sequence[str]]  # name, source as `ast.unparse` lays it out, inputs
 
 _WORKER = Path(__file__).with_name("tracing_worker.py")
 _MEMORY_BYTES = 512 * 2**20
@@ -109,23 +111,27 @@ class Worker:
                 continue
             if self._process is None:
                 self._start()
-            lines = [json.dumps({"name": n, "source": s, "inputs": list(i)} | limits) + "\n" for n, s, i in batch]
-            answers, late = self._exchange("".join(lines).encode(), len(batch), min(until, clock))
+            asked = [{"name": n, "source": s, "inputs": list(i)} | limits for n, s, i in batch]
+            answers, late = self._exchange(f"{json.dumps(asked)}\n".encode(), len(batch), min(until, clock))
             everything += [_results(job, answer, program_seconds) for job, answer in zip(batch, answers, strict=False)]
-            if len(answers) == len(batch):
-                continue
-            culprit = batch[len(answers)]
-            code, errors = self._end(wait=0.0 if late else 1.0)
-            ending = _ending(code, errors, program_seconds)
-            if late:
-                ending = _LATE if until <= clock else "it used more time than it has by the clock"
-            elif self._trusted and code != -signal.SIGPROF:
-                raise WorkerError(
-                    f"the process that runs programs ended while it ran {culprit[0]!r}: {ending}; that is no fault of "
-                    "the program: the machine may be short of memory, or a limit (ulimit) was reached"
+            if len(answers) < len(batch):
+                everything.append(
+                    self._ended(batch[len(answers)], late, _LATE if until <= clock else "", program_seconds)
                 )
-            everything.append(_failed(culprit, ending))
         return everything
+
+    def _ended(self, job: Job, late: bool, why: str, seconds: float) -> list[Execution | ExecutionError]:
+        """Return the errors of the program during which the process ended, or was `late`."""
+        code, errors = self._end(wait=0.0 if late else 1.0)
+        if late:
+            return _failed(job, why or "it used more time than it has by the clock")
+        ending = _ending(code, errors, seconds)
+        if self._trusted and code != -signal.SIGPROF:
+            raise WorkerError(
+                f"the process that runs programs ended while it ran {job[0]!r}: {ending}; that is no fault of the "
+                "program: the machine may be short of memory, or a limit (ulimit) was reached"
+            )
+        return _failed(job, ending)
 
     def _start(self) -> None:
         # Isolated as by -I, which would ignore the hash seed too.
@@ -136,8 +142,6 @@ class Worker:
         self._process = subprocess.Popen(
             command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd="/", start_new_session=True
         )
-        assert self._process.stdin
-        os.set_blocking(self._process.stdin.fileno(), False)
         if not self._exchange(b"", 1, time.monotonic() + _START_SECONDS)[0]:
             raise WorkerError(f"the process that runs programs did not start: {_ending(*self._end(wait=1.0))}")
 
@@ -146,28 +150,20 @@ class Worker:
         assert self._process
         assert self._process.stdin
         assert self._process.stdout
-        reading, writing = self._process.stdout.fileno(), self._process.stdin.fileno()
         most = math.inf if self._trusted else MAX_ANSWER + 100
-        left, answer, lines = memoryview(asked), bytearray(), 0
+        answer, lines, late = bytearray(), 0, False
         with selectors.DefaultSelector() as selector, contextlib.suppress(BrokenPipeError):
-            selector.register(reading, selectors.EVENT_READ)
-            if asked:
-                selector.register(writing, selectors.EVENT_WRITE)
-            while lines < count and len(answer) <= most:
-                ready = {key.fd for key, _ in selector.select(min(until - time.monotonic(), 3600))}
-                if not ready and time.monotonic() >= until:
-                    return bytes(answer).split(b"\n")[:-1], True
-                if writing in ready:
-                    left = left[os.write(writing, left) :]
-                    if not left:
-                        selector.unregister(writing)
-                if reading in ready:
-                    part = os.read(reading, 2**16)
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            self._process.stdin.write(asked)  # it reads all of it before it answers
+            while lines < count and len(answer) <= most and not late:
+                if selector.select(min(until - time.monotonic(), 3600)):
+                    part = os.read(self._process.stdout.fileno(), 2**16)
                     if not part:
                         break
                     answer += part
                     lines += part.count(b"\n")
-        return bytes(answer).split(b"\n")[:-1], False
+                late = lines < count and time.monotonic() >= until
+        return bytes(answer).split(b"\n")[:-1], late
 
     def _end(self, wait: float = 0.0) -> tuple[int, bytes]:
         """End the process, which has `wait` seconds to do so itself; return its exit status and what it said."""
@@ -231,47 +227,45 @@ def confinement() -> str:
     )
 
 
+@dataclass(frozen=True)
+class _Failure:
+    error: str
+
+
+_ANSWER = TypeAdapter(list[Execution | _Failure])
+
+
 def _failed(job: Job, cause: str) -> list[Execution | ExecutionError]:
-    return _read(job, [{"error": cause}] * len(job[2]))
+    return _read(job, [_Failure(cause)] * len(job[2]))
 
 
 def _results(job: Job, answer: bytes, seconds: float) -> list[Execution | ExecutionError]:
     """Read a worker's answer, which a hostile program may have written."""
     status, _, results = answer.partition(b" ")
+    if code := int(status):
+        return _failed(job, _ending(code, b"", seconds))
     try:
-        if code := int(status):
-            return _failed(job, _ending(code, b"", seconds))
-        read = json.loads(results)
-        fitting = isinstance(read, list) and len(read) == len(job[2]) and all(map(_fits, read))
-    except (ValueError, RecursionError):
-        fitting = False
-    return _read(job, read) if fitting else _failed(job, "its process gave no answer of the right form")
+        read = _ANSWER.validate_json(results, strict=True)
+    except ValueError:
+        read = []
+    return (
+        _read(job, read) if len(read) == len(job[2]) else _failed(job, "its process gave no answer of the right form")
+    )
 
 
-def _fits(result: object) -> bool:
-    """Whether this is one result of a program."""
-    if not isinstance(result, dict) or result.keys() not in ({"error"}, {"output", "trace", "words"}):
-        return False
-    lists = [result.get("trace", []), result.get("words", [])]
-    texts = [result.get("output", ""), *(text for texts in lists if isinstance(texts, list) for text in texts)]
-    return all(isinstance(texts, list) for texts in lists) and all(isinstance(text, str) for text in texts)
-
-
-def _read(job: Job, results: list[dict[str, Any]]) -> list[Execution | ExecutionError]:
+def _read(job: Job, results: list[Execution | _Failure]) -> list[Execution | ExecutionError]:
     name, _, inputs = job
     return [
-        Execution(result["output"], tuple(result["trace"]), tuple(result["words"]))
-        if "output" in result
-        else ExecutionError(f"program {name!r} on input ({text}): {_shown(result['error'])}", _shown(result["error"]))
+        result
+        if isinstance(result, Execution)
+        else ExecutionError(f"program {name!r} on input ({text}): {_shown(result.error)}", _shown(result.error))
         for text, result in zip(inputs, results, strict=True)
     ]
 
 
-def _shown(reason: object) -> str:
+def _shown(reason: str) -> str:
     """An error as a program worded it, short and with nothing in it that a terminal would obey."""
-    return "".join(
-        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(reason)[:MAX_REASON]
-    )
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in reason[:MAX_REASON])
 
 
 def _ending(code: int, errors: bytes = b"", seconds: float = 0.0) -> str:

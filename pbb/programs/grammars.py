@@ -50,20 +50,18 @@ POINTERS = pointers(
 DECLARE: dict[str, tuple[str, ...]] = {
     "code": ("write its rules.", "what are its rules?", "show its rules.", "how is it defined?", "list its rules."),
     "description": (
-        "describe it in words.",
-        "what are its rules, in words?",
-        "explain it in words.",
-        "tell it in words.",
+        *("describe it in words.", "what are its rules, in words?"),
+        *("explain it in words.", "tell it in words."),
     ),
 }
+_SAID = "Ann says {input} first."
 ASK: dict[str, dict[str, str]] = {
     "plain": {
-        "direct": "write a string that begins with {input}.",
-        "cot": "derive a string that begins with {input}.",
+        verb: f"{does} a string that begins with {{input}}." for verb, does in (("direct", "write"), ("cot", "derive"))
     },
     "word_problem": {
-        "direct": "Ann says {input} first. What could she say in all?",
-        "cot": "Ann says {input} first. Derive what she could say in all.",
+        "direct": f"{_SAID} What could she say in all?",
+        "cot": f"{_SAID} Derive what she could say in all.",
     },
 }
 LONGEST_PREFIX = 2

@@ -2,25 +2,17 @@
 
 Each line is a JSON object. Its fields, of which others are ignored:
 
-- the source, either ``source`` (or ``code``): the text of the function; or ``prompt`` and ``canonical_solution``:
-  the function's head and its body. Imports and other functions beside it are left out; a function that needs them
-  is not imported.
-- ``entry_point``: which function of the source it is; without it, the only one.
-- the inputs, either ``inputs``: a list of argument lists, ``[[1, 2], [3, 4]]``; or ``test`` (a text) or
-  ``test_list`` (a list of texts): Python in which the function is called, by its name or as ``candidate``. Tests
-  are read and never run: each call whose arguments are literals gives an input, and where a test says
-  ``assert candidate(1, 2) == 3``, the function has to return that.
-- ``description`` (or ``text``, or ``prompt`` where that is no part of the source): English that says the same as the
-  source; without it, the docstring up to its first example, which would show answers.
-- ``problem``: a problem statement that identifies the program; without it, the description.
-- ``task_id``: kept in `Program.made_by`.
+- the source: ``source`` or ``code``, the text of the function; or ``prompt`` and ``canonical_solution``, its head and
+  its body. ``entry_point`` says which function is meant where there are several; all else beside it is left out.
+- the inputs: ``inputs``, a list of argument lists; or ``test``, a text, or ``test_list``, texts: Python in which the
+  function is called, by its name or as ``candidate``. Tests are read and never run: each call whose arguments are
+  literals gives an input, and where a test says ``assert candidate(1, 2) == 3``, the function has to return that.
+- ``description`` (or ``text``, or ``prompt`` where that is no part of the source); without it, the docstring up to its
+  first example. ``problem``: a problem statement; without it, the description. ``task_id``: kept in `Program.made_by`.
 
-Rows become programs by `pbb.programs.own`, under the same conditions: one plain function, no imports, no helpers.
-Programs keep the functions' names (a second ``add`` is ``add_2``), which may give away what they do: use
-`Program.renamed` where that matters.
-
-No row ends an import, whatever is in it: it becomes a program or a `BadRow`. One row is read and run at a time, and
-what is kept is bounded, so that memory does not grow with the file.
+Rows become programs by `pbb.programs.own`, under the same conditions, and keep the functions' names (a second ``add``
+is ``add_2``), which may give away what they do: use `Program.renamed` where that matters. No row ends an import,
+whatever is in it, and what is kept is bounded, so that memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -55,11 +47,7 @@ class BadRow(NamedTuple):
     reason: str
 
 
-class _Call(NamedTuple):
-    """A call that a test makes: its arguments, and what it has to return, nothing where the test does not say."""
-
-    arguments: tuple[Any, ...]
-    expected: tuple[Any, ...]
+Calls = list[tuple[tuple[Any, ...], tuple[Any, ...]]]  # (arguments, what has to come of them: (), or one value)
 
 
 def read_functions(path: str | Path) -> tuple[list[Program], list[BadRow]]:
@@ -69,11 +57,8 @@ def read_functions(path: str | Path) -> tuple[list[Program], list[BadRow]]:
         OSError: the file cannot be read.
     """
     path = Path(path)
-    programs: list[Program] = []
-    bad: list[BadRow] = []
-    names: set[str] = set()
+    programs, bad, names, left = list[Program](), list[BadRow](), set[str](), MAX_KEPT
     seen: dict[str, int] = {}
-    left = MAX_KEPT
     with finishing() as finished:
         for line, text in _rows(path):
             try:
@@ -83,8 +68,7 @@ def read_functions(path: str | Path) -> tuple[list[Program], list[BadRow]]:
                 if isinstance(program, OwnProgramError):
                     raise program
                 _check_expected(program, calls)
-                earlier = seen.setdefault(normalised(program.source), line)
-                if earlier != line:
+                if (earlier := seen.setdefault(normalised(program.source), line)) != line:
                     raise ValueError(f"program {program.name!r} is that of line {earlier} again")
                 left -= len(program.to_json())
                 if left < 0:
@@ -113,18 +97,37 @@ def _rows(path: Path) -> Iterator[tuple[int, bytes | ValueError]]:
             except (OSError, EOFError, zlib.error) as error:
                 yield line, ValueError(f"the file cannot be read from here on: {error}")
                 return
-            if not text:
-                return
             rows += bool(text.strip())
             if rows > MAX_ROWS:
                 yield line, ValueError(f"there are more than {MAX_ROWS} rows; valid: a file of fewer")
+            if rows > MAX_ROWS or not text:
                 return
             if text.strip():
-                long = ValueError(f"it is longer than {MAX_ROW} bytes")
-                yield line, long if len(text) > MAX_ROW else text
+                yield line, ValueError(f"it is longer than {MAX_ROW} bytes") if len(text) > MAX_ROW else text
 
 
-def _draft(text: bytes | ValueError, origin: str, taken: set[str]) -> tuple[Draft, list[_Call]]:
+def _valid(row: dict[str, Any], name: str, fine: bool, valid: str) -> None:
+    if not fine:
+        raise ValueError(f"{name}={row.get(name)!r:.100} is not valid; valid: {valid}")
+
+
+def _text(row: dict[str, Any], *names: str) -> str:
+    """Return the first of these fields that the row has, or an empty text."""
+    name = next((name for name in names if row.get(name) is not None), "")
+    _valid(row, name, not name or isinstance(row[name], str), "a text")
+    return row[name] if name else ""
+
+
+def _parsed(what: str, text: str) -> ast.Module:
+    if len(text) > MAX_CODE:
+        raise ValueError(f"the {what} has {len(text)} characters; valid: at most {MAX_CODE}")
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"the {what} is not Python: {error}") from None
+
+
+def _draft(text: bytes | ValueError, origin: str, taken: set[str]) -> tuple[Draft, Calls]:
     """Return a row's draft, and the calls of its tests; raises ValueError saying what is wrong with the row."""
     if isinstance(text, ValueError):
         raise text
@@ -134,92 +137,54 @@ def _draft(text: bytes | ValueError, origin: str, taken: set[str]) -> tuple[Draf
         raise ValueError(f"no JSON: {error}") from None
     if not isinstance(row, dict):
         raise ValueError(f"a JSON object is needed, not {type(row).__name__}")
-    source, entry = _function(_source(row), _text(row, "entry_point"))
-    names = itertools.chain([entry], (f"{entry}_{number}" for number in itertools.count(2)))
-    name = next(name for name in names if name not in taken)
-    calls = [] if "inputs" in row else _calls(row, entry)
-    once = {repr(call.arguments): call.arguments for call in calls}
-    inputs = _inputs(row["inputs"]) if "inputs" in row else list(once.values())
-    told = _text(row, "description", "text", *([] if "canonical_solution" in row else ["prompt"]))
+    solution = row.get("canonical_solution") is not None
+    source = _text(row, "source", "code") or (solution and _text(row, "prompt") + _text(row, "canonical_solution"))
+    if not source:
+        raise ValueError("there is no source; valid: 'source', 'code', or 'prompt' and 'canonical_solution'")
+    body, entry = _parsed("source", source).body, _text(row, "entry_point")
+    functions = [node for node in body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    meant = [node for node in functions if entry in ("", node.name)]
+    known = ", ".join(node.name for node in functions) or "none"
+    _valid({"entry_point": entry}, "entry_point", len(meant) == 1, f"the one function meant, of {known}")
+    entry = meant[0].name
+    numbered = itertools.chain([entry], (f"{entry}_{number}" for number in itertools.count(2)))
+    calls: Calls = []
+    if "inputs" in row:
+        lists = isinstance(row["inputs"], list) and all(isinstance(each, list) for each in row["inputs"])
+        _valid(row, "inputs", lists, "a list of argument lists, [[1, 2], [3, 4]]")
+        inputs = list(map(tuple, row["inputs"]))
+    else:
+        calls = _calls(row, entry)
+        inputs = list({repr(arguments): arguments for arguments, _ in calls}.values())
+    made_by = {"from": origin}
+    if (task := row.get("task_id")) is not None:
+        short = isinstance(task, int) or (isinstance(task, str) and task.isprintable() and len(task) <= 100)
+        _valid(row, "task_id", short, "a number, or a text of at most 100 letters")
+        made_by["task_id"] = task
+    told = _text(row, "description", "text", *([] if solution else ["prompt"]))
     problem = "\n".join(map(str.rstrip, _text(row, "problem").expandtabs(4).splitlines()))
-    made_by = {"from": origin} | ({"task_id": _identifier(row["task_id"])} if "task_id" in row else {})
-    draft = prepare(source, inputs, told, name, problem=problem, made_by=made_by)
+    name = next(name for name in numbered if name not in taken)
+    draft = prepare(ast.unparse(meant[0]), inputs, told, name, problem=problem, made_by=made_by)
     return replace(draft, problem=draft.problem or draft.description), calls
 
 
-def _identifier(value: object) -> int | str:
-    if (isinstance(value, str) and value.isprintable() and len(value) <= 100) or isinstance(value, int):
-        return value
-    raise ValueError(f"task_id={value!r:.100} is not valid; valid: a number, or a text of at most 100 letters")
-
-
-def _text(row: dict[str, Any], *fields: str) -> str:
-    """Return the first of `fields` that the row has, or an empty text."""
-    field = next((field for field in fields if row.get(field) is not None), None)
-    if field is None:
-        return ""
-    if not isinstance(row[field], str):
-        raise ValueError(f"{field}={row[field]!r:.100} is not valid; valid: a text")
-    return row[field]
-
-
-def _source(row: dict[str, Any]) -> str:
-    text = _text(row, "source", "code")
-    if not text and row.get("canonical_solution") is not None:
-        text = _text(row, "prompt") + _text(row, "canonical_solution")
-    if len(text) > MAX_CODE:
-        raise ValueError(f"the source has {len(text)} characters; valid: at most {MAX_CODE}")
-    if not text:
-        raise ValueError("there is no source; valid: 'source', 'code', or 'prompt' and 'canonical_solution'")
-    return text
-
-
-def _function(source: str, name: str) -> tuple[str, str]:
-    """Return the function `name` of `source` alone (the only one if `name` is empty), and its name."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError) as error:
-        raise ValueError(f"the source is not Python: {error}") from None
-    functions = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
-    chosen = [node for node in functions if node.name == name] if name else functions
-    if len(chosen) != 1:
-        names = ", ".join(node.name for node in functions) or "none"
-        raise ValueError(f"entry_point={name!r} is not valid; valid: the one function meant, of {names}")
-    return ast.unparse(chosen[0]), chosen[0].name
-
-
-def _inputs(inputs: Any) -> list[tuple[Any, ...]]:
-    if not isinstance(inputs, list) or not all(isinstance(arguments, list) for arguments in inputs):
-        raise ValueError(f"inputs={inputs!r:.100} is not valid; valid: a list of argument lists, [[1, 2], [3, 4]]")
-    return [tuple(arguments) for arguments in inputs]
-
-
-def _calls(row: dict[str, Any], name: str) -> list[_Call]:
+def _calls(row: dict[str, Any], name: str) -> Calls:
     tests = row.get("test_list", row.get("test"))
     tests = [tests] if isinstance(tests, str) else tests
     if not isinstance(tests, list) or not all(isinstance(test, str) for test in tests):
         raise ValueError("there are no inputs; valid: 'inputs', a list of argument lists, or 'test', a text")
-    length = sum(map(len, tests))
-    if length > MAX_CODE:
-        raise ValueError(f"there are {length} characters of tests; valid: at most {MAX_CODE}")
-    try:
-        nodes = [node for test in tests for node in ast.walk(ast.parse(test))]
-    except (SyntaxError, ValueError) as error:
-        raise ValueError(f"the test is not Python: {error}") from None
+    nodes = list(ast.walk(_parsed("test", "\n".join(tests))))
     expected = {
         id(node.test.left): _literals([node.test.comparators[0]])
         for node in nodes
         if isinstance(node, ast.Assert)
         and isinstance(node.test, ast.Compare)
-        and len(node.test.ops) == 1
-        and isinstance(node.test.ops[0], ast.Eq)
+        and list(map(type, node.test.ops)) == [ast.Eq]
     }
-    calls = []
-    for node in nodes:
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("candidate", name):
-            arguments = _literals(node.args)
-            if arguments and not node.keywords:  # else it is made by the test as it runs
-                calls.append(_Call(arguments, expected.get(id(node), ())))
+    called = [n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and not n.keywords]
+    mine = [node for node in called if node.func.id in ("candidate", name)]  # type: ignore[attr-defined]
+    # What is no literal is made by the test as it runs.
+    calls = [(arguments, expected.get(id(node), ())) for node in mine if (arguments := _literals(node.args))]
     if not calls:
         raise ValueError(f"the test calls neither candidate(...) nor {name}(...) with literals")
     return calls
@@ -233,13 +198,12 @@ def _literals(nodes: list[ast.expr]) -> tuple[Any, ...]:
         return ()
 
 
-def _check_expected(program: Program, calls: list[_Call]) -> None:
+def _check_expected(program: Program, calls: Calls) -> None:
     """Raise ValueError if `program` returns on an input what its row's test does not."""
-    outputs = dict(zip(program.inputs, program.executions, strict=True))
-    for call in calls:
-        text = ", ".join(map(shown, call.arguments))
-        if call.expected and (ast.literal_eval(outputs[text].output),) != call.expected:
+    for arguments, expected in calls:
+        text = ", ".join(map(shown, arguments))
+        output = program.execution(text).output
+        if expected and (ast.literal_eval(output),) != expected:
             raise ValueError(
-                f"program {program.name!r} returns {outputs[text].output} on input ({text}); "
-                f"its test says {call.expected[0]!r}"
+                f"program {program.name!r} returns {output} on input ({text}); its test says {expected[0]!r}"
             )

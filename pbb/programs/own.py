@@ -6,13 +6,14 @@ import ast
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pbb.programs.execution import Execution, ExecutionError, Worker
 from pbb.programs.own_source import MAX_SOURCE, OwnProgramError, OwnSource, check_source, source_text, unprintable
-from pbb.programs.program import Program
+from pbb.programs.program import Program, statements_of
 from pbb.programs.tracing_worker import shown
 
 DEFAULT_VALUES = range(10)  # of each argument, where no inputs are given
@@ -119,64 +120,57 @@ def finish(drafts: Iterable[Draft]) -> list[Program | OwnProgramError]:
 def finishing() -> Iterator[Callable[[Draft], Program | OwnProgramError]]:
     """Give a function that runs one draft, as `finish` does; its processes end with the block."""
     with ExitStack() as stack:
-        workers = [(seed, stack.enter_context(Worker(seed))) for seed in HASH_SEEDS]
+        workers = [stack.enter_context(Worker(seed)) for seed in HASH_SEEDS]
 
         def one(draft: Draft) -> Program | OwnProgramError:
+            source = draft.source
             try:
-                (_, first), *others = workers
-                executions = _checked(draft, _run(draft, first))
-                for seed, worker in others:
-                    _compare(draft, executions, _run(draft, worker, backwards=seed % 2 == 1))
+                first: tuple[Execution, ...] = ()
+                for number, worker in enumerate(workers):
+                    order = -1 if number % 2 else 1  # every other one from the last input to the first
+                    job = (source.name, source.text, draft.inputs[::order])
+                    (results,) = worker.run([job], max_steps=MAX_STEPS, program_seconds=PROGRAM_SECONDS)
+                    first = first or tuple(map(partial(_checked, source), draft.inputs, results))
+                    for text, one_run, other in zip(draft.inputs, first, results[::order], strict=True):
+                        _compare(source.name, text, one_run, other)
             except OwnProgramError as error:
                 return error
-            return _program(draft, executions)
+            return Program(
+                name=source.name,
+                source=source.text,
+                description=draft.description,
+                inputs=draft.inputs,
+                executions=first,
+                domain="own",
+                statements=statements_of(source.text),
+                made_by=draft.made_by,
+                problem=draft.problem,
+            )
 
         yield one
-
-
-def _program(draft: Draft, executions: tuple[Execution, ...]) -> Program:
-    return Program(
-        name=draft.source.name,
-        source=draft.source.text,
-        description=draft.description,
-        inputs=draft.inputs,
-        executions=executions,
-        domain="own",
-        statements=draft.source.statements,
-        made_by=draft.made_by,
-        problem=draft.problem,
-    )
-
-
-def _run(draft: Draft, worker: Worker, backwards: bool = False) -> list[Result]:
-    """Run it on all its inputs, from the last if `backwards`; results are in the order of the inputs."""
-    order = -1 if backwards else 1
-    job = (draft.source.name, draft.source.text, draft.inputs[::order])
-    (results,) = worker.run([job], max_steps=MAX_STEPS, program_seconds=PROGRAM_SECONDS)
-    return results[::order]
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
 
 
+_UNREADABLE = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+
+
 def _representable(text: str) -> bool:
     """Whether `text` is a literal that Python writes as it reads it."""
-    try:
+    with suppress(*_UNREADABLE):
         return shown(ast.literal_eval(text)) == text
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return False
+    return False
 
 
 def _arguments(name: str, given: Any) -> list[str]:
     """The arguments that `given` stands for, each as Python writes it."""
     values = given if isinstance(given, tuple) else (given,)
     if isinstance(given, str):
-        try:
-            body = ast.parse(f"[{given}]", mode="eval").body
-            values = tuple(ast.literal_eval(body))
-        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-            body = None
-        if not isinstance(body, ast.List):
+        values = ()
+        with suppress(*_UNREADABLE):
+            values = ast.literal_eval(f"[{given}]")
+        if not isinstance(values, list):
             valid = "arguments as Python writes them, such as \"4\" or \"'ab', 3\"; a single text as ('ab',)"
             raise OwnProgramError(name, f"cannot read the input {given[:MAX_TEXT]!r}", valid)
     texts = []
@@ -196,99 +190,88 @@ def _input_texts(source: OwnSource, inputs: Sequence[Any] | None) -> tuple[str, 
     name, arguments = source.name, ", ".join(source.parameters)
     if inputs is None:
         if source.least > 2:
-            raise OwnProgramError(
-                name, f"takes {source.least} arguments ({arguments}) and has no inputs", "inputs=[...]"
-            )
+            wrong = f"takes {source.least} arguments ({arguments}) and has no inputs"
+            raise OwnProgramError(name, wrong, "inputs=[...]")
         inputs = list(itertools.product(DEFAULT_VALUES, repeat=min(source.most, 2)))
     if not isinstance(inputs, (list, tuple, range)):
         valid = "a list, such as [0, 1, 2] or [(1, 2), (3, 4)]"
         raise OwnProgramError(name, f"has inputs of type {type(inputs).__name__}", valid)
     if not 0 < len(inputs) <= MAX_INPUTS:
         raise OwnProgramError(name, f"has {len(inputs)} inputs", f"1 to {MAX_INPUTS}")
-    texts: list[str] = []
+    texts: dict[str, None] = {}
     for given in inputs:
         parts = _arguments(name, given)
-        text = ", ".join(parts)
-        if not source.least <= len(parts) <= source.most:
-            few = "few" if len(parts) < source.least else "many"
-            valid = (
-                f"{source.most} ({arguments})" if source.least == source.most else f"{source.least} to {source.most}"
-            )
-            raise OwnProgramError(name, f"gets too {few} arguments, {len(parts)}, by the input ({text})", valid)
+        text, count = ", ".join(parts), len(parts)
+        if not source.least <= count <= source.most:
+            few = "few" if count < source.least else "many"
+            valid = f"{source.least} to {source.most}" if source.least < source.most else f"{source.most} ({arguments})"
+            raise OwnProgramError(name, f"gets too {few} arguments, {count}, by the input ({text})", valid)
         if len(text) > MAX_TEXT:
             raise OwnProgramError(name, f"has an input of {len(text)} characters", f"at most {MAX_TEXT}")
-        texts.append(text)
-    twice = next((text for index, text in enumerate(texts) if text in texts[:index]), None)
-    if twice is not None:
-        raise OwnProgramError(name, f"has the input ({twice}) twice", "each input once")
+        if text in texts:
+            raise OwnProgramError(name, f"has the input ({text}) twice", "each input once")
+        texts[text] = None
     return tuple(texts)
 
 
 # --- what running shows ----------------------------------------------------------------------------------------------
 
 
-def _checked(draft: Draft, results: Sequence[Result]) -> tuple[Execution, ...]:
-    """Return the executions if each is an answer that can be taught; raises OwnProgramError otherwise."""
-    name, executions = draft.source.name, []
-    for text, result in zip(draft.inputs, results, strict=True):
-        if isinstance(result, ExecutionError):
-            raise _explained(name, text, result.cause)
-        if len(result.output) > MAX_TEXT:
-            wrong = f"has an output of {len(result.output)} characters on input ({text})"
-            raise OwnProgramError(name, f"{wrong}, which is too long", f"at most {MAX_TEXT}")
-        if result.output == "None" and not draft.source.says_none:
-            raise OwnProgramError(
-                name, f"returns nothing on input ({text})", "end every way through it in return <value>"
-            )
-        if not _representable(result.output):
-            wrong = f"returns {result.output} on input ({text}), a type that is not representable"
-            raise OwnProgramError(name, wrong, _LITERALS)
-        end = result.trace[-1] if result.trace else ""
-        if not end.startswith("return ") or end.removeprefix("return ").rsplit(" = ", 1)[-1] != result.output:
-            wrong = f"ends on input ({text}) with the step {end[:MAX_TEXT]!r}, which does not give its output"
-            raise OwnProgramError(name, wrong, "return <value> as the last step, and no ' = ' in texts")
-        for line in result.trace:
-            if not line.isprintable():
-                raise OwnProgramError(name, f"has the step {line[:MAX_TEXT]!r} on input ({text})", "a line a step")
-            if _ADDRESS.search(line):
-                wrong = f"has the step {line[:MAX_TEXT]!r} on input ({text}), whose type is not representable"
-                raise OwnProgramError(name, wrong, f"{_LITERALS}; list(zip(a, b)) in place of zip(a, b)")
-        executions.append(result)
-    return tuple(executions)
+def _checked(source: OwnSource, text: str, result: Result) -> Execution:
+    """Return the execution on input `text` if it is an answer that can be taught; raises OwnProgramError otherwise."""
+    name, on = source.name, f"on input ({text})"
+    if isinstance(result, ExecutionError):
+        raise _explained(name, on, result.cause)
+    output, end = result.output, result.trace[-1] if result.trace else ""
+    if len(output) > MAX_TEXT:
+        wrong = f"has an output of {len(output)} characters {on}, which is too long"
+        raise OwnProgramError(name, wrong, f"at most {MAX_TEXT}")
+    if output == "None" and not source.says_none:
+        raise OwnProgramError(name, f"returns nothing {on}", "end every way through it in return <value>")
+    if not _representable(output):
+        raise OwnProgramError(name, f"returns {output} {on}, a type that is not representable", _LITERALS)
+    if not end.startswith("return ") or end.removeprefix("return ").rsplit(" = ", 1)[-1] != output:
+        wrong = f"ends {on} with the step {end[:MAX_TEXT]!r}, which does not give its output"
+        raise OwnProgramError(name, wrong, "return <value> as the last step, and no ' = ' in texts")
+    for line in result.trace:
+        step = f"has the step {line[:MAX_TEXT]!r} {on}"
+        if not line.isprintable():
+            raise OwnProgramError(name, step, "a line a step")
+        if _ADDRESS.search(line):
+            valid = f"{_LITERALS}; list(zip(a, b)) in place of zip(a, b)"
+            raise OwnProgramError(name, f"{step}, whose type is not representable", valid)
+    return result
 
 
-def _explained(name: str, text: str, cause: str) -> OwnProgramError:
-    """The error for what `pbb.programs.execution` says about input `text`."""
-    ends = f"at most {MAX_STEPS} executed lines an input, and {PROGRAM_SECONDS:g} s for all inputs"
-    if cause.startswith(("StepLimit", "RecursionError")):
-        return OwnProgramError(name, f"does not end on input ({text}): {cause}", ends)
-    if "processor time" in cause or "by the clock" in cause:
-        return OwnProgramError(name, f"does not end on one of its inputs: {cause}", ends)
-    if cause.startswith("its process"):
-        wrong = f"could not be run to its end: {cause}"
-        return OwnProgramError(name, wrong, "to try again, or a program that leaves its process alone")
-    if (
-        cause.startswith(("OverflowError: the output or its trace", "OverflowError: all its traces"))
-        or "for integer string conversion" in cause
-    ):
-        return OwnProgramError(
-            name, f"has an output that is too long on input ({text}): {cause}", f"at most {MAX_TEXT}"
-        )
-    if cause.startswith("MemoryError"):
-        return OwnProgramError(name, f"needs too much memory on input ({text})", "smaller values")
-    if cause.endswith("which no trace can show"):
-        return OwnProgramError(name, f"has a type that is not representable on input ({text}): {cause}", _LITERALS)
-    valid = "leave the input out, or return something for it"
-    return OwnProgramError(name, f"raises an error on input ({text}): {cause}", valid)
+_ENDS = f"at most {MAX_STEPS} executed lines an input, and {PROGRAM_SECONDS:g} s for all inputs"
+# What `pbb.programs.execution` says of a program, what that means {on} an input, and what would be valid.
+_CAUSES = (
+    ("StepLimit|RecursionError", "does not end {on}: {cause}", _ENDS),
+    (".*(processor time|by the clock)", "does not end on one of its inputs: {cause}", _ENDS),
+    ("its process", "could not be run to its end: {cause}", "to try again, or one that leaves its process alone"),
+    (
+        "OverflowError: (the output or its trace|all its traces)|.*for integer string conversion",
+        "has an output that is too long {on}: {cause}",
+        f"at most {MAX_TEXT}",
+    ),
+    ("MemoryError", "needs too much memory {on}", "smaller values"),
+    (".*which no trace can show$", "has a type that is not representable {on}: {cause}", _LITERALS),
+    ("", "raises an error {on}: {cause}", "leave the input out, or return something for it"),
+)
 
 
-def _compare(draft: Draft, first: Sequence[Execution], again: Sequence[Result]) -> None:
-    for text, one, other in zip(draft.inputs, first, again, strict=True):
-        if one != other:
-            one_line, other_line = one.output, getattr(other, "output", str(other))
-            if isinstance(other, Execution) and one_line == other_line:
-                pairs = itertools.zip_longest(one.trace, other.trace, fillvalue="no step")
-                one_line, other_line = next(pair for pair in pairs if pair[0] != pair[1])
-            wrong = f"is not deterministic: on input ({text}) two runs gave {one_line} and {other_line}"
-            valid = "no state between calls, and sorted(...) where the order of a set matters"
-            raise OwnProgramError(draft.source.name, wrong, valid)
+def _explained(name: str, on: str, cause: str) -> OwnProgramError:
+    wrong, valid = next((wrong, valid) for pattern, wrong, valid in _CAUSES if re.match(pattern, cause))
+    return OwnProgramError(name, wrong.format(on=on, cause=cause), valid)
+
+
+def _compare(name: str, text: str, one: Execution, other: Result) -> None:
+    """Raise OwnProgramError if two runs on input `text` gave two results."""
+    if one == other:
+        return
+    line, other_line = one.output, getattr(other, "output", str(other))
+    if isinstance(other, Execution) and line == other_line:
+        pairs = itertools.zip_longest(one.trace, other.trace, fillvalue="no step")
+        line, other_line = next(pair for pair in pairs if pair[0] != pair[1])
+    wrong = f"is not deterministic: on input ({text}) two runs gave {line} and {other_line}"
+    raise OwnProgramError(name, wrong, "no state between calls, and sorted(...) where the order of a set matters")

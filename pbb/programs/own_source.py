@@ -27,22 +27,17 @@ _EXAMPLES = re.compile(r"^\s*(>>>|(For )?[Ee]xamples?\b)|=>|==>|->", re.MULTILIN
 # All that a program may be made of: `BUILTINS`, syntax by its names in `ast`, and attributes by their names. Nothing
 # leads from plain values to anything but plain values: the first wall (the second is `pbb.programs.execution`).
 _SYNTAX = frozenset(
-    re.findall(
-        r"\w+",
-        """
+    """
     Module FunctionDef arguments arg Return Delete Assign AugAssign AnnAssign For While If Raise Try Assert Expr Pass
     Break Continue ExceptHandler Match match_case MatchValue MatchSingleton MatchSequence MatchMapping MatchStar MatchAs
     MatchOr BoolOp NamedExpr BinOp UnaryOp Lambda IfExp Dict Set ListComp SetComp DictComp GeneratorExp comprehension
     Compare Call keyword FormattedValue JoinedStr Constant Attribute Subscript Slice Starred Name List Tuple Load Store
     Del And Or Add Sub Mult Div Mod Pow LShift RShift BitOr BitXor BitAnd FloorDiv Invert Not UAdd USub Eq NotEq Lt LtE
     Gt GtE Is IsNot In NotIn
-    """,
-    )
+    """.split()  # noqa: SIM905
 )
 METHODS = frozenset(
-    re.findall(
-        r"\w+",
-        """
+    """
     capitalize casefold center count endswith expandtabs find index isalnum isalpha isascii isdecimal isdigit
     isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip maketrans partition
     removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip
@@ -52,8 +47,7 @@ METHODS = frozenset(
     add difference difference_update discard intersection intersection_update isdisjoint issubset issuperset
     symmetric_difference symmetric_difference_update union
     bit_count bit_length is_integer
-    """,
-    )
+    """.split()  # noqa: SIM905
 )
 _REFUSED = dict.fromkeys(("Import", "ImportFrom"), ("imports a module", "no import; builtins and methods do much"))
 _REFUSED |= dict.fromkeys(("Yield", "YieldFrom"), ("is a generator (yield)", "return one value, such as a list"))
@@ -87,7 +81,6 @@ class OwnSource:
     parameters: tuple[str, ...]
     least: int
     most: int
-    statements: int
     says_none: bool
 
 
@@ -121,18 +114,18 @@ def source_text(program: object) -> str:
     name = getattr(program, "__name__", "")
     if hasattr(program, "__wrapped__"):
         raise OwnProgramError(name, "has a decorator", "the function without it")
-    if inspect.isclass(program):
-        raise OwnProgramError(name, "is a class, not a function", _PLAIN)
-    if inspect.ismethod(program):
-        raise OwnProgramError(name, "is a method, which needs its object", _PLAIN)
-    if inspect.isroutine(program) and not inspect.isfunction(program):
-        raise OwnProgramError(name, "is built in and has no Python source", _PLAIN)
+    for kind, wrong in (
+        (inspect.isclass, "is a class, not a function"),
+        (inspect.ismethod, "is a method, which needs its object"),
+        (lambda p: inspect.isroutine(p) and not inspect.isfunction(p), "is built in and has no Python source"),
+    ):
+        if kind(program):
+            raise OwnProgramError(name, wrong, _PLAIN)
     if not inspect.isfunction(program):
         raise OwnProgramError("", f"is not a function but of type {type(program).__name__}", _PLAIN)
     if name == "<lambda>":
         raise OwnProgramError("", "is a lambda, which has no name", _PLAIN)
-    outside = [free for free in program.__code__.co_freevars if free != name]
-    if outside:
+    if outside := [free for free in program.__code__.co_freevars if free != name]:
         raise OwnProgramError(name, f"uses {outside[0]!r} of the function around it", "pass it as an argument")
     try:
         return textwrap.dedent(inspect.getsource(program)).strip()
@@ -157,15 +150,16 @@ def _checked(text: str, name: str | None, taught: frozenset[str]) -> OwnSource:
     old, new = function.name, function.name if name is None else name
     _check_name(new, taught)
     _check_signature(function)
-    variables = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
-    variables |= {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    nodes = list(ast.walk(function))
+    variables = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    variables |= {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     if {old, new} & variables:
         raise OwnProgramError(new, "is called like one of its own variables", "a name that none of them has")
-    returns = [node.value for node in ast.walk(function) if isinstance(node, ast.Return) and node.value]
+    returns = [node.value for node in nodes if isinstance(node, ast.Return) and node.value]
     if not returns:
         raise OwnProgramError(new, "returns no value", "end it in return <value>")
-    docstring = ast.get_docstring(function) or ""
-    if ast.get_docstring(function, clean=False) is not None:
+    docstring = ast.get_docstring(function)
+    if docstring is not None:
         del function.body[0]
     function.name, function.returns = new, None
     _Strip(old, new).visit(function)
@@ -178,11 +172,10 @@ def _checked(text: str, name: str | None, taught: frozenset[str]) -> OwnSource:
     return OwnSource(
         name=new,
         text=text,
-        docstring=_without_examples(docstring, old),
+        docstring=_without_examples(docstring or "", old),
         parameters=tuple(argument.arg for argument in arguments),
         least=len(arguments) - len(function.args.defaults),
         most=len(arguments),
-        statements=sum(isinstance(node, ast.stmt) for node in ast.walk(function)) - 1,
         says_none=any(isinstance(n, ast.Constant) and n.value is None for value in returns for n in ast.walk(value)),
     )
 
@@ -193,10 +186,9 @@ def _parse(text: str) -> ast.Module:
     try:
         symtable.symtable(text, "<own program>", "exec")
         return ast.parse(text)
-    except SyntaxError as error:
-        raise OwnProgramError("", f"is not Python: {error.msg} (line {error.lineno})", _PLAIN) from None
-    except ValueError as error:
-        raise OwnProgramError("", f"is not Python: {error}", _PLAIN) from None
+    except (SyntaxError, ValueError) as error:
+        where = f"{error.msg} (line {error.lineno})" if isinstance(error, SyntaxError) else error
+        raise OwnProgramError("", f"is not Python: {where}", _PLAIN) from None
 
 
 def _one_function(text: str) -> ast.FunctionDef:
@@ -210,12 +202,11 @@ def _one_function(text: str) -> ast.FunctionDef:
     if len(functions) > 1:
         names = ", ".join(function.name for function in functions)
         raise OwnProgramError("", f"has {len(functions)} functions ({names})", "one function, that needs no other")
-    for statement in tree.body:
-        if not isinstance(statement, ast.FunctionDef):
-            line = ast.unparse(statement).splitlines()[0]
-            raise OwnProgramError(name, f"has {line!r} outside the function", "move it into the function")
-    function = tree.body[0]
-    assert isinstance(function, ast.FunctionDef)
+    (function,) = functions
+    if outside := [statement for statement in tree.body if statement is not function]:
+        line = ast.unparse(outside[0]).splitlines()[0]
+        raise OwnProgramError(name, f"has {line!r} outside the function", "move it into the function")
+    assert isinstance(function, ast.FunctionDef)  # `_check_syntax` refuses the other kind
     return function
 
 
@@ -270,26 +261,22 @@ def _check_words(name: str, text: str) -> None:
     if ast.unparse(tree) != text or unprintable(text):
         raise OwnProgramError(name, "is not read as it is written", "plain letters, and simpler texts in f-strings")
     _check_syntax(name, tree)
-    outside = set[str]()
-    tables = [symtable.symtable(text, "<own program>", "exec")]
-    while tables:
-        table = tables.pop()
+    tables, outside = [symtable.symtable(text, "<own program>", "exec")], set[str]()
+    for table in tables:  # which grows on the way
         tables += table.get_children()
         if table.get_type() == "function":
             outside |= {s.get_name() for s in table.get_symbols() if s.is_global()}
     for unknown in sorted(outside - {name, *BUILTINS}):
-        kind = "builtin" if hasattr(builtins, unknown) else "name"
-        where = "which programs may not" if kind == "builtin" else "which is defined nowhere in it"
-        raise OwnProgramError(name, f"uses the {kind} {unknown!r}, {where}", f"{', '.join(sorted(BUILTINS))}")
+        known = hasattr(builtins, unknown)
+        wrong = f"the builtin {unknown!r}, which programs may not" if known else f"the name {unknown!r}"
+        raise OwnProgramError(
+            name, f"uses {wrong}{'' if known else ', which is defined nowhere in it'}", ", ".join(sorted(BUILTINS))
+        )
     for node in ast.walk(tree):
         words = [] if isinstance(node, ast.Constant) else [w for w in vars(node).values() if isinstance(w, str)]
-        for word in words:
-            if word.startswith("_") and word != "_":
-                raise OwnProgramError(
-                    name,
-                    f"uses the private {'attribute' if isinstance(node, ast.Attribute) else 'name'} {word!r}",
-                    "names without _ before them",
-                )
+        if private := [word for word in words if word.startswith("_") and word != "_"]:
+            kind = "attribute" if isinstance(node, ast.Attribute) else "name"
+            raise OwnProgramError(name, f"uses the private {kind} {private[0]!r}", "names without _ before them")
         if isinstance(node, ast.Attribute) and (node.attr not in METHODS or not isinstance(node.ctx, ast.Load)):
             valid = "methods of texts, lists, dicts, sets and numbers; f'{x}' in place of format"
             raise OwnProgramError(name, f"uses the attribute {node.attr!r} ({ast.unparse(node):.60})", valid)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+
 from pbb.programs.execution import Execution, ExecutionError, execute_many
 from pbb.programs.names import names_of
 from pbb.streams import digest
@@ -102,12 +104,11 @@ class Program:
 
     @classmethod
     def from_json(cls, text: str) -> Program:
-        values = json.loads(text)
-        values["inputs"] = tuple(values["inputs"])
-        values["executions"] = tuple(
-            Execution(e["output"], tuple(e["trace"]), tuple(e.get("words", ()))) for e in values["executions"]
-        )
-        return cls(**values)
+        """Return the program that `to_json` wrote; raises ValueError where the text is none."""
+        return _JSON.validate_json(text)
+
+
+_JSON = TypeAdapter(Program)
 
 
 def run_sources(

@@ -18,15 +18,12 @@ from annotated_types import Interval
 from pydantic_core import core_schema
 
 T = TypeVar("T")
+LONGEST_VALUE = 300  # characters of a value in a message
 Words = Annotated[tuple[str, ...], pydantic.Field(strict=False)]  # a tuple of texts; a list will do, a text won't
 
 
 class ExperimentError(ValueError):
     """A setting is unknown, invalid or contradicts another; the message names it and says what is valid."""
-
-    def _render_traceback_(self) -> list[str]:
-        """One red line in a notebook: sixty lines of traceback would hide the way out."""
-        return [f"\x1b[31m{type(self).__name__}: {self}\x1b[0m"]
 
 
 def Between(low: float, high: float) -> Interval:  # noqa: N802
@@ -75,7 +72,16 @@ def group(cls: type[T]) -> type[T]:
 
 def refuse(settings: object, name: str, valid: str) -> NoReturn:
     """Raise ExperimentError for the value that `settings` has of field `name`."""
-    raise ExperimentError(f"{name}={getattr(settings, name)!r} is not valid; valid: {valid}")
+    raise ExperimentError(f"{name}={written(getattr(settings, name))} is not valid; valid: {valid}")
+
+
+def written(value: object) -> str:
+    """Return a value as Python writes it, cut short where it is long."""
+    try:
+        text = repr(value)
+    except Exception:  # a number of more digits than Python writes, or an object that fails
+        text = f"<a value of type {type(value).__name__}>"
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> ExperimentError:
@@ -83,7 +89,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> ExperimentError:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, 1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return ExperimentError(f"{what} has no field {name!r}; {hint}fields: {', '.join(names)}")
+    return ExperimentError(f"{what} has no field {written(name)}; {hint}fields: {', '.join(names)}")
 
 
 def _in_words(error: pydantic.ValidationError, cls: type) -> str:
@@ -96,7 +102,8 @@ def _in_words(error: pydantic.ValidationError, cls: type) -> str:
     name = str(first["loc"][0]) if first["loc"] else ""
     if name not in known:
         return str(unknown(cls.__name__, name, known))
-    return f"{name}={first['input']!r} is not valid; valid: {valid_values(cls, name)}"
+    where = "".join(f"[{place}]" for place in first["loc"][1:] if isinstance(place, int))
+    return f"{name}{where}={written(first['input'])} is not valid; valid: {valid_values(cls, name)}"
 
 
 def valid_values(cls: type, name: str) -> str:

@@ -17,6 +17,7 @@ import ast
 import contextlib
 import copy
 import functools
+import itertools
 import json
 import math
 import os
@@ -37,19 +38,10 @@ BUILTINS = PURE_CALLS | {"range": range, "enumerate": enumerate, "zip": zip, "li
 BUILTINS |= {"dict": dict, "set": set, "reversed": reversed, "any": any, "all": all, "map": map, "bin": bin}
 BUILTINS |= {"filter": filter, "ValueError": ValueError, "IndexError": IndexError, "float": float}
 BUILTINS |= {"KeyError": KeyError, "ZeroDivisionError": ZeroDivisionError, "isinstance": isinstance}
-REDUCIBLE = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Call, ast.Expression, ast.Constant, ast.Name)
-# On ints these give ints (or bools), and a negative operand needs no brackets: see `plan`.
-PLANNED = (
-    *(ast.BinOp, ast.Compare, ast.Call, ast.Constant, ast.Name, ast.expr_context, ast.cmpop),
-    *(ast.Add, ast.Sub, ast.Mult, ast.FloorDiv, ast.Mod),
-)
-PLANNED_CALLS = frozenset(("abs", "max", "min"))
-SIGNS: dict[type, tuple[str, int]] = {ast.Add: ("+", 2), ast.Sub: ("-", 2), ast.Mult: ("*", 3)}  # and how tight
-SIGNS |= {ast.FloorDiv: ("//", 3), ast.Mod: ("%", 3)}
-TESTS: dict[type, tuple[str, str]] = {ast.Gt: (">", "above"), ast.Lt: ("<", "below"), ast.Eq: ("==", "equal to")}
-TESTS |= {ast.GtE: (">=", "at least"), ast.LtE: ("<=", "at most"), ast.NotEq: ("!=", "other than")}
+REDUCIBLE = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Call, ast.Constant, ast.Name)
 IN_WORDS: dict[type, str] = {ast.Add: "plus", ast.Sub: "minus", ast.Mult: "times", ast.Mod: "modulo"}
-IN_WORDS |= {ast.FloorDiv: "divided by"} | {test: words for test, (_, words) in TESTS.items()}
+IN_WORDS |= {ast.FloorDiv: "divided by", ast.Gt: "above", ast.Lt: "below", ast.GtE: "at least", ast.LtE: "at most"}
+IN_WORDS |= {ast.Eq: "equal to", ast.NotEq: "other than"}
 CALLED = {"max": "the larger of", "min": "the smaller of", "abs": "the size of", "len": "the length of"}
 IMMUTABLE = frozenset((int, bool, str, float, type(None)))
 MAX_CHARACTERS = 100_000  # of one input's output, and of its trace
@@ -126,23 +118,13 @@ def shown(value: Any) -> str:
     return text
 
 
-class Unknown:
-    """Stands in a plan for a value that is not known yet; `ast.unparse` writes it as a field of `str.format`."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __repr__(self) -> str:
-        return f"{{{self.number}}}"
-
-
-def clone(node: Any) -> Any:
-    """Copy a syntax tree, several times as fast as `copy.deepcopy`."""
+def rebuilt(node: Any, change: Callable[[ast.AST], ast.AST | None]) -> Any:
+    """Copy a syntax tree, with `change(part)` in place of each part for which it gives something."""
     if isinstance(node, list):
-        return [clone(item) for item in node]
-    if not isinstance(node, ast.AST):
+        return [rebuilt(item, change) for item in node]
+    if not getattr(node, "_fields", ()):
         return node
-    return type(node)(**{name: clone(value) for name, value in ast.iter_fields(node)})
+    return change(node) or type(node)(*[rebuilt(getattr(node, name), change) for name in node._fields])
 
 
 def literal(node: ast.AST) -> bool:
@@ -158,67 +140,54 @@ def operands(node: ast.AST) -> list[ast.expr]:
         return [node.left, *node.comparators]
     if isinstance(node, ast.Call):
         return list(node.args)
+    if isinstance(node, ast.IfExp):
+        return [node.test, node.body, node.orelse]
     return [node.operand] if isinstance(node, ast.UnaryOp) else []
 
 
-def ready(node: ast.AST) -> bool:
-    """Whether `node` is one operation on literals; ``abs(a - b)`` and ``(a + b) % m`` count as one."""
+def ready(node: ast.expr) -> ast.expr | None:
+    """Return the first operation on literals in `node`; ``abs(a - b)`` and ``(a + b) % m`` count as one.
+
+    An `if` expression is one with its test; the branch that is not taken is never reduced.
+    """
+    if isinstance(node, ast.IfExp):
+        first = ready(node.test)
+        return node if first is node.test or literal(node.test) else first
+    inner = node
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and literal(node.right):
-        node = node if literal(node.left) else node.left
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "abs" and node.args:
-        inside = node.args[0]
-        node = inside if isinstance(inside, ast.BinOp) and isinstance(inside.op, ast.Sub) else node
-    return not literal(node) and bool(operands(node)) and all(map(literal, operands(node)))
+        inner = node if literal(node.left) else node.left
+    if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id == "abs" and inner.args:
+        inside = inner.args[0]
+        inner = inside if isinstance(inside, ast.BinOp) and isinstance(inside.op, ast.Sub) else inner
+    if operands(inner) and not literal(inner) and all(map(literal, operands(inner))):
+        return node
+    return next(filter(None, map(ready, operands(node))), None)
 
 
 def constant(value: Any) -> ast.expr | None:
     """The expression that stands for `value`, or None when there is no literal for it."""
-    if isinstance(value, (bool, str, Unknown)) or (isinstance(value, int) and value >= 0):
-        return ast.Constant(value)  # type: ignore[arg-type]
+    if isinstance(value, (bool, str)) or (isinstance(value, int) and value >= 0):
+        return ast.Constant(value)
     with contextlib.suppress(SyntaxError):
         return ast.parse(shown(value), mode="eval").body
     return None
 
 
-class Substitute(ast.NodeTransformer):
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.values = values
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return constant(self.values[node.id]) or node if node.id in self.values else node
-
-
-def evaluate(node: ast.expr) -> Any:
-    code = compile(ast.fix_missing_locations(ast.Expression(node)), "<step>", "eval")
-    return eval(code, {"__builtins__": PURE_CALLS})
+def pure(node: ast.AST) -> bool:
+    """Whether evaluating an expression again has no effect and gives scalars at every step."""
+    if isinstance(node, ast.Call):
+        known = isinstance(node.func, ast.Name) and node.func.id in PURE_CALLS
+        return known and not node.keywords and all(map(pure, node.args))
+    return isinstance(node, REDUCIBLE) and all(map(pure, operands(node)))
 
 
-class ReduceOnce(ast.NodeTransformer):
-    """Replaces the first operation that is ready by its value."""
+def placed(expression: ast.expr, values: dict[str, Any]) -> str:
+    """Write `expression` with `values` in place of variables."""
 
-    def __init__(self, value: Callable[[ast.expr], Any]) -> None:
-        self.value = value
-        self.done = False
-        self.said = ""
+    def value(part: ast.AST) -> ast.expr | None:
+        return constant(values[part.id]) if isinstance(part, ast.Name) and part.id in values else None
 
-    def visit(self, node: ast.AST) -> Any:
-        if self.done:
-            return node
-        if isinstance(node, ast.IfExp):  # the branch that is not taken is never reduced
-            if ready(node.test) or literal(node.test):
-                self.done = True
-                return node.body if self.reduced(node.test) else node.orelse
-            node.test = self.visit(node.test)
-            return node
-        if isinstance(node, ast.expr) and ready(node):
-            self.done = True
-            return constant(self.reduced(node)) or node
-        return self.generic_visit(node)
-
-    def reduced(self, node: ast.expr) -> Any:
-        value = self.value(node)
-        self.said = "" if literal(node) else f"{said(node)} is {shown(value)}"
-        return value
+    return ast.unparse(rebuilt(expression, value))
 
 
 def said(node: ast.AST) -> str:
@@ -232,139 +201,41 @@ def said(node: ast.AST) -> str:
         if name == "abs" and isinstance(given[0], ast.BinOp) and isinstance(given[0].op, ast.Sub):
             return f"the distance of {said(given[0].left)} and {said(given[0].right)}"
         return f"{CALLED.get(name, f'{name} of')} {' and '.join(map(said, given))}"
-    return unparsed(node)
+    return ast.unparse(node)
 
 
-def walk(node: ast.AST) -> list[Any]:
-    """Return what `ast.walk` yields, several times as fast."""
-    found = [node]
-    for part in found:  # which grows on the way
-        for name in part._fields:
-            value = getattr(part, name, None)
-            if isinstance(value, ast.AST):
-                found.append(value)
-            elif isinstance(value, list):
-                found += [item for item in value if isinstance(item, ast.AST)]
-    return found
+@functools.lru_cache(maxsize=2**14)
+def reduced(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return an expression's text and, if it is `pure`, what it becomes as each operation is done; and these in words.
 
-
-def plain(node: ast.AST, level: int = 0) -> str:
-    """Write an expression of names, whole numbers, calls, arithmetic, comparisons and `if`; TypeError for any other.
-
-    `level` is how tightly what is around binds: 0 for nothing, 1 for `if`, 2 for comparisons and sums, 3 for products.
+    A test that is a literal is nothing to say.
     """
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Constant) and type(node.value) in (int, bool, Unknown):
-        return repr(node.value)
-    if isinstance(node, ast.IfExp):
-        text = f"{plain(node.body, 1)} if {plain(node.test, 1)} else {plain(node.orelse)}"
-        return f"({text})" if level else text
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in TESTS:
-        text = f"{plain(node.left, 2)} {TESTS[type(node.ops[0])][0]} {plain(node.comparators[0], 2)}"
-        return f"({text})" if level > 1 else text
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-        return f"-{plain(node.operand)}"
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        return f"{node.func.id}({', '.join([plain(argument) for argument in node.args])})"
-    if isinstance(node, ast.BinOp) and type(node.op) in SIGNS:
-        sign, mine = SIGNS[type(node.op)]
-        text = f"{plain(node.left, mine)} {sign} {plain(node.right, mine + 1)}"
-        return f"({text})" if mine < level else text
-    raise TypeError(type(node).__name__)
-
-
-def unparsed(node: ast.AST) -> str:
-    """What `ast.unparse` writes, ten times as fast where `plain` knows how: nothing else in a trace takes as long."""
     try:
-        return plain(node)
-    except TypeError:
-        return ast.unparse(node)
+        node = ast.parse(text, mode="eval").body
+    except SyntaxError:  # as where values are put in place of a comprehension's variables
+        return (text,), ()
+    found = ready(node) if pure(node) else None
+    if not found:
+        return (text,), ()
+    operation = found.test if isinstance(found, ast.IfExp) else found
+    value = eval(compile(ast.Expression(operation), "<step>", "eval"), {"__builtins__": PURE_CALLS})
+    given = (found.body if value else found.orelse) if isinstance(found, ast.IfExp) else constant(value)
+    after = ast.unparse(rebuilt(node, lambda part: given if part is found else None))
+    if after == text:  # a complex number stays the sum that it is
+        return (text,), ()
+    texts, words = reduced(after)
+    step = () if literal(operation) else (f"{said(operation)} is {shown(value)}",)
+    return (text, *texts), (*step, *words)
 
 
-def pure(parts: list[Any]) -> bool:
-    """Whether evaluating an expression of these `parts` again has no effect and gives scalars at every step."""
-    for part in parts:
-        if isinstance(part, (ast.operator, ast.unaryop, ast.cmpop, ast.expr_context)):
-            continue
-        if not isinstance(part, REDUCIBLE):
-            return False
-        if isinstance(part, ast.Call) and (
-            part.keywords or not isinstance(part.func, ast.Name) or part.func.id not in PURE_CALLS
-        ):
-            return False
-    return True
+written_once = functools.lru_cache(maxsize=256)(ast.unparse)
 
 
-def reductions(
-    expression: ast.expr, values: dict[str, Any], value: Callable[[ast.expr], Any], known: bool = False
-) -> tuple[list[str], list[str]]:
-    """Write `expression` with `values` in place, then each reduction if it is `pure` (or `known` to be); and in words.
-
-    `value` gives that of one operation.
-    """
-    node = Substitute(values).visit(clone(expression))
-    texts, words = [unparsed(node)], list[str]()
-    if known or pure(walk(node)):
-        while not literal(node):
-            reduce = ReduceOnce(value)
-            node = reduce.visit(node)
-            if not reduce.done:
-                break
-            texts.append(unparsed(node))
-            words += [reduce.said] if reduce.said else []
-    return texts, words
-
-
-# The reductions of an expression whose variables are ints: the same operations whatever the ints are. `steps` gives,
-# from the values of `names`, those of each operation in turn; `texts` and `words` are to be formatted with both.
-Plan = namedtuple("Plan", ("names", "steps", "texts", "words"))
-
-
-@functools.lru_cache(maxsize=256)
-def plan(expression: ast.expr) -> Plan | None:
-    """Work out `reductions` once for all calls of a program; None if the expression is not one for a plan."""
-    parts = walk(expression)
-    if not all(isinstance(part, PLANNED) for part in parts) or not pure(parts):
-        return None
-    if not all(type(part.value) is int for part in parts if isinstance(part, ast.Constant)):
-        return None
-    variables = {part.id for part in parts if isinstance(part, ast.Name)}
-    calls = {part.func.id for part in parts if isinstance(part, ast.Call) and isinstance(part.func, ast.Name)}
-    names, operations = sorted(variables - calls), list[str]()
-    if not calls <= PLANNED_CALLS:
-        return None
-
-    def later(node: ast.expr) -> Unknown:
-        operations.append(unparsed(node))
-        return Unknown(len(names) + len(operations) - 1)
-
-    texts, words = reductions(expression, {name: Unknown(i) for i, name in enumerate(names)}, later, known=True)
-    steps = "".join(f"{{{i}}} := {operation}, " for i, operation in enumerate(operations, len(names)))
-    source = f"lambda {', '.join(f'{{{i}}}' for i in range(len(names)))}: ({steps})"
-    # Field {3} of the texts is variable _3 of the code.
-    function = eval(source.replace("{", "_").replace("}", ""), {"__builtins__": PURE_CALLS})
-    return Plan(tuple(names), function, tuple(texts), tuple(words))
-
-
-def substituted(expression: ast.expr, values: dict[str, Any]) -> tuple[list[str], list[str]]:
-    """`expression` with `values` in place and its `reductions`, and the same steps in words."""
-    planned = plan(expression)
-    if planned and PLANNED_CALLS.isdisjoint(values) and all(type(values.get(name)) is int for name in planned.names):
-        known = [values[name] for name in planned.names]
-        known += planned.steps(*known)
-        return [text.format(*known) for text in planned.texts], [text.format(*known) for text in planned.words]
-    return reductions(expression, values, evaluate)
-
-
-written_once = functools.lru_cache(maxsize=256)(unparsed)
-
-
-def chain(expression: ast.expr, values: dict[str, Any], final: Any) -> tuple[str, list[str]]:
-    """Write `expression`, then with `values` in place, each reduction, and `final`, joined by `` = ``; and in words."""
-    reduced, words = substituted(expression, values)
-    texts = [written_once(expression), *reduced, shown(final)]
-    return " = ".join(text for text, before in zip(texts, [None, *texts], strict=False) if text != before), words
+def chain(expression: ast.expr, values: dict[str, Any], final: Any) -> tuple[str, tuple[str, ...]]:
+    """Write `expression`, then with `values` in place, then what it is `reduced` to, then `final`; and in words."""
+    steps, words = reduced(placed(expression, values))
+    texts = [written_once(expression), *steps, shown(final)]
+    return " = ".join(text for text, before in zip(texts, ["", *texts], strict=False) if text != before), words
 
 
 def statements_by_line(parts: list[Any]) -> dict[int, ast.stmt]:
@@ -375,13 +246,6 @@ def statements_by_line(parts: list[Any]) -> dict[int, ast.stmt]:
             value = ast.BinOp(ast.Name(node.target.id, ast.Load()), node.op, node.value)
             lines[line] = ast.Assign([node.target], value)
     return lines
-
-
-def tidy(parts: list[Any]) -> bool:
-    """Whether there is one statement a line and no expression over several; `ast.unparse` makes it so."""
-    starts = [part.lineno for part in parts if isinstance(part, ast.stmt)]
-    whole = all(part.lineno == part.end_lineno for part in parts if isinstance(part, ast.expr))
-    return whole and len(set(starts)) == len(starts)
 
 
 def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[tuple[str, str]]:
@@ -401,7 +265,7 @@ def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[tuple[str
         if node and next_line == RAISED:
             written.append((f"{ast.unparse(node).splitlines()[0].rstrip(':')}: {result}", f"it fails: {result}"))
         elif isinstance(node, ast.Return):
-            text, words = chain(node.value, before, result) if node.value else ("None", [])
+            text, words = chain(node.value, before, result) if node.value else ("None", ())
             written.append((f"return {text}", ", ".join([*words, f"the result is {shown(result)}"])))
         elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
@@ -411,8 +275,8 @@ def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[tuple[str
             entered = node.body[0].lineno <= next_line <= (node.body[-1].end_lineno or 0)
             if not isinstance(node, ast.For):
                 word = "if" if isinstance(node, ast.If) else "while"
-                texts, words = substituted(node.test, before)
-                written.append((f"{word} {texts[0]}: {entered}", ", ".join(words) or f"the test is {entered}"))
+                (text, *_), words = reduced(placed(node.test, before))
+                written.append((f"{word} {text}: {entered}", ", ".join(words) or f"the test is {entered}"))
             elif entered:
                 names = [part.id for part in ast.walk(node.target) if isinstance(part, ast.Name)]
                 values = ", ".join(shown(after[name]) for name in names)
@@ -423,16 +287,9 @@ def write_trace(lines: dict[int, ast.stmt], steps: list[Step]) -> list[tuple[str
     return written
 
 
-@functools.lru_cache(maxsize=4096)
-def parsed(text: str) -> tuple[ast.expr, tuple[Any, ...]]:
-    """Return an argument list's syntax and values; a program may change lists, which then have to be made anew."""
-    syntax = ast.parse(f"({text},)", mode="eval").body
-    return syntax, ast.literal_eval(syntax)
-
-
 def describe(error: BaseException) -> str:
     reason = "more memory was asked for than is allowed" if isinstance(error, MemoryError) else error
-    return f"{type(error).__name__}: {reason}"[:MAX_REASON]
+    return f"{type(error).__name__}: {reason}"[:MAX_REASON].encode(errors="replace").decode()
 
 
 def results(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -441,10 +298,7 @@ def results(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
         program, parts = job["source"], []
         if job["trace"]:  # else no syntax tree is made, which takes longer than to compile
             program = ast.parse(job["source"])
-            parts = walk(program)
-            if not tidy(parts):
-                program = ast.parse(ast.unparse(program))
-                parts = walk(program)
+            parts = list(ast.walk(program))
         names = {"__builtins__": dict(BUILTINS), "__name__": "program"}
         exec(compile(program, "<program>", "exec", dont_inherit=True), names)
         function: Any = names.get(job["name"])
@@ -457,9 +311,7 @@ def results(job: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for text in job["inputs"]:
         tracer = Tracer(job["steps"], job["trace"])
         try:
-            syntax, arguments = parsed(text)
-            if not all(type(argument) in IMMUTABLE for argument in arguments):
-                arguments = ast.literal_eval(syntax)
+            arguments = ast.literal_eval(f"({text},)")
             sys.settrace(tracer)
             try:
                 output = shown(function(*arguments))
@@ -575,7 +427,7 @@ def apart(job: dict[str, Any]) -> tuple[int, bytes]:
     os.close(writing)
     with open(reading, "rb") as pipe:
         answer = pipe.read(MAX_ANSWER + 1)
-    os.kill(child, signal.SIGKILL)  # which is nothing to one that has ended
+        os.kill(child, signal.SIGKILL)  # which is nothing to one that has ended
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return status, answer
 
@@ -588,8 +440,7 @@ def main() -> None:
         lower(resource.RLIMIT_AS, int(sys.argv[1]))
     answers.write(b"ready\n")
     answers.flush()
-    for line in sys.stdin.buffer:
-        job = json.loads(line)
+    for job in itertools.chain.from_iterable(map(json.loads, sys.stdin.buffer)):
         if job["trusted"]:
             signal.setitimer(signal.ITIMER_PROF, job["seconds"])
             status, answer = 0, json.dumps(list(results(job))).encode()

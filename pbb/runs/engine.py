@@ -33,7 +33,7 @@ from typing import Any
 from pbb import progress, store
 from pbb.models.machine import Machine, this_machine
 from pbb.runs.tasks import StageTask, Task, count
-from pbb.store import CorruptRunError, is_complete
+from pbb.store import RecordsError, is_complete, unwritten
 
 TELLING_S = 30  # of a task, from which on the start of its worker says little about how long tasks take
 NOT_STARTED = "not started, since a stage that it needs was not done"
@@ -100,9 +100,9 @@ def do(task: Task) -> str | None:
     progress.begin(task.folder.name)
     try:
         task.run()
-    except CorruptRunError as error:  # which says what to do
-        return str(error)
     except Exception as error:
+        if told := error if isinstance(error, RecordsError) else unwritten(error):
+            return str(told)  # which says what to do
         detail = "".join(traceback.format_exception(error)[-3:])
         return f"{type(error).__name__}: {error}\n{detail}"
     finally:
@@ -224,7 +224,7 @@ def execute(
     if ignored := launch_variables():
         say(f"each worker trains by itself, so these variables are ignored: {', '.join(ignored)}")
     singly = [Job(task.folder.name, str(task), (task,)) for task in tasks]
-    left = finish(singly, Processes(singly, workers, say, machine or this_machine()), seconds, until)
+    left = finish(singly, Processes(singly, workers, say, machine or this_machine(), seconds), seconds, until)
     return [task for job in left for task in job.tasks]
 
 
@@ -246,7 +246,7 @@ def finish(
         job, started = running.pop(future)
         failure, lasted = engine.failure(future, job), time.perf_counter() - started
         if failure and not engine.patient:
-            after = "" if "The way out" in failure else "\nThe same call goes on from what is complete."
+            after = "" if "the same command again" in failure else "\nThe same call goes on from what is complete."
             raise RunError(f"could not {job.title}: {failure}{after}")
         if failure:
             failures.append(f"{job.title}: {NOT_STARTED if job.needs & lost else failure}")
@@ -327,14 +327,23 @@ class Processes(Engine):
 
     patient = False
 
-    def __init__(self, jobs: Sequence[Job], workers: int, say: Callable[[str], object], machine: Machine) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        workers: int,
+        say: Callable[[str], object],
+        machine: Machine,
+        seconds: Callable[[Task], float],
+    ) -> None:
         context, names = multiprocessing.get_context("spawn"), card_names(machine)
         messages, (theirs, self._ours) = context.Queue(), context.Pipe(duplex=False)
         cards = context.Queue()
         for number in range(workers) if names else ():
             cards.put(names[number % len(names)])
         self.most, self._say = workers, say
-        self._bars = progress.Bars(messages, {job.name: job.title for job in jobs})
+        self._places = {task.folder.parent for job in jobs for task in job.tasks}
+        lengths = {job.name: seconds(job.tasks[0]) for job in jobs}
+        self._bars = progress.Bars(messages, {job.name: job.title for job in jobs}, lengths)
         self._pool = ProcessPoolExecutor(workers, context, start_worker, (messages, theirs, cards if names else None))
 
     def submit(self, job: Job, after: Sequence[Any]) -> Any:
@@ -362,6 +371,8 @@ class Processes(Engine):
         self._bars.close()
         self._ours.close()  # whereupon workers end, and what they have started
         self._pool.shutdown(cancel_futures=True)  # so that cores and cards are free when the call is over
+        for folder in self._places:
+            store.sweep(folder)  # what they were in the middle of
 
 
 # ------------------------------------------------------------------------------------------- jobs, by submitit

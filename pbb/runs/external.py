@@ -30,6 +30,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.experiments.questions import Question, answer_at_random, questions, scored
 from pbb.experiments.studies import study
 from pbb.records import SCHEMA_VERSION, load_records, save_records
+from pbb.registry import label
 from pbb.runs.keys import stage_keys
 from pbb.runs.run import Point, described, points
 from pbb.runs.tasks import StageTask
@@ -144,7 +145,7 @@ def _write_stage(file: Path, task: StageTask, tokenizer: PreTrainedTokenizerBase
         # How often a program is declared or run, on average. General documents do not come twice.
         "epochs": {kind: round(count[kind] / programs[kind], 2) for kind in sorted(count) if GENERAL not in kind},
         "tokens": tokens,
-        "tokens_counted_by": e.model,
+        "tokens_counted_by": label(e.model),
         "budget": {"steps": stage.steps, "learning_rate": stage.learning_rate, "tokens": task.tokens, **rows},
     }
 

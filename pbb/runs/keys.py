@@ -56,8 +56,18 @@ def code_of(module: str) -> str:
         for node in ast.walk(tree):
             if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node, clean=False):
                 node.body = node.body[1:]
-        total.update(f"{file.name}\n{ast.dump(tree)}\n".encode())
+        total.update(f"{file.name}\n{_said(tree)}\n".encode())
     return total.hexdigest()
+
+
+def _said(part: Any) -> str:
+    """Return what a syntax tree holds, without empty fields: newer Pythons add such, and `ast.dump` shows them."""
+    if isinstance(part, list):
+        return f"[{', '.join(map(_said, part))}]"
+    if not isinstance(part, ast.AST):
+        return repr(part)
+    fields = ((name, value) for name, value in ast.iter_fields(part) if value is not None and value != [])
+    return f"{type(part).__name__}({', '.join(f'{name}={_said(value)}' for name, value in fields)})"
 
 
 def _assigns_to_table(node: ast.stmt) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from pbb import store
@@ -19,9 +20,11 @@ from pbb.models import backends
 from pbb.models.hub import free_disk
 from pbb.models.machine import Machine, cores, this_machine, training_rate
 from pbb.models.model_size import GB, Shape
-from pbb.registry import config_of
+from pbb.records import SCHEMA_VERSION
+from pbb.registry import config_of, label
 from pbb.runs.tasks import EvaluationTask, StageTask, Task, count
-from pbb.store import is_complete, read_manifest
+from pbb.store import RecordsError, check_all, is_complete, read_manifest
+from pbb.streams import digest
 
 START_S = 10  # until workers have begun
 UNKNOWN = 1_000_000_000  # parameters of a model whose config.json does not tell
@@ -81,7 +84,7 @@ class Plan:
         return {task.folder: task.tokens / self._rate(task.experiment.model) for task in self.missing}
 
     def _rate(self, model: str) -> float:
-        return self._measured.get(model) or tokens_per_second(model)
+        return self._measured.get(label(model)) or tokens_per_second(model)
 
     @property
     def seconds(self) -> float:
@@ -118,30 +121,46 @@ class Plan:
         minutes = max(1, round(self.seconds / 60))
         evaluations = len(self.missing) - len(to_train)
         lines.append(f"  and {evaluations} evaluations: about {minutes} min on {count(self.workers, 'worker')}")
-        unmeasured = dict.fromkeys(t.experiment.model for t in self.missing if t.experiment.model not in self._measured)
+        models = dict.fromkeys(label(task.experiment.model) for task in self.missing)
+        unmeasured = [model for model in models if model not in self._measured]
         if unmeasured:
             rate = f"{training_rate() / 1e9:,.0f} GFLOP/s {'on the card' if self.machine.card else 'a core'}"
             lines.append(f"  no run of {', '.join(unmeasured)} was measured here yet: times by calibration, {rate}")
         if to_train:
             size = sum(stage_bytes(t, self.machine) for t in to_train)
-            free = amount(free_disk(store.runs()))
-            lines.append(f"  weights: about {amount(size)} of disk in {store.runs()}, with {free} free")
+            free, where = amount(free_disk(store.runs())), store.shown(store.runs())
+            lines.append(f"  weights: about {amount(size)} of disk in {where}, with {free} free")
         return "\n".join(lines)
 
 
-def plan(experiments: Iterable[Experiment] | Experiment, workers: int | None = None) -> Plan:
-    """Return what running `experiments` would compute, with so many `workers`; computes nothing."""
+def plan(experiments: Iterable[Experiment] | Experiment, workers: int | None = None, preset: str = "") -> Plan:
+    """Return what running `experiments` would compute, with so many `workers`; computes nothing.
+
+    With `preset`, the one that records are marked with, stages count that were deleted before records were collected.
+    """
     those = chosen(experiments)
     tasks: dict[Path, Task] = {}
     for experiment in those:
         for point in points(experiment):
             for task in with_needs(point.task):
                 tasks.setdefault(task.folder, task)
+    collected = dict(results(e, preset) for e in those if preset)
+    check_all(partial(is_complete, folder) for folder in (*tasks, *collected))
     missing = tuple(task for task in tasks.values() if not is_complete(task.folder))
     # A stage whose every use is complete need not be there: its weights may have been deleted to save space.
     wanted = {need.folder for task in missing if isinstance(task, EvaluationTask) for need in with_needs(task)[:-1]}
+    for folder, where in collected.items():
+        if not is_complete(folder):
+            wanted |= {need.folder for point in where for need in with_needs(point.task)[:-1]}
     missing = tuple(t for t in missing if isinstance(t, EvaluationTask) or t.folder in wanted)
     return Plan(those, tuple(tasks.values()), missing, workers)
+
+
+def results(experiment: Experiment, preset: str) -> tuple[Path, list[Point]]:
+    """Return the folder of an experiment's records, and the points that they are collected from."""
+    where = points(experiment)
+    made_of = digest(SCHEMA_VERSION, preset, [p.task.key for p in where])[:8]
+    return store.runs() / "results" / f"{experiment.name}-{made_of}", where
 
 
 def chosen(experiments: Iterable[Experiment] | Experiment) -> tuple[Experiment, ...]:
@@ -167,10 +186,10 @@ def measured_rates(device: str) -> dict[str, float]:
     """Return training tokens a second by model, from the complete stages of SFT on "cpu" or "cuda" in the run store."""
     rates: dict[str, list[float]] = {}
     for folder in sorted((store.runs() / "stages").glob("[0-9a-f]*"))[:50]:
-        manifest = read_manifest(folder)
-        done = manifest and manifest.get("kind") == "stage" and manifest.get("seconds")
-        if manifest and done and not manifest.get("objective") and str(manifest.get("device")).startswith(device):
-            rates.setdefault(manifest["base_model"]["name"], []).append(manifest["tokens"] / manifest["seconds"])
+        with suppress(RecordsError, KeyError):  # a damaged or foreign one matters to those alone who read more of it
+            manifest = read_manifest(folder) or {}
+            if not manifest.get("objective") and manifest["device"].startswith(device) and manifest["seconds"]:
+                rates.setdefault(manifest["base_model"]["name"], []).append(manifest["tokens"] / manifest["seconds"])
     return {model: sorted(values)[len(values) // 2] for model, values in rates.items()}
 
 

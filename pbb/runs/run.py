@@ -11,6 +11,8 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,14 +23,14 @@ from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.models import backends
-from pbb.records import KNOBS, SCHEMA_VERSION, load_records, save_records
+from pbb.records import KNOBS, RECORDS, load_records, save_records
 from pbb.registry import label
 from pbb.runs import engine
 from pbb.runs.engine import RunError, execute
 from pbb.runs.keys import base_key, stage_keys
-from pbb.runs.plan import Plan, Point, check_budget, chosen, plan, points, with_needs
-from pbb.runs.tasks import StageTask, Task, count, seconds_taken
-from pbb.store import environment_manifest, is_complete
+from pbb.runs.plan import Plan, Point, check_budget, chosen, plan, points, results, with_needs
+from pbb.runs.tasks import ANSWERS, EvaluationTask, StageTask, Task, count, seconds_taken, step_name
+from pbb.store import MANIFEST, check_all, checked, environment_manifest, is_complete
 from pbb.streams import digest
 
 __all__ = ["BudgetError", "Plan", "Point", "RunError", "StageTask", "plan", "points", "run", "spent"]
@@ -90,10 +92,11 @@ def run(
     those = chosen(experiments)
     if not those:
         raise ValueError("experiments: none were given; valid: one or more")
-    todo = plan(those, len(those) if executor == "slurm" else workers)
+    todo = plan(those, len(those) if executor == "slurm" else workers, preset)
     say(str(todo))
     for line in todo.longer_than(budget_min) if budget_min is not None else ():
         say(f"  {line}")
+    _check_what_is_read(todo, preset)
     if todo.missing:
         _check_store()
         for folder in ("stages", "evaluations", "results"):
@@ -110,6 +113,25 @@ def run(
         queue = engine.Slurm(slurm or {}, say) if executor == "slurm" else engine.Local(executor, todo.workers, say)
         engine.finish(engine.jobs(todo.missing), queue)
     return pd.concat([_collect(experiment, preset) for experiment in those], ignore_index=True)
+
+
+def _check_what_is_read(todo: Plan, preset: str) -> None:
+    """Compare all that this call will read with its checksums: weights, answers, records. Raises CorruptRunError."""
+    missing = {task.folder for task in todo.missing}
+    wanted: dict[Path, set[str]] = {}
+    for task in todo.missing:
+        for stage in (need for need in task.needs if isinstance(need, StageTask) and need.folder not in missing):
+            step = task.step if isinstance(task, EvaluationTask) else stage.checkpoints()[-1]
+            wanted.setdefault(stage.folder, set()).add(step_name(step))
+    for experiment in todo.experiments:
+        folder, where = results(experiment, preset)
+        if is_complete(folder):
+            wanted[folder] = {RECORDS}
+            continue
+        for task in (task for point in where for task in with_needs(point.task)):
+            parts = {ANSWERS} if isinstance(task, EvaluationTask) else set[str]()
+            wanted.setdefault(task.folder, set()).update(parts)
+    check_all(partial(checked, folder, *parts) for folder, parts in wanted.items() if (folder / MANIFEST).exists())
 
 
 def _stopped(todo: Plan, left: Sequence[Task], budget_min: float, seconds: float) -> str:
@@ -167,9 +189,7 @@ def described(experiment: Experiment) -> dict[str, Any]:
 
 def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
     """Return the experiment's records, from its run folder or from its evaluations."""
-    where = points(experiment)
-    made_of = digest(SCHEMA_VERSION, preset, [p.task.key for p in where])[:8]
-    folder = store.runs() / "results" / f"{experiment.name}-{made_of}"
+    folder, where = results(experiment, preset)
     if is_complete(folder):
         return load_records(folder)
     trained_on = spent(experiment)

@@ -10,13 +10,11 @@ from __future__ import annotations
 import io
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from filelock import FileLock
 
 from pbb import store
 from pbb.arms import IN_CONTEXT, NO_MODEL
@@ -26,15 +24,16 @@ from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.experiments.questions import answer_at_random, questions
 from pbb.programs.domains import DOMAINS
+from pbb.registry import label
 from pbb.runs.keys import evaluation_key, kept_steps, stage_keys
 from pbb.store import (
     CorruptRunError,
     RecordsError,
-    atomic_folder,
+    checked,
     environment_manifest,
-    is_complete,
+    once,
     read_manifest,
-    write_manifest,
+    seal,
 )
 
 if TYPE_CHECKING:
@@ -91,12 +90,12 @@ class StageTask:
         Raises:
             RecordsError: the stage's manifest is gone.
         """
-        manifest = read_manifest(self.folder)
-        if manifest is None:
+        if read_manifest(self.folder) is None:
             raise RecordsError(
                 f"{self.folder}: no manifest here, so what stage {self.stage.label!r} was trained on is not known. The "
                 "way out: delete what was evaluated after it, under evaluations/, and run the same command again"
             )
+        manifest = checked(self.folder)
         executions = [number for kind, number in manifest["documents"].items() if kind.endswith(": execution")]
         return manifest["tokens"], sum(executions)
 
@@ -106,16 +105,22 @@ class StageTask:
 
     @property
     def weights(self) -> Path:
-        """The folder of the weights at the stage's end."""
-        return _step_folder(self.folder, self.checkpoints()[-1])
+        """The folder of the weights at the stage's end. Raises as `weights_after`."""
+        return self.weights_after(self.checkpoints()[-1])
+
+    def weights_after(self, step: int) -> Path:
+        """Return the folder of the weights after so many steps. Raises CorruptRunError unless they are as written."""
+        name = step_name(step)
+        checked(self.folder, name)
+        return self.folder / name
 
     def __str__(self) -> str:
         e = self.experiment
-        return f"train {e.model}, {_programs(e)}, seed {e.seed}: stage {self.stage.label!r}{_knobs(e)}"
+        return f"train {label(e.model)}, {_programs(e)}, seed {e.seed}: stage {self.stage.label!r}{_knobs(e)}"
 
     def run(self, progress: bool = False) -> None:
         """Train, and leave weights, training log and manifest; returns at once where that was done before."""
-        _once(self.folder, lambda folder: _train(self, folder, progress))
+        once(self.folder, lambda folder: _train(self, folder, progress))
 
 
 @dataclass(frozen=True)
@@ -160,14 +165,15 @@ class EvaluationTask:
         where = f"stage {self.index + 1}, step {self.step}" if self.index >= 0 else "the base model"
         if e.arm == NO_MODEL:
             return f"answer at random: {_programs(e)}, seed {e.seed}"
-        return f"ask {e.model}, {_programs(e)}, seed {e.seed}: {e.arm}, {where}"
+        return f"ask {label(e.model)}, {_programs(e)}, seed {e.seed}: {e.arm}, {where}"
 
     def run(self, progress: bool = False) -> None:
         """Ask, score, and leave answers and manifest; returns at once where that was done before."""
-        _once(self.folder, lambda folder: _evaluate(self, folder))
+        once(self.folder, lambda folder: _evaluate(self, folder))
 
     def answers(self) -> pd.DataFrame:
-        """Return the scored answers. Raises CorruptRunError where the file cannot be read."""
+        """Return the scored answers. Raises CorruptRunError where they are not what was written."""
+        checked(self.folder, ANSWERS)
         try:
             return pd.read_parquet(io.BytesIO((self.folder / ANSWERS).read_bytes()))  # of a folder pandas makes no rows
         except Exception as error:
@@ -196,20 +202,9 @@ def _knobs(experiment: Experiment) -> str:
     return f" ({', '.join(said)})" if said else ""
 
 
-def _once(folder: Path, work: Callable[[Path], None]) -> None:
-    """Do `work` into `folder` unless it is complete; one process at a time."""
-    if is_complete(folder):
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(folder.with_name(f".{folder.name}.lock"))):
-        if is_complete(folder):
-            return
-        with atomic_folder(folder) as partial:
-            work(partial)
-
-
-def _step_folder(folder: Path, step: int) -> Path:
-    return folder / f"step-{step:06d}"
+def step_name(step: int) -> str:
+    """Return what a stage's folder calls the weights after so many steps."""
+    return f"step-{step:06d}"
 
 
 def _train(task: StageTask, folder: Path, progress: bool) -> None:
@@ -227,14 +222,15 @@ def _train(task: StageTask, folder: Path, progress: bool) -> None:
     from pbb.models.machine import this_machine
 
     def keep(step: int, current: PreTrainedModel) -> None:
-        loading.save(current, _step_folder(folder, step))
+        loading.save(current, folder / step_name(step))
 
     train = _by_rewards if stage.objective else _by_documents
     settings = {"checkpoints": task.checkpoints(), "on_checkpoint": keep, "progress": progress, "backend": backend}
     done, taken, tokens = train(task, model, tokenizer, settings)
     pd.DataFrame(done.log).to_csv(folder / "training_log.csv", index=False)
-    write_manifest(
+    seal(
         folder,
+        task.key,
         {
             "kind": "stage",
             "key": task.key,
@@ -301,14 +297,14 @@ def _evaluate(task: EvaluationTask, folder: Path) -> None:
     if task.experiment.arm == NO_MODEL:
         rows = answer_at_random(task.experiment)
     else:
-        needs = task.needs
-        weights = _step_folder(needs[0].folder, task.step) if needs else None
+        weights = StageTask(task.experiment, task.index).weights_after(task.step) if task.index >= 0 else None
         model, tokenizer = loading.load(task.experiment.model, weights)
         dtype = str(model.dtype).removeprefix("torch.")
         rows = ask.evaluate(model, tokenizer, questions(task.experiment, task.asked))
     pd.DataFrame(rows).to_parquet(folder / ANSWERS)
-    write_manifest(
+    seal(
         folder,
+        task.key,
         {
             "kind": "evaluation",
             "key": task.key,

@@ -95,7 +95,14 @@ def one_of_each(records: pd.DataFrame) -> pd.DataFrame:
     rows = rows[rows["group"] == WITHOUT_IO].sort_values(["program", "input"])
     rows = rows[rows["program"] == rows["program"].iloc[0]].drop_duplicates("answer_mode")
     rows = rows.sort_values("answer_mode", key=lambda modes: modes.map(ALLOWED["answer_mode"].index))
-    return rows[["answer_mode", "curriculum", "prompt", "completion", "expected", "outcome"]]
+    return _in_words(rows[["answer_mode", "curriculum", "prompt", "completion", "expected", "outcome"]])
+
+
+def _in_words(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `frame` with arms and answer modes called what figures call them."""
+    names = {name: look.label for looks in (style.ARMS, style.MODES) for name, look in looks.items()}
+    own = {column: frame[column].map(names) for column in ("curriculum", "answer_mode") if column in frame}
+    return frame.assign(**own).rename(columns=MENUS)
 
 
 def _shown(found: pd.DataFrame) -> list[str]:
@@ -107,17 +114,16 @@ def before_and_after(records: pd.DataFrame) -> pd.DataFrame:
     rows = records[(records["group"] == WITHOUT_IO) & (records["answer_mode"] != "recall")]
     last = rows.groupby(["experiment", "stage"])["step"].transform("max")
     found = accuracy(rows[rows["step"] == last], ["stage", "answer_mode"])
-    wide = found.assign(shown=_shown(found)).pivot(index="stage", columns="answer_mode", values="shown").reset_index()
-    wide["stage"] = ["base model" if number == 0 else f"after Stage {number}" for number in wide["stage"]]
-    names = {mode: look.label for mode, look in style.MODES.items()}
-    return wide.rename(columns={"stage": "when", **names}).rename_axis(columns=None)
+    wide = _in_words(found.assign(shown=_shown(found))).pivot(index="stage", columns="mode", values="shown")
+    wide.index = ["base model" if number == 0 else f"after Stage {number}" for number in wide.index]
+    return wide.rename_axis(index="when", columns=None).reset_index()
 
 
 def intervals(records: pd.DataFrame) -> pd.DataFrame:
     """Return accuracy at the end by arm, group and mode: the clustered interval beside a naive one.
 
     The naive interval (Clopper and Pearson's) takes each question for a trial of its own. Answers to one program
-    rise and fall together, so it promises too much; the clustered one resamples programs.
+    rise and fall together, so it promises too much; the clustered one counts programs, or seeds.
     """
     by = ["curriculum", "group", "answer_mode"]
     found = accuracy(final(records), by)
@@ -125,13 +131,14 @@ def intervals(records: pd.DataFrame) -> pd.DataFrame:
     found["accuracy, clustered"] = _shown(found)
     found["if questions were independent"] = [f"[{low * 100:.0f}, {high * 100:.0f}]" for low, high in naive]
     found["unparsed"] = [f"{share:.0%}" for share in found["unparsed"]]
-    return found[[*by, "accuracy, clustered", "if questions were independent", "questions", "programs", "unparsed"]]
+    shown = [*by, "accuracy, clustered", "if questions were independent", "questions", "programs", "unparsed"]
+    return _in_words(found[shown])
 
 
 def recall_against_execution(records: pd.DataFrame) -> pd.DataFrame:
     """Return w/o IO accuracy at the end by whether the model also recites the program exactly.
 
-    Columns: curriculum, source (recited, or not recited), answer_mode, accuracy, questions, programs.
+    Columns: arm, source (recited, or not recited), mode, accuracy, questions, programs.
     """
     rows = final(records)
     rows = rows[rows["group"] == WITHOUT_IO]
@@ -140,14 +147,14 @@ def recall_against_execution(records: pd.DataFrame) -> pd.DataFrame:
     rows = rows[rows["answer_mode"] != "recall"].merge(recalled)
     found = accuracy(rows, ["curriculum", "source", "answer_mode"])
     found["accuracy"] = _shown(found)
-    return found[["curriculum", "source", "answer_mode", "accuracy", "questions", "programs"]]
+    return _in_words(found[["curriculum", "source", "answer_mode", "accuracy", "questions", "programs"]])
 
 
 def against_controls(records: pd.DataFrame, arm: str = "proactive", control: str = "stage_1_only") -> pd.DataFrame:
     """Return `arm`'s w/o IO accuracy by mode beside what could explain it away.
 
-    Columns: answer_mode; the arm; the arm with its answers scored against other inputs (input-permuted); the control
-    arm; and the best guess without knowledge of the program.
+    Columns: mode; the arm; the arm with its answers scored against other inputs (input-permuted); the control
+    arm; and the best guess of somebody who knows the answer key, and not the program.
     """
     rows = final(records)
     rows = rows[(rows["group"] == WITHOUT_IO) & rows["answer_mode"].isin(["direct", "cot", "recite"])]
@@ -159,4 +166,4 @@ def against_controls(records: pd.DataFrame, arm: str = "proactive", control: str
             sides |= {style.ARMS[control].label: theirs} if len(theirs) else {}
             cells = {name: _shown(accuracy(side))[0] for name, side in sides.items()}
             made.append({"answer_mode": mode, **cells, "best guess": f"{chance(ours):.0%}".replace("%", " %")})
-    return pd.DataFrame(made)
+    return _in_words(pd.DataFrame(made))

@@ -20,7 +20,7 @@ from pbb.experiments.leakage import LeakageError, guarded
 from pbb.figures import style
 from pbb.notebook.views.page import page
 from pbb.runs.tasks import StageTask
-from pbb.store import RecordsError
+from pbb.store import RecordsError, checked
 
 
 def sample_documents(experiment: Experiment, count: int = 400) -> dict[str, Document]:
@@ -122,6 +122,7 @@ def training_log(experiment: Experiment) -> pd.DataFrame:
                 f"{file}: no training log here. `pbb.run` trains a stage only while a record needs it; delete the "
                 "experiment's folders under evaluations/ and results/ to have it trained again"
             )
+        checked(file.parent, file.name)
         parts.append(pd.read_csv(file).assign(stage=stage.number, label=stage.label))
     if not parts:
         raise RecordsError(f"arm={experiment.arm!r} trains nothing, so it has no training log")
