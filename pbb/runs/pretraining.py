@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -190,9 +191,8 @@ def train(
     optimisation = Optimisation(
         shape.learning_rate, shape.batch_rows, shape.row_tokens, weight_decay=WEIGHT_DECAY, optimiser="muon"
     )
-    done = finetune(
-        model, tokenizer, rows, shape.steps, optimisation, seed=0, progress=False, keep=keep, keep_every=KEPT_EVERY
-    )
+    how = {"keep": keep, "keep_every": KEPT_EVERY, "compiled": shutil.which("g++") is not None}
+    done = finetune(model, tokenizer, rows, shape.steps, optimisation, seed=0, progress=False, **how)
     said = {"steps": shape.steps, "seconds": round(done.seconds), "precision": done.precision, "log": done.log}
     return model.half().float(), said
 
