@@ -103,6 +103,10 @@ def test_traces_run_through_the_parts_from_the_innermost_on(every: list[Program]
                 assert arguments[0] == handed_on, (execution, call)
                 handed_on = parts[name](*arguments)
             assert repr(handed_on) == execution.output
+            wanted, *words = execution.words
+            assert wanted == f"{' of '.join(part_names(program))} of {' and '.join(map(repr, values(text)))} is wanted"
+            assert [line for line in words if line.endswith(":")] == [f"{c[:-1].replace('(', ' of ')}:" for c in calls]
+            assert words[-1].endswith(f"the result is {execution.output}")
 
 
 def test_a_composite_names_its_parts_and_no_more(every: list[Program]) -> None:
