@@ -68,7 +68,7 @@ def functions(sources: Sequence[str]) -> dict[str, Any]:
 def test_depths_domains_and_kinds_of_values_all_occur(every: list[Program]) -> None:
     assert {len(part_names(p)) for p in every} == {2, 3}
     families = {p.family for p in every}
-    assert {"arithmetic of arithmetic", "ciphers of ciphers of ciphers", "algorithms of arithmetic"} <= families
+    assert {"arithmetic of arithmetic", "ciphers of ciphers of ciphers", "arithmetic of algorithms"} <= families
     assert {int, str} <= {type(ast.literal_eval(p.executions[0].output)) for p in every}
     assert any(", y)" in p.source for p in every), "a further argument is handed to the part that takes it"
 
@@ -103,6 +103,10 @@ def test_traces_run_through_the_parts_from_the_innermost_on(every: list[Program]
                 assert arguments[0] == handed_on, (execution, call)
                 handed_on = parts[name](*arguments)
             assert repr(handed_on) == execution.output
+            wanted, *words = execution.words
+            assert wanted == f"{' of '.join(part_names(program))} of {' and '.join(map(repr, values(text)))} is wanted"
+            assert [line for line in words if line.endswith(":")] == [f"{c[:-1].replace('(', ' of ')}:" for c in calls]
+            assert words[-1].endswith(f"the result is {execution.output}")
 
 
 def test_a_composite_names_its_parts_and_no_more(every: list[Program]) -> None:

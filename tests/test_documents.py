@@ -50,6 +50,9 @@ def test_documents_hold_the_program_or_its_answer(programs: list[Program]) -> No
             cot = execution_document(program, "w/ IO", 3, text, "cot", "word_problem")
             assert direct.completion == execution.output
             assert cot.completion.splitlines() == list(execution.trace)
+            said = execution_document(program, "w/ IO", 3, text, "cot", representation="description").completion
+            assert said.splitlines() == list(execution.words)
+            assert parse_answer(said, "cot") == parse_answer(cot.completion, "cot") == execution.output
             assert (cot.kind, cot.group, cot.program, cot.input, cot.answer_mode) == (
                 *("execution", "w/ IO", program.name),
                 *(text, "cot"),
@@ -86,6 +89,8 @@ def test_messages_take_turns() -> None:
         ("cot", "return (x - y) % 10 = (3 - 5) % 10 = -2 % 10 = 8", "8"),
         ("cot", "return s + 'b' = 'a' + 'b' = 'ab'", "'ab'"),
         ("cot", "return [x, x] = [3, 3]", "[3, 3]"),
+        ("cot", "x is now 3\n3 plus 4 is 7, the result is 7\n", "7"),
+        *(("cot", text, None) for text in ("3 plus 4 is 7", "the result is 7 apples", "the result is 7\nx is now 7")),
         # a trace that was cut off ends with no literal
         *(("cot", f"return x + 4{end}", None) for end in ("", " = 3 + 4", " = 3 + 4 =", " = 3 + 4=7", " = 7 apples")),
         *(

@@ -56,6 +56,17 @@ def test_output_and_trace() -> None:
         ),
     ]
     assert run("return x + 1", trace=False) == [Execution("4", ())]
+    (result,) = run("return (x * 3 if x % 2 == 0 else abs(x)) + abs(x - 9)", "-5")  # one branch is never reduced
+    assert isinstance(result, Execution)
+    assert result.trace[0].split(" = ")[1:] == [
+        "(-5 * 3 if -5 % 2 == 0 else abs(-5)) + abs(-5 - 9)",
+        "(-5 * 3 if 1 == 0 else abs(-5)) + abs(-5 - 9)",
+        *("abs(-5) + abs(-5 - 9)", "5 + abs(-5 - 9)", "5 + 14", "19"),
+    ]
+    assert result.words == (
+        "-5 modulo 2 is 1, 1 equal to 0 is False, the size of -5 is 5, the distance of -5 and 9 is 14, 5 plus 14 is "
+        "19, the result is 19",
+    )
     (result,) = run("y = x ** 0.5\nreturn 1", "-4")  # a complex number is written as a sum, which is done no further
     assert isinstance(result, Execution)
     assert result.output == "1"

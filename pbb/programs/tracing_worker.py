@@ -152,7 +152,8 @@ def ready(node: ast.expr) -> ast.expr | None:
     """
     if isinstance(node, ast.IfExp):
         first = ready(node.test)
-        return node if first is node.test or literal(node.test) else first
+        tested = first is node.test and not isinstance(first, ast.IfExp)
+        return node if tested or literal(node.test) else first
     inner = node
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and literal(node.right):
         inner = node if literal(node.left) else node.left
