@@ -31,8 +31,8 @@ def tutoring() -> Experiment:
 def lesson(programs: Program | Sequence[Program], preset: str = "cpu", **changes: Any) -> list[Experiment]:
     """Return the experiments that ask `TUTORED` about `programs`: in context, then before and after it is taught.
 
-    The first asks by CoT with the source in the prompt, hardly anything but these; the last alone trains. Each program
-    is asked on ten inputs, if it has so many.
+    The first asks by CoT with the source in the prompt, about one drawn program beside these; the last alone trains.
+    Each program is asked about on ten inputs, where it has so many.
 
     Raises:
         ExperimentError: a program has a name that the model was taught before, or does not fit an experiment.
@@ -45,7 +45,8 @@ def lesson(programs: Program | Sequence[Program], preset: str = "cpu", **changes
     kept = "smoke" if preset == "smoke" else "cpu"  # what the tutored model was made with
     before, after = [Experiment.of(kept, **values, arm=arm) for arm in ("untuned", "stage_2_only")]
     groups(after)  # raises where a program is taught already
-    return [before.changed(arm="in_context", asked=("cot",), without_io_programs=1), before, after]
+    alone = {"with_io_programs": 1, "without_io_programs": 1}  # the fewest others: quickly drawn and asked
+    return [before.changed(arm="in_context", asked=("cot",), **alone), before, after]
 
 
 def taught(records: pd.DataFrame, programs: Program | Sequence[Program]) -> pd.DataFrame:
