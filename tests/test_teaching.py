@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import pbb
@@ -22,9 +23,9 @@ def program() -> pbb.Program:
 
 
 def test_a_lesson_shows_the_source_and_never_an_execution(program: pbb.Program) -> None:
-    before, after = teaching.lesson(program)
-    assert (before.arm, after.arm) == ("untuned", "stage_2_only")
-    assert curriculum(before) == []
+    in_context, before, after = teaching.lesson(program)
+    assert (in_context.arm, before.arm, after.arm) == ("in_context", "untuned", "stage_2_only")
+    assert curriculum(in_context) == curriculum(before) == []
     (stage,) = curriculum(after)
     stream = stage.documents()
     mine = [d for d in (next(stream) for _ in range(600)) if d.program == "Zubrix"]
@@ -34,7 +35,7 @@ def test_a_lesson_shows_the_source_and_never_an_execution(program: pbb.Program) 
 
 def test_the_tutored_model_was_taught_other_programs_than_a_lesson_teaches(program: pbb.Program) -> None:
     tutoring = teaching.tutoring()
-    lesson = teaching.lesson(program)[1]
+    lesson = teaching.lesson(program)[-1]
     assert tutoring.arm == "stage_1_only"
     taught = {p.name for g in pbb.groups(tutoring) if g.name != WITHOUT_IO for p in g.programs}
     new = {p.name for g in pbb.groups(lesson) if g.name == WITHOUT_IO for p in g.programs}
@@ -49,10 +50,43 @@ def test_a_name_that_the_model_was_taught_before_is_refused(program: pbb.Program
         teaching.lesson(program.renamed(known))
 
 
-def test_a_lesson_at_smoke_size_asks_before_and_after(program: pbb.Program, run_store: Path) -> None:
+def test_a_lesson_at_smoke_size_asks_in_context_before_and_after(program: pbb.Program, run_store: Path) -> None:
     records = pbb.run(teaching.lesson(program, "smoke"), preset="smoke")
     found = teaching.taught(records, program)
-    assert set(found["when"]) == {"before", "after"}
-    assert set(found["answer_mode"]) == {"direct", "cot", "recall"}
     assert (found["program"] == "Zubrix").all()
-    assert found.groupby("when").size().nunique() == 1
+    by_name = {"cot": 10, "direct": 10, "recall": 1}
+    asked = {when: rows["answer_mode"].value_counts().to_dict() for when, rows in found.groupby("when")}
+    assert asked == {"in context": {"cot": 10}, "before": by_name, "after": by_name}
+    for _, rows in found[found["answer_mode"] == "cot"].groupby("when"):
+        assert [*rows["input"]] == [str(x) for x in range(10)]
+    # Only what was asked with the source in the prompt is said beforehand.
+    first = records[records["curriculum"] == "in_context"]
+    assert teaching.beforehand(first, program) == teaching.beforehand(records, program)
+
+
+def test_what_is_beyond_the_model_is_said_in_words() -> None:
+    double, add = (
+        pbb.Program.from_function(text, description=text)
+        for text in ("def Double(x): return x * 2", "def add(a, b): return a + b")
+    )
+
+    def told(program: pbb.Program, wrong: tuple[str, ...]) -> str:
+        """What is said where the answers to ten questions are right, but for those to `wrong`."""
+        rows = [
+            {
+                **{"program": program.name, "curriculum": "in_context", "progress": 0.0, "completion": ""},
+                **{"answer_mode": "in_context_cot", "input": text, "expected": "", "parsed": ""},
+                "outcome": "wrong" if text in wrong else "correct",
+            }
+            for text in program.inputs[:10]
+        ]
+        by_name = [{**rows[0], "curriculum": "untuned", "answer_mode": "cot", "outcome": "unparsed"}]
+        return teaching.beforehand(pd.DataFrame(rows + by_name), program)
+
+    assert told(double, ()) == "Double: 10 of 10 right with the source in the prompt."
+    assert told(double, ("7", "9")) == "Double: 8 of 10 right with the source in the prompt, wrong on 7, 9."
+    assert told(double, ("5", "7", "9")) == (
+        "Double: beyond this model: 7 of 10 right with the source in the prompt, wrong on 5, 7, 9; "
+        "it will hardly do better by name."
+    )
+    assert told(add, ("0, 3",)) == "add: 9 of 10 right with the source in the prompt, wrong on (0, 3)."

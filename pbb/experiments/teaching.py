@@ -2,6 +2,7 @@
 
 The model is `TUTORED`: tiny-m after Proactive's Stage 1, in which it learnt to run programs that it knows by name.
 What is left is Stage 2, on the sources of your program and of a hundred others, and the questions before and after.
+Whether the model can run your program at all is asked before that, with the source in the prompt.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from pbb.programs.program import Program
 
 TUTORED = "tiny-m-tutored"
 TUTOR_SEED = 1_000_000  # of the programs in its Stage 1: no study uses it
+ENOUGH = 0.8  # of the questions right with the source in the prompt: with fewer, a program is beyond the model
+IN_CONTEXT, BEFORE, AFTER = "in context", "before", "after"
+_WHEN = {"in_context": IN_CONTEXT, "untuned": BEFORE, "stage_2_only": AFTER}
 
 
 def tutoring() -> Experiment:
@@ -25,7 +29,10 @@ def tutoring() -> Experiment:
 
 
 def lesson(programs: Program | Sequence[Program], preset: str = "cpu", **changes: Any) -> list[Experiment]:
-    """Return the experiments that ask `TUTORED` about `programs` before and after their sources are taught.
+    """Return the experiments that ask `TUTORED` about `programs`: in context, then before and after it is taught.
+
+    The first asks by CoT with the source in the prompt, about one drawn program beside these; the last alone trains.
+    Each program is asked about on ten inputs, where it has so many.
 
     Raises:
         ExperimentError: a program has a name that the model was taught before, or does not fit an experiment.
@@ -33,19 +40,50 @@ def lesson(programs: Program | Sequence[Program], preset: str = "cpu", **changes
     given = [programs] if isinstance(programs, Program) else list(programs)
     texts = tuple(program.to_json() for program in given)
     model = "tiny-s" if preset == "smoke" else TUTORED
-    values = {"model": model, "seed": TUTOR_SEED, **changes, "own_programs": texts}
+    asks = {"questions": 10, "checkpoints": 1}
+    values = {"model": model, "seed": TUTOR_SEED, **asks, **changes, "own_programs": texts}
     kept = "smoke" if preset == "smoke" else "cpu"  # what the tutored model was made with
     before, after = [Experiment.of(kept, **values, arm=arm) for arm in ("untuned", "stage_2_only")]
     groups(after)  # raises where a program is taught already
-    return [before, after]
+    alone = {"with_io_programs": 1, "without_io_programs": 1}  # the fewest others: quickly drawn and asked
+    return [before.changed(arm="in_context", asked=("cot",), **alone), before, after]
 
 
 def taught(records: pd.DataFrame, programs: Program | Sequence[Program]) -> pd.DataFrame:
-    """Return one row a question about `programs`: when (before, after), how asked, input, expected, answer, outcome."""
+    """Return one row a question about `programs`: when, how asked, input, expected, answer, outcome.
+
+    `when` is ``"in context"`` (the source is in the prompt, and nothing was taught), ``"before"`` or ``"after"``.
+    """
     given = [programs] if isinstance(programs, Program) else list(programs)
     mine = records[records["program"].isin([program.name for program in given])]
     last = mine.groupby(["curriculum"])["progress"].transform("max") == mine["progress"]
-    mine = mine[last].assign(when=mine["curriculum"].map({"untuned": "before", "stage_2_only": "after"}))
+    mode = mine["answer_mode"].str.removeprefix("in_context_")
+    mine = mine.assign(when=mine["curriculum"].map(_WHEN), answer_mode=mode)[last]
     columns = ["program", "when", "answer_mode", "input", "expected", "parsed", "outcome", "completion"]
     order = ["program", "answer_mode", "input", "when"]
     return mine[columns].sort_values(order, ascending=[True, True, True, False]).reset_index(drop=True)
+
+
+def ceiling(answers: pd.DataFrame) -> pd.Series:
+    """Return each program's share of right answers (0 to 1) with its source in the prompt, from rows of `taught`."""
+    asked = answers[answers["when"] == IN_CONTEXT]
+    return (asked["outcome"] == "correct").groupby(asked["program"]).mean()
+
+
+def beforehand(records: pd.DataFrame, programs: Program | Sequence[Program]) -> str:
+    """Return a line a program: how many inputs the model gets right with the source in its prompt, and which wrong.
+
+    Whoever runs a program wrong while reading its source will hardly run it right from memory.
+    """
+    answers = taught(records, programs)
+    lines = []
+    for name, share in ceiling(answers).items():
+        mine = answers[(answers["when"] == IN_CONTEXT) & (answers["program"] == name)]
+        wrong = mine.loc[mine["outcome"] != "correct", "input"]
+        said = f"{len(mine) - len(wrong)} of {len(mine)} right with the source in the prompt"
+        if len(wrong):
+            said += f", wrong on {', '.join(f'({text})' if ',' in text else text for text in wrong)}"
+        if share < ENOUGH:
+            said = f"beyond this model: {said}; it will hardly do better by name"
+        lines.append(f"{name}: {said}.")
+    return "\n".join(lines)
