@@ -267,31 +267,34 @@ def test_adapters_depend_on_the_seed_and_on_nothing_that_ran_before(micro_model:
 
 
 # ----------------------------------------------------------------------------- Unsloth, on its own CPU backend
-without_unsloth = pytest.mark.skipif(
-    importlib.util.find_spec("unsloth") is None, reason="Unsloth is not installed here: `make unsloth`"
-)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Unsloth has trained, saved, reloaded and asked in one process, and transformers in another."""
+    if importlib.util.find_spec("unsloth") is None:
+        pytest.skip("Unsloth is not installed here: `make unsloth`")
+    folder = tmp_path_factory.mktemp("trained")
+    unsloth = ["tiny-s,unsloth,4,grpo", "tiny-s,unsloth,0,grpo"]
+    unsloth += ["tiny-m,unsloth-4bit,4"] * (importlib.util.find_spec("bitsandbytes") is not None)
+    for runs in (unsloth, ["tiny-s,peft,4", "tiny-s,full,0"]):
+        done = subprocess.run(
+            [sys.executable, Path(__file__).with_name("unsloth_training.py"), folder, *runs],
+            cwd=folder, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, timeout=550,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-4000:]
+    assert not (folder / "unsloth_compiled_cache").exists(), "Unsloth's files belong into the cache"
+    return folder
 
 
-def train(model: str, out: Path, backend: str, rank: int, *more: str) -> dict[str, Any]:
-    """Train, save, reload and ask in a process of its own; returns its report."""
-    out.mkdir()
-    done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("unsloth_training.py"), model, out, backend, str(rank), *more],
-        cwd=out, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, timeout=550,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert not (out / "unsloth_compiled_cache").exists(), "Unsloth's files belong into the cache"
-    report: dict[str, Any] = json.loads((out / "report.json").read_text())
-    return report
+def report(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return found
 
 
-@without_unsloth
 @pytest.mark.slow
 @pytest.mark.parametrize(("rank", "plain"), [(4, "peft"), (0, "full")])
-def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, tmp_path: Path) -> None:
+def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, trained: Path) -> None:
     """Equal seeds: losses agree to 1 in 10,000, and so do the answers of the reloaded weights but for a few."""
-    ours = train("tiny-s", tmp_path / "unsloth", "unsloth", rank, "grpo")
-    theirs = train("tiny-s", tmp_path / plain, plain, rank)
+    ours, theirs = report(trained / f"tiny-s,unsloth,{rank},grpo"), report(trained / f"tiny-s,{plain},{rank}")
     assert ours["chosen"] == "Unsloth: asked for, on a CPU (UNSLOTH_FORCE_CPU=1)"
     assert len(ours["losses"]) == 12
     assert ours["losses"][-1] < ours["losses"][0]
@@ -301,11 +304,10 @@ def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, tmp_path
     assert ours["generated"] >= 32
 
 
-@without_unsloth
 @pytest.mark.slow
-def test_four_bits_are_trained_and_saved_as_plain_weights(tmp_path: Path) -> None:
+def test_four_bits_are_trained_and_saved_as_plain_weights(trained: Path) -> None:
     pytest.importorskip("bitsandbytes")
-    report = train("tiny-m", tmp_path / "four", "unsloth-4bit", 4)
-    assert report["losses"][-1] < report["losses"][0]
-    config = json.loads((tmp_path / "four" / "sft" / "config.json").read_text())
-    assert "quantization_config" not in config
+    folder = trained / "tiny-m,unsloth-4bit,4"
+    losses = report(folder)["losses"]
+    assert losses[-1] < losses[0]
+    assert "quantization_config" not in json.loads((folder / "sft" / "config.json").read_text())

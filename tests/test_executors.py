@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sweep import in_this_process, recorded
 
 import pbb
 from pbb import cli
@@ -119,10 +120,10 @@ def sweep(micro_model: str) -> list[Experiment]:
 
 @pytest.fixture(scope="module")
 def undisturbed(sweep: list[Experiment], tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The sweep's records by the default executor."""
-    with pytest.MonkeyPatch.context() as patch:
+    """The sweep's records without jobs."""
+    with in_this_process() as patch:
         patch.setenv("PBB_RUNS", str(tmp_path_factory.mktemp("undisturbed")))
-        return canonical(pbb.run(sweep, say=lambda line: None))
+        return recorded(sweep)
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 500) -> Any:
@@ -148,29 +149,26 @@ def test_local_jobs_give_the_same_records_and_a_killed_one_is_done_again(
     sweep: list[Experiment], undisturbed: pd.DataFrame, store: Path
 ) -> None:
     pytest.importorskip("submitit")
-    # Of two experiments one fails and one is done: the message names the first and its log.
-    fails = sweep[0].changed(row_tokens=32, seed=1)
-    with pytest.raises(run.RunError) as failure:
-        pbb.run([fails, sweep[2]], executor="local", workers=2, say=lambda line: None)
+    # One experiment fails, and kill -9 ends the process that trains another's stage: both are named with their logs.
+    fails = sweep[0].changed(row_tokens=32)
+    name = f"stage-{StageTask(sweep[0], 0).key}"
     first, second = (f"stage-{StageTask(fails, index).key}" for index in (0, 1))
-    (log,) = (store / "jobs" / first).glob("*.out")
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(pbb.run, [*sweep, fails], executor="local", workers=2, say=lambda line: None)
+        wait_for(lambda: in_training(store))
+        os.kill(int(wait_for(lambda: working_processes(name))[0]), signal.SIGKILL)
+        with pytest.raises(run.RunError) as failure:
+            running.result(timeout=500)
     message = str(failure.value)
+    (log,) = (store / "jobs" / first).glob("*.out")
     assert str(log) in message
-    assert "row_tokens=32" in message
     assert "Traceback" in log.read_text()
-    assert re.search(r"2 of 4 jobs did not finish:\n  train .*row_tokens=32", message, re.DOTALL), message
+    assert re.search(r"4 of 5 jobs did not finish:\n", message), message
+    assert re.search(r"stage 'w/ IO'.*: job \d+: its process ended; log ", message), message
+    assert re.search(r"  train .*row_tokens=32", message, re.DOTALL), message
     assert "stage 'w/o IO' (12 w/ IO programs), and 1 evaluation: not started, since a stage" in message
     assert not (store / "jobs" / second).exists()
-    assert not run.plan([sweep[2]]).missing
-
-    # kill -9 the process that trains.
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(pbb.run, sweep, executor="local", workers=2, say=lambda line: None)
-        wait_for(lambda: in_training(store))
-        name = f"stage-{StageTask(sweep[0], 0).key}"
-        os.kill(int(wait_for(lambda: working_processes(name))[0]), signal.SIGKILL)
-        with pytest.raises(run.RunError, match=r"stage 'w/ IO'.*: job \d+: its process ended; log "):
-            running.result(timeout=500)
+    assert not run.plan([sweep[2]]).missing, "others were done"
     said: list[str] = []
     records = pbb.run(sweep, executor="local", workers=2, say=said.append)
     pd.testing.assert_frame_equal(canonical(records), undisturbed)
