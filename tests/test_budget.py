@@ -163,6 +163,11 @@ def test_nothing_else_counts_cores() -> None:
 
 # -------------------------------------------------------------------------------------------------- what is said
 @pytest.fixture
+def small(experiments: list[Experiment]) -> list[Experiment]:
+    return [e.changed(model="tiny-s") for e in experiments]
+
+
+@pytest.fixture
 def nothing_fits(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Nothing is ever done. Returns until when it could have been, by call."""
     limits: list[float] = []
@@ -176,9 +181,9 @@ def nothing_fits(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> list[float
     return limits
 
 
-def test_a_call_says_what_is_done_and_what_is_left(experiments: list[Experiment], nothing_fits: list[float]) -> None:
+def test_a_call_says_what_is_done_and_what_is_left(small: list[Experiment], nothing_fits: list[float]) -> None:
     with pytest.raises(run.BudgetError) as stop:
-        pbb.run(experiments, budget_min=9, say=lambda line: None)
+        pbb.run(small, budget_min=9, say=lambda line: None)
     assert re.fullmatch(
         r"Stopped after \d\.\d min, since nothing that is left fits a budget of 9 min\.\n"
         r"Done and kept: 1 of 5 tasks, 1 of them by this call\.\n"
@@ -189,38 +194,36 @@ def test_a_call_says_what_is_done_and_what_is_left(experiments: list[Experiment]
 
 
 @pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), True, "9"])
-def test_a_budget_that_is_none(wrong: Any, experiments: list[Experiment], run_store: Path) -> None:
+def test_a_budget_that_is_none(wrong: Any, small: list[Experiment], run_store: Path) -> None:
     with pytest.raises(ValueError, match=f"budget_min={re.escape(repr(wrong))} is not valid; valid: minutes, more tha"):
-        pbb.run(experiments, budget_min=wrong)
+        pbb.run(small, budget_min=wrong)
 
 
 @pytest.mark.parametrize("executor", ["local", "slurm"])
-def test_jobs_have_no_budget(executor: str, experiments: list[Experiment], run_store: Path) -> None:
+def test_jobs_have_no_budget(executor: str, small: list[Experiment], run_store: Path) -> None:
     with pytest.raises(ValueError, match=f"budget_min=9 is not valid with executor='{executor}'.*valid: None"):
-        pbb.run(experiments, budget_min=9, executor=executor)
+        pbb.run(small, budget_min=9, executor=executor)
 
 
-def test_stages_that_are_longer_than_the_budget_are_named(
-    experiments: list[Experiment], nothing_fits: list[float]
-) -> None:
+def test_stages_that_are_longer_than_the_budget_are_named(small: list[Experiment], nothing_fits: list[float]) -> None:
     said: list[str] = []
-    long = experiments[1].changed(stage_1_steps=200_000)
+    long = small[1].changed(stage_1_steps=200_000)
     with pytest.raises(run.BudgetError):
-        pbb.run([long, experiments[0]], budget_min=9, say=said.append)
+        pbb.run([long, small[0]], budget_min=9, say=said.append)
     named = [line for line in said if re.match(r"    about \d+ min: train", line)]
     assert len(named) == 1, said
     assert "  longer than a budget of 9 min, so begun when nothing else fits, and finished:" in said
-    assert run.plan(experiments).longer_than(9) == []
+    assert run.plan(small).longer_than(9) == []
 
 
 # ------------------------------------------------------------------------------------------------ from the shell
 def test_commands_end_with_75_and_name_themselves(
-    experiments: list[Experiment],
+    small: list[Experiment],
     nothing_fits: list[float],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(cli, "_all_experiments", lambda *_: experiments)
+    monkeypatch.setattr(cli, "_all_experiments", lambda *_: small)
     monkeypatch.delenv("PBB_COMMAND", raising=False)
     monkeypatch.setattr(execute, "run_notebooks", lambda *_, **__: pytest.fail("a notebook would train"))
     command = ["run", "F02", "--preset", "cpu", "--budget-min", "9"]
