@@ -177,25 +177,6 @@ def adapting(steps: int = 6) -> Iterator[Row]:
     yield Row("memory of one process", ours["peak"], "GB", 8, most=True, note=f"TRL and PEFT: {theirs['peak']:.1f} GB")
 
 
-def asking(questions: int = 24, batch: int = 24) -> Iterator[Row]:
-    """Answers of a real model one at a time and in batches, in the numbers in which it is asked here."""
-    from pbb.experiments.experiment import Experiment
-    from pbb.experiments.questions import questions as questions_of
-    from pbb.models import ask, gguf, loading
-
-    if wanted := gguf.wanted(REAL):
-        yield Row("answers that depend on the batch", None, "%", note=f"{REAL}: {wanted}")
-        return
-    model, tokenizer = loading.load(REAL)
-    asked = questions_of(Experiment.of("cpu", model=REAL, with_io_programs=1), ("direct", "cot"))
-    sample = asked[:: len(asked) // questions][:questions]
-    differs = ask.share_that_differs(model, tokenizer, sample, batch)
-    note = f"{questions} answers of {REAL}, batches of 1 and {batch}, {str(model.dtype).removeprefix('torch.')}"
-    yield Row("answers that depend on the batch", 100 * differs, "%", note=note)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    yield Row("memory of the process", peak, "GB", 8, most=True)
-
-
 def cpu_flags() -> str:
     """Return what lscpu says of the CPU's instructions for matrix products, or that nothing is known of them."""
     try:
@@ -426,7 +407,6 @@ def sweeping(count: int = 8) -> Iterator[Row]:
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "training": training,
     "adapting": adapting,
-    "asking": asking,
     "evaluating": evaluating,
     "generating": generating,
     "planning": planning,
@@ -443,7 +423,7 @@ def main() -> None:
     os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
     busy = f"{os.getloadavg()[0]:.1f} processes were running"
     print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores; {busy}")
-    if set(chosen) & {"training", "evaluating", "asking"}:
+    if set(chosen) & {"training", "evaluating"}:
         import torch
 
         from pbb.store import quiet
