@@ -36,7 +36,7 @@ from pbb.experiments.questions import questions
 from pbb.figures.io import save_figure
 from pbb.models import ask
 from pbb.models.loading import ModelError, load, load_tokenizer
-from pbb.programs import Algorithms, Arithmetic, Ciphers, Composition, Grammars, Sums
+from pbb.programs import DOMAINS
 from pbb.programs.domains import domain_of
 from pbb.records import canonical
 from pbb.runs import run
@@ -422,14 +422,6 @@ def test_weights_in_a_pickle_are_refused(micro_model: str, tmp_path: Path) -> No
 
 
 # ------------------------------------------------------------------------------ a model's output is never executed
-DOMAINS: tuple[dict[str, Any], ...] = (
-    {"programs": Arithmetic()},
-    {"programs": Sums()},
-    {"programs": Algorithms()},
-    {"programs": Ciphers()},
-    {"programs": Grammars()},
-    {"programs": Composition(), "with_io_programs": 6},
-)
 FORMS = (
     "open({file!r}, 'w').write('harm')",
     "__import__('os').system('touch {file}')",
@@ -445,13 +437,11 @@ FORMS = (
 )
 
 
-@pytest.mark.parametrize("changes", DOMAINS, ids=lambda changes: domain_of(changes["programs"]))
-def test_a_models_output_is_never_executed(
-    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("programs", [d.settings() for d in DOMAINS.values() if d.generate], ids=domain_of)
+def test_a_models_output_is_never_executed(programs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers that would write a file where they are run, to every way of asking; none is right, and none is run."""
-    values: dict[str, Any] = {"with_io_programs": 3, "without_io_programs": 3, "questions": 4} | changes
-    experiment = Experiment.of("cpu", **values, asked=("direct", "cot", "recite", "recall"))
+    few = {"with_io_programs": 6, "without_io_programs": 3, "questions": 4}
+    experiment = Experiment.of("cpu", programs=programs, asked=("direct", "cot", "recite", "recall"), **few)
     file = tmp_path / "harm"
     answers = iter(form.format(file=str(file)) for _ in range(1000) for form in FORMS)
     asked = questions(experiment)
