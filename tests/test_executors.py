@@ -191,9 +191,9 @@ def working_processes(name: str) -> list[int]:
 
 
 # ---------------------------------------------------------------------------------------- on a real Slurm
-@pytest.fixture
-def slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a Slurm with two nodes of one processor each, n1 and n2."""
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[Path]:
+    """The folder of a Slurm with two nodes of one processor each, n1 and n2. The last test takes a node away."""
     pytest.importorskip("submitit")
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
     if absent := [name for name in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(name, path=path)]:
@@ -203,11 +203,37 @@ def slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     try:
         if started.returncode:
             pytest.skip(f"Slurm could not be started here: {started.stderr.strip()[-500:]}")
-        monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
-        yield folder
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+            yield folder
     finally:
         subprocess.run([SLURM, "stop", folder], check=True, timeout=60)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"partition": "gqu"}, r"Invalid partition.*partition': 'gqu'.*partitions here: main"),
+        ({"memory": "1G"}, r"unrecognized option '--memory=1G'"),
+        ({"time": 100_000}, r"could never start: PartitionTimeLimit .*100000"),
+        ({"constraint": "gpu"}, r"Invalid feature specification|could never start: BadConstraints"),
+    ],
+)
+def test_what_slurm_refuses(options: dict[str, Any], message: str, slurm: Path, store: Path) -> None:
+    with pytest.raises(run.RunError, match=message):
+        pbb.run(smoke()[2], executor="slurm", slurm=options, say=lambda line: None)
+    waiting = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True).stdout
+    assert not waiting, "nothing is left in the queue"
+
+
+def test_slurm_that_does_not_answer(slurm: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = slurm / "nobody.conf"
+    text = (slurm / "slurm.conf").read_text()
+    nobody.write_text(re.sub("(?m)^SlurmctldPort=.*", "SlurmctldPort=1", text))
+    monkeypatch.setenv("SLURM_CONF", str(nobody))
+    with pytest.raises(run.RunError, match="squeue does not answer"):
+        pbb.run(smoke()[2], executor="slurm", say=lambda line: None)
 
 
 def squeue(number: str, what: str) -> str:
@@ -305,28 +331,3 @@ def test_caller_job_and_node_are_killed_on_slurm(
     pd.testing.assert_frame_equal(canonical(again), undisturbed)
     assert "nothing to compute" in said[0]
     assert submissions(store) == before
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"partition": "gqu"}, r"Invalid partition.*partition': 'gqu'.*partitions here: main"),
-        ({"memory": "1G"}, r"unrecognized option '--memory=1G'"),
-        ({"time": 100_000}, r"could never start: PartitionTimeLimit .*100000"),
-        ({"constraint": "gpu"}, r"Invalid feature specification|could never start: BadConstraints"),
-    ],
-)
-def test_what_slurm_refuses(options: dict[str, Any], message: str, slurm: Path, store: Path) -> None:
-    with pytest.raises(run.RunError, match=message):
-        pbb.run(smoke()[2], executor="slurm", slurm=options, say=lambda line: None)
-    waiting = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True).stdout
-    assert not waiting, "nothing is left in the queue"
-
-
-def test_slurm_that_does_not_answer(slurm: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nobody = slurm / "nobody.conf"
-    text = (slurm / "slurm.conf").read_text()
-    nobody.write_text(re.sub("(?m)^SlurmctldPort=.*", "SlurmctldPort=1", text))
-    monkeypatch.setenv("SLURM_CONF", str(nobody))
-    with pytest.raises(run.RunError, match="squeue does not answer"):
-        pbb.run(smoke()[2], executor="slurm", say=lambda line: None)
