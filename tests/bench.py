@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import multiprocessing
 import os
 import platform
 import resource
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,159 @@ def _matrix_rate(m: int, k: int, n: int, repeats: int = 7) -> float:
         found.append(2 * m * k * n * times / used)
     torch.set_float32_matmul_precision("highest")
     return max(found[1:])
+
+
+# ------------------------------------------------------------------------------------------------- adapters
+REAL = "smollm2-135m"
+
+
+def adapting(steps: int = 6) -> Iterator[Row]:
+    """LoRA of a real model on one core as pbb does it, and as one would write it with TRL and PEFT.
+
+    Both train rank 32 on the documents of Proactive's Stage 1, each in a process of its own; tokens are those of
+    documents. TRL and PEFT are given float32, batches of 8 documents, each padded to the longest, loss on completions
+    and no gradient checkpointing; the rest is their defaults. First steps, which fetch memory, do not count.
+    """
+    from pbb.models import gguf
+
+    if wanted := gguf.wanted(REAL):
+        yield Row("LoRA", None, "tokens/CPU s", note=f"{REAL}: {wanted}")
+        return
+    ours, theirs = (_adapt_apart(1, steps, by)[0] for by in ("pbb", "trl"))
+    pair = _adapt_apart(2, steps, "pbb")
+    rate = ours["tokens"] / ours["used"]
+    by_trl = theirs["tokens"] / theirs["used"]
+    yield Row(
+        "LoRA of rank 32", rate, "tokens/CPU s", note=f"{REAL}, {ours['precision']}, {steps} steps; {cpu_flags()}"
+    )
+    yield Row("against TRL and PEFT", rate / by_trl, "times", 3, note=f"{by_trl:,.0f} tokens/CPU s in float32")
+    products = ours["products"]
+    note = f"{ours['flop'] / products / 1e9:,.0f} GFLOP/CPU s; the adapters' own are not counted"
+    yield Row("of the rate of its products alone", 100 * products / ours["used"], "%", 60, note=note)
+    together = sum(one["tokens"] / one["clock"] for one in pair) / (ours["tokens"] / ours["clock"])
+    yield Row("2 processes against 1, by the clock", together, "times")
+    yield Row("memory of one process", ours["peak"], "GB", 8, most=True, note=f"TRL and PEFT: {theirs['peak']:.1f} GB")
+
+
+def asking(questions: int = 24, batch: int = 24) -> Iterator[Row]:
+    """Answers of a real model one at a time and in batches, in the numbers in which it is asked here."""
+    from pbb.experiments.experiment import Experiment
+    from pbb.experiments.questions import questions as questions_of
+    from pbb.models import ask, gguf, loading
+
+    if wanted := gguf.wanted(REAL):
+        yield Row("answers that depend on the batch", None, "%", note=f"{REAL}: {wanted}")
+        return
+    model, tokenizer = loading.load(REAL)
+    asked = questions_of(Experiment.of("cpu", model=REAL, with_io_programs=1), ("direct", "cot"))
+    sample = asked[:: len(asked) // questions][:questions]
+    differs = ask.share_that_differs(model, tokenizer, sample, batch)
+    note = f"{questions} answers of {REAL}, batches of 1 and {batch}, {str(model.dtype).removeprefix('torch.')}"
+    yield Row("answers that depend on the batch", 100 * differs, "%", note=note)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    yield Row("memory of the process", peak, "GB", 8, most=True)
+
+
+def cpu_flags() -> str:
+    """Return what lscpu says of the CPU's instructions for matrix products, or that nothing is known of them."""
+    try:
+        text = subprocess.run(["lscpu"], capture_output=True, text=True).stdout
+    except FileNotFoundError:
+        return "lscpu is not installed"
+    flags = [word for word in text.split() if word.startswith(("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx"))]
+    return " ".join(flags) or "no AVX2"
+
+
+def _adapt_apart(processes: int, steps: int, by: str) -> list[dict[str, Any]]:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        return [job.result() for job in [pool.submit(_adapt, steps, by) for _ in range(processes)]]
+
+
+def _adapt(steps: int, by: str) -> dict[str, Any]:
+    """Train for `steps` steps; return tokens, seconds and memory of all steps but the first."""
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import PrinterCallback, TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    from pbb.experiments.curricula import curriculum
+    from pbb.experiments.experiment import Experiment
+    from pbb.models import backends, loading, sft
+    from pbb.models.model_size import Shape
+    from pbb.registry import config_of
+
+    torch.set_num_threads(1)
+    budget = {"lora_rank": 32, "batch_rows": 4, "row_tokens": 256}
+    e = Experiment.of("cpu", model=REAL, arm="stage_1_only", stage_1_general=0.0, **budget)
+    documents = curriculum(e)[0].documents()
+    backend = backends.choose(e)
+    marks: list[tuple[float, float]] = []
+
+    def mark() -> None:
+        marks.append((time.process_time(), time.perf_counter()))
+
+    class Mark(TrainerCallback):
+        def on_step_end(self, *arguments: Any, **more: Any) -> None:
+            mark()
+
+    found: dict[str, Any] = {"precision": backend.precision}
+    if by == "pbb":
+        model, tokenizer = backends.load(e, backend)
+        how = sft.Optimisation(1e-3, **budget)
+        rows, _ = sft.fill_rows(documents, tokenizer, how.row_tokens, steps * how.batch_rows)
+        tokens = sum(token != tokenizer.pad_token_id for row in rows["input_ids"] for token in row)
+        labels = sum(label != sft.IGNORE for row in rows["labels"] for label in row)
+        every = {"checkpoints": range(1, steps + 1), "on_checkpoint": lambda step, model: mark()}
+        sft.finetune(model, tokenizer, rows, steps, how, 0, progress=False, backend=backend, **every)
+        shape = Shape.of(config_of(REAL))
+        assert shape is not None
+        head = (shape.hidden, shape.vocabulary)
+        products = [(how.batch_rows * how.row_tokens, *side, shape.layers) for side in shape.sides]
+        measured = [
+            _products(*size, backend.autocast or "float32") for size in [*products, (labels // steps, *head, 1)]
+        ]
+        found["flop"], found["products"] = (sum(column) * (steps - 1) for column in zip(*measured, strict=True))
+    else:
+        model, tokenizer = loading.load(REAL, dtype="float32")
+        taken = list(itertools.islice(documents, 8 * steps))
+        tokens = sum(len(ids) for ids, _ in sft.encode(taken, tokenizer))
+        turns = [{"prompt": d.messages()[:1], "completion": d.messages()[1:2]} for d in taken]
+        with tempfile.TemporaryDirectory() as folder:
+            cpu = {"use_cpu": True, "bf16": False, "gradient_checkpointing": False}
+            silent = {"save_strategy": "no", "report_to": "none", "disable_tqdm": True}
+            trainer = SFTTrainer(
+                model.train(),
+                SFTConfig(folder, max_steps=steps, **cpu, **silent),
+                train_dataset=Dataset.from_list(turns),
+                processing_class=tokenizer,
+                peft_config=LoraConfig(r=32, lora_alpha=64, target_modules="all-linear", task_type="CAUSAL_LM"),
+                callbacks=[Mark()],
+            )
+            trainer.remove_callback(PrinterCallback)
+            trainer.train()
+    (used, clock), (last_used, last_clock) = marks[0], marks[-1]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    counted = tokens * (steps - 1) / steps
+    return {**found, "tokens": counted, "used": last_used - used, "clock": last_clock - clock, "peak": peak}
+
+
+def _products(rows: int, inputs: int, outputs: int, layers: int, dtype: str) -> tuple[float, float]:
+    """Return operations and processor seconds of frozen layers' products in a step: forward and for what came in."""
+    import torch
+
+    each = {"dtype": getattr(torch, dtype)}
+    given, weight = torch.randn(rows, inputs, **each), torch.randn(outputs, inputs, **each)
+    gradient = torch.randn(rows, outputs, **each)
+    times = max(2, int(1e10 / (rows * inputs * outputs)))
+    found = []
+    for _ in range(3):
+        started = time.process_time()
+        for _ in range(times):
+            torch.nn.functional.linear(given, weight)
+            gradient @ weight
+        found.append((time.process_time() - started) / times)
+    return 4.0 * rows * inputs * outputs * layers, min(found) * layers
 
 
 # ----------------------------------------------------------------------------------------------- evaluation
@@ -270,6 +425,8 @@ def sweeping(count: int = 8) -> Iterator[Row]:
 
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "training": training,
+    "adapting": adapting,
+    "asking": asking,
     "evaluating": evaluating,
     "generating": generating,
     "planning": planning,
@@ -286,7 +443,7 @@ def main() -> None:
     os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
     busy = f"{os.getloadavg()[0]:.1f} processes were running"
     print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores; {busy}")
-    if set(chosen) & {"training", "evaluating"}:
+    if set(chosen) & {"training", "evaluating", "asking"}:
         import torch
 
         from pbb.store import quiet

@@ -3,7 +3,8 @@
 Seeds of 100 programs, 5 questions each. A seed's rate is drawn from a beta distribution around the true one, a
 program's from one around its seed's, so that answers to one program are alike (intraclass correlation 0 or 0.4; the
 worse of the two is shown). The spread of seeds is 0 to 10 points, but never more than 0.8 of the way to the nearer
-end, where most seeds would lie at that end. Prints two tables.
+end, where most seeds would lie at that end. Before: percentile intervals of the bootstrap over seeds and programs, as
+this project had it. After: `pbb.analysis.statistics`. Prints two tables in two minutes on one core.
 """
 
 from __future__ import annotations
@@ -70,14 +71,14 @@ def freedom(seeds: int) -> int:
     return seeds - 1 if seeds > 1 else PROGRAMS - 1
 
 
-def ends_of_shares(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def shares_after(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return low and high ends, as `accuracy` has them."""
     seeds, found = counts.shape[1], sample(counts)
     clusters = seeds * PROGRAMS
     return korn_graubard(found.share, found.variance, clusters * QUESTIONS, clusters, freedom(seeds))
 
 
-def ends_of_differences(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, ...]:
+def differences_after(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return low and high ends and p, as `contrast` has them of programs that have nothing in common."""
     seeds, sides = above.shape[1], [sample(above), sample(below)]
     shares, variances = np.array([side.share for side in sides]), np.array([side.variance for side in sides])
@@ -89,30 +90,68 @@ def ends_of_differences(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarra
     return ends[1:4]
 
 
+def resampled(counts: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Return shares under each resample of seeds and of programs within them: (resamples, runs)."""
+    runs, seeds = counts.shape[:2]
+    ends = counts.cumsum(-1)
+    right = (np.arange(PROGRAMS)[:, None] >= ends[:, :, None, :]).sum(-1).reshape(runs, -1)
+    drawn = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples)
+    each = [rng.multinomial(drawn[:, seed] * PROGRAMS, np.full(PROGRAMS, 1 / PROGRAMS)) for seed in range(seeds)]
+    weights = np.concatenate(each, axis=1).astype(np.float32)
+    shares = weights @ right.T.astype(np.float32) / (seeds * PROGRAMS * QUESTIONS)
+    centre = right.sum(1) / (seeds * PROGRAMS * QUESTIONS)
+    return centre + (shares - centre) * np.sqrt(seeds / (seeds - 1) if seeds > 1 else 1)
+
+
+def bootstrap(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ends of percentile intervals."""
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    return low, high
+
+
 def covered(truth: float, low: np.ndarray, high: np.ndarray) -> float:
     return 100 * float(np.mean((low <= truth + 1e-12) & (truth - 1e-12 <= high)))
 
 
+def worst(measure: Callable[[float], tuple[float, float]], pick: Callable[..., float]) -> str:
+    """Return ``"before → after"``, of each the worse at the two correlations."""
+    before, after = (pick(values) for values in zip(*map(measure, ALIKE), strict=True))
+    return f"{before:.1f} → {after:.1f}"
+
+
 def coverage_of_shares(rate: float, seeds: int, runs: int, rng: np.random.Generator, spread: float) -> str:
-    drawn = (draw(rate, spread, alike, seeds, runs, rng) for alike in ALIKE)
-    return f"{min(covered(rate, *ends_of_shares(counts)) for counts in drawn):.1f}"
+    def measure(alike: float) -> tuple[float, float]:
+        counts = draw(rate, spread, alike, seeds, runs, rng)
+        few = counts[: max(runs // 8, 400)]
+        return covered(rate, *bootstrap(resampled(few, 1000, rng))), covered(rate, *shares_after(counts))
+
+    return worst(measure, min)
 
 
 def coverage_of_differences(
     rates: tuple[float, float], seeds: int, runs: int, rng: np.random.Generator, spread: float
 ) -> str:
-    drawn = ([draw(rate, spread, alike, seeds, runs, rng) for rate in rates] for alike in ALIKE)
-    return f"{min(covered(rates[0] - rates[1], *ends_of_differences(*sides)[:2]) for sides in drawn):.1f}"
+    def measure(alike: float) -> tuple[float, float]:
+        sides = [draw(rate, spread, alike, seeds, runs, rng) for rate in rates]
+        before = np.subtract(*(resampled(side[: max(runs // 8, 400)], 1000, rng) for side in sides))
+        truth = rates[0] - rates[1]
+        return covered(truth, *bootstrap(before)), covered(truth, *differences_after(*sides)[:2])
+
+    return worst(measure, min)
 
 
 def found_falsely(rate: float, seeds: int, runs: int, rng: np.random.Generator, spread: float) -> str:
     """Of a thousand runs without a difference, in how many one is found at the threshold of Holm's first step."""
 
-    def share(alike: float) -> float:
-        low, high, p = ends_of_differences(*(draw(rate, spread, alike, seeds, runs, rng) for _ in range(2)))
-        return float(((p < THRESHOLD) & ((low > 0) | (high < 0))).mean())
+    def measure(alike: float) -> tuple[float, float]:
+        sides = [draw(rate, spread, alike, seeds, runs, rng) for _ in range(2)]
+        draws = np.subtract(*(resampled(side[: runs // 40], 4000, rng) for side in sides))
+        low, high, p = differences_after(*sides)
+        before = np.minimum((draws <= 0).mean(0), (draws >= 0).mean(0)) < THRESHOLD / 2
+        after = (p < THRESHOLD) & ((low > 0) | (high < 0))
+        return 1000 * before.mean(), 1000 * after.mean()
 
-    return f"{1000 * max(map(share, ALIKE)):.1f}"
+    return worst(measure, max)
 
 
 def steadiness(seeds: int, ratio: float = 3.0, runs: int = 20_000, seed: int = 0) -> float:
@@ -141,11 +180,11 @@ def main(runs: int = 4000) -> None:
         for pair in PAIRS:
             name = f"{seeds} seeds, {pair[0]:.0%} − {pair[1]:.0%}"
             rows[name] = partial(coverage_of_differences, pair, seeds, runs, rng)
-    print("Coverage of 95 % intervals, in per cent.\n\n" + table(rows))
+    print("Coverage of 95 % intervals, before → after, in per cent.\n\n" + table(rows))
     one = [f"{rate:.0%}: {coverage_of_shares(rate, 1, runs, rng, 0)}" for rate in RATES]
     print(f"\nOne seed, its programs alone: {', '.join(one)}")
     print(
-        "\nDifferences found where there is none, of a thousand; nominal is "
+        "\nDifferences found where there is none, of a thousand, before → after; nominal is "
         f"{1000 * THRESHOLD:.1f} (0.05 / {PRIMARIES}).\n"
     )
     rows = {}

@@ -18,6 +18,7 @@ from sweep import experiments, undisturbed
 from synthetic_records import synthetic_records
 
 import pbb
+from pbb.analysis.verdicts import judged, measured, read_against
 from pbb.arms import ARMS
 from pbb.experiments.documents import WITH_IO, WITHOUT_IO, Document
 from pbb.experiments.experiment import Experiment
@@ -278,6 +279,17 @@ def test_what_the_axis_shows_is_not_moved_to_the_variants(
     cell.draw("F03", records.assign(preset="custom", model="tiny-s", representation="description"))
     assert set(behind[0]["model"]) == {"tiny-m"}, "the reference's own model: another one did not score that"
     assert set(behind[0]["representation"]) == {"description"}
+
+
+# ------------------------------------------------------------------------------------------------ verdicts
+def test_tables_of_verdicts_can_be_shown(records: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    only = {"F02": records}  # the rest of the board takes its time
+    alone = judged(measured("F02", only, read_against(only)))
+    monkeypatch.setattr(cell.boards, "verdict", lambda *_: alone)
+    shown = cell.verdict("F02", records)._repr_html_()
+    assert "supported" in shown
+    assert "Proactive-PBB, CoT &gt; Stage 1 only, CoT" in shown
+    assert "not available" in cell.beside_paper("F05", records)._repr_html_()
 
 
 # ------------------------------------------------------------------------------------------ views: programs

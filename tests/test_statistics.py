@@ -69,11 +69,11 @@ def test_intervals_cover_and_nothing_is_found_falsely(seeds: int) -> None:
     for spread in (0.0, 0.06, 0.10):
         for rate, other in ((0.01, 0.01), (0.10, 0.10), (0.50, 0.10), (0.96, 0.10)):
             above, below = (simulation.draw(each, spread, 0.0, seeds, 1500, rng) for each in (rate, other))
-            assert simulation.covered(rate, *simulation.ends_of_shares(above)) >= 92.5
-            assert simulation.covered(rate - other, *simulation.ends_of_differences(above, below)[:2]) >= 92.5
+            assert simulation.covered(rate, *simulation.shares_after(above)) >= 92.5
+            assert simulation.covered(rate - other, *simulation.differences_after(above, below)[:2]) >= 92.5
     for rate in (0.10, 0.50):
         sides = [simulation.draw(rate, 0.06, 0.0, seeds, 10_000, rng) for _ in range(2)]
-        _, _, p = simulation.ends_of_differences(*sides)
+        _, _, p = simulation.differences_after(*sides)
         assert (p < 0.05).mean() < 0.06
         assert (p < simulation.THRESHOLD).mean() < 2 * simulation.THRESHOLD
 
@@ -92,9 +92,9 @@ def test_the_simulation_is_about_the_shipped_functions(seeds: int) -> None:
             for outcome in ["correct"] * right + ["wrong"] * (simulation.QUESTIONS - right)
         ]
         sides.append(pd.DataFrame(rows))
-        found, (low, high) = accuracy(sides[-1]).iloc[0], simulation.ends_of_shares(side)
+        found, (low, high) = accuracy(sides[-1]).iloc[0], simulation.shares_after(side)
         assert (found["low"], found["high"]) == pytest.approx((low[0], high[0]))
-    found, (low, high, p) = contrast(*sides), simulation.ends_of_differences(*counts)
+    found, (low, high, p) = contrast(*sides), simulation.differences_after(*counts)
     if seeds > 1:  # with one seed, programs that have nothing in common are all of them trials
         assert (found.low, found.high, found.p) == pytest.approx((low[0], high[0], p[0]), rel=0.01)
     assert found.low < 0.4 < found.high
