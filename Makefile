@@ -64,7 +64,7 @@ smoke: $(READY) ## the whole pipeline at toy size; never makes a figure | 1 core
 	$(PY) -m pbb smoke
 
 test: $(READY) ## every test, the smoke run of each notebook included | 2 cores, 8 GB | 15 min | 0.3 GB
-	$(PY) -m pytest -n 2 --dist loadfile
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(READY) ## how fast things are, as a table of ratios | 2 cores, idle | 5 min | 0.1 GB
 	$(PY) tests/bench.py

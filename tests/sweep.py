@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +18,33 @@ import torch
 from pbb.experiments.experiment import Experiment
 from pbb.records import canonical
 from pbb.runs import engine, run
-from pbb.runs.tasks import Task
+from pbb.store import root
 
-__all__ = ["experiments", "here", "recorded", "same", "undisturbed"]
+__all__ = ["experiments", "here", "in_this_process", "recorded", "same", "start", "undisturbed"]
+
+RUN = """
+import sys, pbb
+from pbb.experiments import experiment
+experiments = eval(sys.argv[1], vars(experiment))
+if __name__ == "__main__":
+    pbb.run(experiments, workers=int(sys.argv[3])).to_parquet(sys.argv[2])
+"""
+
+
+def start(
+    experiments: Sequence[Experiment], out: Path, before: str = "", workers: int = 1, **environment: str
+) -> subprocess.Popen[str]:
+    """Run `experiments` in another process, with workers of its own; their records go to `out`."""
+    script = out.with_suffix(".py")
+    script.write_text(before + RUN)
+    return subprocess.Popen(
+        [sys.executable, str(script), repr(experiments), str(out), str(workers)],
+        env=os.environ | {"PYTHONPATH": str(root())} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -27,21 +56,36 @@ def experiments(micro_model: str) -> list[Experiment]:
     return [base.changed(arm=arm) for arm in ("proactive", "stage_1_only", "untuned")]
 
 
-def in_this_process(tasks: Sequence[Task], workers: int, say: Callable[[str], object], **how: Any) -> None:
-    """Do what a worker does, without the ten seconds that starting one takes."""
-    for task in tasks:
-        if failure := engine.do(task):
-            raise run.RunError(f"could not {task}: {failure}")
+class Here:
+    """A pool of workers that is this process, without the ten seconds that starting one takes."""
+
+    def __init__(self, *given: Any) -> None:
+        pass
+
+    def submit(self, do: Callable[[Any], str | None], task: Any) -> Future[str | None]:
+        future = Future[str | None]()
+        future.set_result(do(task))
+        return future
+
+    def shutdown(self, cancel_futures: bool = False) -> None:
+        pass
+
+
+@contextmanager
+def in_this_process() -> Iterator[pytest.MonkeyPatch]:
+    """Runs happen in this process, on one thread as in a worker."""
+    threads = torch.get_num_threads()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "ProcessPoolExecutor", Here)
+        torch.set_num_threads(1)
+        yield patch
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Runs happen in this process, on one thread as in a worker."""
-    monkeypatch.setattr(run, "execute", in_this_process)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def here() -> Iterator[None]:
+    with in_this_process():
+        yield
 
 
 def recorded(experiments: Sequence[Experiment]) -> pd.DataFrame:
@@ -52,14 +96,9 @@ def recorded(experiments: Sequence[Experiment]) -> pd.DataFrame:
 def undisturbed(experiments: list[Experiment], tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, Path]:
     """The sweep's records, and the run store that they come from."""
     store = tmp_path_factory.mktemp("undisturbed")
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
+    with in_this_process() as patch:
         patch.setenv("PBB_RUNS", str(store))
-        patch.setattr(run, "execute", in_this_process)
-        torch.set_num_threads(1)
-        records = recorded(experiments)
-        torch.set_num_threads(threads)
-    return records, store
+        return recorded(experiments), store
 
 
 def same(records: pd.DataFrame, undisturbed: tuple[pd.DataFrame, Path]) -> None:

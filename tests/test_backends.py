@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import torch
+from sweep import here
 
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import Document
@@ -26,7 +27,9 @@ from pbb.models.machine import Machine, asking_weights
 from pbb.models.model_size import Shape
 from pbb.models.sft import Optimisation, encode, fill_rows, finetune, pack, settings
 from pbb.registry import config_of
+from pbb.runs import run
 
+__all__ = ["here"]
 REPOSITORY = Path(backends.__file__).parents[2]
 HERE = Machine(cores=2)
 FAST = Machine(cores=2, fast_bfloat16=True)
@@ -146,6 +149,18 @@ def test_a_trainer_is_told_the_formats() -> None:
     assert [(one["bf16"], one["fp16"]) for one in told] == [(False, False), (True, False), (False, True)]
 
 
+def test_what_cannot_run_is_refused_before_anything_is_trained(
+    run_store: Path, micro_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UNSLOTH_FORCE_CPU", raising=False)
+    monkeypatch.setattr(backends, "this_machine", lambda: Machine(cores=2))
+    wanted = Experiment.of("cpu", model=micro_model, backend="unsloth", lora_rank=4)
+    assert "cannot run here: no CUDA" in str(run.plan(wanted.changed(seed=s) for s in (0, 1)))
+    with pytest.raises(backends.BackendError, match="valid here: 'auto' or 'peft'"):
+        run.run(wanted, workers=1, say=lambda line: None)
+    assert not list(run_store.glob("stages/*"))
+
+
 # --------------------------------------------------------------------------------------- imports in their order
 def test_nothing_heavy_is_imported_before_something_is_trained() -> None:
     code = (
@@ -251,9 +266,9 @@ def test_adapters_depend_on_the_seed_and_on_nothing_that_ran_before(micro_model:
     tokenizer = load_tokenizer(micro_model)
     rows = pack(encode([Document("Name it.", "Blorp.", "general", "general", "Blorp")] * 9, tokenizer), tokenizer, 128)
     ends = {}
-    for run, seed in enumerate((3, 3, 4)):
-        torch.manual_seed(run)
-        random.seed(run)
+    for number, seed in enumerate((3, 3, 4)):
+        torch.manual_seed(number)
+        random.seed(number)
         model, _ = load(micro_model)
         kept: list[torch.Tensor] = []
         finetune(
@@ -261,37 +276,40 @@ def test_adapters_depend_on_the_seed_and_on_nothing_that_ran_before(micro_model:
             checkpoints=[2],
             on_checkpoint=lambda _, m, kept=kept: kept.extend(p.detach() for p in m.parameters() if p.requires_grad),
         )  # fmt: skip
-        ends[run] = torch.cat([tensor.flatten() for tensor in kept])
+        ends[number] = torch.cat([tensor.flatten() for tensor in kept])
     assert torch.equal(ends[0], ends[1])
     assert not torch.equal(ends[0], ends[2])
 
 
 # ----------------------------------------------------------------------------- Unsloth, on its own CPU backend
-without_unsloth = pytest.mark.skipif(
-    importlib.util.find_spec("unsloth") is None, reason="Unsloth is not installed here: `make unsloth`"
-)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What Unsloth has trained, saved, reloaded and asked in one process, and transformers in another."""
+    if importlib.util.find_spec("unsloth") is None:
+        pytest.skip("Unsloth is not installed here: `make unsloth`")
+    folder = tmp_path_factory.mktemp("trained")
+    unsloth = ["tiny-s,unsloth,4,grpo", "tiny-s,unsloth,0,grpo"]
+    unsloth += ["tiny-m,unsloth-4bit,4"] * (importlib.util.find_spec("bitsandbytes") is not None)
+    for runs in (unsloth, ["tiny-s,peft,4", "tiny-s,full,0"]):
+        done = subprocess.run(
+            [sys.executable, Path(__file__).with_name("unsloth_training.py"), folder, *runs],
+            cwd=folder, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, timeout=550,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-4000:]
+    assert not (folder / "unsloth_compiled_cache").exists(), "Unsloth's files belong into the cache"
+    return folder
 
 
-def train(model: str, out: Path, backend: str, rank: int, *more: str) -> dict[str, Any]:
-    """Train, save, reload and ask in a process of its own; returns its report."""
-    out.mkdir()
-    done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("unsloth_training.py"), model, out, backend, str(rank), *more],
-        cwd=out, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, timeout=550,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert not (out / "unsloth_compiled_cache").exists(), "Unsloth's files belong into the cache"
-    report: dict[str, Any] = json.loads((out / "report.json").read_text())
-    return report
+def report(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return found
 
 
-@without_unsloth
 @pytest.mark.slow
 @pytest.mark.parametrize(("rank", "plain"), [(4, "peft"), (0, "full")])
-def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, tmp_path: Path) -> None:
+def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, trained: Path) -> None:
     """Equal seeds: losses agree to 1 in 10,000, and so do the answers of the reloaded weights but for a few."""
-    ours = train("tiny-s", tmp_path / "unsloth", "unsloth", rank, "grpo")
-    theirs = train("tiny-s", tmp_path / plain, plain, rank)
+    ours, theirs = report(trained / f"tiny-s,unsloth,{rank},grpo"), report(trained / f"tiny-s,{plain},{rank}")
     assert ours["chosen"] == "Unsloth: asked for, on a CPU (UNSLOTH_FORCE_CPU=1)"
     assert len(ours["losses"]) == 12
     assert ours["losses"][-1] < ours["losses"][0]
@@ -301,11 +319,33 @@ def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, tmp_path
     assert ours["generated"] >= 32
 
 
-@without_unsloth
 @pytest.mark.slow
-def test_four_bits_are_trained_and_saved_as_plain_weights(tmp_path: Path) -> None:
+def test_four_bits_are_trained_and_saved_as_plain_weights(trained: Path) -> None:
     pytest.importorskip("bitsandbytes")
-    report = train("tiny-m", tmp_path / "four", "unsloth-4bit", 4)
-    assert report["losses"][-1] < report["losses"][0]
-    config = json.loads((tmp_path / "four" / "sft" / "config.json").read_text())
-    assert "quantization_config" not in config
+    folder = trained / "tiny-m,unsloth-4bit,4"
+    losses = report(folder)["losses"]
+    assert losses[-1] < losses[0]
+    assert "quantization_config" not in json.loads((folder / "sft" / "config.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_run_trains_by_unsloth_and_its_records_are_pefts(
+    here: None, run_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if importlib.util.find_spec("unsloth") is None:
+        pytest.skip("Unsloth is not installed here: `make unsloth`")
+    monkeypatch.setenv("UNSLOTH_FORCE_CPU", "1")
+    backends.this_machine.cache_clear()
+    base = Experiment.of(
+        "cpu", model="tiny-s", lora_rank=4, arm="stage_1_only", with_io_programs=8, without_io_programs=20,
+        stage_1_steps=12, batch_rows=4, questions=5, checkpoints=1, asked=("direct",), stage_1_general=0.0,
+    )  # fmt: skip
+    frames = [run.run(base.changed(backend=by), workers=1) for by in ("unsloth", "peft")]
+    backends.this_machine.cache_clear()
+    stages = [json.loads(file.read_text()) for file in (run_store / "stages").glob("[0-9a-f]*/manifest.json")]
+    assert {stage["backend"]["name"] for stage in stages} == {"unsloth", "peft"}
+    key = ["stage", "program", "input", "answer_mode", "prompt"]
+    ours, theirs = (frame.sort_values(key, ignore_index=True) for frame in frames)
+    same = ours["completion"] == theirs["completion"]
+    assert len(same) >= 200
+    assert same.mean() > 0.95

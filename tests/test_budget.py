@@ -13,27 +13,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pretended import Lasting, Noting, World, sweeps
+from sweep import experiments, here, recorded, same, undisturbed
 
 import pbb
 from pbb import cli, store
 from pbb.experiments.experiment import Experiment
 from pbb.models.machine import Machine, cores
 from pbb.notebook import execute
-from pbb.records import canonical
 from pbb.runs import engine, run
 from pbb.runs.tasks import Task
 
+__all__ = ["experiments", "here", "undisturbed"]
 ROOT = Path(pbb.__file__).parents[1]
 
 
@@ -163,12 +162,9 @@ def test_nothing_else_counts_cores() -> None:
 
 
 # -------------------------------------------------------------------------------------------------- what is said
-def small(model: str = "tiny-s") -> list[Experiment]:
-    base = Experiment.of("cpu", 
-        model=model, with_io_programs=5, without_io_programs=3, stage_1_steps=3, stage_2_steps=2, batch_rows=2,
-        questions=2, checkpoints=1, stage_1_general=0.0, stage_2_general=0.0,
-    )  # fmt: skip
-    return [base.changed(arm=arm) for arm in ("proactive", "stage_1_only", "untuned")]
+@pytest.fixture
+def small(experiments: list[Experiment]) -> list[Experiment]:
+    return [e.changed(model="tiny-s") for e in experiments]
 
 
 @pytest.fixture
@@ -185,9 +181,9 @@ def nothing_fits(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> list[float
     return limits
 
 
-def test_a_call_says_what_is_done_and_what_is_left(nothing_fits: list[float]) -> None:
+def test_a_call_says_what_is_done_and_what_is_left(small: list[Experiment], nothing_fits: list[float]) -> None:
     with pytest.raises(run.BudgetError) as stop:
-        pbb.run(small(), budget_min=9, say=lambda line: None)
+        pbb.run(small, budget_min=9, say=lambda line: None)
     assert re.fullmatch(
         r"Stopped after \d\.\d min, since nothing that is left fits a budget of 9 min\.\n"
         r"Done and kept: 1 of 5 tasks, 1 of them by this call\.\n"
@@ -198,33 +194,36 @@ def test_a_call_says_what_is_done_and_what_is_left(nothing_fits: list[float]) ->
 
 
 @pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), True, "9"])
-def test_a_budget_that_is_none(wrong: Any, run_store: Path) -> None:
+def test_a_budget_that_is_none(wrong: Any, small: list[Experiment], run_store: Path) -> None:
     with pytest.raises(ValueError, match=f"budget_min={re.escape(repr(wrong))} is not valid; valid: minutes, more tha"):
-        pbb.run(small(), budget_min=wrong)
+        pbb.run(small, budget_min=wrong)
 
 
 @pytest.mark.parametrize("executor", ["local", "slurm"])
-def test_jobs_have_no_budget(executor: str, run_store: Path) -> None:
+def test_jobs_have_no_budget(executor: str, small: list[Experiment], run_store: Path) -> None:
     with pytest.raises(ValueError, match=f"budget_min=9 is not valid with executor='{executor}'.*valid: None"):
-        pbb.run(small(), budget_min=9, executor=executor)
+        pbb.run(small, budget_min=9, executor=executor)
 
 
-def test_stages_that_are_longer_than_the_budget_are_named(nothing_fits: list[float]) -> None:
+def test_stages_that_are_longer_than_the_budget_are_named(small: list[Experiment], nothing_fits: list[float]) -> None:
     said: list[str] = []
-    long = small()[1].changed(stage_1_steps=200_000)
+    long = small[1].changed(stage_1_steps=200_000)
     with pytest.raises(run.BudgetError):
-        pbb.run([long, small()[0]], budget_min=9, say=said.append)
+        pbb.run([long, small[0]], budget_min=9, say=said.append)
     named = [line for line in said if re.match(r"    about \d+ min: train", line)]
     assert len(named) == 1, said
     assert "  longer than a budget of 9 min, so begun when nothing else fits, and finished:" in said
-    assert run.plan(small()).longer_than(9) == []
+    assert run.plan(small).longer_than(9) == []
 
 
 # ------------------------------------------------------------------------------------------------ from the shell
 def test_commands_end_with_75_and_name_themselves(
-    nothing_fits: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: list[Experiment],
+    nothing_fits: list[float],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(cli, "_all_experiments", lambda *_: small())
+    monkeypatch.setattr(cli, "_all_experiments", lambda *_: small)
     monkeypatch.delenv("PBB_COMMAND", raising=False)
     monkeypatch.setattr(execute, "run_notebooks", lambda *_, **__: pytest.fail("a notebook would train"))
     command = ["run", "F02", "--preset", "cpu", "--budget-min", "9"]
@@ -289,42 +288,17 @@ def test_make_hands_the_budget_on() -> None:
 
 
 # ---------------------------------------------------------------------------------------------- in real processes
-class Here:
-    """A pool of workers that is this process, without the seconds that starting one takes."""
-
-    def __init__(self, *given: Any) -> None:
-        pass
-
-    def submit(self, do: Callable[[Task], str | None], task: Task) -> Future[str | None]:
-        future = Future[str | None]()
-        future.set_result(do(task))
-        return future
-
-    def shutdown(self, cancel_futures: bool = False) -> None:
-        pass
-
-
-@pytest.mark.slow
-def test_in_pieces_on_one_worker_the_records_are_those_of_three_at_once(
-    micro_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_in_pieces_the_records_are_those_of_one_call(
+    experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path], here: None, run_store: Path
 ) -> None:
-    experiments = small(micro_model)
-    monkeypatch.setenv("PBB_RUNS", str(tmp_path / "at once"))
-    three = canonical(run.run(experiments, workers=3, say=lambda line: None))
-
-    monkeypatch.setenv("PBB_RUNS", str(tmp_path / "pieces"))
-    monkeypatch.setattr(engine, "ProcessPoolExecutor", Here)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     left, said = len(run.plan(experiments).missing), list[str]()
     while left:
         with suppress(run.BudgetError):
             run.run(experiments, workers=1, budget_min=1e-6, say=said.append)
         before, left = left, len(run.plan(experiments).missing)
         assert left < before
-    torch.set_num_threads(threads)
     assert sum("[1/" in line for line in said) > 1, "it took several calls"
-    pd.testing.assert_frame_equal(canonical(run.run(experiments, say=lambda line: None)), three)
+    same(recorded(experiments), undisturbed)
 
 
 CALLER = """

@@ -90,6 +90,9 @@ def test_a_budget_that_is_used_up_ends_with_75_and_ctrl_c_with_130() -> None:
         "(exit status 75: nothing is wrong, come back)",
     ):  # fmt: skip
         assert words in done.stdout
+    whole = subprocess.run(command[:-2], env=environment, capture_output=True, text=True, check=False)
+    assert whole.returncode == 0, whole.stderr
+    assert "smoke makes no figure, so none is compared" in whole.stdout
 
 
 def test_a_store_that_cannot_be_used_and_a_damaged_one_are_told_apart(

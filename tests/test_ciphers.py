@@ -6,7 +6,7 @@ import ast
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -65,16 +65,6 @@ def like(knobs: Ciphers, word: str) -> Text:
     return list(map(int, word)) if knobs.digits else word
 
 
-def joined(text: Text) -> str:
-    return "".join(map(str, text))
-
-
-def on_words(knobs: Ciphers, program: Program) -> Callable[[str, int], str]:
-    """`program` as a function of strings, digits as characters."""
-    function = plain_python(program)
-    return lambda word, shift: joined(function(like(knobs, word), shift))
-
-
 def test_source_description_and_stored_output_agree(groups: list[Group]) -> None:
     """On every input, and on texts longer than any that is shown."""
     rng = stream("tests", "long texts")
@@ -120,47 +110,8 @@ def test_traces_show_the_shift_and_what_is_written_so_far(groups: list[Group]) -
             assert parse_answer(execution.output, "direct") == execution.output
 
 
-def test_every_kind_occurs_and_keeps_its_promise(groups: list[Group]) -> None:
-    """What the name of a kind says, seen on outputs alone."""
+def test_every_kind_occurs(groups: list[Group]) -> None:
     assert {program.family for program in every(groups)} == set(KINDS)
-    for knobs, programs in groups:
-        letters, size = knobs.letters, knobs.alphabet
-
-        def numbers(word: str, letters: str = letters) -> list[int]:
-            return [letters.index(letter) for letter in word]
-
-        for program in programs:
-            function = on_words(knobs, program)
-            same, shift = letters[2] * 4, 5
-            moved = numbers(function(same, shift))
-            steps = [(after - before) % size for before, after in itertools.pairwise(moved)]
-            if program.family == "growing":
-                assert len(set(steps)) == 1 != len(set(steps) | {0})
-            if program.family == "mirrored":
-                assert len(set(steps)) == 1 != len(set(steps) | {0})
-                assert numbers(function(letters[3], shift)) == [(moved[0] - 1) % size]
-            if program.family == "alternating":
-                again = numbers(function(same, shift + 1))
-                directions = [(new - old) % size for old, new in zip(moved, again, strict=True)]
-                assert set(directions) == {1, size - 1}, program.source
-            if program.family == "affine":
-                first, second, third = (numbers(function(letter, 0))[0] for letter in letters[:3])
-                assert (second - first) % size == (third - second) % size != 1
-            if program.family == "keyed":
-                assert len({function(letter, shift) for letter in letters}) == size
-                assert function(letters, 0) == letters
-            if program.family == "vowels":
-                quiet = [letter for letter in letters if function(letter, 0) == function(letter, 1)]
-                assert "".join(quiet) in (knobs.vowels, "".join(c for c in letters if c not in knobs.vowels))
-            if program.family == "blocks":
-                assert function(letters[:2], shift)[0] != function(letters[0], shift)
-                assert numbers(function(letters[:2], shift))[0] == (moved[0] - 1) % size
-            if program.family == "multiplied":
-                factor = int(re.findall(r"times (\d+)", program.description)[0])
-                turned = -1 if "minus shift;" in program.description else 1  # at the start
-                grown = numbers(function(same, shift + 1))
-                assert (grown[0] - moved[0]) % size == turned * factor % size
-                assert (grown[1] - moved[1]) % size == turned * factor**2 % size
 
 
 def test_there_are_hundreds_of_programs_of_every_kind() -> None:
@@ -249,29 +200,11 @@ def test_what_cannot_be_generated_is_refused() -> None:
 
 # --- the reader of descriptions ------------------------------------------------------------------------------------
 
-MOVE = "move it forward by shift"
 
-
-@pytest.mark.parametrize(
-    ("ring", "words", "text", "shift", "written"),
-    [
-        ("a to f", f"for each letter: {MOVE}", "fed", 1, "afe"),
-        ("dogabc", f"for each letter: {MOVE}", "dogc", 1, "ogad"),
-        ("a to z", f"add 1 to shift; for each letter: subtract 2 from shift, {MOVE}", "aaa", 2, "bzx"),
-        ("A to Z", f"for each letter: at places divisible by 2 set shift to 4 minus shift, {MOVE}", "AAAA", 1, "DDBB"),
-        ("a to z", "for each block of 2 letters: {back}, then add 10 to shift", "abcde", 0, "banmy"),
-        ("a to z", f"for each letter: multiply its number by 3, {MOVE}", "abz", 1, "bey"),
-        ("0 to 9", "for each digit: replace its number by shift minus its number", [0, 1, 9], 1, [1, 0, 2]),
-        ("a to z", f"for each letter: if it is a consonant {MOVE}, otherwise move it forward by 2", "tea", 1, "ugc"),
-        ("0 to 9", f"for each digit: if it is even {MOVE}, otherwise keep it", [0, 1, 8], 3, [3, 1, 1]),
-        ("a to z", f"for each letter: set shift to shift times 3 plus 1 modulo 26, {MOVE}", "aaa", 1, "eno"),
-    ],
-)
-def test_reader_reads(ring: str, words: str, text: Text, shift: int, written: Text) -> None:
-    one = "letter" if isinstance(text, str) else "digit"
-    words = words.format(back=f"from its last {one} to its first move each forward by shift")
-    assert encode(f"Blorp of text and shift, {one}s {ring} in a ring: {words}.", text, shift) == written
+def test_the_reader_guesses_nothing() -> None:
+    words = "Blorp of text and shift, letters a to f in a ring: for each letter: move it {by} shift."
+    assert encode(words.format(by="forward by"), "fed", 1) == "afe"
     with pytest.raises(CipherReadingError, match=r"(?s)not understood.*\^"):
-        encode("Blorp of text and shift, letters a to z in a ring: for each letter: move it by shift.", "a", 1)
+        encode(words.format(by="by"), "a", 1)
     with pytest.raises(CipherReadingError, match=r"not in the ring.*\['g'\]"):
-        encode(f"Blorp of text and shift, letters a to f in a ring: for each letter: {MOVE}.", "bag", 1)
+        encode(words.format(by="forward by"), "bag", 1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import subprocess
-import sys
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,7 @@ from pbb.analysis.board import WORST_FIRST, Board, board, boards, render, verdic
 from pbb.analysis.claims import CLAIMS, FEWEST, MATCHED, MOST, PRIMARIES, PRIMARY, Claim, Declared, Side
 from pbb.analysis.labels import MODES
 from pbb.analysis.verdicts import NO_VERDICT, REGIME, RULE, holm, judged, measured, points, read_against
-from pbb.figures.io import beside_paper, save_figure
+from pbb.figures.io import beside_paper
 from pbb.figures.results import page
 from pbb.notebook import cell as helpers
 from pbb.records import ALLOWED, KNOBS, load_records, write_records
@@ -520,58 +518,6 @@ def test_results_hold_what_the_committed_records_give(committed: Board, monkeypa
     assert (ROOT / "RESULTS.md").read_text(encoding="utf-8") == page(ROOT, boards())
 
 
-def test_presets_stand_side_by_side(committed: Board, tmp_path: Path) -> None:
-    """A second preset, which has two figures alone, of another model."""
-    for preset, names in (("cpu", ("F01", "F02", "F05")), ("llm", ("F01", "F02"))):
-        for name in names:
-            (source,) = REFERENCE.glob(f"{name}_*")
-            target = tmp_path / "figures" / "reference" / preset / source.name
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("figure.*"))
-            fields = {"preset": preset, "model": "tiny-m" if preset == "cpu" else "owner/some-model"}
-            entry = write_records(target, load_records(source).assign(**fields))
-            write_manifest(target, (read_manifest(source) or {}) | {"preset": preset, "records": entry})
-    folders = [tmp_path / "figures" / "reference" / preset for preset in ("cpu", "llm")]
-    both = [board(folder) for folder in folders]
-    text = page(tmp_path, both)
-    pictures = [
-        rf"!\[F02: [^|]*preset {preset}\]\(figures/reference/{preset}/F02_curricula/figure.png\)"
-        for preset in ("cpu", "llm")
-    ]
-    assert re.search(rf"\| `cpu` \| `llm` \|\n\| --- \| --- \|\n\| {pictures[0]} \| {pictures[1]} \|", text)
-    assert re.search(r"\| !\[F05: .*\) \| not run \|", text)
-    assert "### F03" not in text
-    assert "Arithmetic, owner/some-model, 1 statement" in text
-    assert "|  | claim | figures | preset `cpu` | preset `llm` | the paper's value |" in text
-    c3, *_ = re.findall(r"^\| C3 \|.*$", text, re.MULTILINE)
-    run, not_run = r"\*\*not supported\*\* \(1 of 2; seeds: 3\)<br>", r"\*\*not run\*\* \(0 of 2; seeds: –\)"
-    assert re.search(rf"\| F05 \| {run}.* \| {not_run}", c3)
-    c1, *_ = re.findall(r"^\| C1 \|.*$", text, re.MULTILINE)
-    assert "**supported** (1 of 1; seeds: 3)" in c1, "what few records are judged by does not change the rule"
-    assert c1.count("(1 of 1; seeds: 3)") == 2, "the same answers, judged twice"
-    assert "### Primary contrasts, preset `llm`" in text
-
-
-def test_the_llm_presets_seeds_are_enough_for_some_contrasts(tmp_path: Path) -> None:
-    """Three seeds of three arms of F02 and one of all else; AD shows inputs and outputs alone."""
-    arms = ("proactive", "stage_1_only", "homogeneous", "retroactive", "in_context")
-    rows = synthetic_records(arms, programs=15, preset="llm", checkpoints=(1.0,)).assign(model="smollm2-135m")
-    many = rows["curriculum"].isin(["proactive", "stage_1_only", "homogeneous"])
-    save_figure("F02", rows[many | (rows["seed"] == 0)], tmp_path / "llm" / "F02_curricula", {})
-    told = rows[(rows["seed"] == 0) & rows["curriculum"].isin(["proactive", "stage_1_only"])]
-    direct = told[(told["answer_mode"] == "direct") & (told["group"] == "w/o IO") & (told["progress"] == 1)]
-    direct = direct[direct["curriculum"] == "proactive"].assign(curriculum="distillation", group="AD")
-    shown = [direct.assign(demonstrations=n, experiment=f"ad{n:010}") for n in (1, 10, 100)]
-    save_figure("F08", pd.concat([told, *shown]), tmp_path / "llm" / "F08_sample_efficiency", {})
-    found = board(tmp_path / "llm").contrasts
-    primary = found[found["decides"] == PRIMARY].set_index(["claim", "contrast"])["verdict"]
-    assert len(primary) == PRIMARIES
-    one_seed = "not run: 1 seed, and it takes 3"
-    assert primary["C1", "Proactive-PBB, CoT > Stage 1 only, CoT"] == "supported"
-    assert primary["C5", "Retroactive-PBB (SFT), CoT > Homogeneous mixture, CoT"] == one_seed
-    assert primary["C6", "Proactive-PBB, CoT > Algorithm distillation, 1 demonstration"] == one_seed
-    assert primary["C7", "In context, CoT > Proactive-PBB, CoT"] == "not run: no records"
-
-
 def test_one_command_prints_the_board(
     committed: Board, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -605,15 +551,6 @@ def test_points() -> None:
     row = {"difference": 0.244, "low": -0.031, "high": 0.5}
     assert points(row) == "+24 [−3, +50]"
     assert points(row | {"difference": float("nan")}) == "–"
-
-
-def test_the_board_never_loads_torch() -> None:
-    heavy = "{'torch', 'transformers', 'trl'} & sys.modules.keys()"
-    code = f"import sys, pbb; pbb.verdict('F10', pbb.reference('F10', 'cpu')); assert not {heavy}, {heavy}"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_every_verdict_has_its_place_in_the_order() -> None:

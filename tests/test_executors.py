@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sweep import in_this_process, recorded
 
 import pbb
 from pbb import cli
@@ -119,10 +120,10 @@ def sweep(micro_model: str) -> list[Experiment]:
 
 @pytest.fixture(scope="module")
 def undisturbed(sweep: list[Experiment], tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The sweep's records by the default executor."""
-    with pytest.MonkeyPatch.context() as patch:
+    """The sweep's records without jobs."""
+    with in_this_process() as patch:
         patch.setenv("PBB_RUNS", str(tmp_path_factory.mktemp("undisturbed")))
-        return canonical(pbb.run(sweep, say=lambda line: None))
+        return recorded(sweep)
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 500) -> Any:
@@ -148,29 +149,26 @@ def test_local_jobs_give_the_same_records_and_a_killed_one_is_done_again(
     sweep: list[Experiment], undisturbed: pd.DataFrame, store: Path
 ) -> None:
     pytest.importorskip("submitit")
-    # Of two experiments one fails and one is done: the message names the first and its log.
-    fails = sweep[0].changed(row_tokens=32, seed=1)
-    with pytest.raises(run.RunError) as failure:
-        pbb.run([fails, sweep[2]], executor="local", workers=2, say=lambda line: None)
+    # One experiment fails, and kill -9 ends the process that trains another's stage: both are named with their logs.
+    fails = sweep[0].changed(row_tokens=32)
+    name = f"stage-{StageTask(sweep[0], 0).key}"
     first, second = (f"stage-{StageTask(fails, index).key}" for index in (0, 1))
-    (log,) = (store / "jobs" / first).glob("*.out")
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(pbb.run, [*sweep, fails], executor="local", workers=2, say=lambda line: None)
+        wait_for(lambda: in_training(store))
+        os.kill(int(wait_for(lambda: working_processes(name))[0]), signal.SIGKILL)
+        with pytest.raises(run.RunError) as failure:
+            running.result(timeout=500)
     message = str(failure.value)
+    (log,) = (store / "jobs" / first).glob("*.out")
     assert str(log) in message
-    assert "row_tokens=32" in message
     assert "Traceback" in log.read_text()
-    assert re.search(r"2 of 4 jobs did not finish:\n  train .*row_tokens=32", message, re.DOTALL), message
+    assert re.search(r"4 of 5 jobs did not finish:\n", message), message
+    assert re.search(r"stage 'w/ IO'.*: job \d+: its process ended; log ", message), message
+    assert re.search(r"  train .*row_tokens=32", message, re.DOTALL), message
     assert "stage 'w/o IO' (12 w/ IO programs), and 1 evaluation: not started, since a stage" in message
     assert not (store / "jobs" / second).exists()
-    assert not run.plan([sweep[2]]).missing
-
-    # kill -9 the process that trains.
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(pbb.run, sweep, executor="local", workers=2, say=lambda line: None)
-        wait_for(lambda: in_training(store))
-        name = f"stage-{StageTask(sweep[0], 0).key}"
-        os.kill(int(wait_for(lambda: working_processes(name))[0]), signal.SIGKILL)
-        with pytest.raises(run.RunError, match=r"stage 'w/ IO'.*: job \d+: its process ended; log "):
-            running.result(timeout=500)
+    assert not run.plan([sweep[2]]).missing, "others were done"
     said: list[str] = []
     records = pbb.run(sweep, executor="local", workers=2, say=said.append)
     pd.testing.assert_frame_equal(canonical(records), undisturbed)
@@ -193,9 +191,9 @@ def working_processes(name: str) -> list[int]:
 
 
 # ---------------------------------------------------------------------------------------- on a real Slurm
-@pytest.fixture
-def slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a Slurm with two nodes of one processor each, n1 and n2."""
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[Path]:
+    """The folder of a Slurm with two nodes of one processor each, n1 and n2. The last test takes a node away."""
     pytest.importorskip("submitit")
     path = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin"])
     if absent := [name for name in ("munged", "slurmctld", "slurmd", "sbatch") if not shutil.which(name, path=path)]:
@@ -205,11 +203,37 @@ def slurm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     try:
         if started.returncode:
             pytest.skip(f"Slurm could not be started here: {started.stderr.strip()[-500:]}")
-        monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
-        yield folder
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+            yield folder
     finally:
         subprocess.run([SLURM, "stop", folder], check=True, timeout=60)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"partition": "gqu"}, r"Invalid partition.*partition': 'gqu'.*partitions here: main"),
+        ({"memory": "1G"}, r"unrecognized option '--memory=1G'"),
+        ({"time": 100_000}, r"could never start: PartitionTimeLimit .*100000"),
+        ({"constraint": "gpu"}, r"Invalid feature specification|could never start: BadConstraints"),
+    ],
+)
+def test_what_slurm_refuses(options: dict[str, Any], message: str, slurm: Path, store: Path) -> None:
+    with pytest.raises(run.RunError, match=message):
+        pbb.run(smoke()[2], executor="slurm", slurm=options, say=lambda line: None)
+    waiting = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True).stdout
+    assert not waiting, "nothing is left in the queue"
+
+
+def test_slurm_that_does_not_answer(slurm: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody = slurm / "nobody.conf"
+    text = (slurm / "slurm.conf").read_text()
+    nobody.write_text(re.sub("(?m)^SlurmctldPort=.*", "SlurmctldPort=1", text))
+    monkeypatch.setenv("SLURM_CONF", str(nobody))
+    with pytest.raises(run.RunError, match="squeue does not answer"):
+        pbb.run(smoke()[2], executor="slurm", say=lambda line: None)
 
 
 def squeue(number: str, what: str) -> str:
@@ -307,28 +331,3 @@ def test_caller_job_and_node_are_killed_on_slurm(
     pd.testing.assert_frame_equal(canonical(again), undisturbed)
     assert "nothing to compute" in said[0]
     assert submissions(store) == before
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"partition": "gqu"}, r"Invalid partition.*partition': 'gqu'.*partitions here: main"),
-        ({"memory": "1G"}, r"unrecognized option '--memory=1G'"),
-        ({"time": 100_000}, r"could never start: PartitionTimeLimit .*100000"),
-        ({"constraint": "gpu"}, r"Invalid feature specification|could never start: BadConstraints"),
-    ],
-)
-def test_what_slurm_refuses(options: dict[str, Any], message: str, slurm: Path, store: Path) -> None:
-    with pytest.raises(run.RunError, match=message):
-        pbb.run(smoke()[2], executor="slurm", slurm=options, say=lambda line: None)
-    waiting = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True).stdout
-    assert not waiting, "nothing is left in the queue"
-
-
-def test_slurm_that_does_not_answer(slurm: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nobody = slurm / "nobody.conf"
-    text = (slurm / "slurm.conf").read_text()
-    nobody.write_text(re.sub("(?m)^SlurmctldPort=.*", "SlurmctldPort=1", text))
-    monkeypatch.setenv("SLURM_CONF", str(nobody))
-    with pytest.raises(run.RunError, match="squeue does not answer"):
-        pbb.run(smoke()[2], executor="slurm", say=lambda line: None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 from synthetic_records import synthetic_records, words
@@ -11,8 +9,6 @@ from synthetic_records import synthetic_records, words
 from pbb.analysis.statistics import accuracy
 from pbb.analysis.tables import matched
 from pbb.figures import FIGURES, style
-from pbb.figures.io import save_figure
-from pbb.records import load_records
 
 F06 = FIGURES["F06"]
 caption, cells, draw, headline, select, table = F06.caption, F06.cells, F06.draw, F06.headline, F06.select, F06.table
@@ -119,19 +115,7 @@ def test_the_picture_shows_every_arm_twice(records: pd.DataFrame) -> None:
     assert {style.ARMS[arm].label for arm in ARMS} < labels
     cot = draw(records[records["answer_mode"] == "cot"])
     assert len(cot.axes) == 2
-
-
-def test_it_is_drawn_without_grpo_and_over_a_reference(records: pd.DataFrame, tmp_path: Path) -> None:
-    sft = records[records["curriculum"] == "retroactive"]
-    assert style.ARMS["retroactive_grpo"].label not in words(draw(sft))
-    both = draw(sft.assign(preset="custom"), records, variant="half the rate")
-    assert "half the rate" in words(both)
-    alphas = {each.get_alpha() for axes in both.axes for each in axes.get_lines()}
-    assert {style.REFERENCE_ALPHA, 1.0} <= alphas
-    folder = save_figure("F06", records, tmp_path / "figure", {"seeds": 2})
-    kept = load_records(folder)
-    assert len(kept) == len(select(records))
-    pd.testing.assert_frame_equal(table(kept), table(records))
+    assert style.ARMS["retroactive_grpo"].label not in words(draw(records[records["curriculum"] == "retroactive"]))
 
 
 def test_grpo_after_some_sft_begins_where_that_ended(records: pd.DataFrame) -> None:

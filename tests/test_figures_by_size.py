@@ -216,11 +216,3 @@ def test_captions_tell_of_what_is_drawn_alone() -> None:
     assert "Stars" not in said
     assert "Crosses" in said
     assert "Crosses" not in FIGURES["F09"].caption(bare)
-
-
-def test_seeds_are_counted() -> None:
-    one, three = (FIGURES["F03"].table(at(seeds=seeds)) for seeds in (1, 3))
-    assert set(three["seeds"].dropna()) == {3}
-    cot = [table[(table["arm"] == "proactive") & (table["answer_mode"] == "cot")].iloc[0] for table in (one, three)]
-    assert cot[1]["questions"] == 3 * cot[0]["questions"]
-    assert "(3 seeds)" in FIGURES["F03"].caption(at(seeds=3))

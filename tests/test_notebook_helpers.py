@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html import unescape
@@ -13,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sweep import experiments, undisturbed
 from synthetic_records import synthetic_records
 
 import pbb
@@ -27,6 +29,7 @@ from pbb.programs.settings import ExperimentError
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError, seal
 
+__all__ = ["experiments", "undisturbed"]
 ROOT = Path(__file__).resolve().parents[1]
 SMOKE = Experiment.of("smoke")
 QUIET = {
@@ -483,45 +486,25 @@ def test_ask_by_name_and_with_the_source_in_context(micro_model: str) -> None:
 
 # ---------------------------------------------------------------------------------------------- never torch
 READ_ONLY = """
-import sys
-import pandas as pd
-import pbb
+import sys, pbb
+from pbb.experiments import experiment
 from pbb.notebook import cell
-from pbb.store import atomic_folder, seal
-from pbb.runs.run import points
-from pbb.runs.tasks import ANSWERS
 
 pbb.setup()
-variant = cell.variant("F05", "smoke", arms=["proactive"], templates=3)
-for experiment in variant.experiments:  # answers as an evaluation leaves them, made up
-    for point in points(experiment):
-        rows = []
-        for group in pbb.groups(experiment):
-            for program in group.programs:
-                for text in program.inputs[:2]:
-                    for mode in ("cot", "direct"):
-                        right = program.execution(text).output
-                        rows.append(dict(answer_mode=mode, group=group.name, program=program.name, input=text,
-                                         held_out=True, prompt=f"{program.name} {text} {mode}", completion=right,
-                                         expected=right, parsed=right, outcome="correct"))
-        with atomic_folder(point.task.folder) as folder:
-            pd.DataFrame(rows).to_parquet(folder / ANSWERS)
-            seal(folder, point.task.folder.name, {"seconds": 1.0})
-        for stage in [needed for needed in point.task.needs if not needed.folder.exists()]:
-            with atomic_folder(stage.folder) as folder:
-                seal(folder, stage.folder.name, {"seconds": 1.0, "tokens": stage.tokens, "documents": {}})
-records = pbb.run(variant.experiments, preset=variant.preset)
-pbb.draw("F05", records, variant=variant)._repr_png_()
-pbb.verdict("F05", records)
-cell.beside_paper("F05", records)
-heavy = [name for name in ("torch", "transformers", "trl", "datasets") if name in sys.modules]
+records = pbb.run(eval(sys.argv[1], vars(experiment))).assign(preset="smoke")
+pbb.draw("F02", records, variant=pbb.variant("F02", "smoke", templates=3))._repr_png_()
+pbb.verdict("F02", records)
+cell.beside_paper("F02", records)
+heavy = {"torch", "transformers", "trl", "datasets"} & sys.modules.keys()
 assert not heavy, heavy
 """
 
 
-def test_a_figure_notebook_on_complete_records_never_imports_torch(run_store: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", READ_ONLY], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
+def test_a_figure_notebook_on_complete_records_never_imports_torch(
+    experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path]
+) -> None:
+    shutil.rmtree(undisturbed[1] / "results")  # so that they are made of the answers
+    command, environment = [sys.executable, "-c", READ_ONLY, repr(experiments)], {"PBB_RUNS": str(undisturbed[1])}
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "nothing to compute" in done.stdout

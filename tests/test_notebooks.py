@@ -15,6 +15,7 @@ from typing import Any
 import nbformat
 import pytest
 from IPython.core.formatters import DisplayFormatter
+from sweep import in_this_process
 
 from pbb import cli
 from pbb.experiments.studies import figures_of
@@ -217,18 +218,23 @@ def test_make_refuses_a_variable_that_nothing_reads(given: str, fine: bool) -> N
 
 # --------------------------------------------------------------------------------------- the real ones, small
 @pytest.fixture(scope="module")
-def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One run store for all of them, so that what an early notebook trained a later one finds."""
-    folder = tmp_path_factory.mktemp("notebooks")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("PBB_RUNS", str(folder / "runs"))
-        yield folder
+def one_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One run store for all of them, so that what an early notebook trained a later one finds.
+
+    It trains in this process too: two workers a notebook would load torch and make the general documents afresh.
+    """
+    with in_this_process() as patch:
+        patch.setenv("PBB_RUNS", str(tmp_path_factory.mktemp("notebooks") / "runs"))
+        yield
+
+
+SMALL = {"preset": "smoke", "count": 12}
 
 
 def run_here(path: Path) -> None:
     """Run a notebook's cells at preset smoke in this process, which has loaded all, and render what each shows.
 
-    That kernels run them as well is shown above, and in test_colab by the first notebook and F02.
+    That kernels run them as well is shown above, and in test_colab by the first notebook and F02, with workers.
     """
     render = DisplayFormatter().format
     names: dict[str, Any] = {"display": lambda *shown: [render(one) for one in shown]}
@@ -241,10 +247,10 @@ def run_here(path: Path) -> None:
         if last:
             render(eval(compile(ast.Expression(last.value), file, "eval"), names))
         if "parameters" in cell.metadata.get("tags", ()):
-            names["preset"] = "smoke"
+            names |= {name: value for name, value in SMALL.items() if name in names}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS[1:], ids=lambda path: path.stem)  # the first is run in test_colab
-def test_smoke_notebooks(path: Path, runs_folder: Path) -> None:
+def test_smoke_notebooks(path: Path, one_store: None) -> None:
     run_here(path)

@@ -181,30 +181,17 @@ has 2 functions \(Blorp, Snurg\) <= def Blorp(x):\n    return x\n\ndef Snurg(x):
 has 2 functions \(Blorp, inner\) <- def inner(y):\n    return y + 1\nreturn inner(x)
 program 'Blorp' has 'K = 3' outside the function <= K = 3\ndef Blorp(x):\n    return x
 has 'if True:' outside <= if True:\n    def Blorp(x):\n        return x
-defines a class in line 2; valid: one plain function <- class A:\n    pass\nreturn x
-imports a module in line 2; valid: no import <- from math import pi\nreturn pi
-imports a module in line 1 <= import math\ndef Blorp(x):\n    return math.sqrt(x)
-is a generator \(yield\) in line 2 <- y = yield x\nreturn y
-is asynchronous in line 1 <= async def Blorp(x):\n    return x
-uses global state in line 2 <- global total\ntotal = x\nreturn total
-has a decorator; valid: the function without it <= @cache\ndef Blorp(x):\n    return x
 takes \*, \*\* or keyword arguments <= def Blorp(*x):\n    return 1
 takes \*, \*\* or keyword arguments <= def Blorp(x, *, y=1):\n    return x
 takes no argument, so that there is nothing to ask <= def Blorp():\n    return 1
-default value \[\], which may keep state <= def Blorp(x, seen=[]):\n    return x
 default value FACTOR, which <= def Blorp(x, y=FACTOR):\n    return x
 program 'Blorp' is called like one of its own variables <- Blorp = x + 1\nreturn Blorp
 program 'sum' is called like a part of Python <= def sum(x):\n    return x
-uses the builtin 'open', which programs may not; valid: .*abs, all <- return open('/etc/passwd').read()
 uses the builtin 'Exception', which <- try:\n    return 1 // x\nexcept Exception:\n    return 0
 uses the name 'math', which is defined nowhere in it <- return math.sqrt(x)
 uses the name 'y', which is defined nowhere <- return [y for z in range(x)]
 uses the name 'FACTOR', which is defined nowhere <- return (lambda a: a * FACTOR)(x)
 uses the attribute 'calls' \(Blorp.calls\) <- Blorp.calls = x\nreturn x
-uses the attribute 'encode' .*; valid: methods of texts <- return 'é'.encode('ascii')
-uses the private name '_y'; valid: names without _ <- _y = x\nreturn _y
-uses what Python calls With in line 2; valid: assignments, if <- with x as y:\n    return y
-uses b'ab' in line 2; valid: numbers <- return b'ab'
 returns no value; valid: end it in return <value> <- y = x + 1
 returns nothing on input \(3\); valid: end every way <- if x < 3:\n    return 1
 returns nothing on input \(1\) <- return [x].append(2)

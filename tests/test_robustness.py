@@ -6,7 +6,6 @@ nodes in tests/test_executors.py, programs that attack their process in tests/te
 
 from __future__ import annotations
 
-import ast
 import builtins
 import errno
 import hashlib
@@ -21,30 +20,24 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from sweep import experiments, here, recorded, same, undisturbed
+from sweep import experiments, here, recorded, same, start, undisturbed
 from synthetic_records import synthetic_records
 
 import pbb
 from pbb import cli
-from pbb.experiments.experiment import Experiment, _paths
+from pbb.experiments.experiment import Experiment
 from pbb.experiments.questions import questions
 from pbb.figures.io import save_figure
 from pbb.models import ask
 from pbb.models.loading import ModelError, load, load_tokenizer
-from pbb.programs import Algorithms, Arithmetic, Ciphers, Composition, Grammars, Sums, generate
+from pbb.programs import DOMAINS
 from pbb.programs.domains import domain_of
-from pbb.programs.own import Draft, finish, prepare
-from pbb.programs.own_source import OwnProgramError
-from pbb.programs.settings import ExperimentError
 from pbb.records import canonical
 from pbb.runs import run
 from pbb.store import RecordsError, atomic_folder, write_whole
@@ -52,14 +45,6 @@ from pbb.store import RecordsError, atomic_folder, write_whole
 __all__ = ["experiments", "here", "undisturbed"]
 ROOT = Path(pbb.__file__).parents[1]
 KILLS = int(os.environ.get("PBB_TEST_KILLS", "5"))
-
-RUN = """
-import sys, pbb
-from pbb.experiments import experiment
-experiments = eval(sys.argv[1], vars(experiment))
-if __name__ == "__main__":
-    pbb.run(experiments, workers=1).to_parquet(sys.argv[2])
-"""
 
 
 def of(experiment: Experiment, undisturbed: tuple[pd.DataFrame, Path]) -> pd.DataFrame:
@@ -69,19 +54,6 @@ def of(experiment: Experiment, undisturbed: tuple[pd.DataFrame, Path]) -> pd.Dat
 
 
 # ------------------------------------------------------------------------------------------------ killed
-def start(experiments: list[Experiment], out: Path, code: str = RUN, **environment: str) -> subprocess.Popen[str]:
-    script = out.with_suffix(".py")
-    script.write_text(code)
-    return subprocess.Popen(
-        [sys.executable, str(script), repr(experiments), str(out)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
 # Loads what a worker loads, once. Each line of its input is a life: a fork of it runs the sweep in that folder.
 NURSERY = """
 import os, sys, torch
@@ -341,7 +313,7 @@ def elsewhere(experiments: list[Experiment], tmp_path_factory: pytest.TempPathFa
     }
     model = shutil.copytree(experiments[0].model, folder / "modèle")
     with read_only(checkout):
-        process = start([e.changed(model=str(model)) for e in experiments], out, ELSEWHERE + RUN, **environment)
+        process = start([e.changed(model=str(model)) for e in experiments], out, ELSEWHERE, **environment)
         output = process.communicate(timeout=500)[0]
         refused = start(experiments[2:], out, **environment | {"PBB_RUNS": ""}).communicate(timeout=500)[0]
     written = listing(checkout) != before
@@ -417,43 +389,6 @@ def test_a_clock_that_jumps_backwards(
     assert run.plan([experiments[0].changed(stage_1_steps=1000)]).seconds > 0
 
 
-# --------------------------------------------------------------------------------- a thousand malformed of each
-FIELDS = {f.name for f in fields(Experiment)}
-WORDS = st.text(st.characters(codec="utf-8"), max_size=8)
-NOTHING = st.sampled_from([None, True, "", " ", b"3", (3,), [3], {}, object(), 3j, float("nan"), float("inf")])
-
-
-@st.composite
-def wrong_values(draw: st.DrawFn) -> tuple[str, Any]:
-    """A field of an experiment, and a value that it cannot have."""
-    known = {name: Experiment().value(name) for name in [*_paths(Experiment()), "arm", "model", "seed", "own_programs"]}
-    kind = draw(st.sampled_from(["unknown", "number", "words", "word"]))
-    unknown = WORDS.map(lambda word: f"no {word}")
-    if kind == "unknown":
-        return draw(WORDS.filter(lambda name: name not in known and name not in FIELDS)), 1
-    of = {"number": (int, float), "words": tuple, "word": str}[kind]
-    name = draw(st.sampled_from([name for name, value in known.items() if isinstance(value, of)]))
-    if kind == "number":
-        wanted = NOTHING if name != "wrap" else NOTHING.filter(lambda value: value is not None)
-        return name, draw(wanted | st.integers(max_value=-(10**6)) | st.integers(min_value=2**31) | st.just("3"))
-    if kind == "words":
-        parts = st.lists(unknown, min_size=1, max_size=3)
-        return name, draw(NOTHING | parts | parts.map(tuple))
-    return name, draw(NOTHING if name == "model" else NOTHING | unknown)
-
-
-@settings(max_examples=1000, deadline=None)
-@given(wrong_values(), st.sampled_from(["smoke", "cpu"]))
-def test_malformed_configurations_are_refused_by_field_and_value(wrong: tuple[str, Any], preset: str) -> None:
-    name, value = wrong
-    with pytest.raises(ExperimentError) as caught:
-        Experiment.of(preset, **{name: value})
-    message = str(caught.value)
-    assert repr(name)[1:-1] in message
-    assert re.search("(valid|fields): ", message), message
-    assert len(message) < 3000
-
-
 def test_no_experiments_and_no_workers_are_refused(experiments: list[Experiment]) -> None:
     with pytest.raises(ValueError, match="experiments: none were given; valid: one or more"):
         run.run([])
@@ -462,115 +397,14 @@ def test_no_experiments_and_no_workers_are_refused(experiments: list[Experiment]
             run.run(experiments, workers=workers)  # type: ignore[arg-type]
 
 
-SOUND = generate(Arithmetic(statements=3, control=("if", "for", "while")), 20, "tests", "robustness")
-# What cannot stand in a function that is to be taught, wherever it stands; {n} is some number.
-STATEMENTS = (
-    *("import os", "from math import pi", "class A: pass", "yield {n}", "global g{n}", "await x", "def inner(): pass"),
-    *("print(x)", "open('f{n}')", "eval('{n}')", "x = __import__('os')", "x = input()", "x = getattr(x, 'a{n}')"),
-    *("x = unknown_{n}", "x = globals()", "raise ValueError({n})", "assert x > 10**{n} + 9", "x = 1 // 0"),
-    *("x = [][{n}]", "while True: pass", "x = x + 'a{n}'", "x = x()", "x = x.nothing_{n}", "x = {{}}[{n}]"),
-    *("del x; x = x + {n}", "return lambda y: {n}", "return (y for y in (1, {n}))", "return object()", "return max"),
-    *("return 'a' * (1000 + {n})", "return 10 ** 5000", "return {name}(x)", "return", "return iter((x, {n}))"),
-)
-NO_TEXTS = (
-    *("def", "return = {n}", "x = (", ")", "x = 'a{n}", "if x", "for in x: pass"),
-    *("x = 0{n}7", "é? = 1", "\\ {n}", "x = '\0'"),
-)
-INPUTS: tuple[Any, ...] = (
-    *([], [1, 1], "12", 3, {1: 2}, [(1, 2)], [object()], ["x"], ["1, 2"], ["("], [{1: print}], ["a" * 300]),
-    *([float("inf")], range(2000), [()], [lambda: 1], [b"ab".decode], ["open('f')"]),
-)
-NAMES = ("", "two words", "3rd", "for", "max", "x", "Blörp", "_a", "B" * 41, 3, "None", "__import__", ["a"])
-DESCRIPTIONS = ("", "  \n", "as follows:", None, 3, b"text", ["text"])
-HEADS = ("", "*x", "**x", "x, *, y", "x, y, z", "x=[]", "x, x", "x=print", "3", "x, y={}", "lambda", "(x, y)")
-
-
-@st.composite
-def malformed(draw: st.DrawFn) -> dict[str, Any]:
-    """Arguments of `prepare` for a sound program with one thing wrong, which running it may have to show."""
-    program, number = draw(st.sampled_from(SOUND)), draw(st.integers(0, 99))
-    lines = program.source.split("\n")
-    given_: dict[str, Any] = {"inputs": ["1", "2", "3"], "description": "What it does."}
-    kinds = ["statement", "statement", "statement", "text", "head", "inputs", "name", "description"]
-    kind = draw(st.sampled_from(kinds))
-    if kind in ("statement", "text"):
-        wrong = draw(st.sampled_from(STATEMENTS if kind == "statement" else NO_TEXTS))
-        wrong = wrong.format(n=number, name=program.name)
-        # Where every call comes by; text that is not Python may stand anywhere.
-        at = 1 if kind == "statement" else draw(st.integers(0, len(lines)))
-        lines.insert(at, f"    {wrong}")
-    elif kind == "head":
-        lines[0] = f"def {program.name}({draw(st.sampled_from(HEADS))}):"
-        lines.append(f"    # {number}")
-    elif kind == "inputs":
-        given_["inputs"] = draw(st.sampled_from(INPUTS))
-    elif kind == "name":
-        given_["name"] = draw(st.sampled_from(NAMES))
-    else:
-        given_["description"] = draw(st.sampled_from(DESCRIPTIONS))
-    return {"fn_or_source": "\n".join(lines)} | given_
-
-
-def test_malformed_programs_of_ones_own_each_get_a_clear_error() -> None:
-    """A thousand: what reading them shows is checked one by one, and the others run all together, in few processes."""
-    errors: list[OwnProgramError] = []
-    going: list[Draft] = []
-
-    @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(malformed())
-    def check(arguments: dict[str, Any]) -> None:
-        try:
-            going.append(prepare(**arguments))
-        except OwnProgramError as error:
-            errors.append(error)
-
-    check()
-    read = len(errors)
-    for draft, made in zip(going, finish(going), strict=True):
-        assert isinstance(made, OwnProgramError), f"this was taken for sound:\n{draft.source.text}\n{draft.inputs}"
-        errors.append(made)
-    assert read > 300
-    assert len(errors) - read > 100
-    assert len(errors) >= 1000
-    for error in errors:
-        assert re.match(r"(the program|program '.*?') .+; valid: .+", str(error), re.DOTALL), error
-        assert len(str(error)) < 1000
-
-
 # ------------------------------------------------------------------------------------------- nothing unpickled
-PICKLES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
-UNPICKLES = {"read_pickle", "to_pickle", "allow_pickle", "trust_remote_code"}
-
-
-def unpickling(code: str) -> list[str]:
-    """What of `code` reads pickles, or runs what it reads."""
-    found = []
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            found += [name.name for name in node.names if name.name.split(".")[0] in PICKLES]
-        elif isinstance(node, ast.ImportFrom):
-            found += [node.module or ""] if (node.module or "").split(".")[0] in PICKLES else []
-        elif isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            runs_it = called in ("torch.load", "np.load", "exec", "eval") or called.split(".")[-1] in UNPICKLES
-            found += [called] if runs_it else []
-            allowed = [word.arg for word in node.keywords if ast.unparse(word.value) != "False"]
-            found += [name for name in allowed if name in UNPICKLES]
-    return found
-
-
 def test_nothing_is_unpickled(undisturbed: tuple[pd.DataFrame, Path]) -> None:
-    assert unpickling("import pickle\nfrom joblib import load") == ["pickle", "joblib"]
-    assert unpickling("torch.load(f)\npd.read_pickle(f)\nf(x, allow_pickle=True)\nexec(x)") == [
-        *("torch.load", "pd.read_pickle", "allow_pickle", "exec")
-    ]
-    assert unpickling("f(trust_remote_code=no)\nf(trust_remote_code=False)") == ["trust_remote_code"], (
-        "False refuses it"
-    )
-    found = {str(file.relative_to(ROOT)): unpickling(file.read_text("utf-8")) for file in (ROOT / "pbb").rglob("*.py")}
-    assert len(found) > 40
-    # The one that runs programs does so in a process with limits.
-    assert [name for name, calls in found.items() if calls] == ["pbb/programs/tracing_worker.py"]
+    """By ruff's rules for pickles, exec and eval. What runs programs does so in a process with limits."""
+    command = ["ruff", "check", "--isolated", "--output-format=concise", "--select=S102,S301,S307,S403", "pbb"]
+    said = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+    assert set(re.findall(r"^(pbb/\S+\.py):", said.stdout, re.MULTILINE)) == {"pbb/programs/tracing_worker.py"}
+    unsafe = re.compile(r"(torch|np)\.load\(|read_pickle|allow_pickle|trust_remote_code=(?!False)|joblib|dill|marshal")
+    assert [file for file in (ROOT / "pbb").rglob("*.py") if unsafe.search(file.read_text("utf-8"))] == []
     kept = {file.suffix for file in undisturbed[1].rglob("*") if file.is_file()}
     assert kept == {".csv", ".json", ".parquet", ".safetensors"}
 
@@ -588,14 +422,6 @@ def test_weights_in_a_pickle_are_refused(micro_model: str, tmp_path: Path) -> No
 
 
 # ------------------------------------------------------------------------------ a model's output is never executed
-DOMAINS: tuple[dict[str, Any], ...] = (
-    {"programs": Arithmetic()},
-    {"programs": Sums()},
-    {"programs": Algorithms()},
-    {"programs": Ciphers()},
-    {"programs": Grammars()},
-    {"programs": Composition(), "with_io_programs": 6},
-)
 FORMS = (
     "open({file!r}, 'w').write('harm')",
     "__import__('os').system('touch {file}')",
@@ -611,13 +437,11 @@ FORMS = (
 )
 
 
-@pytest.mark.parametrize("changes", DOMAINS, ids=lambda changes: domain_of(changes["programs"]))
-def test_a_models_output_is_never_executed(
-    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("programs", [d.settings() for d in DOMAINS.values() if d.generate], ids=domain_of)
+def test_a_models_output_is_never_executed(programs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers that would write a file where they are run, to every way of asking; none is right, and none is run."""
-    values: dict[str, Any] = {"with_io_programs": 3, "without_io_programs": 3, "questions": 4} | changes
-    experiment = Experiment.of("cpu", **values, asked=("direct", "cot", "recite", "recall"))
+    few = {"with_io_programs": 6, "without_io_programs": 3, "questions": 4}
+    experiment = Experiment.of("cpu", programs=programs, asked=("direct", "cot", "recite", "recall"), **few)
     file = tmp_path / "harm"
     answers = iter(form.format(file=str(file)) for _ in range(1000) for form in FORMS)
     asked = questions(experiment)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from sweep import experiments
+from sweep import experiments, here, same, start, undisturbed
 
 from pbb import cli
 from pbb.experiments import studies
@@ -19,56 +16,26 @@ from pbb.experiments.experiment import Experiment
 from pbb.records import canonical, validate
 from pbb.runs import keys, run
 from pbb.runs.tasks import StageTask
-from pbb.store import root
 
-__all__ = ["experiments"]
-
-RUN = """
-import sys, pbb
-from pbb.experiments import experiment
-experiments = eval(sys.argv[1], vars(experiment))
-if __name__ == "__main__":
-    pbb.run(experiments, workers=1).to_parquet(sys.argv[2])
-"""
-
-
-def start(experiments: list[Experiment], store: Path, out: Path) -> subprocess.Popen[str]:
-    script = out.with_suffix(".py")
-    script.write_text(RUN)
-    environment = os.environ | {"PBB_RUNS": str(store), "PYTHONPATH": str(root())}
-    return subprocess.Popen(
-        [sys.executable, str(script), repr(experiments), str(out)], env=environment, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output
-    return output
-
-
-@pytest.fixture
-def undisturbed(experiments: list[Experiment], tmp_path: Path) -> pd.DataFrame:
-    finish(start(experiments, tmp_path / "undisturbed", tmp_path / "undisturbed.parquet"))
-    return canonical(pd.read_parquet(tmp_path / "undisturbed.parquet"))
+__all__ = ["experiments", "here", "undisturbed"]
 
 
 @pytest.mark.slow
 def test_two_processes_asking_for_the_same_runs_share_them(
-    experiments: list[Experiment], undisturbed: pd.DataFrame, tmp_path: Path
+    experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path], tmp_path: Path
 ) -> None:
+    """With one worker and with two; what is to be had in this process is the same."""
     store = tmp_path / "shared"
-    processes = [start(experiments, store, tmp_path / f"{name}.parquet") for name in "ab"]
-    for process in processes:
-        finish(process)
-    for name in "ab":
-        pd.testing.assert_frame_equal(canonical(pd.read_parquet(tmp_path / f"{name}.parquet")), undisturbed)
+    outs = {tmp_path / f"{workers}.parquet": workers for workers in (1, 2)}
+    processes = [start(experiments, out, workers=workers, PBB_RUNS=str(store)) for out, workers in outs.items()]
+    for process, out in zip(processes, outs, strict=True):
+        output, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, output
+        same(canonical(pd.read_parquet(out)), undisturbed)
     assert not list(store.rglob("*.partial"))
 
 
-@pytest.mark.slow
-def test_sharing_and_caching(experiments: list[Experiment], run_store: Path) -> None:
+def test_sharing_and_caching(experiments: list[Experiment], here: None, run_store: Path) -> None:
     """One store, in turn: a plan that says what is shared, a second call that does nothing, and a stage deleted."""
     todo = run.plan(experiments)
     stages = [task for task in todo.missing if isinstance(task, StageTask)]
@@ -106,7 +73,7 @@ def test_what_is_no_experiment_and_what_is_no_folder_is_refused_at_once(
 
 
 def test_a_failing_task_is_named_and_the_way_on_is_said(
-    experiments: list[Experiment], run_store: Path, tmp_path: Path
+    experiments: list[Experiment], here: None, run_store: Path
 ) -> None:
     with pytest.raises(ValueError, match="tiny-m-ciphers, tiny-m-tutored, a folder, a GGUF file, or a Hub id"):
         run.run(experiments[0].changed(model="/nowhere/at all"), say=lambda line: None)
@@ -117,7 +84,7 @@ def test_a_failing_task_is_named_and_the_way_on_is_said(
 
 
 def test_a_figure_is_drawn_again_only_when_its_runs_or_the_code_have_changed(
-    run_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    here: None, run_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = Experiment.of("smoke", arm="in_context")
     monkeypatch.setitem(studies.STUDIES, "F05", lambda preset: [one])

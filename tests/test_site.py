@@ -18,7 +18,6 @@ import nbformat
 import pandas as pd
 import pytest
 
-from pbb.analysis import claims
 from pbb.analysis.board import Board
 from pbb.analysis.labels import percent
 from pbb.figures import FIGURES
@@ -151,19 +150,6 @@ def test_it_opens_with_the_overview_and_findings_then_claims_with_the_verdicts_t
     found = {(contrast, where): verdict for contrast, where, verdict in re.findall(row, text, re.DOTALL)}
     for expected in judged.contrasts.to_dict("records"):
         assert found[expected["contrast"], expected["where"]] == expected["verdict"]
-
-
-def test_a_new_claim_is_shown_without_a_change_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    declared = (
-        claims.Declared("F05", claims.Side("proactive"), claims.Side("stage_1_only"), {"domain": "arithmetic"}),
-    )
-    new = [claims.Claim(name, "Something is so.", "nobody", declared, "It is small.") for name in ("C99", "C100")]
-    monkeypatch.setattr(claims, "CLAIMS", tuple(new))
-    page = gallery.build(tmp_path / "site", checkout(tmp_path, "F05_answer_mode")).read_text(encoding="utf-8")
-    assert re.findall(r'class="claim" id="cpu-(C\d+)"', page) == ["C99", "C100"]
-    assert page.count("<small>Arithmetic, tiny-m") >= 2 * 3, "for each of three lengths"
-    shown = page.count('<th scope="row">Proactive-PBB, CoT &gt; Stage 1 only, CoT<')
-    assert shown == 2 * (4 + 1), "and for sums; and of preset llm"
 
 
 def test_pictures_are_cut_above_their_caption_and_nothing_else_is_lost(index: str, site: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sweep import here
 
 import pbb
 from pbb.experiments import teaching
@@ -13,6 +14,7 @@ from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import WITHOUT_IO
 from pbb.experiments.experiment import ExperimentError
 
+__all__ = ["here"]
 SOURCE = "def Zubrix(x):\n    return (x * 3 + 4) % 7\n"
 DESCRIPTION = "Zubrix of x: take x, multiply by 3, add 4, modulo 7, return it."
 
@@ -50,7 +52,9 @@ def test_a_name_that_the_model_was_taught_before_is_refused(program: pbb.Program
         teaching.lesson(program.renamed(known))
 
 
-def test_a_lesson_at_smoke_size_asks_in_context_before_and_after(program: pbb.Program, run_store: Path) -> None:
+def test_a_lesson_at_smoke_size_asks_in_context_before_and_after(
+    program: pbb.Program, here: None, run_store: Path
+) -> None:
     records = pbb.run(teaching.lesson(program, "smoke"), preset="smoke")
     found = teaching.taught(records, program)
     assert (found["program"] == "Zubrix").all()

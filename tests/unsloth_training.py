@@ -1,7 +1,7 @@
-"""Train a model by a backend, save, reload and ask it: ``python tests/unsloth_training.py MODEL FOLDER BACKEND RANK``.
+"""Train by backends, save, reload and ask: ``python tests/unsloth_training.py FOLDER MODEL,BACKEND,RANK[,grpo] …``.
 
-tests/test_backends.py runs it in processes of their own, since Unsloth alters trl and transformers for good. A fifth
-argument adds two steps of GRPO. The folder gets report.json.
+tests/test_backends.py runs it in processes of their own, since Unsloth alters trl and transformers for good. A fourth
+word adds two steps of GRPO. Each gets a folder of its name within FOLDER, with report.json.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def main(model_name: str, out: Path, backend: str, rank: int, grpo: bool) -> dic
 
 
 if __name__ == "__main__":
-    name, folder, by, lora_rank, *more = sys.argv[1:]
-    found = main(name, Path(folder), by, int(lora_rank), bool(more))
-    (Path(folder) / "report.json").write_text(json.dumps(found))
+    for each in sys.argv[2:]:
+        name, by, lora_rank, *more = each.split(",")
+        (own := Path(sys.argv[1]) / each).mkdir()
+        (own / "report.json").write_text(json.dumps(main(name, own, by, int(lora_rank), bool(more))))
