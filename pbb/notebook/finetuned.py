@@ -120,10 +120,11 @@ class Finetuned:
         if mode not in MODES:
             raise ValueError(f"mode={mode!r} is not valid; valid: {', '.join(MODES)}")
         rows, told, asked = [], [], list[Question]()
+        group = groups(self.experiment)[-1]  # of every arm; each would draw it again, which takes seconds
         shares = {row["curriculum"]: row for row in self.manifest["shares"] if row["answer_mode"] == mode}
         for arm in (arm for arm in WHO if arm in shares):
             e = self.experiment.changed(arm=arm)
-            asked += asked_about(e, groups(e)[-1], chosen, [text], mode, template=0)
+            asked += asked_about(e, group, chosen, [text], mode, template=0)
             (row,) = self.answers(arm, asked[-1:])
             outcome = "right" if row["outcome"] == "correct" else "wrong"
             rows.append({"model": WHO[arm], "answer": row["completion"].strip(), "outcome": outcome})
