@@ -22,8 +22,8 @@ GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin
 $(foreach name,$(filter-out $(KNOWN),$(GIVEN)),\
 	$(error $(name)=$($(name)) is not valid; valid: $(KNOWN), such as FIGURES="F01 F02"))
 
-.PHONY: help setup unsloth smollm2 reproduce figures site executed claims reference smoke test bench gpu-check base-models \
-	doctor notebook lint format lock badges clean distclean
+.PHONY: help setup ask unsloth smollm2 reproduce figures site executed claims reference smoke test bench gpu-check \
+	base-models finetuned doctor notebook lint format lock badges clean distclean
 
 help:
 	@echo "usage: make TARGET [PRESET=auto|smoke|cpu|llm|paper] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
@@ -37,6 +37,9 @@ help:
 		/^[a-z0-9-]+:.*## / { printf row, $$1, $$2, $$3, $$4, $$5 }' Makefile
 
 setup: $(READY) ## create .venv with the pinned packages | any | 2 min | 2.2 GB
+
+ask: $(READY) ## ask a finetuned model, without training | any | 10 s | -
+	@$(PY) -m pbb ask $(OPTIONS)
 
 # What the command says that goes on.
 reproduce: export PBB_COMMAND = $(strip make reproduce $(MAKEOVERRIDES))
@@ -74,6 +77,9 @@ gpu-check: $(READY) ## losses, answers, throughput on a card, to build/gpu-check
 
 base-models: $(READY) ## train the committed tiny models again | 2 cores, 8 GB | 2 h | 0.2 GB
 	$(PY) -m pbb base-models
+
+finetuned: $(READY) ## publish F01's model for `ask`, and show it in the README | 2 cores | 1 min | 5 MB
+	$(PY) -m pbb finetuned --preset $(PRESET)
 
 doctor: $(READY) ## say what this machine can run, and what is missing | any | 10 s | -
 	@$(PY) -m pbb doctor

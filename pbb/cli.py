@@ -62,6 +62,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "notebooks": _MANY | {"metavar": "NOTEBOOK", "help": "such as F02; default all of the preset's"},
     "models": _MANY | {"metavar": "MODEL", "help": "default all"},
     "runs": _MANY | {"metavar": "RUN", "help": "the beginning of names to delete, such as stages/"},
+    "program": {"metavar": "NAME", "help": "a w/o IO program, by name (default: the first)"},
+    "input": {"metavar": "TEXT", "help": "what it is run for, such as 4 (default: one in the middle)"},
+    "mode": {"help": "cot (step by step; default), direct (at once), or recall (of its source)"},
     "answers": {"nargs": "+", "type": Path, "metavar": "ANSWERS", "help": "JSONL files"},
     "preset": {"help": f"auto, {', '.join(PRESETS)} (default: auto)"},
     "seeds": {"type": int, "help": "seeds 0 to N - 1 (default: 1)"},
@@ -160,6 +163,13 @@ def _asked_last(experiment: Any) -> str:
 
 
 # ------------------------------------------------------------------------------------------------ commands
+def command_ask(program: str | None = None, input: str | None = None, mode: str = "cot") -> None:
+    """ask the finetuned model that comes with this package, without training"""
+    from pbb.notebook import finetuned
+
+    print(finetuned.load().ask(program, input, mode))
+
+
 def command_plan(figures: Names, preset: str = "auto", seeds: int = 1, budget_min: float | None = None) -> None:
     """say what would be computed and how long it should take"""
     from pbb.runs import run
@@ -390,6 +400,21 @@ def command_base_models(models: Names) -> None:
     build(models or None, workers=cores())
 
 
+def command_finetuned(preset: str = "auto") -> int | None:
+    """publish F01's model, which `ask` asks, and what `ask` says in the README"""
+    from pbb.notebook import finetuned
+
+    if preset == "smoke":
+        return _refused("preset smoke is never published, since its models show nothing; valid: cpu")
+    said = finetuned.publish(preset).ask()
+    readme = store.root() / "README.md"
+    before, mark, rest = readme.read_text(encoding="utf-8").partition("$ .venv/bin/python -m pbb ask\n")
+    if mark:
+        store.write_whole(readme, f"{before}{mark}{said}\n```{rest.partition('```')[2]}")
+    print(f"{said}\n\npublished to {store.shown(finetuned.FOLDER)}; README.md shows these answers")
+    return None
+
+
 def command_clean(runs: Names, all: bool = False, yes: bool = False) -> int | None:
     """list runs with their sizes, and delete what is named"""
     sizes = {f"{folder.parent.name}/{folder.name}": _size(folder) for folder in sorted(store.runs().glob("*/*/"))}
@@ -431,9 +456,9 @@ def command_pin_models() -> None:
 
 
 COMMANDS = (
-    *(command_plan, command_run, command_reproduce, command_smoke, command_figures, command_compare),
+    *(command_ask, command_plan, command_run, command_reproduce, command_smoke, command_figures, command_compare),
     *(command_reference, command_claims, command_notebooks, command_export, command_score, command_base_models),
-    *(command_clean, command_doctor, command_pin_models),
+    *(command_finetuned, command_clean, command_doctor, command_pin_models),
 )
 
 
