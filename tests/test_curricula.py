@@ -51,7 +51,7 @@ def test_arms_train_on_what_they_are_named_for() -> None:
         "retroactive_grpo": [every_source, run, run],
         "skip_exposure": [{(WITH_IO, "declarative")}, run],
         "grpo_without_pbb": [{(WITH_IO, "declarative")}, run, run],
-        **dict.fromkeys(("distillation", "distillation_values", "distillation_traces"), [{(DISTILLED, "execution")}]),
+        **{arm: [{(DISTILLED, "execution")}] for arm in ARMS if ARMS[arm].from_nothing},
         "distillation_after_stage_1": [both, {(DISTILLED, "execution")}],
         "pbb_and_distillation": [both, {(DISTILLED, "declarative"), (DISTILLED, "execution")}],
     }

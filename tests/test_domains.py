@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from readers import cipher_reader, composition_reader, grammar_reader, interpreter, reading_agrees
 
-from pbb.arms import ARMS as every_arm
+from pbb import arms
 from pbb.experiments.base_data import BaseMixture, _document, base_programs
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import (
@@ -264,7 +264,7 @@ def test_base_documents_of_any_domain_give_all_that_one_needs() -> None:
 # ------------------------------------------------------------------------------------------------ curricula
 QUIET = {f"{budget}_general": 0.0 for budget in ("stage_1", "stage_2", "exposure", "execution")}
 ARMS = ("stage_1_only", "stage_2_only", "no_demonstrations", "homogeneous", "proactive", "retroactive", "skip_exposure")
-COMBINED = tuple(arm for arm, row in every_arm.items() if row.measured == "AD")
+COMBINED = tuple(arm for arm, row in arms.ARMS.items() if row.measured == "AD")
 
 
 @pytest.mark.parametrize("number", range(30))
@@ -274,7 +274,7 @@ def test_nothing_leaks_in_any_domain(number: int) -> None:
     arm = rng.choice(ARMS + COMBINED)
     changes, programs = dict[str, Any](), DOMAINS[domain].settings()
     if domain == "grammars" and arm == "distillation_values":
-        with pytest.raises(ExperimentError, match="arm='distillation_values' is not valid; .* domain='grammars'"):
+        with pytest.raises(ExperimentError, match=r"arm='distillation_values' is not valid; .* domain='grammars'"):
             Experiment.of("cpu", programs=programs, arm=arm)
         return
     if domain == "arithmetic":
