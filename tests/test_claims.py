@@ -479,6 +479,7 @@ def test_what_one_instruction_is_worth_is_shown_beside_its_claim(
 ) -> None:
     shares = {1: 0.1, 2: 0.3, 4: 0.45, 7: 0.7, 9: 0.8}
     rows = [answers("proactive", 0.55, seeds=5, programs=80), *read(seeds=5)]
+    rows += [answers("stage_1_only", 0.1, mode="direct", seeds=5)]
     rows += [answers("distillation", share, demonstrations=n, seeds=5, programs=80) for n, share in shares.items()]
     records = pd.concat(rows).assign(held_out=True)
     monkeypatch.setattr("pbb.analysis.board._records", lambda folder, figure: records if figure == "F08" else None)
