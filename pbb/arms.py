@@ -19,6 +19,7 @@ class Arm:
         measured: the group of programs that its accuracy is about: ``"w/o IO"``, or ``"AD"``, where training shows
             demonstrations of them.
         span: where its one stage lies in a figure whose Stage 1 is 0 to 1 and Stage 2 is 1 to 2; None: it has both.
+        demonstrated: how the demonstrations of AD programs answer; (): as an experiment's `trained_modes` say.
     """
 
     label: str
@@ -26,11 +27,22 @@ class Arm:
     role: str = "arm"
     measured: str = "w/o IO"
     span: tuple[int, int] | None = (0, 2)
+    demonstrated: tuple[str, ...] = ()
 
     @property
     def control(self) -> bool:
         """Whether it lacks one ingredient."""
         return self.role == "control"
+
+    @property
+    def from_nothing(self) -> bool:
+        """Whether demonstrations are all that it is trained on."""
+        return self.measured == "AD" and len(self.stages) == 1
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """How its model is asked whatever an experiment says: for what it was shown, where that is all it was."""
+        return self.demonstrated if self.from_nothing else ()
 
 
 # In the order in which figures list them. Algorithm 1 of the paper is "proactive", Algorithm 2 "retroactive".
@@ -40,8 +52,17 @@ ARMS: dict[str, Arm] = {
     "proactive": Arm("Proactive-PBB", ("with_io", "without_io"), span=None),
     "retroactive": Arm("Retroactive-PBB (SFT)", ("all_sources", "executions"), span=None),
     "retroactive_grpo": Arm("Retroactive-PBB (GRPO)", ("all_sources", "warm_up", "rewards"), span=None),
-    "distillation": Arm("Algorithm distillation", ("demonstrations",), measured="AD"),
-    "pbb_and_distillation": Arm("PBB and distillation", ("with_io", "source_and_pairs"), measured="AD", span=None),
+    # The paper's: what goes in and what comes out.
+    "distillation": Arm("Algorithm distillation", ("outputs",), measured="AD", demonstrated=("direct",)),
+    "distillation_values": Arm("Distillation by values", ("values",), measured="AD", demonstrated=("cot",)),
+    # A trace in code quotes the source.
+    "distillation_traces": Arm("Distillation by traces", ("traces",), measured="AD"),
+    "distillation_after_stage_1": Arm(
+        "Distillation after Stage 1", ("with_io", "outputs_next"), measured="AD", span=None, demonstrated=("direct",)
+    ),
+    "pbb_and_distillation": Arm(
+        "PBB and distillation", ("with_io", "source_and_pairs"), measured="AD", span=None, demonstrated=("direct",)
+    ),
     "skip_exposure": Arm("Skip-exposure", ("with_io_sources", "executions"), "control", span=None),
     "grpo_without_pbb": Arm("GRPO without PBB", ("with_io_sources", "warm_up", "rewards"), "control", span=None),
     "no_demonstrations": Arm("No demonstrations", ("all_sources",), "control", span=(0, 1)),

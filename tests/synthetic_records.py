@@ -213,6 +213,8 @@ COMMON, RARE = ["1", "3", "5"], ["0", "2", "4", "6", "7", "8", "9"]  # shifts, i
 BY_SHIFT = {
     "proactive": (0.8, 0.8),
     "distillation": (0.9, 0.2),
+    "distillation_values": (0.9, 0.3),
+    "distillation_after_stage_1": (0.7, 0.1),
     "pbb_and_distillation": (0.95, 0.85),
     "stage_1_only": (0.1, 0.1),
 }
@@ -236,9 +238,10 @@ def hash_of(name: str) -> int:
 def cipher_records(seeds: int = 1, programs: int = 20, by_shift: dict[str, tuple[float, float]] = BY_SHIFT):
     made = []
     for arm, shares in by_shift.items():
-        like = "stage_1_only" if arm in ("distillation", "stage_1_only") else "proactive"
+        like = "stage_1_only" if ARMS[arm].from_nothing or arm == "stage_1_only" else "proactive"
         for share, shifts in zip(shares, (COMMON, RARE), strict=True):
             rows = answers(like, share, arm, seeds, programs)
+            rows = rows[rows["answer_mode"].isin(ARMS[arm].asked or ("cot", "direct"))]
             made.append(rows[rows["input"].isin(shifts)].assign(curriculum=arm))
     rows = pd.concat(made, ignore_index=True)
     group = np.where(rows["curriculum"].map(lambda arm: ARMS[arm].measured == "AD"), "AD", "w/o IO")

@@ -21,6 +21,7 @@ from pbb.analysis.board import WORST_FIRST, Board, board, boards, render, verdic
 from pbb.analysis.claims import CLAIMS, FEWEST, MATCHED, MOST, PRIMARIES, PRIMARY, Claim, Declared, Side
 from pbb.analysis.labels import MODES
 from pbb.analysis.verdicts import NO_VERDICT, REGIME, RULE, holm, judged, measured, points, read_against
+from pbb.arms import ARMS
 from pbb.figures.io import beside_paper
 from pbb.figures.results import page
 from pbb.notebook import cell as helpers
@@ -32,12 +33,12 @@ REFERENCE = ROOT / "figures" / "reference" / "cpu"
 
 
 def answers(
-    arm: str, share: float, *, mode: str = "cot", seeds: int = 3, programs: int = 40, inputs: Any = range(5),
+    arm: str, share: float, *, mode: str = "", seeds: int = 3, programs: int = 40, inputs: Any = range(5),
     **fields: Any,
 ) -> pd.DataFrame:  # fmt: skip
     """Rows at the end of training, as far as verdicts look at them; seeds differ as far as chance makes them."""
     rng = np.random.default_rng(int(hashlib.sha256(f"{arm} {mode} {fields}".encode()).hexdigest()[:8], 16))
-    group = "AD" if arm in ("distillation", "pbb_and_distillation") else "w/o IO"
+    mode, group = mode or next(iter(ARMS[arm].asked), "cot"), ARMS[arm].measured
     common = {"curriculum": arm, "answer_mode": mode, "group": group, "preset": "cpu", "model": "tiny-m"}
     common |= {"domain": "arithmetic", "representation": "code", "stage": 2, "step": 9, "progress": 1.0}
     common |= dict.fromkeys(KNOBS, 1) | {"expected": "1", "parsed": "1", "prompt": "", "completion": "3 + 4 = 7"}
@@ -255,19 +256,20 @@ def test_a_contrast_against_the_control_may_find_its_arm_there(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("said", "mode", "word"),
+    ("arm", "said", "word"),
     [
-        ("return (x + 4) % 10 = (3 + 4) % 10 = 7", "cot", "not run: demonstrations quote the source"),
-        ("3 + 4 = 7", "cot", "supported"),
-        ("7", "direct", "supported"),
+        ("distillation_traces", "return (x + 4) % 10 = (3 + 4) % 10 = 7", "not run: demonstrations quote the source"),
+        ("distillation_after_stage_1", "return (x + 4) % 10 = (3 + 4) % 10 = 7", "supported"),  # so did Stage 1
+        ("distillation_values", "7, the result is 7", "supported"),
+        ("distillation", "7", "supported"),
     ],
 )
 def test_demonstrations_may_not_quote_the_source(
-    said: str, mode: str, word: str, monkeypatch: pytest.MonkeyPatch
+    arm: str, said: str, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    declare(monkeypatch, Declared("F08", Side("proactive"), Side("distillation", where={"demonstrations": 1}), HERE))
+    declare(monkeypatch, Declared("F08", Side("proactive"), Side(arm, where={"demonstrations": 1}), HERE))
     control = answers("stage_1_only", 0.1, mode="direct")
-    shown = answers("distillation", 0.4, mode=mode, completion=said)
+    shown = answers(arm, 0.4, completion=said)
     assert words(judge("F08", answers("proactive", 0.8), shown, control, *read())).popitem()[1] == word
 
 
@@ -475,6 +477,7 @@ def test_what_one_instruction_is_worth_is_shown_beside_its_claim(
 ) -> None:
     shares = {1: 0.1, 2: 0.3, 4: 0.45, 7: 0.7, 9: 0.8}
     rows = [answers("proactive", 0.55, seeds=5, programs=80), *read(seeds=5)]
+    rows += [answers("stage_1_only", 0.1, mode="direct", seeds=5)]
     rows += [answers("distillation", share, demonstrations=n, seeds=5, programs=80) for n, share in shares.items()]
     records = pd.concat(rows).assign(held_out=True)
     monkeypatch.setattr("pbb.analysis.board._records", lambda folder, figure: records if figure == "F08" else None)

@@ -213,6 +213,7 @@ def test_running_a_composite_of_secret_parts_is_a_leak() -> None:
         ({"composites": "named", "arm": "untuned"}, ["asked", "composites='named'"]),
         ({"composites": "named", "asked": ("cot",)}, ["taught_parts='w/ IO'"]),
         ({"taught_parts": "w/o IO", "arm": "pbb_and_distillation"}, ["taught_parts", "w/ IO"]),
+        ({"taught_parts": "w/o IO", "arm": "distillation_after_stage_1"}, ["taught_parts", "w/ IO"]),
         ({"alphabet": 10}, ["no field 'alphabet'"]),
         ({"own_programs": ("{}",)}, ["own_programs"]),
     ],

@@ -51,7 +51,8 @@ def test_arms_train_on_what_they_are_named_for() -> None:
         "retroactive_grpo": [every_source, run, run],
         "skip_exposure": [{(WITH_IO, "declarative")}, run],
         "grpo_without_pbb": [{(WITH_IO, "declarative")}, run, run],
-        "distillation": [{(DISTILLED, "execution")}],
+        **{arm: [{(DISTILLED, "execution")}] for arm in ARMS if ARMS[arm].from_nothing},
+        "distillation_after_stage_1": [both, {(DISTILLED, "execution")}],
         "pbb_and_distillation": [both, {(DISTILLED, "declarative"), (DISTILLED, "execution")}],
     }
     assert {arm: [set(counter) for counter in kinds(arm)] for arm in ARMS} == expected
@@ -80,6 +81,37 @@ def test_arms_share_programs_and_stages() -> None:
     assert StageTask(proactive, 0).key == StageTask(proactive.changed(asked=("cot",), questions=3), 0).key
     exposed, skipped = SMALL.changed(arm="retroactive"), SMALL.changed(arm="skip_exposure")
     assert StageTask(exposed, 1).key != StageTask(skipped, 1).key
+
+
+def test_distillation_has_as_many_steps_as_proactive_and_tells_its_own_kind_of_demonstration() -> None:
+    told = curriculum(SMALL)
+    for arm, modes in (
+        ("distillation", {"direct"}),
+        ("distillation_values", {"cot"}),
+        ("distillation_traces", {"direct", "cot"}),
+    ):
+        (stage,) = curriculum(SMALL.changed(arm=arm, **QUIET))
+        assert stage.steps == sum(one.steps for one in told)
+        shown = list(itertools.islice(stage.documents(), 60))
+        assert {d.answer_mode for d in shown} == modes
+        assert any("return" in d.completion for d in shown) == (arm == "distillation_traces")
+    assert [SMALL.changed(arm=arm).ways for arm in ("distillation", "distillation_values", "distillation_traces")] == [
+        *(("direct",), ("cot",)),
+        SMALL.ask.asked,
+    ]
+
+
+def test_after_stage_1_outputs_stand_where_proactive_has_sources() -> None:
+    proactive, pairs = SMALL.changed(replay=0.2), SMALL.changed(replay=0.2, arm="distillation_after_stage_1")
+    assert StageTask(proactive, 0).key == StageTask(pairs, 0).key
+    two, other = curriculum(proactive)[1], curriculum(pairs)[1]
+    assert (two.steps, two.learning_rate) == (other.steps, other.learning_rate)
+    sources, outputs = (list(itertools.islice(stage.documents(), 200)) for stage in (two, other))
+    for source, output in zip(sources, outputs, strict=True):
+        assert (source == output) == (source.group != WITHOUT_IO), "all else is the same, document by document"
+        if source.group == WITHOUT_IO:
+            assert (output.group, output.answer_mode) == (DISTILLED, "direct")
+    assert pairs.ways == SMALL.ask.asked
 
 
 def test_grpo_shares_stage_1_and_asks_what_sft_shows() -> None:

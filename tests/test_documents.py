@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 
-from pbb.experiments.base_data import base_documents
+from pbb.experiments.base_data import CIPHERS, base_documents
 from pbb.experiments.documents import (
+    RESULT,
+    VALUES,
     Document,
+    answer,
     declaration,
     declarative_document,
     declarative_prompt,
@@ -20,6 +24,11 @@ from pbb.experiments.documents import (
     question,
 )
 from pbb.programs import Arithmetic, Program, generate
+from pbb.programs.algorithms import Algorithms
+from pbb.programs.ciphers import Ciphers
+from pbb.programs.composition import Composition
+from pbb.programs.execution import Execution
+from pbb.programs.sums import Sums
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +66,48 @@ def test_documents_hold_the_program_or_its_answer(programs: list[Program]) -> No
                 *("execution", "w/ IO", program.name),
                 *(text, "cot"),
             )
+
+
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        Arithmetic(statements=3),
+        Arithmetic(statements=3, control=("if", "for", "while"), low=-3, high=6, wrap=None),
+        *(Sums(), CIPHERS, Ciphers(kinds=("keyed",), alphabet=10, case="upper"), Algorithms(), Composition()),
+    ],
+    ids=lambda knobs: type(knobs).__name__,
+)
+def test_values_are_results_without_the_source(knobs: object) -> None:
+    for program in generate(knobs, 12, "values"):
+        constants = re.findall(r" = ('\w{4,}')$", program.source, re.MULTILINE)
+        for text, execution in zip(program.inputs, program.executions, strict=True):
+            told = execution_document(program, "AD", 3, text, "cot", "plain", VALUES).completion
+            assert parse_answer(told, "cot") == parse_answer("\n".join(execution.words), "cot")
+            assert told.endswith(f"{RESULT}{execution.output}")
+            literals = re.sub(r"'[^']*'|True|False|None|set\(\)|the result is", "", told)
+            assert re.fullmatch(r"[-\d\s,.()\[\]{}:]*", literals), "no operator, no name, no line of the source"
+            assert not any(constant in told for constant in constants)
+
+
+def test_values_of_a_trace(programs: list[Program]) -> None:
+    words = {
+        "3 divided by 3 is 1, 1 plus 8 modulo 9 is 0, the result is 0": "1, 0, the result is 0",
+        "9 plus 5 modulo 10 is 4, shift is now 4": "4",
+        "c next: 4": "4",
+        "a and b next: 4, 'x is 3'": "4, 'x is 3'",
+        "out is now [6, 8]": "[6, 8]",
+        "s is now 'a is b, c'": "'a is b, c'",
+        "3 below 2 is False": "False",
+        "it fails: ZeroDivisionError": "",
+        "the result is (1, [2, 3])": "the result is (1, [2, 3])",
+    }
+    for told, values in words.items():
+        run = Execution("0", (), (told, "the result is 0"))
+        program = replace(programs[0], inputs=("0",), executions=(run,))
+        assert answer(program, "0", "cot", VALUES) == "\n".join(filter(None, [values, "the result is 0"]))
+    keyed = replace(programs[0], source="def f(x):\n    key = 'BA'\n    return key[x]", inputs=("0",))
+    keyed = replace(keyed, executions=(Execution("'B'", (), ("key is now 'BA'", "the result is 'B'")),))
+    assert answer(keyed, "0", "cot", VALUES) == "the result is 'B'", "a constant of the source is no result"
 
 
 def test_the_program_stands_before_the_question_in_context(programs: list[Program]) -> None:

@@ -19,12 +19,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from readers import cipher_reader, composition_reader, grammar_reader, interpreter, reading_agrees
 
+from pbb import arms
 from pbb.experiments.base_data import BaseMixture, _document, base_programs
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import (
     ANSWER_MODES,
     DISTILLED,
     REPRESENTATIONS,
+    VALUES,
     WITH_IO,
     WITHOUT_IO,
     answer,
@@ -262,7 +264,7 @@ def test_base_documents_of_any_domain_give_all_that_one_needs() -> None:
 # ------------------------------------------------------------------------------------------------ curricula
 QUIET = {f"{budget}_general": 0.0 for budget in ("stage_1", "stage_2", "exposure", "execution")}
 ARMS = ("stage_1_only", "stage_2_only", "no_demonstrations", "homogeneous", "proactive", "retroactive", "skip_exposure")
-COMBINED = ("distillation", "pbb_and_distillation")
+COMBINED = tuple(arm for arm, row in arms.ARMS.items() if row.measured == "AD")
 
 
 @pytest.mark.parametrize("number", range(30))
@@ -271,10 +273,14 @@ def test_nothing_leaks_in_any_domain(number: int) -> None:
     domain = DRAWN[number % len(DRAWN)]
     arm = rng.choice(ARMS + COMBINED)
     changes, programs = dict[str, Any](), DOMAINS[domain].settings()
+    if domain == "grammars" and arm == "distillation_values":
+        with pytest.raises(ExperimentError, match=r"arm='distillation_values' is not valid; .* domain='grammars'"):
+            Experiment.of("cpu", programs=programs, arm=arm)
+        return
     if domain == "arithmetic":
         programs = Arithmetic(statements=rng.choice([1, 2, 3]))
     if domain == "composition":
-        both = arm == "pbb_and_distillation"
+        both = arm in ("pbb_and_distillation", "distillation_after_stage_1")
         taught = "w/ IO" if both else rng.choice(["w/ IO", "w/o IO"])
         parts = rng.choice([(Arithmetic(),), (Arithmetic(), Algorithms()), (Ciphers(),)])
         programs = Composition(parts=parts, taught_parts=taught, with_io_composites=2)
@@ -313,7 +319,7 @@ def test_nothing_leaks_in_any_domain(number: int) -> None:
                 assert group.name in (WITH_IO, DISTILLED)
                 assert document.input in group.shown[program.name]
                 assert document.input not in group.held_out(program)
-                form = experiment.documents.representation
+                form = VALUES if arm == "distillation_values" else experiment.documents.representation
                 assert document.completion == answer(program, document.input, document.answer_mode, form)
     assert kinds
 
@@ -343,7 +349,7 @@ def test_every_arm_is_asked_the_same_about_ciphers_whatever_was_demonstrated() -
             pool = measured.held_out(program)
             assert [ast.literal_eval(text)[1] for text in pool] == list(range(26))
             assert not set(pool) & set(measured.shown.get(program.name, ()))
-        asked[arm, shifts] = {(q.prompt, q.expected) for q in questions(experiment) if q.group != WITH_IO}
+        asked[arm, shifts] = {(q.prompt, q.expected) for q in questions(experiment, ("direct",)) if q.group != WITH_IO}
         if arm != "proactive":
             drawn = Counter(ast.literal_eval(text)[1] for texts in measured.shown.values() for text in texts)
             assert drawn.total() == 4 * 40
@@ -362,6 +368,7 @@ def test_pbb_and_distillation_is_proactive_and_then_both() -> None:
         drawn = Counter((d.group, d.kind) for d in itertools.islice(two.documents(), 400))
         assert set(drawn) == {(DISTILLED, "declarative"), (DISTILLED, "execution")}
         assert drawn[DISTILLED, "execution"] / 400 == pytest.approx(ratio, abs=0.08)
+        assert {d.answer_mode for d in itertools.islice(two.documents(), 400)} == {"", "direct"}, "outputs alone"
     with pytest.raises(ExperimentError, match=r"distillation_ratio=0\.9 is not valid; valid: at most 0\.85"):
         Experiment.of("cpu", arm="pbb_and_distillation", distillation_ratio=0.9)
 

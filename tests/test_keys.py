@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_args, get_origin
 import pytest
 from annotated_types import Interval
 
-from pbb import registry
+from pbb import arms, registry
 from pbb.experiments import experiment as described
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Budget, Experiment
@@ -31,7 +31,7 @@ from pbb.runs.tasks import EvaluationTask, StageTask
 
 SMALL = {"with_io_programs": 12, "without_io_programs": 6, "stage_1_steps": 40, "stage_2_steps": 20}
 SMALL |= {"exposure_steps": 40, "execution_steps": 20, "grpo_steps": 20}
-ARMS = ("homogeneous", "retroactive_grpo", "pbb_and_distillation", "distillation")
+ARMS = ("homogeneous", "retroactive_grpo", "pbb_and_distillation", "distillation", "distillation_values")
 
 
 def stepped(cls: type, name: str, value: Any) -> Any:
@@ -113,7 +113,7 @@ def test_every_field_by_its_smallest_step(domain: str, arm: str, path: tuple[str
     last = len(curriculum(before)) - 1
     asked = [EvaluationTask(e, last, keys.kept_steps(e, last)[-1]) for e in (before, after)]
     if path[0] == "ask" and path[-1] in ("asked", "questions"):
-        assert asked[0].key != asked[1].key
+        assert (asked[0].key == asked[1].key) == (path[-1] == "asked" and bool(arms.ARMS[arm].asked))
         assert keys.stage_keys(before) == keys.stage_keys(after), "what is asked later trains nothing else"
 
 
@@ -129,6 +129,12 @@ def test_what_stood_in_for_the_whole_before() -> None:
 def test_arms_share_their_stages() -> None:
     found = {arm: keys.stage_keys(Experiment(arm=arm)) for arm in described.ARMS}
     assert found["proactive"][0] == found["stage_1_only"][0] == found["pbb_and_distillation"][0]
+    few, many = (
+        keys.stage_keys(Experiment(arm="distillation_after_stage_1").changed(distilled_demonstrations=n))
+        for n in (1, 6)
+    )
+    assert few[0] == many[0] == found["proactive"][0], "demonstrations of AD programs are nothing to Stage 1"
+    assert few[1] != many[1]
     assert found["retroactive"][0] == found["no_demonstrations"][0] == found["retroactive_grpo"][0]
     cot = Experiment(arm="retroactive").changed(trained_modes=("cot",))
     assert keys.stage_keys(cot)[0] == found["retroactive"][0], "sources are written in no answer mode"

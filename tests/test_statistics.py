@@ -300,7 +300,7 @@ def test_what_can_be_copied_is_found_by_its_text(told: str) -> None:
 def test_traces_that_quote_the_source_are_told_from_steps_as_values() -> None:
     said = {"e1": "return (x + 4) % 10 = 7", "e2": "3 + 4 = 7\n7 % 10 = 7", "e3": "x = x + 4 = 7"}
     rows = pd.DataFrame({"experiment": list(said), "completion": list(said.values())})
-    rows = rows.assign(curriculum="distillation", answer_mode="cot")
+    rows = rows.assign(curriculum="distillation_traces", answer_mode="cot")
     assert quoting_source(rows) == ["e1", "e3"]
     assert (
         quoting_source(rows.assign(curriculum="proactive")) == quoting_source(rows.assign(answer_mode="direct")) == []

@@ -21,7 +21,7 @@ import pandas as pd
 from pbb import store
 from pbb.analysis import claims, verdicts
 from pbb.analysis.claims import NOT_AVAILABLE, PRIMARY, Claim
-from pbb.analysis.tables import crossings
+from pbb.analysis.tables import CURVES, crossings
 from pbb.analysis.verdicts import CONTRADICTED, NO_VERDICT, NOT_RUN, NOT_SUPPORTED, SUPPORTED, figures
 from pbb.arms import ARMS
 from pbb.records import load_records
@@ -128,7 +128,11 @@ def _judge(claim: Claim, rows: pd.DataFrame, records: Mapping[str, pd.DataFrame 
     if value and pd.notna(worst["least"]):
         value += f" (found with 80 % power: {worst['least'] * 100:.0f} or more)"
     if claim.worth and not why_not and (known := records[worst["figure"]]) is not None:
-        told = [f"worth {found} demonstrations" for _, mode, found in crossings(known) if mode == "cot"]
+        told = [
+            f"worth {found} demonstrations" + " after the same Stage 1" * (curve != CURVES[0])
+            for _, curve, mode, found in crossings(known)
+            if mode == "cot"
+        ]
         value = "; ".join(filter(None, [*told, value]))
     seeds = primary["seeds"].dropna()
     return {

@@ -39,7 +39,7 @@ class Side:
         arm = ARMS[self.arm].label if self.arm in ARMS else self.arm.replace("_", " ").capitalize()
         told = [in_words(column, value) for column, value in self.where.items() if column != "domain"]
         mode = MODES[PLAIN_MODE.get(self.mode, self.mode)]  # "in context" is said by the arm
-        if self.arm == "distillation":
+        if self.arm in ARMS and ARMS[self.arm].asked:
             mode = ""  # it is asked for what it was shown
         return ", ".join(filter(None, [arm, mode, *told, *["permuted"] * self.permuted]))
 
@@ -133,6 +133,12 @@ def _most_and_fewest(column: str) -> tuple[Side, Side]:
     return _pbb(**{column: MOST}), _pbb(**{column: FEWEST})
 
 
+def _others_of_ad(*more: str, **where: Any) -> list[Side]:
+    """AD beside the paper's: by values, and after Stage 1, asked both ways; `more` arms by CoT."""
+    after = "distillation_after_stage_1"
+    return [*_arms("distillation_values", after, *more, **where), _directly(after, **where)]
+
+
 def _directly(arm: str, permuted: bool = False, **where: Any) -> Side:
     return Side(arm, "direct", where, permuted)
 
@@ -212,10 +218,12 @@ CLAIMS: tuple[Claim, ...] = (
                 for arm in ("distillation", "proactive")
             ),
             Declared("F07", Side("proactive", where=_CIPHERS), Side("distillation", where=_CIPHERS)),
+            *_each("F07", Side("proactive", where=_RARE), _others_of_ad(**_RARE)),
         ),
         "Twenty demonstrations of one cipher may show enough shifts to infer the others.",
-        here="Judged where demonstrations do not quote the source: input and output alone, or steps as values. First "
-        "half on shifts that skewed demonstrations rarely show.",
+        here="AD is shown inputs and outputs alone, in as many steps as Proactive has in all. The first half is judged "
+        "on shifts that skewed demonstrations rarely show. AD by values, which adds the results of steps, and AD after "
+        "Proactive's Stage 1 are shown beside it.",
     ),
     Claim(
         "C5",
@@ -238,13 +246,19 @@ CLAIMS: tuple[Claim, ...] = (
             ),
             *(
                 Declared("F08", Side("proactive"), Side("distillation", where={"demonstrations": count}))
-                for count in (2, 4, 7, 9, 10, 100)
+                for count in (10, 100)
+            ),
+            *(
+                one
+                for count in (1, 10, 100)
+                for one in _each("F08", Side("proactive"), _others_of_ad("distillation_traces", demonstrations=count))
             ),
         ),
-        "A one-statement function of few inputs is soon guessed from some of them, so that demonstrations are worth "
-        "more here than of the paper's programs.",
-        here="Judged where demonstrations do not quote the source. Decided is whether one instruction is worth more "
-        "than one demonstration; how many it is worth is where the curve of distillation crosses the line of PBB.",
+        "A one-statement function is soon guessed from some of its inputs, so that demonstrations are worth more here "
+        "than of the paper's programs.",
+        here="AD is shown inputs and outputs alone, in as many steps as Proactive has in all. Decided is whether one "
+        "instruction is worth more than one demonstration; how many it is worth is where the curve of AD crosses the "
+        "line of PBB, from nothing and after the same Stage 1. AD by values and by traces is shown beside it.",
         worth=True,
     ),
     Claim(

@@ -58,8 +58,11 @@ def copying(rows: pd.DataFrame, known: pd.Series) -> float:
 
 
 def quoting_source(rows: pd.DataFrame) -> list[str]:
-    """Return the distilled experiments whose answers by CoT quote lines of code: so did their demonstrations."""
-    shown = rows["curriculum"].map(lambda arm: ARMS[arm].measured == "AD") & (rows["answer_mode"] == "cot")
+    """Return the distilled experiments whose answers by CoT quote lines of code: so did their demonstrations.
+
+    Where there was a Stage 1, its w/ IO programs did, and demonstrations did not.
+    """
+    shown = rows["curriculum"].map(lambda arm: ARMS[arm].from_nothing) & (rows["answer_mode"] == "cot")
     return sorted(rows.loc[shown & rows["completion"].str.contains(_CODE), "experiment"].unique())
 
 

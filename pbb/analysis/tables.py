@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -289,6 +290,7 @@ def with_shifts(ciphers: pd.DataFrame) -> pd.DataFrame:
 
 
 # ------------------------------------------------------------------------------- equal questions; equal worth
+CURVES = ("distillation", "distillation_after_stage_1")  # of which it is told how many demonstrations PBB is worth
 SFT, GRPO = "retroactive", "retroactive_grpo"
 _NEAR = 1.25  # numbers of questions count as equal within this factor
 
@@ -322,24 +324,25 @@ def matched(records: pd.DataFrame) -> pd.DataFrame:
     return kept.loc[sft.index[nearest & (off <= np.log(_NEAR))]]
 
 
-def against(curve: pd.DataFrame, mode: str) -> str:
-    """Return how the answers were asked for that stand against answers by `mode`: alike, or directly.
+def against(arm: str, mode: str) -> str:
+    """Return how a distilled arm was asked for what stands against answers by `mode`: alike, or directly.
 
-    A model that was shown inputs and outputs alone can be asked for an output alone; `curve` has its answers.
+    What was shown outputs alone is best asked for an output alone.
     """
-    return mode if mode in set(curve["answer_mode"]) else "direct"
+    shown = ARMS[arm].demonstrated
+    return mode if not shown or mode in shown else "direct"
 
 
-def crossing(records: pd.DataFrame, mode: str, curve: str = "distillation", line: str = "proactive") -> Crossing:
+def crossing(records: pd.DataFrame, mode: str, curve: str = CURVES[0], line: str = "proactive") -> Crossing:
     """How many demonstrations of a program make `curve` as accurate as `line`, which saw its source alone.
 
-    `mode` is that of `line`; a `curve` that was shown inputs and outputs alone is asked directly, whatever it is.
+    `mode` is that of `line`; a `curve` that was shown outputs alone is asked directly, whatever it is.
 
     Raises RecordsError where `records` hold several domains, models, representations or lengths, or one arm only.
     """
     rows = of(final(asked_by_name(records, ("cot", "direct"))), {"held_out": True})
     shown = rows["curriculum"] == curve
-    rows = rows[rows["answer_mode"] == shown.map({True: against(rows[shown], mode), False: mode})]
+    rows = rows[rows["answer_mode"] == shown.map({True: against(curve, mode), False: mode})]
     if len(several := rows[PANEL].drop_duplicates()) > 1:
         raise RecordsError(f"crossing: one panel at a time; these records hold {several.to_dict('records')}")
     arms = dict(list(rows.groupby("curriculum")))
@@ -348,11 +351,11 @@ def crossing(records: pd.DataFrame, mode: str, curve: str = "distillation", line
     return statistics.crossing(dict(list(arms[curve].groupby("demonstrations"))), arms[line])
 
 
-def crossings(records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], str, Crossing]]:
-    """Yield (panel, mode, crossing) of each panel and of PBB's CoT and direct answers, where both arms were asked."""
+def crossings(records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], str, str, Crossing]]:
+    """Yield (panel, curve, mode, crossing) for CURVES and PBB's CoT and direct answers, where both were asked."""
     for key, panel in records.groupby(PANEL):
-        shown = of(panel, {"curriculum": "distillation"})
-        for mode in ("cot", "direct"):
+        for curve, mode in itertools.product(CURVES, ("cot", "direct")):
             told = of(panel, {"curriculum": "proactive", "answer_mode": mode})
-            if len(told) and (shown["answer_mode"] == against(shown, mode)).any():
-                yield dict(zip(PANEL, key, strict=True)), mode, crossing(panel, mode)
+            shown = of(panel, {"curriculum": curve, "answer_mode": against(curve, mode)})
+            if len(told) and len(shown):
+                yield dict(zip(PANEL, key, strict=True)), curve, mode, crossing(panel, mode, curve)

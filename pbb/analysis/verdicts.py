@@ -230,10 +230,7 @@ def _panel_name(panel: Mapping[str, Any]) -> str:
 def _rows(side: Side, panel: pd.DataFrame) -> pd.DataFrame:
     """Return this side's questions in `panel`; none where it was not run."""
     mine = panel[panel["curriculum"] == side.arm]
-    modes = {side.mode} & {*mine["answer_mode"]}
-    if not modes and ARMS[side.arm].stages == ("demonstrations",):
-        modes = {"direct"}  # what was shown inputs and outputs alone can be asked for an output alone
-    mine = mine[mine["answer_mode"].isin(modes)]
+    mine = mine[mine["answer_mode"].isin(ARMS[side.arm].asked or (side.mode,))]
     for column, value in {"moment": END, **side.where}.items():
         if value in (MOST, FEWEST):
             values = mine[column]
@@ -293,7 +290,7 @@ def _regime(one: Declared, sides: list[pd.DataFrame], against: Against, figure: 
     for side, rows in zip(one.sides, sides, strict=True):
         mode = PLAIN_MODE.get(str(rows["answer_mode"].iloc[0]), str(rows["answer_mode"].iloc[0]))
         arm = ARMS[side.arm]
-        if arm.measured != "AD" or all(ARMS[other.arm].measured == "AD" for other in one.sides):
+        if not arm.from_nothing:  # which runs no source
             ceilings.append(_share(_against(rows, IN_CONTEXT.get(mode, mode), CEILING, against, figure)))
             shown_to.append(_share(_against(rows, mode, SHOWN, against, figure)))
         control = _against(rows, mode, CONTROL, against, figure)

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pbb.arms import ARMS
-from pbb.experiments.documents import DISTILLED, PARTS, WITH_IO, WITHOUT_IO, Document
+from pbb.experiments.documents import DISTILLED, PARTS, VALUES, WITH_IO, WITHOUT_IO, Document
 from pbb.experiments.experiment import Budget, Experiment
 from pbb.experiments.groups import groups
 from pbb.experiments.leakage import guarded
-from pbb.experiments.sources import DECLARE, EXECUTE, Epochs, General, Mix, Source, documents_of
+from pbb.experiments.sources import DECLARE, EXECUTE, OUTPUTS, Epochs, General, Mix, Source, documents_of
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def _sources(e: Experiment, *parts: tuple[str, str]) -> Mix:
     return _with_general(Epochs("sources", parts), e.training.exposure)
 
 
-def _shown_run(e: Experiment, group: str, budget: Budget) -> Mix:
-    return _with_general(Epochs("executions", ((EXECUTE, group),)), budget)
+def _shown_run(budget: Budget, group: str, how: str = EXECUTE) -> Mix:
+    return _with_general(Epochs("executions", ((how, group),)), budget)
 
 
 Made = tuple[str, int, float, Source]  # label, steps, rate, documents
@@ -81,10 +81,22 @@ def _mixture(e: Experiment) -> Made:
     return "mixture", one.steps + two.steps, one.rate, both
 
 
+def _from_nothing(e: Experiment, how: str) -> Made:
+    """Demonstrations of AD programs alone, for as many steps as Proactive has in all."""
+    one, two = e.training.stage_1, e.training.stage_2
+    return "demonstrations", one.steps + two.steps, one.rate, _shown_run(one, DISTILLED, how)
+
+
+def _outputs_next(e: Experiment) -> Made:
+    """Proactive's Stage 2 with outputs of AD programs in place of their sources."""
+    pairs = Mix(Epochs("w/o IO", ((OUTPUTS, DISTILLED),)), _replayed(e, e.training.replay))
+    return _spend("outputs", e.training.stage_2, pairs)
+
+
 def _pairs(e: Experiment) -> Made:
-    """AD programs: what the source says, and demonstrations of it."""
+    """AD programs: what the source says, and outputs of it."""
     budget = e.training.stage_2
-    pairs = (e.training.distillation_ratio, Epochs("executions", ((EXECUTE, DISTILLED),)))
+    pairs = (e.training.distillation_ratio, Epochs("executions", ((OUTPUTS, DISTILLED),)))
     mixed = Mix(Epochs("w/o IO", ((DECLARE, DISTILLED),)), (*_replayed(e, e.training.replay), pairs))
     return "source and pairs", budget.steps, budget.rate, mixed
 
@@ -102,18 +114,19 @@ STAGES: dict[str, Callable[[Experiment], Made]] = {
     "mixture": _mixture,
     "all_sources": lambda e: _spend("all sources", e.training.exposure, _sources(e, (DECLARE, WITH_IO), *HIDDEN)),
     "with_io_sources": lambda e: _spend("w/ IO sources", e.training.exposure, _sources(e, (DECLARE, WITH_IO))),
-    "executions": lambda e: _spend("executions", e.training.execution, _shown_run(e, WITH_IO, e.training.execution)),
+    "executions": lambda e: _spend("executions", e.training.execution, _shown_run(e.training.execution, WITH_IO)),
     "warm_up": lambda e: (
         "executions",
         e.grpo.warmup_steps,
         e.training.execution.rate,
-        _shown_run(e, WITH_IO, e.training.execution),
+        _shown_run(e.training.execution, WITH_IO),
     ),
     # The questions of "executions" in their order, without general documents: those have no answer to reward.
     "rewards": lambda e: ("executions, GRPO", e.grpo.steps, e.grpo.rate, Epochs("executions", ((EXECUTE, WITH_IO),))),
-    "demonstrations": lambda e: _spend(
-        "demonstrations", e.training.stage_1, _shown_run(e, DISTILLED, e.training.stage_1)
-    ),
+    "outputs": lambda e: _from_nothing(e, OUTPUTS),
+    "values": lambda e: _from_nothing(e, VALUES),
+    "traces": lambda e: _from_nothing(e, EXECUTE),
+    "outputs_next": _outputs_next,
     "source_and_pairs": _pairs,
 }
 

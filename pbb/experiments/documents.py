@@ -8,6 +8,7 @@ program's output, directly or by chain of thought (the execution trace).
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 
 from pbb.programs.domains import ASK as ASK
@@ -22,6 +23,7 @@ REPRESENTATIONS = ("code", "description")
 POINTERS: dict[str, tuple[str, ...]] = {name: domain.pointers for name, domain in DOMAINS.items()}
 AND_FOR = "And for {input}?"
 RESULT = "the result is "  # how a trace in words ends
+VALUES = "values"  # a trace of results alone
 
 # How an evaluation asks (`pbb.models.ask`), here since estimates of it need no torch.
 ASKED_AT_ONCE = 256  # prompts in a batch
@@ -70,11 +72,38 @@ def in_full(program: Program, representation: str) -> str:
 def answer(program: Program, text: str, answer_mode: str, representation: str = "code") -> str:
     """Return what a model should write for input `text`: the output, or the trace that ends with it.
 
-    What is known in words is run in words, so that nobody has to translate into code first.
+    What is known in words is run in words, so that nobody has to translate into code first. `VALUES` in place of a
+    representation tells the results of the steps alone.
     """
     execution = program.execution(text)
+    if representation == VALUES and answer_mode != "direct":
+        return _values(program, text)
     trace = execution.words if representation == "description" and execution.words else execution.trace
     return execution.output if answer_mode == "direct" else "\n".join(trace)
+
+
+def _values(program: Program, text: str) -> str:
+    """Return a trace in words without what is done: of ``"3 plus 4 is 7, x is now 7"``, ``"7"``, one line a line.
+
+    What is only set to a constant is left out, so that nothing of the source is told.
+    """
+    execution, source = program.execution(text), {line.strip() for line in in_full(program, "code").splitlines()}
+    lines = list[str]()
+    for words in execution.words:
+        told, part = list[str](), ""
+        items = re.fullmatch(r"[\w ]+ next: (.*)", words)
+        for piece in [] if items else words.split(", "):  # of which a value may have some
+            part = f"{part}, {piece}" if part else piece
+            ends = [end for end in re.finditer(" is now | is ", part) if _is_literal(part[end.end() :])]
+            if ends:
+                name, how, value = part[: ends[0].start()], ends[0][0], part[ends[0].end() :]
+                if part.startswith(RESULT):
+                    told.append(part)
+                elif how == " is " or (told[-1:] != [value] if told else f"{name} = {value}" not in source):
+                    told.append(value)
+                part = ""
+        lines += [items[1]] if items else [", ".join(told)] if told else []
+    return "\n".join(lines) or f"{RESULT}{execution.output}"
 
 
 def declarative_prompt(program: Program, template: int, representation: str = "code") -> str:

@@ -62,13 +62,13 @@ class Budget:
 class Training:
     """What the stages train with. A stage reads its own budget and what all stages share."""
 
-    stage_1: Budget = Budget(1500, 1.5e-3)  # w/ IO documents; also demonstrations of AD programs
+    stage_1: Budget = Budget(1500, 1.5e-3)  # w/ IO documents; with the steps of Stage 2, demonstrations alone
     stage_2: Budget = Budget(200, 4e-4, 0.1)  # w/o IO sources: too few steps and they are not known, too many and the
     # skill is forgotten; a low rate, since it has to add without undoing
     exposure: Budget = Budget(1000, 1.5e-3)  # Retroactive's Stage 1: the sources of all programs
     execution: Budget = Budget(300, 4e-4)  # Retroactive's Stage 2: execution documents of w/ IO programs
     replay: Share = 0.0  # share of w/ IO documents in a Proactive Stage 2; the paper has none
-    distillation_ratio: Share = 0.5  # share of demonstrations of AD programs in Stage 2 of pbb_and_distillation
+    distillation_ratio: Share = 0.5  # share of outputs of AD programs in Stage 2 of pbb_and_distillation
     weight_decay: Annotated[float, Between(0.0, 1.0)] = 0.1  # more favours one memory for all kinds of document
     batch_rows: Annotated[int, Between(1, 4096)] = 8  # smaller steps learn more from a token, and take longer
     row_tokens: Annotated[int, Between(32, 4096)] = 128
@@ -138,7 +138,9 @@ class Experiment:
         if domain.input_count and split.demonstrations >= (inputs := domain.input_count(self.programs)):
             refuse(split, "demonstrations", f"1 to {inputs - 1}: one of the {inputs} inputs has to be held out")
         if domain.check:
-            domain.check(self.programs, ARMS[self.arm].stages, self.ask.asked)
+            domain.check(self.programs, ARMS[self.arm].stages, self.ways)
+        if "values" in ARMS[self.arm].stages and not domain.tells_values:
+            refuse(self, "arm", f"any but this with domain={self.domain!r}, whose traces tell no results of steps")
         others = self.training.stage_2.general + self.training.replay
         if "source_and_pairs" in ARMS[self.arm].stages and others + self.training.distillation_ratio > 0.95:
             refuse(self.training, "distillation_ratio", f"at most {0.95 - others:.2f} beside the other shares")
@@ -176,6 +178,11 @@ class Experiment:
     def in_context(self) -> bool:
         """Whether questions come with the source in the prompt."""
         return self.arm == IN_CONTEXT
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """How the model is asked: as `ask` says, unless the arm leaves but one way."""
+        return ARMS[self.arm].asked or self.ask.asked
 
     def own(self) -> tuple[Program, ...]:
         """Return the reader's own programs."""

@@ -44,7 +44,7 @@ def groups(experiment: Experiment) -> tuple[Group, ...]:
     with_io, parts, without = draw(e.settings, split.with_io_programs, split.without_io_programs, e.seed, own=e.own())
     _check_own(e, (*with_io, *parts, *without))
     hidden = _distilled(e, without) if ARMS[e.arm].measured == DISTILLED else Group(WITHOUT_IO, _unshown(e, without))
-    if ARMS[e.arm].stages == ("demonstrations",):
+    if ARMS[e.arm].from_nothing:
         return (hidden,)
     found = [Group(WITH_IO, with_io, _shown(with_io, split.demonstrations, e.seed))]
     return (*found, *([Group(PARTS, _unshown(e, parts))] if parts else []), hidden)

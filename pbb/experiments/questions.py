@@ -59,7 +59,7 @@ def questions(experiment: Experiment, modes: Sequence[str] | None = None) -> lis
             rng = stream(experiment.seed, "questions", program.name)
             pool = group.held_out(program)
             inputs = rng.sample(pool, min(experiment.ask.questions, len(pool)))
-            for mode in modes or experiment.ask.asked:
+            for mode in modes or experiment.ways:
                 if mode == "recite" and group.name == WITH_IO:
                     continue
                 asked += asked_about(

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from pbb.experiments.base_data import base_documents, mixture_of
-from pbb.experiments.documents import Document, declarative_document, execution_document
+from pbb.experiments.documents import VALUES, Document, declarative_document, execution_document
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import Group, groups
 from pbb.programs.domains import DOMAINS
 from pbb.streams import stream
 
-DECLARE, EXECUTE = "declare", "execute"
+# How documents are written. VALUES, the results of steps without the source's text, is a fourth way.
+DECLARE, EXECUTE, OUTPUTS = "declare", "execute", "outputs"
 
 
 @dataclass(frozen=True)
 class Epochs:
-    """Documents of groups, ``(DECLARE or EXECUTE, group)`` each, sampled and shuffled anew in every epoch."""
+    """Documents of groups, sampled and shuffled anew in every epoch: (how they are written, group) each."""
 
     label: str  # of the random stream
     parts: tuple[tuple[str, str], ...]
@@ -64,7 +66,12 @@ def documents_of(source: Source, experiment: Experiment) -> Iterator[Document]:
                 yield next(main)
     else:
         by_name = {group.name: group for group in groups(experiment)}
-        write = {DECLARE: _declarative, EXECUTE: _executions}
+        write: dict[str, Callable[..., list[Document]]] = {
+            DECLARE: _declarative,
+            EXECUTE: _executions,
+            OUTPUTS: partial(_executions, modes=("direct",)),
+            VALUES: partial(_executions, modes=("cot",), form=VALUES),
+        }
         for number in itertools.count():
             rng = stream(experiment.seed, "documents", source.label, number)
             parts = [(how, by_name[name]) for how, name in source.parts if name in by_name]
@@ -82,15 +89,17 @@ def _declarative(experiment: Experiment, rng: random.Random, group: Group) -> li
     ]
 
 
-def _executions(experiment: Experiment, rng: random.Random, group: Group) -> list[Document]:
+def _executions(
+    experiment: Experiment, rng: random.Random, group: Group, modes: tuple[str, ...] = (), form: str = ""
+) -> list[Document]:
     how = experiment.documents
+    modes, form = modes or how.trained_modes, form or how.representation
     documents = []
     for program in group.programs:
-        first = rng.randrange(len(how.trained_modes))  # with fewer documents than modes, epochs take turns
+        first = rng.randrange(len(modes))  # with fewer documents than modes, epochs take turns
         for index in range(how.executions):
-            mode = how.trained_modes[(first + index) % len(how.trained_modes)]
+            mode = modes[(first + index) % len(modes)]
             text = rng.choice(group.shown[program.name])
             template = rng.randrange(how.templates)
-            style, form = how.question_style, how.representation
-            documents.append(execution_document(program, group.name, template, text, mode, style, form))
+            documents.append(execution_document(program, group.name, template, text, mode, how.question_style, form))
     return documents

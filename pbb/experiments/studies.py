@@ -72,15 +72,18 @@ def retroactive_rl(preset: Recipe) -> list[Experiment]:
 
 def ciphers(preset: Recipe) -> list[Experiment]:
     """F07: ciphers known by source, by demonstrations skewed as natural text is, or by both; and the control."""
-    arms = ("proactive", "distillation", "pbb_and_distillation", "stage_1_only")
-    return _arms(preset.base, arms, **preset.ciphers)
+    distilled = ("distillation", "distillation_values", "distillation_after_stage_1", "pbb_and_distillation")
+    return _arms(preset.base, ("proactive", *distilled, "stage_1_only"), **preset.ciphers)
 
 
 def sample_efficiency(preset: Recipe) -> list[Experiment]:
-    """F08: algorithm distillation by number of demonstrations, and the arm that is told the source instead."""
-    told = _arms(preset.base, ("proactive", "stage_1_only"), **preset.told)
-    base = preset.base.changed(**{"arm": "distillation", **preset.told, **preset.distillation})
-    return told + [base.changed(distilled_demonstrations=count) for count in preset.demonstrations]
+    """F08: kinds of algorithm distillation by number of demonstrations, and the arm that is told the source instead."""
+    return _arms(preset.base, BY_LENGTH, **preset.told) + [
+        experiment
+        for arm, counts in preset.demonstrations.items()
+        for count in counts
+        for experiment in _arms(preset.base, (arm,), **preset.told, distilled_demonstrations=count)
+    ]
 
 
 def program_count(preset: Recipe) -> list[Experiment]:

@@ -38,7 +38,7 @@ class Curricula(Chart):
 
     def table(self, records: pd.DataFrame) -> pd.DataFrame:
         rows = _asked(records)
-        return stacked([points(rows), guesses(rows[rows["curriculum"] != "distillation"])])
+        return stacked([points(rows), guesses(rows[rows["group"] != "AD"])])
 
     def cells(self, records: pd.DataFrame) -> Cells:
         """Where each arm ends, CoT and direct."""
@@ -53,8 +53,8 @@ class Curricula(Chart):
             f"trained on. Bars: {BARS}. {sizes(measured)}. "
             f"Dashed grey: {GUESS}; dotted: the untrained base model."
         )
-        if "distillation" in set(measured["arm"]):
-            text += " Algorithm distillation is asked about programs shown by demonstrations alone."
+        if (measured["group"] == "AD").any():
+            text += " Algorithm distillation is asked about programs of which it was shown demonstrations."
         return text
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:

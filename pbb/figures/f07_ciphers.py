@@ -1,4 +1,7 @@
-"""F07: accuracy on ciphers by shift, known by their source, by skewed demonstrations, or by both."""
+"""F07: accuracy on ciphers by shift, known by their source, by skewed demonstrations, or by both.
+
+Traces in code quote the source and decide nothing here: F08 shows what they are worth.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,13 @@ from pbb.figures import style
 from pbb.figures.base import BARS, GUESS, Chart, panels_in
 from pbb.store import RecordsError
 
-_ARMS = ("proactive", "distillation", "pbb_and_distillation", "stage_1_only")
+_ARMS = (
+    *("proactive", "distillation", "distillation_values", "distillation_after_stage_1"),
+    *("pbb_and_distillation", "stage_1_only"),
+)
 _MODES = ("cot", "direct")
 _COLUMNS = [*PANEL, "arm", "answer_mode", "shifts", "x", *MEASURED]
-_APART = {arm: 0.14 * (place - 1.5) for place, arm in enumerate(_ARMS)}  # so that intervals do not cover each other
+_APART = {arm: 0.13 * (place - 2.5) for place, arm in enumerate(_ARMS)}  # so that intervals do not cover each other
 _SKEW = {"arm": "demonstrated"}
 
 
@@ -81,11 +87,12 @@ class Ciphers(Chart):
         each = drawn[drawn["shifts"].eq(EACH) & drawn["questions"].notna()]
         return (
             "The same ciphers, asked by name on inputs that training never showed, at the end of training. "
-            "Proactive-PBB was told their source alone; algorithm distillation was shown demonstrations alone; PBB and "
-            "distillation, both; the control (Stage 1 only), neither. Grey: how often a shift stands among "
-            "demonstrations that are skewed as natural text is, by the documented weights (not counted from records; "
-            "of 26 shifts 13, 3 and 1 are common, and half of a smaller alphabet stands for 13). Right: common shifts "
-            "together, and all others. Dotted: "
+            "Proactive-PBB was told their source alone; algorithm distillation was shown what goes in and what comes "
+            "out, and is asked directly; by values, the results of all steps too, and asked by CoT; PBB and "
+            "distillation, source and outputs; the control (Stage 1 only), neither. Grey: how often a shift stands "
+            "among demonstrations that are skewed as natural text is, by the documented weights (not counted from "
+            "records; of 26 shifts 13, 3 and 1 are common, and half of a smaller alphabet stands for 13). Right: "
+            "common shifts together, and all others. Dotted: "
             f"{GUESS}. Bars: {BARS}. By shift {sizes(each)}; common and rare, "
             f"{sizes(of(drawn, {'shifts': (COMMON, RARE)}))}."
         )

@@ -1,17 +1,20 @@
-"""F08: how many demonstrations a program's source is worth: distillation by demonstrations, against the line of PBB."""
+"""F08: how many demonstrations a program's source is worth: four kinds of distillation, against the line of PBB."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from pbb.analysis import tables
-from pbb.analysis.copies import quoting_source
-from pbb.analysis.labels import counted
+from pbb.analysis.labels import IN_CONTEXT, counted
 from pbb.analysis.statistics import Crossing
 from pbb.analysis.tables import (
+    CEILING,
     CHANCE,
     CONTROL,
+    CURVES,
     PANEL,
     Cells,
     against,
@@ -30,7 +33,9 @@ from pbb.figures import style
 from pbb.figures.base import BARS, GUESS, Chart, panels_in
 
 _MODES = ("cot", "direct")
-_CURVE, _LINE, _CROSSING = "distillation", "proactive", "crossing"
+_CURVES = ("distillation", "distillation_after_stage_1", "distillation_values", "distillation_traces")
+_LINE, _CROSSING = "proactive", "crossing"  # arms of crossings are called f"{curve}, {_CROSSING}"
+_CROSSINGS = {curve: f"{curve}, {_CROSSING}" for curve in CURVES}
 
 
 class SampleEfficiency(Chart):
@@ -41,25 +46,24 @@ class SampleEfficiency(Chart):
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
         """Where each arm ends, and PBB at the end of Stage 1, for its cost."""
-        rows = of(asked_by_name(records, _MODES), {"curriculum": (_CURVE, _LINE, CONTROL), "held_out": True})
+        rows = asked_by_name(records, (*_MODES, *IN_CONTEXT.values()))
+        rows = of(rows, {"curriculum": (*_CURVES, _LINE, CONTROL, CEILING), "held_out": True})
         return pd.concat([final(rows), final(of(rows, _STAGE_1))], ignore_index=True)
 
     def table(self, records: pd.DataFrame) -> pd.DataFrame:
         """x is the number of demonstrations of a program, for distillation only.
 
-        In rows of arm "crossing", estimate, low and high are numbers of demonstrations: 0 stands for less than the
-        fewest that were tried, inf for more than the most. Of demonstrations that quote the source there is none.
+        In rows of an arm such as "distillation, crossing", estimate, low and high are numbers of demonstrations: 0
+        stands for less than the fewest that were tried, inf for more than the most.
         """
         rows = final(self.select(records))
-        curve = rows["curriculum"] == _CURVE
+        curve = rows["curriculum"].isin(_CURVES)
         parts = [points(rows[~curve]).assign(x=float("nan"))]
         parts += [points(shown).assign(x=float(count)) for count, shown in rows[curve].groupby("demonstrations")]
         for _, panel in rows.groupby(PANEL):
             parts.append(guesses(panel))
-            for where, mode, found in crossings(panel):
-                if mode == "cot" and quoting_source(rows):
-                    continue  # then the curve was shown the source too
-                parts.append(pd.DataFrame([where | {"arm": _CROSSING, "answer_mode": mode} | measures(found)]))
+            for where, arm, mode, found in crossings(panel):
+                parts.append(pd.DataFrame([where | {"arm": _CROSSINGS[arm], "answer_mode": mode} | measures(found)]))
         return stacked(parts)
 
     def cells(self, records: pd.DataFrame) -> Cells:
@@ -67,34 +71,30 @@ class SampleEfficiency(Chart):
         rows = final(self.select(records))
         found = tables.cells(rows, (_LINE, CONTROL), _MODES)
         for count, shown in rows.groupby("demonstrations"):
-            found |= tables.cells(shown, [_CURVE], _MODES, counted(count, "demonstrations"))
+            found |= tables.cells(shown, _CURVES, _MODES, counted(count, "demonstrations"))
         return found
 
     def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
         text = (
             "How many demonstrations a program's source is worth. Distillation (AD) is trained on some of a program's "
-            "inputs and asked about the others; PBB is told the same programs' source, and no input. "
+            "inputs and asked about the others; PBB is told the same programs' source, and no input. Algorithm "
+            "distillation shows what goes in and what comes out; after Stage 1 it does so where PBB is told sources. "
+            "Both are best asked directly, and stand so against PBB's answers by CoT and against its direct ones. By "
+            "values, AD is shown the results of all steps too, and asked by CoT; by traces, it is shown the steps in "
+            "code, which quote the source. "
         )
-        if quoting_source(records):
-            text += (
-                "A demonstration by CoT quotes the source in its trace: (a) compares two ways of being shown it, and "
-                "says nothing of what a source is worth. "
-            )
-        elif against(of(drawn, {"arm": _CURVE}), "cot") != "cot":
-            text += (
-                "A demonstration says what goes in and what comes out, and AD is asked for that: the same curve stands "
-                "against PBB's answers by CoT and against its direct ones. "
-            )
-        found = of(drawn, {"arm": _CROSSING})
+        found = of(drawn, {"arm": list(_CROSSINGS.values())})
+        many = len(found[PANEL].drop_duplicates()) > 1
         for row in found.to_dict("records"):
-            where = f" ({panel_name([row[name] for name in PANEL])})" if len(found) > len(_MODES) else ""
-            text += f"{style.MODES[row['answer_mode']].label}{where}: the curve reaches the line of PBB at "
+            where = f" ({panel_name([row[name] for name in PANEL])})" if many else ""
+            arm = style.ARMS[row["arm"].partition(", ")[0]].label
+            text += f"{style.MODES[row['answer_mode']].label}{where}: {arm} reaches the line of PBB at "
             text += f"{_range(drawn, row)} demonstrations. "
         return (
-            f"{text}{self._cost(records)}Dashed: the control (Stage 1 only); dotted: {GUESS}. Bars and bands: "
-            f"{BARS}; the crossing's holds the numbers at which the two cannot be told apart, interpolated on log "
-            "demonstrations. "
-            f"{sizes(drawn[~drawn['arm'].isin([CHANCE, _CROSSING])])}."
+            f"{text}{self._cost(records)}Dashed: the control (Stage 1 only); dash-dotted: in context; dotted: {GUESS}. "
+            f"Bars and bands: {BARS}; the crossing's holds the numbers at which the two cannot be told apart, "
+            "interpolated on log demonstrations. "
+            f"{sizes(drawn[~drawn['arm'].isin([CHANCE, *_CROSSINGS.values()])])}."
         )
 
     def _cost(self, records: pd.DataFrame) -> str:
@@ -115,8 +115,8 @@ class SampleEfficiency(Chart):
                 f"{shown / programs:.3g} for each of the {programs} programs then told; telling them took "
                 f"{int(told['tokens'].max()) - tokens:,} tokens. "
             )
-            if len(curve := of(here, {"curriculum": _CURVE})):
-                text += f"AD needs no Stage 1: {int(curve['tokens'].max()):,} tokens at each point. "
+            if len(curve := of(here, {"curriculum": CURVES[0]})):
+                text += f"Algorithm distillation needs none: {int(curve['tokens'].max()):,} tokens at each point. "
         return text
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
@@ -128,27 +128,23 @@ class SampleEfficiency(Chart):
             for axes, mode, letter in zip(line, _MODES, "ab", strict=True):
                 ours = of(front, panel)
                 _panel(axes, ours, of(behind, panel), mode)
-                worth = [
-                    _range(ours, row) for row in of(ours, {"arm": _CROSSING, "answer_mode": mode}).to_dict("records")
-                ]
-                told = "".join(f": worth {found} demonstrations" for found in worth)
+                worth = of(ours, {"arm": _CROSSINGS[CURVES[0]], "answer_mode": mode}).to_dict("records")
+                told = "".join(f": worth {_range(ours, row)} demonstrations" for row in worth)
                 axes.set_title(f"{letter}  {style.MODES[mode].label}{told}{where}")
             line[0].set_ylabel("held-out accuracy")
         return 2.3 * len(panels)
 
     def legend(self, front: pd.DataFrame) -> list[style.Entry]:
-        color = {arm: style.ARMS[arm].color for arm in (_LINE, CONTROL)}
-        each = {
-            _CURVE: style.entry(style.ARMS[_CURVE]),
-            _LINE: style.stroke(style.ARMS[_LINE].label, "-", color[_LINE], 1.3),
-            CONTROL: style.stroke(style.ARMS[CONTROL].label, style.DASHED, color[CONTROL], 1.3),
-            _CROSSING: style.stroke("Crossing, 95\u00a0% interval", "-", style.INK, 2.2, alpha=0.8),
-        }
+        each = {curve: style.entry(style.ARMS[curve]) for curve in _CURVES}
+        each |= {arm: style.stroke(style.ARMS[arm].label, how, style.ARMS[arm].color, 1.3) for arm, how in _LINES}
         entries = [entry for arm, entry in each.items() if (front["arm"] == arm).any()]
+        if front["arm"].isin(list(_CROSSINGS.values())).any():
+            entries.append(style.stroke("Crossing, 95\u00a0% interval", "-", style.MUTED, 2.2))
         return [*entries, style.stroke("Best guess", ":")]
 
 
 _STAGE_1 = {"curriculum": _LINE, "stage": 1}
+_LINES: tuple[tuple[str, Any], ...] = ((_LINE, "-"), (CONTROL, style.DASHED), (CEILING, "-."))
 
 
 def _panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:
@@ -161,26 +157,28 @@ def _panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> N
     axes.set_xlabel("demonstrations of a program, log scale")
     axes.grid(axis="x", visible=False)
     for drawn, faint in ((theirs, True), (ours, False)):
-        here = of(drawn, {"answer_mode": mode})
-        for arm, dashes in ((_LINE, "-"), (CONTROL, style.DASHED)):
+        here = of(drawn, {"answer_mode": (mode, IN_CONTEXT[mode])})
+        for arm, dashes in _LINES:
             for line in of(here, {"arm": arm}).to_dict("records"):
                 look, alpha = style.ARMS[arm], style.REFERENCE_ALPHA if faint else 1.0
                 axes.axhline(line["estimate"], color=look.color, linestyle=dashes, alpha=alpha, zorder=2)
                 if not faint:
                     axes.axhspan(line["low"], line["high"], color=look.color, alpha=0.15, linewidth=0, zorder=1)
-        curve = of(drawn, {"arm": _CURVE})
-        curve = of(curve, {"answer_mode": against(curve, mode)}).sort_values("x")
-        style.series(axes, curve["x"], curve, style.ARMS[_CURVE], faint)
+        for place, arm in enumerate(_CURVES):  # apart, so that intervals do not cover each other
+            curve = of(drawn, {"arm": arm, "answer_mode": against(arm, mode)}).sort_values("x")
+            style.series(axes, curve["x"] * 1.04 ** (place - 1.5), curve, style.ARMS[arm], faint)
     for level in of(ours, {"arm": CHANCE})["estimate"]:
         axes.axhline(level, color=style.MUTED, linestyle=":", linewidth=0.9, zorder=1)
-    # The interval of the crossing, on the line of PBB; it runs off the axes where it is censored.
+    # The interval of a crossing, on the line of PBB; it runs off the axes where it is censored.
     level = of(ours, {"arm": _LINE, "answer_mode": mode})["estimate"]
     left, right = axes.get_xlim()
-    for row in of(ours, {"arm": _CROSSING, "answer_mode": mode}).to_dict("records"):
-        low, high = max(row["low"], left), min(row["high"], right)
-        axes.hlines(level, low, high, color=style.INK, linewidth=2.2, alpha=0.8, zorder=4)
-        if left <= row["estimate"] <= right:
-            axes.vlines(row["estimate"], axes.get_ylim()[0], level, color=style.INK, linestyle=":", linewidth=0.9)
+    for curve, crossed in _CROSSINGS.items():
+        color = style.ARMS[curve].color
+        for row in of(ours, {"arm": crossed, "answer_mode": mode}).to_dict("records"):
+            low, high = max(row["low"], left), min(row["high"], right)
+            axes.hlines(level, low, high, color=color, linewidth=2.2, alpha=0.8, zorder=4)
+            if left <= row["estimate"] <= right:
+                axes.vlines(row["estimate"], axes.get_ylim()[0], level, color=color, linestyle=":", linewidth=0.9)
 
 
 def _range(drawn: pd.DataFrame, row: dict) -> str:

@@ -319,8 +319,8 @@ def check(settings: Composition, stages: Sequence[str], asked: Sequence[str]) ->
                 "composites='named' and taught_parts='w/ IO' leave nothing for a stage of w/o IO sources; valid: an "
                 "arm without one, or taught_parts='w/o IO'"
             )
-    if settings.taught_parts == "w/o IO" and "source_and_pairs" in stages:
-        refuse(settings, "taught_parts", "'w/ IO' with pbb_and_distillation: a composite's run shows its parts run")
+    if settings.taught_parts == "w/o IO" and {"source_and_pairs", "outputs_next"} & set(stages):
+        refuse(settings, "taught_parts", "'w/ IO' with AD after Stage 1: a composite's run shows its parts run")
 
 
 def draw(

@@ -52,6 +52,7 @@ class Domain:
     check: Callable[[Any, Sequence[str], Sequence[str]], None] | None = None
     input_count: Callable[[Any], int] | None = None  # of a program, where settings say that
     in_words: Callable[[Any], str] | None = None  # what is taught, where the domain's name is not enough
+    tells_values: bool = True  # whether its traces in words tell the results of steps
     declared: Callable[[Program], bool] = lambda program: True  # whether documents tell a program's text
     in_full: Callable[[Program, str], str] | None = None  # what it takes to run one, where that is more than its text
     # Makes a program's inputs, demonstrations first, where these are drawn for themselves and never asked about: from
@@ -110,6 +111,7 @@ DOMAINS: dict[str, Domain] = {
         pointers=grammars.POINTERS,
         ask=grammars.ASK,
         declare=grammars.DECLARE,
+        tells_values=False,
         accepts=grammars.accepts,
         guess=grammars.random_guess,
         normal_form=grammars.normal_form,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Container
 from dataclasses import asdict
 from functools import cache, lru_cache
 from pathlib import Path
@@ -18,8 +19,9 @@ from pbb import registry
 from pbb.arms import ARMS, NO_MODEL
 from pbb.experiments.base_data import mixture_of
 from pbb.experiments.curricula import Stage, curriculum
+from pbb.experiments.documents import DISTILLED, VALUES
 from pbb.experiments.experiment import Experiment
-from pbb.experiments.sources import DECLARE, EXECUTE, Epochs, Mix, Source
+from pbb.experiments.sources import DECLARE, EXECUTE, OUTPUTS, Epochs, Mix, Source
 from pbb.programs.domains import DOMAINS, domain_of
 from pbb.streams import digest
 
@@ -85,22 +87,28 @@ def code(modules: tuple[str, ...], domains: frozenset[str]) -> str:
     return digest([code_of(module) for module in modules], found)
 
 
-def _taught(e: Experiment) -> list[Any]:
-    """Return what says which programs there are and which of their inputs training may show."""
-    return [e.seed, [e.domain, asdict(e.settings), e.own_programs], asdict(e.split)]
+def _parts(source: Source) -> list[tuple[str, str]]:
+    """Return how documents of `source` are written, and of which group."""
+    if isinstance(source, Mix):
+        return [part for one in (source.main, *(other for _, other in source.others)) for part in _parts(one)]
+    return [*source.parts] if isinstance(source, Epochs) else []
+
+
+def _taught(e: Experiment, groups: Container[str] = (DISTILLED,)) -> list[Any]:
+    """Return what says which programs of `groups` there are and which of their inputs training may show."""
+    split = {k: v for k, v in asdict(e.split).items() if DISTILLED in groups or k != "distilled_demonstrations"}
+    return [e.seed, [e.domain, asdict(e.settings), e.own_programs], split]
 
 
 def _written(e: Experiment, source: Source) -> dict[str, Any]:
     """Return the fields of `Documents` that the documents of `source` are written by."""
-    if isinstance(source, Mix):
-        parts_of = (source.main, *(other for _, other in source.others))
-        return {name: value for part in parts_of for name, value in _written(e, part).items()}
+    executed = ("templates", "question_style", "executions")
     fields = {
         DECLARE: ("representation", "templates"),
-        EXECUTE: ("representation", "templates", "question_style", "trained_modes", "executions"),
+        EXECUTE: ("representation", "trained_modes", *executed),
+        **dict.fromkeys((OUTPUTS, VALUES), executed),
     }
-    parts = source.parts if isinstance(source, Epochs) else ()
-    return {name: getattr(e.documents, name) for how, _ in parts for name in fields[how]}
+    return {name: getattr(e.documents, name) for how, _ in _parts(source) for name in fields[how]}
 
 
 def _domains(e: Experiment) -> frozenset[str]:
@@ -146,9 +154,8 @@ def _stage_keys(e: Experiment, base: str) -> tuple[str, ...]:
     for index, stage in enumerate(curriculum(e)):
         modules = (*WRITES, *TRAINS, *(REWARDS if stage.objective else ()))
         made_by = code(modules, _domains(e) | general)
-        before = [
-            digest(*before, stage.reads(), kept_steps(e, index), shared, _taught(e), _written(e, stage.source), made_by)
-        ]
+        taught, written = _taught(e, [group for _, group in _parts(stage.source)]), _written(e, stage.source)
+        before = [digest(*before, stage.reads(), kept_steps(e, index), shared, taught, written, made_by)]
         keys.append(before[0][:20])
     return tuple(keys)
 
@@ -168,6 +175,6 @@ def evaluation_key(e: Experiment, index: int, step: int, asked: tuple[str, ...])
 @lru_cache(maxsize=16384)
 def _evaluation_key(e: Experiment, step: int, asked: tuple[str, ...], trained: str) -> str:
     how = [e.documents.representation, e.documents.templates, e.documents.question_style, e.in_context]
-    arm = [ARMS[e.arm].measured, ARMS[e.arm].stages == ("demonstrations",)]  # which groups are asked about
+    arm = [ARMS[e.arm].measured, ARMS[e.arm].from_nothing]  # which groups are asked about
     read = [_taught(e), how, arm, asked, e.ask.questions]
     return digest(trained, step, read, code((*WRITES, *ASKS), _domains(e)))[:20]

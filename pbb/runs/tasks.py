@@ -134,7 +134,7 @@ class EvaluationTask:
 
     @property
     def asked(self) -> tuple[str, ...]:
-        every = self.experiment.ask.asked
+        every = self.experiment.ways
         if self.experiment.arm == NO_MODEL:
             return ("direct",)
         if self.full and self.experiment.arm != IN_CONTEXT:

@@ -60,7 +60,14 @@ RECIPE = Recipe(
         **{"stage_1_steps": 2000, "stage_2_steps": 150, "row_tokens": 320, "batch_rows": 4},
         **{"questions": 10, "checkpoints": 1},
     },
-    distillation={"stage_1_steps": 500},  # demonstrations of a hundred programs are soon known
+    # Programs of 120 inputs leave room for a hundred demonstrations.
+    demonstrations={
+        "distillation": (1, 10, 100),
+        "distillation_after_stage_1": (1, 10, 100),
+        "distillation_values": (1, 10, 100),
+        "distillation_traces": (1, 10, 100),
+    },
+    told={"high": 119, "demonstrations": 20, "checkpoints": 1},
     counts=(200, 800, 2400),  # of two statements, since there are about 1,000 of one
     composition={
         "programs": Composition(taught_parts="w/o IO", composites="named", with_io_composites=200),

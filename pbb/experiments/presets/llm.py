@@ -1,6 +1,6 @@
 """Preset llm: a real language model, SmolLM2-135M-Instruct with LoRA, on any card, or slowly on a CPU.
 
-The same programs and steps everywhere; all of its figures take less than 7 M training tokens a seed. Adapters of rank
+The same programs and steps everywhere; all of its figures take less than 10 M training tokens a seed. Adapters of rank
 32 on every linear layer hold more numbers than there is to know, from where on LoRA is said to learn as much as full
 finetuning (Schulman et al., "LoRA Without Regret", 2025); the rate is near that study's rule, 5e-4 (2000 / width)^0.78.
 
@@ -58,11 +58,9 @@ RECIPE = Recipe(
         **{"with_io_programs": 200, "without_io_programs": 40, "distilled_demonstrations": 20},
         **{"row_tokens": 416, "batch_rows": 3, "questions": 10, "checkpoints": 1},  # 288 tokens in the longest trace
     },
-    # Programs of 120 inputs leave room for a hundred demonstrations. These say what comes in and what goes out, and
-    # show no line of the source.
-    demonstrations=(1, 10, 100),
-    told={"high": 119, "demonstrations": 20},
-    distillation={"trained_modes": ("direct",), "asked": ("direct",), "stage_1_steps": 200},
+    # The two that C6 is judged on: there is no hour for all four.
+    demonstrations={"distillation": (1, 10, 100), "distillation_after_stage_1": (1, 10, 100)},
+    told={"high": 119, "demonstrations": 20, "checkpoints": 1},  # 120 inputs leave room for a hundred demonstrations
     composition={**cpu.RECIPE.composition, **_ROWS},
     grammars={**cpu.RECIPE.grammars, **_ROWS},
 )

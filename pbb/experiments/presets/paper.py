@@ -44,7 +44,8 @@ RECIPE = Recipe(
         **{"with_io_programs": 300, "without_io_programs": 40, "distilled_demonstrations": 20},
         **{"row_tokens": 416, "batch_rows": 5, "questions": 10, "checkpoints": 1},  # 288 tokens in the longest trace
     },
-    distillation={"stage_1_steps": 250},
+    demonstrations=cpu.RECIPE.demonstrations,
+    told=cpu.RECIPE.told,
     composition={**cpu.RECIPE.composition, **_ROWS},
     grammars={**cpu.RECIPE.grammars, **_ROWS},
 )

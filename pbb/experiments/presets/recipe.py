@@ -29,9 +29,8 @@ class Recipe:
         retroactive: F06, all arms.
         retroactive_sft: F06, the arms without GRPO.
         ciphers: F07.
-        demonstrations: of F08, for each program.
-        told: F08, the arms that are told the source.
-        distillation: F08, the arms that are shown demonstrations.
+        demonstrations: of F08, for each program, by the arm that is shown so many.
+        told: F08, all arms.
         counts: w/ IO programs, of F09.
         templates: of F10.
         composition: F11.
@@ -49,9 +48,8 @@ class Recipe:
     retroactive: Changes = field(default_factory=dict)
     retroactive_sft: Changes = field(default_factory=dict)
     ciphers: Changes = field(default_factory=dict)
-    demonstrations: tuple[int, ...] = (1, 2, 4, 7, 9)
+    demonstrations: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     told: Changes = field(default_factory=dict)
-    distillation: Changes = field(default_factory=dict)
     counts: tuple[int, ...] = (200, 800, 2400)
     templates: tuple[int, ...] = (1, 4, 20)
     composition: Changes = field(default_factory=dict)

@@ -34,7 +34,8 @@ RECIPE = Recipe(
         "programs": Ciphers(shortest=1, longest=2, alphabet=10, case="digits", distilled_distribution="natural"),
         **{"distilled_demonstrations": 20, "row_tokens": 320, "batch_rows": 4, "questions": 3, "checkpoints": 1},
     },
-    demonstrations=(1, 9),
+    demonstrations=dict.fromkeys(cpu.RECIPE.demonstrations, (1, 100)),
+    told=cpu.RECIPE.told,
     counts=(6, 12),
     composition={
         **cpu.RECIPE.composition,
