@@ -18,6 +18,7 @@ from pbb import registry
 from pbb.arms import ARMS, NO_MODEL
 from pbb.experiments.base_data import mixture_of
 from pbb.experiments.curricula import Stage, curriculum
+from pbb.experiments.documents import WITH_IO
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.sources import DECLARE, EXECUTE, Epochs, Mix, Source
 from pbb.programs.domains import DOMAINS, domain_of
@@ -85,9 +86,18 @@ def code(modules: tuple[str, ...], domains: frozenset[str]) -> str:
     return digest([code_of(module) for module in modules], found)
 
 
-def _taught(e: Experiment) -> list[Any]:
-    """Return what says which programs there are and which of their inputs training may show."""
-    return [e.seed, [e.domain, asdict(e.settings), e.own_programs], asdict(e.split)]
+def _taught(e: Experiment, source: Source | None = None) -> list[Any]:
+    """Return what says which programs there are, for `source` if given, and which inputs training may show."""
+    alone = source is not None and _groups(source) == {WITH_IO}
+    settings = DOMAINS[e.domain].with_io_alone(e.settings) if alone else e.settings
+    return [e.seed, [e.domain, asdict(settings), e.own_programs], asdict(e.split)]
+
+
+def _groups(source: Source) -> set[str]:
+    """Return the groups whose programs the documents of `source` are about."""
+    if isinstance(source, Mix):
+        return set().union(*map(_groups, (source.main, *(other for _, other in source.others))))
+    return {name for _, name in source.parts} if isinstance(source, Epochs) else set()
 
 
 def _written(e: Experiment, source: Source) -> dict[str, Any]:
@@ -147,7 +157,15 @@ def _stage_keys(e: Experiment, base: str) -> tuple[str, ...]:
         modules = (*WRITES, *TRAINS, *(REWARDS if stage.objective else ()))
         made_by = code(modules, _domains(e) | general)
         before = [
-            digest(*before, stage.reads(), kept_steps(e, index), shared, _taught(e), _written(e, stage.source), made_by)
+            digest(
+                *before,
+                stage.reads(),
+                kept_steps(e, index),
+                shared,
+                _taught(e, stage.source),
+                _written(e, stage.source),
+                made_by,
+            )
         ]
         keys.append(before[0][:20])
     return tuple(keys)
