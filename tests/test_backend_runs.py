@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch.linalg import matrix_rank
 
+from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Experiment
-from pbb.models import backends
+from pbb.models import backends, loading
 from pbb.models.machine import Machine, this_machine
 from pbb.runs import run
 from pbb.runs.keys import stage_keys
+from pbb.runs.tasks import StageTask
 
 SMALL = {
     "arm": "stage_1_only", "with_io_programs": 8, "without_io_programs": 20, "stage_1_steps": 12,
@@ -35,6 +38,29 @@ def test_the_plan_says_what_trains_and_why(run_store: Path, monkeypatch: pytest.
     assert "\n  smollm2-135m by PEFT: no CUDA; float32 weights; about" in text
     assert "so a GPU helps" in text
     assert "\n  tiny-m by full finetuning: no CUDA; float32 weights" in text
+
+
+def test_adapters_in_one_stage_alone_leave_the_stage_before_as_it_is_and_plain_weights(run_store: Path) -> None:
+    budget = {"exposure_steps": 2, "execution_steps": 3, "execution_rate": 1e-2, "batch_rows": 2, "checkpoints": 1}
+    plain = Experiment.of("cpu", model="tiny-s", arm="retroactive", with_io_programs=8, without_io_programs=4, **budget)
+    adapted = plain.changed(execution_lora_rank=2)
+    assert stage_keys(adapted)[0] == stage_keys(plain)[0]
+    assert stage_keys(adapted)[1] != stage_keys(plain)[1]
+    assert [stage.lora_rank for stage in curriculum(adapted.changed(arm="retroactive_grpo"))] == [0, 2, 2]
+    assert [stage.lora_rank for stage in curriculum(adapted.changed(lora_rank=4))] == [4, 2]
+    said = str(run.plan(adapted))
+    assert "tiny-s by full finetuning" in said
+    assert "tiny-s by PEFT" in said
+
+    tasks = [StageTask(adapted, index) for index in range(2)]
+    for task in tasks:
+        task.run()
+    manifests = [json.loads((task.folder / "manifest.json").read_text()) for task in tasks]
+    assert [manifest["backend"]["name"] for manifest in manifests] == ["full", "peft"]
+    before, after = (loading.load("tiny-s", task.weights)[0].state_dict() for task in tasks)
+    ranks = {name: int(matrix_rank(after[name] - before[name], rtol=1e-3)) for name in before if before[name].ndim == 2}
+    assert set(ranks.values()) == {0, 2}
+    assert {name for name, rank in ranks.items() if not rank} == {"model.embed_tokens.weight", "lm_head.weight"}
 
 
 def test_what_cannot_run_is_refused_before_anything_is_trained(

@@ -37,7 +37,7 @@ LLAMA = "meta-llama/Llama-3.2-1B-Instruct"
 
 
 class Stage(NamedTuple):
-    experiment: Experiment
+    trained: Experiment
     tokens: int = 3_000_000
 
 
@@ -100,6 +100,7 @@ def test_what_was_asked_for_and_is_not_there_is_an_error_and_never_replaced(
     [
         ({"backend": "deepspeed"}, "one of auto, unsloth, unsloth-4bit, peft, full"),
         ({"backend": "full", "lora_rank": 8}, "'peft' with lora_rank=8"),
+        ({"backend": "full", "execution_lora_rank": 8}, "'peft' with lora_rank=8"),
         ({"backend": "peft"}, "adapters need lora_rank=1 or more"),
         ({"backend": "unsloth-4bit"}, "adapters need lora_rank=1 or more"),
     ],

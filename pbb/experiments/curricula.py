@@ -31,6 +31,12 @@ class Stage:
     source: Source
     experiment: Experiment = field(repr=False)
     objective: tuple[tuple[str, Any], ...] = ()
+    lora_rank: int = 0  # 0 trains all weights
+
+    @property
+    def trained(self) -> Experiment:
+        """The experiment, with this stage's rank as that of its training."""
+        return self.experiment.changed(lora_rank=self.lora_rank)
 
     def documents(self) -> Iterator[Document]:
         """Yield the stage's documents without end, the same at every call. Raises LeakageError."""
@@ -39,7 +45,7 @@ class Stage:
     def reads(self) -> list[Any]:
         """Return what tells this stage from others of its experiment, in values that JSON can write."""
         source = [type(self.source).__name__, asdict(self.source)]
-        return [self.label, self.steps, self.learning_rate, source, dict(self.objective)]
+        return [self.label, self.steps, self.learning_rate, source, dict(self.objective), self.lora_rank]
 
 
 TAUGHT_AND_SHOWN = ((DECLARE, WITH_IO), (EXECUTE, WITH_IO))
@@ -70,7 +76,7 @@ def _shown_run(e: Experiment, group: str, budget: Budget) -> Mix:
     return _with_general(Epochs("executions", ((EXECUTE, group),)), budget)
 
 
-Made = tuple[str, int, float, Source]  # label, steps, rate, documents
+Made = tuple[str, int, float, Source, int]  # label, steps, rate, documents, rank of adapters
 
 
 def _mixture(e: Experiment) -> Made:
@@ -78,7 +84,7 @@ def _mixture(e: Experiment) -> Made:
     one, two = e.training.stage_1, e.training.stage_2
     share = two.steps / (one.steps + two.steps)
     both = Mix(_with_io(e), ((share, _without_io(e, e.training.replay)),))
-    return "mixture", one.steps + two.steps, one.rate, both
+    return "mixture", one.steps + two.steps, one.rate, both, one.lora_rank
 
 
 def _pairs(e: Experiment) -> Made:
@@ -86,11 +92,11 @@ def _pairs(e: Experiment) -> Made:
     budget = e.training.stage_2
     pairs = (e.training.distillation_ratio, Epochs("executions", ((EXECUTE, DISTILLED),)))
     mixed = Mix(Epochs("w/o IO", ((DECLARE, DISTILLED),)), (*_replayed(e, e.training.replay), pairs))
-    return "source and pairs", budget.steps, budget.rate, mixed
+    return _spend("source and pairs", budget, mixed)
 
 
 def _spend(label: str, budget: Budget, source: Source) -> Made:
-    return label, budget.steps, budget.rate, source
+    return label, budget.steps, budget.rate, source, budget.lora_rank
 
 
 # What each stage of `pbb.arms.ARMS` is. Algorithm 1 (Proactive) is with_io, then without_io; Algorithm 2 (Retroactive)
@@ -108,9 +114,16 @@ STAGES: dict[str, Callable[[Experiment], Made]] = {
         e.grpo.warmup_steps,
         e.training.execution.rate,
         _shown_run(e, WITH_IO, e.training.execution),
+        e.training.execution.lora_rank,
     ),
     # The questions of "executions" in their order, without general documents: those have no answer to reward.
-    "rewards": lambda e: ("executions, GRPO", e.grpo.steps, e.grpo.rate, Epochs("executions", ((EXECUTE, WITH_IO),))),
+    "rewards": lambda e: (
+        "executions, GRPO",
+        e.grpo.steps,
+        e.grpo.rate,
+        Epochs("executions", ((EXECUTE, WITH_IO),)),
+        e.training.execution.lora_rank,
+    ),
     "demonstrations": lambda e: _spend(
         "demonstrations", e.training.stage_1, _shown_run(e, DISTILLED, e.training.stage_1)
     ),
@@ -122,10 +135,11 @@ def curriculum(experiment: Experiment) -> list[Stage]:
     """Return the stages of the experiment's arm in order, none for the arms that train nothing."""
     stages: list[Stage] = []
     for name in ARMS[experiment.arm].stages:
-        label, steps, rate, source = STAGES[name](experiment)
+        label, steps, rate, source, rank = STAGES[name](experiment)
+        rank = rank or experiment.training.lora_rank
         if steps:  # GRPO may go without a warm-up
             objective = _objective(experiment) if name == "rewards" else ()
-            stages.append(Stage(len(stages) + 1, label, steps, rate, source, experiment, objective))
+            stages.append(Stage(len(stages) + 1, label, steps, rate, source, experiment, objective, rank))
     return stages
 
 

@@ -148,7 +148,7 @@ def stage_keys(e: Experiment) -> list[str]:
 @lru_cache(maxsize=4096)
 def _stage_keys(e: Experiment, base: str) -> tuple[str, ...]:
     general = {domain_of(settings) for _, settings in mixture_of(e.model).programs}
-    shared: list[Any] = [e.training.weight_decay, e.training.batch_rows, e.training.row_tokens, e.training.lora_rank]
+    shared: list[Any] = [e.training.weight_decay, e.training.batch_rows, e.training.row_tokens]
     # What a machine chooses by itself is no part of the key: the manifest says what it was.
     shared += [e.training.backend, mixture_digest(e.model)]
     keys: list[str] = []
