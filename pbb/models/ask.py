@@ -143,7 +143,7 @@ def limits(tokenizer: PreTrainedTokenizerBase, asked: Sequence[Question]) -> lis
     """Return after how many tokens each answer is cut: one limit for all questions of an answer mode.
 
     A limit from the question's own answer would tell how long that is, and cut wrong answers more often than right
-    ones.
+    ones. It takes 1.0 to 1.2 times as long (tiny-m and its controls, F02's questions), since rows leave when they end.
     """
     targets: dict[str, set[str]] = {}
     for question in asked:
