@@ -195,7 +195,8 @@ def count(number: int, thing: str) -> str:
 
 def _programs(experiment: Experiment) -> str:
     """Return what is taught, in a word or two."""
-    in_words = DOMAINS[experiment.domain].in_words
+    domain = DOMAINS[experiment.domain]
+    in_words = domain.in_words or domain.kind
     return in_words(experiment.programs) if in_words else experiment.domain
 
 
