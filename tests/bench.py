@@ -311,7 +311,8 @@ def evaluating(alone: int = 24) -> Iterator[Row]:
     asked = questions(Experiment.of("cpu", model=MODEL, with_io_programs=1), ("direct", "cot"))
     together, _, rows = seconds(lambda: ask.evaluate(model, tokenizer, asked))
     sample = range(0, len(asked), len(asked) // alone)[:alone]
-    longest = ask._budget(tokenizer, [asked[i].target for i in sample])
+    most = ask.limits(tokenizer, asked)
+    longest = [most[i] for i in sample]
     special = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
 
     def one_at_a_time() -> list[str]:

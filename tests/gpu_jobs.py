@@ -133,7 +133,7 @@ def answers(asked: Asked) -> dict[str, Any]:
 
     model, tokenizer = loading.load(asked.model, dtype="float32")
     chosen = _spread(questions(_experiment(asked, curriculum="in_context")), BATCH * asked.questions)
-    prompts, longest = [q.prompt for q in chosen], ask._budget(tokenizer, [q.target for q in chosen])
+    prompts, longest = [q.prompt for q in chosen], ask.limits(tokenizer, chosen)
     together_s, together = _timed(lambda: ask.generate(model, tokenizer, prompts, longest, len(prompts)))
     prompts, longest, together = prompts[::BATCH], longest[::BATCH], together[::BATCH]
     alone_s, alone = _timed(lambda: ask.generate(model, tokenizer, prompts, longest, 1))
@@ -290,7 +290,7 @@ def ask(asked: Asked, weights: str) -> dict[str, Any]:
     model, tokenizer = loading.load(asked.model, Path(weights))
     every = questions(_experiment(asked), ("direct", "cot"))
     chosen = _spread(every, 2 * BATCH * asked.questions)
-    prompts, longest = [q.prompt for q in chosen], ask._budget(tokenizer, [q.target for q in chosen])
+    prompts, longest = [q.prompt for q in chosen], ask.limits(tokenizer, chosen)
     written: list[int] = []
     go_on = ask._continue
 

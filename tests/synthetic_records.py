@@ -6,6 +6,7 @@ Accuracies are planted (`PLANTED`), programs are real little functions, completi
 from __future__ import annotations
 
 import hashlib
+import itertools
 import random
 
 import numpy as np
@@ -219,6 +220,7 @@ BY_SHIFT = {
     "stage_1_only": (0.1, 0.1),
 }
 VALID = {"random_generation": 0.1, "stage_1_only": 0.2, "proactive": 0.7, "in_context": 0.95}
+KINDS = ("composition", "composition with a builtin")
 TOGETHER, ALONE = 0.85, 0.1  # accuracy of composites whose parts are both right alone, and of others
 
 
@@ -258,28 +260,42 @@ def grammar_records(seeds: int = 1, programs: int = 20, valid: dict[str, float] 
 
 
 def composition_records(seeds: int = 1, programs: int = 14, together: float = TOGETHER) -> pd.DataFrame:
-    """Parts, and composites of each with the next one; they succeed mostly where both parts do."""
+    """Two kinds of composites, their parts, and which of these are recited: after Proactive every other one.
+
+    Composites of each part with the next one succeed mostly where both parts do; those with a builtin where the part
+    does. In context all are right.
+    """
     made = []
-    for arm, share in (("proactive", 0.75), ("stage_1_only", 0.15)):
-        parts = answers(arm, share, arm, seeds, programs).assign(group="w/o IO parts", domain="composition")
-        made += [parts, pd.DataFrame(composites(parts, together))]
+    for kind, arm in itertools.product(KINDS, ("proactive", "stage_1_only")):
+        parts = answers(arm, 0.75 if arm == "proactive" else 0.15, f"{kind} {arm}", seeds, programs)
+        parts = parts.assign(group="w/o IO parts", domain=kind)
+        whole = pd.DataFrame(composites(parts, together, "builtin" in kind))
+        recall = parts[parts["progress"] == 1].drop_duplicates(["seed", "program"]).sort_values("program")
+        recited = recall.groupby("seed").cumcount() % 2 == (0 if arm == "proactive" else 2)
+        recall = recall.assign(answer_mode="recall", outcome=recited.map({True: "correct", False: "wrong"}))
+        made += [parts, whole, recall.assign(input="", parsed=recall["expected"].where(recited, "?"))]
+        if arm == "stage_1_only":
+            ceiling = whole.assign(curriculum="in_context", outcome="correct", parsed=whole["expected"])
+            ceiling["answer_mode"] = "in_context_" + ceiling["answer_mode"]
+            made.append(ceiling.assign(experiment=ceiling["experiment"].str[::-1], stage=0, step=0, progress=0.0))
     return validate(pd.concat(made, ignore_index=True))
 
 
-def composites(parts: pd.DataFrame, together: float) -> list[dict]:
+def composites(parts: pd.DataFrame, together: float, builtin: bool = False) -> list[dict]:
     rng, made = random.Random("composites"), []
     for _, rows in parts[parts["progress"] == 1].groupby(["seed", "answer_mode"]):
         by_input = {(row["program"], row["input"]): row for row in rows.to_dict("records")}
         names = sorted({name for name, _ in by_input})
         for (name, text), inner in by_input.items():
             outer = by_input[names[names.index(name) - 1], inner["expected"]]
-            both = inner["outcome"] == outer["outcome"] == "correct"
+            both = inner["outcome"] == "correct" and (builtin or outer["outcome"] == "correct")
             right = rng.random() < (together if both else ALONE)
-            said = outer["expected"] if right else str((int(outer["expected"]) + 1) % 10)
-            call = f"{outer['program']}({name}(x))"
+            truth = str(min(int(inner["expected"]), 4)) if builtin else outer["expected"]
+            said = truth if right else str((int(truth) + 1) % 10)
+            call = f"min({name}(x), 4)" if builtin else f"{outer['program']}({name}(x))"
             made.append(
                 inner
-                | {"group": "w/o IO", "program": f"{outer['program']}of{name.lower()}", "expected": outer["expected"]}
+                | {"group": "w/o IO", "program": f"{outer['program']}of{name.lower()}", "expected": truth}
                 | {"prompt": f"Consider the function {call}: what is the output for {text}?", "completion": said}
                 | {"parsed": said, "outcome": "correct" if right else "wrong"}
             )

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from sweep import here
+from torch.linalg import matrix_rank
 
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import Document
@@ -28,6 +29,8 @@ from pbb.models.model_size import Shape
 from pbb.models.sft import Optimisation, encode, fill_rows, finetune, pack, settings
 from pbb.registry import config_of
 from pbb.runs import run
+from pbb.runs.keys import stage_keys
+from pbb.runs.tasks import StageTask
 
 __all__ = ["here"]
 REPOSITORY = Path(backends.__file__).parents[2]
@@ -40,7 +43,7 @@ LLAMA = "meta-llama/Llama-3.2-1B-Instruct"
 
 
 class Stage(NamedTuple):
-    experiment: Experiment
+    trained: Experiment
     tokens: int = 3_000_000
 
 
@@ -103,6 +106,7 @@ def test_what_was_asked_for_and_is_not_there_is_an_error_and_never_replaced(
     [
         ({"backend": "deepspeed"}, "one of auto, unsloth, unsloth-4bit, peft, full"),
         ({"backend": "full", "lora_rank": 8}, "'peft' with lora_rank=8"),
+        ({"backend": "full", "execution_lora_rank": 8}, "'peft' with lora_rank=8"),
         ({"backend": "peft"}, "adapters need lora_rank=1 or more"),
         ({"backend": "unsloth-4bit"}, "adapters need lora_rank=1 or more"),
     ],
@@ -147,6 +151,29 @@ def test_a_trainer_is_told_the_formats() -> None:
     experiment = Experiment.of("cpu", model=LLAMA, lora_rank=8)
     told = [settings(Optimisation(), 1, 0, False, b) for b in (None, choose(experiment, H100), choose(experiment, T4))]
     assert [(one["bf16"], one["fp16"]) for one in told] == [(False, False), (True, False), (False, True)]
+
+
+def test_adapters_in_one_stage_alone_leave_the_stage_before_as_it_is_and_plain_weights(run_store: Path) -> None:
+    budget = {"exposure_steps": 2, "execution_steps": 3, "execution_rate": 1e-2, "batch_rows": 2, "checkpoints": 1}
+    plain = Experiment.of("cpu", model="tiny-s", arm="retroactive", with_io_programs=8, without_io_programs=4, **budget)
+    adapted = plain.changed(execution_lora_rank=2)
+    assert stage_keys(adapted)[0] == stage_keys(plain)[0]
+    assert stage_keys(adapted)[1] != stage_keys(plain)[1]
+    assert [stage.lora_rank for stage in curriculum(adapted.changed(arm="retroactive_grpo"))] == [0, 2, 2]
+    assert [stage.lora_rank for stage in curriculum(adapted.changed(lora_rank=4))] == [4, 2]
+    said = str(run.plan(adapted))
+    assert "tiny-s by full finetuning" in said
+    assert "tiny-s by PEFT" in said
+
+    tasks = [StageTask(adapted, index) for index in range(2)]
+    for task in tasks:
+        task.run()
+    manifests = [json.loads((task.folder / "manifest.json").read_text()) for task in tasks]
+    assert [manifest["backend"]["name"] for manifest in manifests] == ["full", "peft"]
+    before, after = (load("tiny-s", task.weights)[0].state_dict() for task in tasks)
+    ranks = {name: int(matrix_rank(after[name] - before[name], rtol=1e-3)) for name in before if before[name].ndim == 2}
+    assert set(ranks.values()) == {0, 2}
+    assert {name for name, rank in ranks.items() if not rank} == {"model.embed_tokens.weight", "lm_head.weight"}
 
 
 def test_what_cannot_run_is_refused_before_anything_is_trained(

@@ -26,6 +26,7 @@ from pbb.experiments.documents import (
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.experiments.leakage import LeakageError, guarded
+from pbb.experiments.questions import questions
 from pbb.programs import (
     Algorithms,
     Arithmetic,
@@ -33,7 +34,7 @@ from pbb.programs import (
     Program,
     generate,
 )
-from pbb.programs.composition import Composition, part_names, with_parts
+from pbb.programs.composition import KINDS, WITH_BUILTIN, Composition, part_names, with_parts
 from pbb.programs.domains import normal_form
 from pbb.programs.settings import ExperimentError
 
@@ -51,6 +52,8 @@ def every() -> list[Program]:
     made: list[Program] = []
     for depth, parts in itertools.product((2, 3), (NUMBERS, TEXTS, MIXED)):
         made += generate(Composition(parts=parts, depth=depth), 10, "tests", depth)
+        if parts is not TEXTS:  # whose lengths say nothing
+            made += generate(Composition(parts=parts, depth=depth, taught_parts=WITH_BUILTIN), 5, "tests", depth)
     return made
 
 
@@ -66,7 +69,7 @@ def functions(sources: Sequence[str]) -> dict[str, Any]:
 
 
 def test_depths_domains_and_kinds_of_values_all_occur(every: list[Program]) -> None:
-    assert {len(part_names(p)) for p in every} == {2, 3}
+    assert {len(part_names(p)) for p in every} == {1, 2, 3}
     families = {p.family for p in every}
     assert {"arithmetic of arithmetic", "ciphers of ciphers of ciphers", "arithmetic of algorithms"} <= families
     assert {int, str} <= {type(ast.literal_eval(p.executions[0].output)) for p in every}
@@ -102,9 +105,11 @@ def test_traces_run_through_the_parts_from_the_innermost_on(every: list[Program]
                 arguments = values(inside[:-1])
                 assert arguments[0] == handed_on, (execution, call)
                 handed_on = parts[name](*arguments)
-            assert repr(handed_on) == execution.output
+            builtin = program.family.startswith("builtin")
+            assert builtin or repr(handed_on) == execution.output
             wanted, *words = execution.words
-            assert wanted == f"{' of '.join(part_names(program))} of {' and '.join(map(repr, values(text)))} is wanted"
+            said = f"{' of '.join(part_names(program))} of {' and '.join(map(repr, values(text)))} is wanted"
+            assert wanted.startswith(f"{said}, then ") if builtin else wanted == said
             assert [line for line in words if line.endswith(":")] == [f"{c[:-1].replace('(', ' of ')}:" for c in calls]
             assert words[-1].endswith(f"the result is {execution.output}")
 
@@ -114,11 +119,29 @@ def test_a_composite_names_its_parts_and_no_more(every: list[Program]) -> None:
         *_, body = program.source.splitlines()
         assert re.fullmatch(rf"def {program.name}\(\w+(, \w+)?\):\n{re.escape(body)}", program.source)
         calls = [node for node in ast.walk(ast.parse(program.source)) if isinstance(node, ast.Call)]
-        assert [call.func.id for call in calls] == list(part_names(program))  # type: ignore[attr-defined]
+        names = [call.func.id for call in calls]  # type: ignore[attr-defined]
+        assert [name for name in names if name not in ("abs", "len", "max", "min")] == list(part_names(program))
+        assert len(names) == len(program.made_by["parts"])
         for part in program.made_by["parts"]:
             assert part["source"].splitlines()[1].strip() not in program.source
-            assert part["source"] in with_parts(program, "code")
-            assert part["description"] in with_parts(program, "description")
+            taught = part["name"] in part_names(program)
+            assert (part["source"] in with_parts(program, "code")) == taught
+            assert not taught or part["description"] in with_parts(program, "description")
+
+
+def test_a_builtin_changes_what_it_is_handed_and_is_said_in_the_last_line(every: list[Program]) -> None:
+    with_builtin = [p for p in every if p.family.startswith("builtin")]
+    assert len(with_builtin) == 20
+    for program in with_builtin:
+        changed = 0
+        for execution in program.executions:
+            *_, before, last = execution.trace
+            call, said = last.removeprefix("return ").split(" = ")
+            assert repr(eval(call, {})) == said == execution.output
+            handed = before.rsplit(" = ", 1)[1]
+            assert handed in call
+            changed += handed != said
+        assert changed >= 0.2 * len(program.executions)
 
 
 def test_asking_for_too_many_fails_clearly() -> None:
@@ -134,18 +157,25 @@ def documents(experiment: Experiment, count: int = 250) -> list[list[Any]]:
     return [list(itertools.islice(stage.documents(), count)) for stage in curriculum(experiment)]
 
 
-@pytest.mark.parametrize("taught", ["w/ IO", "w/o IO"])
+@pytest.mark.parametrize("taught", KINDS)
 def test_parts_are_taught_apart_and_composites_by_source_alone(taught: str) -> None:
     experiment = SMALL.changed(taught_parts=taught, with_io_composites=3, **QUIET)
     by_name = {group.name: group for group in groups(experiment)}
-    where = by_name[PARTS if taught == "w/o IO" else WITH_IO]
-    assert set(by_name) == {WITH_IO, WITHOUT_IO, *([PARTS] if taught == "w/o IO" else [])}
+    assert set(by_name) == {WITH_IO, WITHOUT_IO, *([PARTS] if taught != "w/ IO" else [])}
     assert len(by_name[WITH_IO].programs) == 14 + 3
     measured = by_name[WITHOUT_IO].programs
-    assert {name for p in measured for name in part_names(p)} <= {p.name for p in where.programs}
+    shown, hidden = (
+        {p.name for p in by_name[name].programs} if name in by_name else set() for name in (WITH_IO, PARTS)
+    )
+    for program in measured:
+        outer, *inner = part_names(program)
+        assert outer in (shown if taught == "w/ IO" else hidden)
+        assert set(inner) <= (shown if taught in ("w/ IO", "outer w/o IO") else hidden)
+        assert len(inner) == (taught != WITH_BUILTIN)
     examples = [p for p in by_name[WITH_IO].programs if p.domain == "composition"]
     assert {name for p in examples for name in part_names(p)} <= {p.name for p in by_name[WITH_IO].programs}
     assert not {normal_form(p) for p in examples} & {normal_form(p) for p in measured}
+    assert {p.family.startswith("builtin") for p in (*examples, *measured)} == {taught == WITH_BUILTIN}
 
     one, two = documents(experiment)
     assert {d.program for d in one} == {p.name for p in by_name[WITH_IO].programs}
@@ -155,6 +185,27 @@ def test_parts_are_taught_apart_and_composites_by_source_alone(taught: str) -> N
     assert {d.completion for d in two} == {p.source for p in secret}
     executed = {d.program for d in one if d.kind == "execution"}
     assert not executed & {p.name for p in secret}
+
+    together = {d.program: d.completion for d in two if " and " in d.program}
+    if taught == "w/o IO in one document":
+        sources = {p.name: p.source for p in secret}
+        pairs = {" and ".join(part_names(p)): "\n".join(sources[name] for name in part_names(p)) for p in measured}
+        assert together == pairs
+    else:
+        assert not together
+    assert all(f" {d.program}" in d.prompt or d.prompt.startswith(d.program) for d in two if d.program in together)
+
+
+def test_w_o_io_parts_are_asked_for_their_source_and_named_composites_and_pairs_are_not() -> None:
+    experiment = SMALL.changed(composites="named", taught_parts="w/o IO in one document", asked=("cot", "recall"))
+    asked = questions(experiment)
+    by_group = {
+        g: {q.program.name for q in asked if q.group == g and q.answer_mode == "recall"} for g in (PARTS, WITHOUT_IO)
+    }
+    parts = {p.name for group in groups(experiment) if group.name == PARTS for p in group.programs}
+    assert by_group[WITHOUT_IO] == set()
+    assert by_group[PARTS] == {name for name in parts if " and " not in name} != parts
+    assert {q.group for q in asked if q.answer_mode == "cot"} == {WITH_IO, PARTS, WITHOUT_IO}
 
 
 def test_named_composites_are_asked_for_and_never_declared() -> None:
@@ -169,8 +220,6 @@ def test_named_composites_are_asked_for_and_never_declared() -> None:
     for stage in documents(experiment):
         assert not [d for d in stage if d.program in names and d.kind == "declarative"]
         assert not [d for d in stage if any(name in d.prompt + d.completion for name in names)]
-    from pbb.experiments.questions import questions
-
     asked = [q for q in questions(experiment) if q.program == composite]
     assert asked
     assert all(f"{outer}({inner}(x))" in q.prompt and composite.name not in q.prompt for q in asked)
@@ -183,8 +232,6 @@ def test_other_arms_know_composites_too(arm: str) -> None:
     if arm == "distillation":
         assert set(seen) == {(DISTILLED, "execution")}
     elif arm == "in_context":
-        from pbb.experiments.questions import questions
-
         asked = [q for q in questions(experiment, ("cot",)) if q.group == WITHOUT_IO]
         assert all(part["source"] in q.prompt for q in asked for part in q.program.made_by["parts"])
     else:
@@ -192,8 +239,9 @@ def test_other_arms_know_composites_too(arm: str) -> None:
         assert not {(WITHOUT_IO, "execution"), (PARTS, "execution")} & set(seen)
 
 
-def test_running_a_composite_of_secret_parts_is_a_leak() -> None:
-    experiment = SMALL.changed(taught_parts="w/o IO")
+@pytest.mark.parametrize("taught", [kind for kind in KINDS if kind != "w/ IO"])
+def test_running_a_composite_of_secret_parts_is_a_leak(taught: str) -> None:
+    experiment = SMALL.changed(taught_parts=taught)
     by_name = {group.name: group for group in groups(experiment)}
     composite, part = by_name[WITHOUT_IO].programs[0], by_name[PARTS].programs[0]
     for program, group in ((composite, WITHOUT_IO), (part, PARTS), (part, WITH_IO), (composite, WITH_IO)):
@@ -210,9 +258,9 @@ def test_running_a_composite_of_secret_parts_is_a_leak() -> None:
     [
         ({"taught_parts": "w/o io"}, ["taught_parts='w/o io'", "w/o IO"]),
         ({"depth": 4}, ["depth=4", "2 to 3"]),
-        ({"composites": "named", "arm": "untuned"}, ["asked", "composites='named'"]),
+        ({"composites": "named", "arm": "untuned", "asked": ("recite",)}, ["asked", "composites='named'"]),
         ({"composites": "named", "asked": ("cot",)}, ["taught_parts='w/ IO'"]),
-        ({"taught_parts": "w/o IO", "arm": "pbb_and_distillation"}, ["taught_parts", "w/ IO"]),
+        ({"taught_parts": "outer w/o IO", "arm": "pbb_and_distillation"}, ["taught_parts", "w/ IO"]),
         ({"taught_parts": "w/o IO", "arm": "distillation_after_stage_1"}, ["taught_parts", "w/ IO"]),
         ({"alphabet": 10}, ["no field 'alphabet'"]),
         ({"own_programs": ("{}",)}, ["own_programs"]),

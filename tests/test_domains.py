@@ -51,6 +51,7 @@ from pbb.programs import (
     generate,
 )
 from pbb.programs.ciphers import NATURAL_WEIGHTS
+from pbb.programs.composition import KINDS
 from pbb.programs.domains import Own, accepts, base_may_have_seen, normal_form
 from pbb.programs.grammars import obeys
 from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES
@@ -82,6 +83,7 @@ VARIANTS: dict[str, tuple[Any, ...]] = {
         Composition(),
         Composition(parts=(Algorithms(), Ciphers(longest=2)), depth=3),
         Composition(composites="named"),
+        Composition(taught_parts="w/o IO and a builtin", composites="named"),
     ),
 }
 DRAWN = tuple(VARIANTS)
@@ -281,8 +283,10 @@ def test_nothing_leaks_in_any_domain(number: int) -> None:
         programs = Arithmetic(statements=rng.choice([1, 2, 3]))
     if domain == "composition":
         both = arm in ("pbb_and_distillation", "distillation_after_stage_1")
-        taught = "w/ IO" if both else rng.choice(["w/ IO", "w/o IO"])
+        taught = "w/ IO" if both else rng.choice(list(KINDS))
         parts = rng.choice([(Arithmetic(),), (Arithmetic(), Algorithms()), (Ciphers(),)])
+        if taught == "w/o IO and a builtin":
+            parts = (Arithmetic(),)  # the length of a cipher's text says nothing
         programs = Composition(parts=parts, taught_parts=taught, with_io_composites=2)
         changes = {"with_io_programs": 20}  # parts of two domains seldom fit each other
     if domain == "ciphers":

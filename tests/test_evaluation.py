@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pbb.experiments.documents import WITH_IO, WITHOUT_IO
+from pbb.experiments.documents import SLACK, WITH_IO, WITHOUT_IO
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.questions import Question, questions, scored
 from pbb.models import ask
@@ -145,10 +145,10 @@ def test_scores_are_exact_and_unparsed_is_told_apart(asked: list[Question]) -> N
 def test_a_perfect_model_scores_one_and_recites_first(asked: list[Question], monkeypatch: pytest.MonkeyPatch) -> None:
     """With the model replaced by one that knows every answer, every question is right: the harness loses nothing."""
     by_prompt = {q.prompt: q.target for q in asked} | {q.declarative_prompt: q.program.source for q in asked}
-    seen: list[str] = []
+    turns: list[set[int]] = []
 
     def oracle(model, tokenizer, prompts, max_new_tokens, batch_size=1):
-        seen.extend(prompts)
+        turns.append(set(max_new_tokens))
         assert all(
             len(tokenizer(by_prompt.get(p) or by_prompt[p.split("\n")[-1]])["input_ids"]) <= n
             for p, n in zip(prompts, max_new_tokens, strict=True)
@@ -158,6 +158,20 @@ def test_a_perfect_model_scores_one_and_recites_first(asked: list[Question], mon
     monkeypatch.setattr(ask, "generate", oracle)
     rows = evaluate(torch.nn.Identity(), load_tokenizer("tiny-s"), asked)  # type: ignore[arg-type]
     assert {row["outcome"] for row in rows} == {"correct"}
+    reciting, answering = turns
+    assert len(reciting) == 1
+    assert 3 <= len(answering) <= 4, "one limit a mode"
     recited = [row for row in rows if row["answer_mode"] == "recite"]
     assert recited
     assert all(row["prompt"].startswith("def ") for row in recited), "the recited source is what is run"
+
+
+def test_a_limit_is_that_of_the_longest_answer_of_its_mode(asked: list[Question]) -> None:
+    tokenizer = load_tokenizer("tiny-s")
+    lengths = [len(tokenizer(q.target, add_special_tokens=False)["input_ids"]) for q in asked]
+    for mode in ("direct", "cot", "recite", "recall"):
+        limits = {n for n, q in zip(ask.limits(tokenizer, asked), asked, strict=True) if q.answer_mode == mode}
+        longest = max(n for n, q in zip(lengths, asked, strict=True) if q.answer_mode == mode)
+        assert limits == {longest + SLACK}
+    assert len(set(lengths)) > 5
+    assert ask.limits(tokenizer, []) == []

@@ -54,7 +54,7 @@ from pbb.programs.sums import Sums
         ({"own_programs": ("nonsense",)}, ["own_programs=('nonsense',)", "Program.to_json()"]),
         ({"own_programs": ("[" * 10**5,)}, ["own_programs=('[[[[", "Program.to_json()"]),
         ({"model": "\x1b[2J"}, ["model='\\x1b[2J'", "Hub id"]),
-        ({"programs": Composition(composites="named")}, ["asked", "composites='named'"]),
+        ({"programs": Composition(composites="named"), "asked": ("recite",)}, ["asked", "composites='named'"]),
         ({"programs": Composition(composites="named"), "asked": ("cot",)}, ["taught_parts='w/ IO'"]),
     ],
 )

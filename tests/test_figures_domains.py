@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from synthetic_records import BY_SHIFT, TOGETHER, VALID, cipher_records, composition_records, grammar_records
+from synthetic_records import BY_SHIFT, KINDS, VALID, cipher_records, composition_records, grammar_records
 
 from pbb.analysis.statistics import accuracy
 from pbb.arms import ARMS
@@ -17,11 +17,15 @@ from pbb.experiments.experiment import Experiment
 from pbb.experiments.questions import answer_at_random, questions
 from pbb.experiments.studies import study
 from pbb.figures import FIGURES
+from pbb.figures.f11_composition import KINDS as DRAWN_KINDS
 from pbb.programs.ciphers import Ciphers, shift_weights
+from pbb.programs.composition import KINDS as COMPOSITES
 from pbb.programs.domains import accepts
 from pbb.programs.grammars import Grammars
-from pbb.records import validate
+from pbb.runs.keys import stage_keys
+from pbb.runs.run import described
 
+WHOLE_AND_PARTS = ("w/o IO", "w/o IO parts")
 f07_ciphers, f11_composition, f13_grammars = (FIGURES[name] for name in ("F07", "F11", "F13"))
 
 
@@ -77,65 +81,40 @@ def test_the_study_of_f07_asks_all_arms_about_the_same_ciphers() -> None:
 
 
 # ------------------------------------------------------------------------------------------------- F11
-def of(drawn: pd.DataFrame, what: str, mode: str = "cot", arm: str = "proactive") -> pd.DataFrame:
-    return drawn[(drawn["what"] == what) & (drawn["answer_mode"] == mode) & (drawn["arm"] == arm)]
-
-
-def test_the_product_is_what_independent_parts_would_give() -> None:
+def test_composites_stand_by_kind_beside_their_parts_and_the_recall_of_these() -> None:
     records = composition_records(2)
-    cot = f11_composition.select(records).query("answer_mode == 'cot' and curriculum == 'proactive'")
-    alone = cot[cot["group"] == "w/o IO parts"]
-    shares = (alone["outcome"] == "correct").groupby([alone["seed"], alone["program"]]).mean()
-    products = []
-    for row in cot[cot["group"] == "w/o IO"].drop_duplicates(["seed", "program"]).itertuples():
-        outer, inner = row.prompt.removeprefix("Consider the function ").split("(")[:2]
-        products.append(shares[row.seed, outer] * shares[row.seed, inner])
-    (point,) = of(f11_composition.table(records), "product of parts").to_dict("records")
-    assert point["estimate"] == pytest.approx(np.mean(products))
-    assert point["low"] < point["estimate"] < point["high"]
-    assert (point["programs"], point["seeds"]) == (len(products), 2)
-
-
-def test_composites_are_told_apart_by_what_their_parts_do_alone() -> None:
-    records = composition_records()
     drawn = f11_composition.table(records)
-    rows = of(drawn, "composite, by parts right alone").set_index("x")
-    assert list(rows.index) == [0, 1, 2]
-    assert rows["questions"].sum() == of(drawn, "composite")["questions"].sum() == 140
-    assert rows["estimate"][2] == pytest.approx(TOGETHER, abs=0.12)
-    assert max(rows["estimate"][:2]) < 0.35
-    said = f"CoT: all parts were right alone for {rows['questions'][2]:.0f} of 140 questions."
-    assert said in f11_composition.caption(records)
+    found = drawn.set_index(["domain", "arm", "answer_mode", "what"])["estimate"]
+    rows = records[(records["progress"] == 1) & (records["curriculum"] == "proactive")]
+    for kind, mode in itertools.product(KINDS, ("cot", "direct")):
+        mine = rows[(rows["domain"] == kind) & (rows["answer_mode"] == mode)]
+        whole, parts = (mine["outcome"].eq("correct")[mine["group"] == group].mean() for group in WHOLE_AND_PARTS)
+        assert found[kind, "proactive", mode, "composite"] == pytest.approx(whole)
+        assert found[kind, "proactive", mode, "parts"] == pytest.approx(parts)
+        assert found[kind, "in_context", mode, "composite"] == 1
+        assert found[kind, "stage_1_only", mode, "composite"] < 0.4 < found[kind, "proactive", mode, "composite"]
+    assert len(drawn[drawn["arm"] == "chance"]) == 4
 
-    control = of(drawn, "composite, by parts right alone", arm="stage_1_only")
-    assert control["questions"].sum() == 140
+    recited = {kind: found[kind, "proactive", "recall", "both parts recited"] for kind in KINDS}
+    assert recited == {"composition": 0, "composition with a builtin": 0.5}, "each is composed with the next one"
+    assert found["composition", "stage_1_only", "recall", "both parts recited"] == 0
+    every = records.assign(outcome=records["outcome"].where(records["answer_mode"] != "recall", "correct"))
+    assert f11_composition.table(every).query("what == 'both parts recited'")["estimate"].eq(1).all()
+
+    unasked = records[(records["answer_mode"] != "recall") | (records["domain"] != "composition")]
+    assert set(f11_composition.table(unasked).query("answer_mode == 'recall'")["domain"]) == {KINDS[1]}
 
 
-def test_three_parts_and_a_shift_that_is_handed_to_those_that_take_it() -> None:
-    row = composition_records(1, 3).iloc[0].to_dict() | {"progress": 1.0, "answer_mode": "cot"}
-
-    def asked(group: str, program: str, text: str, expected: str, outcome: str, call: str = "") -> dict:
-        parsed = expected if outcome == "correct" else "'?'"
-        told = {"group": group, "program": program, "input": text, "expected": expected, "outcome": outcome}
-        return row | told | {"prompt": f"{call or program}: run it for {text}.", "parsed": parsed}
-
-    parts = [
-        asked("w/o IO parts", "Aone", "'ab', 3", "'de'", "correct"),
-        asked("w/o IO parts", "Btwo", "'de'", "2", "wrong"),
-        asked("w/o IO parts", "Cthree", "2", "7", "correct"),
-    ]
-    call = "Cthree(Btwo(Aone(text, shift)))"
-    whole = [
-        asked("w/o IO", "Whole", "'ab', 3", "7", "correct", call),
-        asked("w/o IO", "Whole", "'zz', 3", "1", "correct", call),  # of no part is known what it says to this
-        asked("w/o IO", "Named", "'ab', 3", "7", "correct"),  # asked by its own name
-    ]
-    drawn = f11_composition.table(validate(pd.DataFrame(parts + whole)))
-    (point,) = of(drawn, "composite, by parts right alone").to_dict("records")
-    assert (point["x"], point["questions"], point["estimate"]) == (2, 1, 1.0)
-    (product,) = of(drawn, "product of parts").to_dict("records")
-    assert (product["estimate"], product["programs"]) == (0.0, 1)
-    assert of(drawn, "composite")["questions"].tolist() == [3]
+def test_composites_are_known_by_the_names_that_records_give_them() -> None:
+    assert set(DRAWN_KINDS) == set(COMPOSITES.values())
+    made = study("F11", "cpu")
+    assert {(e.arm, described(e)["domain"]) for e in made} == {
+        (arm, kind)
+        for arm in ("proactive", "stage_1_only", "in_context")
+        for kind in COMPOSITES.values()
+        if kind != "composition of shown parts"
+    }
+    assert len({stage_keys(e)[0] for e in made if e.arm != "in_context"}) == 2, "only builtins need a Stage 1 of theirs"
 
 
 # ------------------------------------------------------------------------------------------------- F13

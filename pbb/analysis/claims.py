@@ -311,15 +311,13 @@ CLAIMS: tuple[Claim, ...] = (
         "Two separately learnt programs can be composed.",
         "notes",
         (
-            Declared(
-                "F11",
-                _pbb(domain="composition"),
-                Side("stage_1_only", where={"domain": "composition"}),
-                {"domain": "composition"},
-            ),
+            Declared("F11", Side("proactive"), Side("stage_1_only"), {"domain": "composition"}),
+            Declared("F11", _directly("proactive"), _directly("stage_1_only")),
         ),
         "Parts are recalled when they are asked for alone. In the trace of a composite more than half of the names "
         "are copied wrongly, and where both names are right the lines below them are mostly other programs'.",
+        here="By chain of thought, of parts that are both known by their source alone. A w/ IO part inside, a builtin "
+        "around one part, and both sources in one document besides are shown beside it.",
     ),
     Claim(
         "C12",

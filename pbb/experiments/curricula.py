@@ -31,6 +31,12 @@ class Stage:
     source: Source
     experiment: Experiment = field(repr=False)
     objective: tuple[tuple[str, Any], ...] = ()
+    lora_rank: int = 0  # 0 trains all weights
+
+    @property
+    def trained(self) -> Experiment:
+        """The experiment, with this stage's rank as that of its training."""
+        return self.experiment.changed(lora_rank=self.lora_rank)
 
     def documents(self) -> Iterator[Document]:
         """Yield the stage's documents without end, the same at every call. Raises LeakageError."""
@@ -39,7 +45,7 @@ class Stage:
     def reads(self) -> list[Any]:
         """Return what tells this stage from others of its experiment, in values that JSON can write."""
         source = [type(self.source).__name__, asdict(self.source)]
-        return [self.label, self.steps, self.learning_rate, source, dict(self.objective)]
+        return [self.label, self.steps, self.learning_rate, source, dict(self.objective), self.lora_rank]
 
 
 TAUGHT_AND_SHOWN = ((DECLARE, WITH_IO), (EXECUTE, WITH_IO))
@@ -70,7 +76,7 @@ def _shown_run(budget: Budget, group: str, how: str = EXECUTE) -> Mix:
     return _with_general(Epochs("executions", ((how, group),)), budget)
 
 
-Made = tuple[str, int, float, Source]  # label, steps, rate, documents
+Made = tuple[str, int, float, Source, int]  # label, steps, rate, documents, rank of adapters
 
 
 def _mixture(e: Experiment) -> Made:
@@ -78,13 +84,13 @@ def _mixture(e: Experiment) -> Made:
     one, two = e.training.stage_1, e.training.stage_2
     share = two.steps / (one.steps + two.steps)
     both = Mix(_with_io(e), ((share, _without_io(e, e.training.replay)),))
-    return "mixture", one.steps + two.steps, one.rate, both
+    return "mixture", one.steps + two.steps, one.rate, both, one.lora_rank
 
 
 def _from_nothing(e: Experiment, how: str) -> Made:
     """Demonstrations of AD programs alone, for as many steps as Proactive has in all."""
     one, two = e.training.stage_1, e.training.stage_2
-    return "demonstrations", one.steps + two.steps, one.rate, _shown_run(one, DISTILLED, how)
+    return "demonstrations", one.steps + two.steps, one.rate, _shown_run(one, DISTILLED, how), one.lora_rank
 
 
 def _outputs_next(e: Experiment) -> Made:
@@ -98,11 +104,11 @@ def _pairs(e: Experiment) -> Made:
     budget = e.training.stage_2
     pairs = (e.training.distillation_ratio, Epochs("executions", ((OUTPUTS, DISTILLED),)))
     mixed = Mix(Epochs("w/o IO", ((DECLARE, DISTILLED),)), (*_replayed(e, e.training.replay), pairs))
-    return "source and pairs", budget.steps, budget.rate, mixed
+    return _spend("source and pairs", budget, mixed)
 
 
 def _spend(label: str, budget: Budget, source: Source) -> Made:
-    return label, budget.steps, budget.rate, source
+    return label, budget.steps, budget.rate, source, budget.lora_rank
 
 
 # What each stage of `pbb.arms.ARMS` is. Algorithm 1 (Proactive) is with_io, then without_io; Algorithm 2 (Retroactive)
@@ -120,9 +126,16 @@ STAGES: dict[str, Callable[[Experiment], Made]] = {
         e.grpo.warmup_steps,
         e.training.execution.rate,
         _shown_run(e.training.execution, WITH_IO),
+        e.training.execution.lora_rank,
     ),
     # The questions of "executions" in their order, without general documents: those have no answer to reward.
-    "rewards": lambda e: ("executions, GRPO", e.grpo.steps, e.grpo.rate, Epochs("executions", ((EXECUTE, WITH_IO),))),
+    "rewards": lambda e: (
+        "executions, GRPO",
+        e.grpo.steps,
+        e.grpo.rate,
+        Epochs("executions", ((EXECUTE, WITH_IO),)),
+        e.training.execution.lora_rank,
+    ),
     "outputs": lambda e: _from_nothing(e, OUTPUTS),
     "values": lambda e: _from_nothing(e, VALUES),
     "traces": lambda e: _from_nothing(e, EXECUTE),
@@ -135,10 +148,11 @@ def curriculum(experiment: Experiment) -> list[Stage]:
     """Return the stages of the experiment's arm in order, none for the arms that train nothing."""
     stages: list[Stage] = []
     for name in ARMS[experiment.arm].stages:
-        label, steps, rate, source = STAGES[name](experiment)
+        label, steps, rate, source, rank = STAGES[name](experiment)
+        rank = rank or experiment.training.lora_rank
         if steps:  # GRPO may go without a warm-up
             objective = _objective(experiment) if name == "rewards" else ()
-            stages.append(Stage(len(stages) + 1, label, steps, rate, source, experiment, objective))
+            stages.append(Stage(len(stages) + 1, label, steps, rate, source, experiment, objective, rank))
     return stages
 
 

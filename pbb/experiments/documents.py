@@ -27,7 +27,7 @@ VALUES = "values"  # a trace of results alone
 
 # How an evaluation asks (`pbb.models.ask`), here since estimates of it need no torch.
 ASKED_AT_ONCE = 256  # prompts in a batch
-SLACK = 12  # tokens that an answer may be longer than the expected one before it is cut
+SLACK = 12  # tokens that an answer may be longer than the longest expected one of its mode before it is cut
 MOST_WITH_IO = 100  # w/ IO programs that are asked about: a check of training, not the measurement
 
 

@@ -56,6 +56,7 @@ class Budget:
     steps: Steps
     rate: Rate  # the learning rate's peak
     general: Share = 0.03  # share of general documents (in-context executions of other programs), against forgetting
+    lora_rank: Annotated[int, Between(0, 256)] = 0  # of adapters in this stage; 0: as Training says
 
 
 @group
@@ -77,8 +78,9 @@ class Training:
     backend: Literal["auto", "unsloth", "unsloth-4bit", "peft", "full"] = "auto"
 
     def __post_init__(self) -> None:
-        if self.lora_rank and self.backend == "full":
-            refuse(self, "backend", f"'auto', 'unsloth', 'unsloth-4bit' or 'peft' with lora_rank={self.lora_rank}")
+        ranks = [self.lora_rank, *(b.lora_rank for b in (self.stage_1, self.stage_2, self.exposure, self.execution))]
+        if self.backend == "full" and (rank := max(ranks)):
+            refuse(self, "backend", f"'auto', 'unsloth', 'unsloth-4bit' or 'peft' with lora_rank={rank}")
         if not self.lora_rank and self.backend in ("peft", "unsloth-4bit"):
             refuse(self, "backend", "'auto', 'unsloth' or 'full' with lora_rank=0; adapters need lora_rank=1 or more")
         if self.stage_2.general + self.replay > 0.95:

@@ -55,12 +55,14 @@ def questions(experiment: Experiment, modes: Sequence[str] | None = None) -> lis
         if experiment.in_context and group.name == WITH_IO:
             continue
         programs = group.programs[:MOST_WITH_IO] if group.name == WITH_IO else group.programs
-        for program in programs:
+        for program in (p for p in programs if p.inputs):
             rng = stream(experiment.seed, "questions", program.name)
             pool = group.held_out(program)
             inputs = rng.sample(pool, min(experiment.ask.questions, len(pool)))
             for mode in modes or experiment.ways:
                 if mode == "recite" and group.name == WITH_IO:
+                    continue
+                if mode == "recall" and not DOMAINS[program.domain].declared(program):
                     continue
                 asked += asked_about(
                     experiment, group, program, inputs, mode, rng.randrange(experiment.documents.templates)

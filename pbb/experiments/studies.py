@@ -11,6 +11,7 @@ from typing import Any
 from pbb.experiments.experiment import ASKED, Experiment
 from pbb.experiments.presets import recipe
 from pbb.experiments.presets.recipe import Recipe
+from pbb.programs.composition import KINDS, SHOWN
 from pbb.programs.settings import ExperimentError
 
 # F02's arms, in the order in which a reader meets them.
@@ -98,8 +99,10 @@ def augmentation(preset: Recipe) -> list[Experiment]:
 
 
 def composition(preset: Recipe) -> list[Experiment]:
-    """F11: f(g(x)), asked for by that very expression; f and g are each known by their source alone."""
-    return _arms(preset.base, ("proactive", "stage_1_only"), **preset.composition)
+    """F11: f(g(x)), asked for by that very expression, by how f and g were learnt, one of them at least by source."""
+    base = preset.base.changed(**preset.composition)
+    kinds = [kind for kind in KINDS if kind != SHOWN]
+    return [e for kind in kinds for e in _arms(base, BY_LENGTH, taught_parts=kind)]
 
 
 def grammars(preset: Recipe) -> list[Experiment]:

@@ -1,203 +1,179 @@
-"""F11: f(g(x)), named and never shown, beside its parts, each of which was learnt by itself."""
+"""F11: f(g(x)), named and never shown, by how its parts were learnt; beside its parts, and the recall of these."""
 
 from __future__ import annotations
 
-import ast
-import itertools
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from pbb.analysis import tables
+from pbb.analysis.labels import PLAIN_MODE
 from pbb.analysis.statistics import accuracy
-from pbb.analysis.tables import CHANCE, CONTROL, MEASURED, PANEL, Cells, final, guesses, of, panel_name, sizes, stacked
+from pbb.analysis.tables import (
+    CEILING,
+    CHANCE,
+    CONTROL,
+    MEASURED,
+    PANEL,
+    Cells,
+    Value,
+    final,
+    guesses,
+    of,
+    panel_name,
+    sizes,
+    stacked,
+)
 from pbb.figures import style
 from pbb.figures.base import BARS, GUESS, Chart, panels_in
 from pbb.store import RecordsError
 
 _ARM, _MODES = "proactive", ("cot", "direct")
-_PARTS, _WHOLE = "w/o IO parts", "w/o IO"  # groups
-PARTS, PRODUCT, COMPOSITE, BY_PARTS = "parts", "product of parts", "composite", "composite, by parts right alone"
+_PARTS, _WHOLE, _SHOWN = "w/o IO parts", "w/o IO", "w/ IO"  # groups
+PARTS, COMPOSITE, RECITED = "parts", "composite", "both parts recited"
 _WHAT = {_PARTS: PARTS, _WHOLE: COMPOSITE}
-_PLACES = {PARTS: 0, PRODUCT: 1, COMPOSITE: 2}
-_COLUMNS = [*PANEL, "arm", "answer_mode", "what", "x", *MEASURED]
-_APART = {"cot": -0.1, "direct": 0.1}  # so that intervals do not cover each other
+# Each kind of composite, as records call its domain, and how its parts were learnt.
+KINDS = {
+    "composition": "both\nw/o IO",
+    "composition with a shown part": "outer w/o IO,\ninner w/ IO",
+    "composition with a builtin": "w/o IO and\na builtin",
+    "composition in one document": "both w/o IO,\none document",
+    "composition of shown parts": "both\nw/ IO",
+}
+_BUILTINS = {"abs", "len", "max", "min"}
+_COLUMNS = [*PANEL, "arm", "answer_mode", "what", *MEASURED]
+_FIXED = [column for column in PANEL if column != "domain"]
+
+
+class _Mark(NamedTuple):
+    """Points of one arm in every kind, `shift` beside its place, so that intervals do not cover each other."""
+
+    arm: str
+    what: str
+    look: style.Look
+    shift: float
+
+
+_GREEN = style.GROUPS[_PARTS].color
+_MARKS = (
+    _Mark(_ARM, COMPOSITE, style.ARMS[_ARM], 0.0),
+    _Mark(CONTROL, COMPOSITE, style.ARMS[CONTROL], 0.14),
+    _Mark(CEILING, COMPOSITE, style.ARMS[CEILING], -0.28),
+    _Mark(_ARM, PARTS, style.Look("Proactive-PBB, a part alone", _GREEN, "D"), -0.14),
+    _Mark(_ARM, RECITED, style.Look("Proactive-PBB, all parts recited", _GREEN, "D", False), 0.28),
+)
 
 
 class Composition(Chart):
-    ID, NAME, TITLE = "F11", "F11_composition", "Composites of separately learnt programs, beside their parts"
+    ID, NAME, TITLE = "F11", "F11_composition", "Composites, by how their parts were learnt"
     CLAIM = (
         "Two programs that were learnt separately, by their source alone, can be composed: f(g(x)) is executed (C11)."
     )
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
-        """Where PBB and its control end, on composites and on their parts."""
+        """Where PBB, its control and the ceiling end: on composites and w/o IO parts, and on the recall of any part."""
         here = {
-            "domain": "composition",
-            "group": (_WHOLE, _PARTS),
-            "curriculum": (_ARM, CONTROL),
-            "answer_mode": _MODES,
+            "domain": tuple(KINDS),
+            "curriculum": (_ARM, CONTROL, CEILING),
+            "answer_mode": (*_MODES, *PLAIN_MODE, "recall"),
         }
-        return final(of(records, here))
+        rows = final(of(records, here))
+        return rows[rows["group"].isin(list(_WHAT)) | (rows["answer_mode"] == "recall")]
 
     def table(self, records: pd.DataFrame) -> pd.DataFrame:
-        """One row a plotted point. `what` says of what:
+        """One row a plotted point. `domain` is the kind of composites, a key of `KINDS`; `what` says of what:
 
-        - "parts": the parts, each asked by itself;
-        - "product of parts": for each composite the product of its parts' accuracies, which is what would come of parts
-          that succeed or fail independently of each other;
         - "composite": f(g(x)), asked for by this expression;
-        - "composite, by parts right alone": the same questions, by how many of their parts (x) are answered rightly
-          when each is asked alone for the value that this question hands it.
-
-        The last two need parts that were asked on these inputs.
+        - "parts": its w/o IO parts, each asked by itself;
+        - "both parts recited": of composites, whether all of their parts' sources are recited, word for word.
 
         Raises:
             RecordsError: the records hold no composites that these arms were asked about.
         """
-        rows = self.select(records).rename(columns={"curriculum": "arm"})
+        rows = self.select(records)
         if not (rows["group"] == _WHOLE).any():
             raise RecordsError(f"domain: none of the records are about composites and of {_ARM} or {CONTROL}")
-        by = [*PANEL, "arm", "answer_mode"]
-        parts = [accuracy(rows.assign(what=rows["group"].map(_WHAT)), [*by, "what"])]
-        for key, cell in rows.groupby(by):
-            where = dict(zip(by, key, strict=True))
-            if pairs := list(_independent(cell)):
-                parts.append(accuracy(pd.DataFrame(pairs)).assign(what=PRODUCT, **where))
-            if len(path := _by_parts(cell)):
-                parts.append(accuracy(path, ["x"]).assign(what=BY_PARTS, **where))
-        best = guesses(rows, [*PANEL, "group"])
-        parts.append(best.assign(what=best["group"].map(_WHAT)))
-        return stacked(parts, _COLUMNS)
+        answers = rows[rows["answer_mode"] != "recall"].replace({"answer_mode": PLAIN_MODE})
+        answers = answers.assign(what=answers["group"].map(_WHAT))
+        by = [*PANEL, "curriculum", "answer_mode", "what"]
+        recited = _recited(rows).assign(what=RECITED)
+        measured = [accuracy(part, by) for part in (answers, recited) if len(part)]
+        best = guesses(answers, [*PANEL, "what"])
+        return stacked([*(part.rename(columns={"curriculum": "arm"}) for part in measured), best], _COLUMNS)
 
     def cells(self, records: pd.DataFrame) -> Cells:
-        """Composites and their parts, by arm and mode."""
+        """Composites and their parts, by kind, arm and mode; and whose parts are recited."""
         found: Cells = {}
         rows = self.select(records)
-        for group, told in ((_WHOLE, ""), (_PARTS, "parts")):
-            found |= tables.cells(of(rows, {"group": group}), (_ARM, CONTROL), _MODES, told)
+        for group, told in ((_WHOLE, ""), (_PARTS, PARTS)):
+            arms = (_ARM, CONTROL) if told else (_ARM, CONTROL, CEILING)
+            answers = rows[rows["answer_mode"] != "recall"]
+            found |= tables.cells(of(answers, {"group": group}), arms, _MODES, told)
+        recited = _recited(rows)
+        for (*key, arm), cell in recited.groupby([*PANEL, "curriculum"]) if len(recited) else ():
+            found[Value(arm, "recall", panel_name(key), "of all parts")] = cell
         return found
 
     def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
-        text = (
-            "Composites such as f(g(x)), asked for by that expression at the end of training. Each part was taught by "
-            "its source alone, and no composite of these parts was shown. (a) Product of parts: what independent "
-            "success of the parts would give, composite by composite. Hollow: the control (Stage 1 only). Grey: "
-            f"{GUESS}. (b) Proactive-PBB on the same composites, by how many of "
-            "their parts it answers rightly alone, each for the value that the question hands it; with n, the number "
-            "of questions. "
+        measured = of(drawn, {"what": (PARTS, COMPOSITE), "arm": (_ARM, CONTROL, CEILING)})
+        return (
+            "Composites such as f(g(x)), asked for by that expression at the end of training, by how their parts were "
+            "learnt: w/o IO parts by their source alone, and one kind by documents that hold the sources of both "
+            "besides. No composite of w/o IO parts was shown; composites of w/ IO parts were. In context: the untuned "
+            "model with the parts' sources in its prompt. Diamonds: w/o IO parts, each asked by itself, and composites "
+            f"all of whose parts are recited, word for word. Grey: {GUESS}. Bars: {BARS}. {sizes(measured)}."
         )
-        for (mode, *_), rows in of(drawn, {"what": BY_PARTS, "arm": _ARM}).groupby(["answer_mode", *PANEL]):
-            every = rows[rows["x"] == _depth(drawn)]
-            text += (
-                f"{style.MODES[mode].label}: all parts were right alone for {int(every['questions'].sum()):,} of "
-                f"{int(rows['questions'].sum()):,} questions. "
-            )
-        measured = of(drawn, {"what": (PARTS, COMPOSITE), "arm": (_ARM, CONTROL)})
-        return f"{text}Bars: {BARS}. {sizes(measured)}."
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
-        """A row for each model."""
-        panels = panels_in(front)
-        grid = figure.subplots(len(panels), 2, squeeze=False, sharey=True, width_ratios=(1.15, 1))
+        """A row for each model, a column for each answer mode."""
+        panels = panels_in(front, _FIXED)
+        grid = figure.subplots(len(panels), len(_MODES), squeeze=False, sharey=True)
         for line, panel in zip(grid, panels, strict=True):
-            _beside_parts(line[0], of(front, panel), of(behind, panel))
-            _by_parts_alone(line[1], of(front, panel), of(behind, panel))
-            where = f" {panel_name([*panel.values()])}:" if len(panels) > 1 else ""
-            line[0].set_title(f"a {where} composites beside their parts")
-            line[1].set_title("b  composites, by parts that are right alone")
+            where = f", {panel['model']}" if len(panels) > 1 else ""
+            for axes, mode, letter in zip(line, _MODES, "ab", strict=True):
+                _by_kind(axes, of(front, panel), of(behind, panel), mode)
+                axes.set_title(f"{letter}  {style.MODES[mode].label}{where}")
+            line[0].set_ylabel("w/o IO accuracy")
         return 2.3 * len(panels)
 
     def legend(self, front: pd.DataFrame) -> list[style.Entry]:
-        entries = []
-        for arm, mode in itertools.product((_ARM, CONTROL), _MODES):
-            if len(of(front, {"arm": arm, "answer_mode": mode})):
-                label = f"{style.ARMS[arm].label}, {style.MODES[mode].label}"
-                entries.append(style.entry(style.MODES[mode]._replace(filled=arm == _ARM), label, "none"))
-        return [*entries, style.stroke("Best guess")]
+        shown = [mark for mark in _MARKS if len(of(front, {"arm": mark.arm, "what": mark.what}))]
+        return [*(style.entry(mark.look, dashes="none") for mark in shown), style.stroke("Best guess")]
 
 
-def _composites(cell: pd.DataFrame) -> pd.DataFrame:
-    """Return the questions about composites with `calls`: the names of the parts, outermost first, from the prompt."""
-    whole = cell[cell["group"] == _WHOLE]
-    whole = whole.assign(calls=whole["prompt"].str.findall(r"(\w+)\("))
-    return whole[whole["calls"].str.len() > 1]  # a composite that has a name of its own does not say its parts
+def _recited(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a composite, correct where the source of each of its parts is; none where a part was not asked.
 
-
-def _independent(cell: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """Yield, for each composite, all ways to take one answer of each part; correct where all of them are.
-
-    Their share is the product of the parts' accuracies.
+    The parts are read from the expression that questions ask by.
     """
-    alone = cell[cell["group"] == _PARTS]
-    right = {key: list(rows == "correct") for key, rows in alone.groupby(["seed", "program"])["outcome"]}
-    for row in _composites(cell).drop_duplicates(["seed", "program"]).itertuples():
-        if all((row.seed, name) in right for name in row.calls):
-            for taken in itertools.product(*(right[row.seed, name] for name in row.calls)):
-                yield {"seed": row.seed, "program": row.program, "outcome": "correct" if all(taken) else "wrong"}
+    recall = rows[rows["answer_mode"] == "recall"]
+    asked = zip(recall["experiment"], recall["program"], strict=True)
+    right = dict(zip(asked, recall["outcome"] == "correct", strict=True))
+    whole = rows[(rows["group"] == _WHOLE) & (rows["curriculum"] != CEILING) & (rows["answer_mode"] != "recall")]
+    whole = whole.drop_duplicates(["experiment", "program"])
+    calls = [
+        [right.get((one, name)) for name in names if name not in _BUILTINS]
+        for one, names in zip(whole["experiment"], whole["prompt"].str.findall(r"(\w+)\("), strict=True)
+    ]
+    known = [bool(found) and None not in found for found in calls]
+    outcome = ["correct" if all(found) else "wrong" for found in calls]
+    return whole.assign(answer_mode="recall", outcome=outcome)[known]
 
 
-def _by_parts(cell: pd.DataFrame) -> pd.DataFrame:
-    """Return the questions about composites with x: how many of their parts were right alone, on the same values.
-
-    Questions of which a part was not asked for its value are left out.
-    """
-    alone = cell[cell["group"] == _PARTS]
-    asked = zip(alone["seed"], alone["program"], alone["input"], strict=True)
-    steps = dict(zip(asked, zip(alone["expected"], alone["outcome"] == "correct", strict=True), strict=True))
-    found, counts = [], []
-    for row in _composites(cell).itertuples():
-        value, *rest = map(repr, ast.literal_eval(f"({row.input},)"))
-        right = 0
-        for name in reversed(row.calls):  # further arguments, such as a shift, go to every part that takes them
-            step = steps.get((row.seed, name, value)) or steps.get((row.seed, name, ", ".join([value, *rest])))
-            if step is None:
-                break
-            value, right = step[0], right + step[1]
-        else:
-            found.append(row.Index)
-            counts.append(right)
-    return cell.loc[found].assign(x=counts)
-
-
-def _depth(drawn: pd.DataFrame) -> int:
-    """Return the most parts that were right alone, two at least."""
-    most = drawn["x"].max()
-    return 2 if pd.isna(most) else max(2, int(most))
-
-
-def _beside_parts(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
+def _by_kind(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:
+    held = {*ours["domain"], *theirs["domain"]}
+    places = {kind: place for place, kind in enumerate(kind for kind in KINDS if kind in held)}
     style.percent_axis(axes)
-    axes.set_xticks(list(_PLACES.values()), ["a part,\nasked alone", "product of\nits parts", "composite,\nnamed"])
-    axes.set_xlim(-0.5, 2.5)
-    axes.set_ylabel("w/o IO accuracy")
+    axes.set_xticks(list(places.values()), [KINDS[kind] for kind in places])
+    axes.set_xlim(-0.5, len(places) - 0.5)
     axes.grid(axis="x", visible=False)
-    guess = of(ours, {"arm": CHANCE})
-    at = guess["what"].map(_PLACES).astype(float)
-    axes.hlines(guess["estimate"], at - 0.36, at + 0.36, color=style.MUTED, linewidth=0.9, zorder=1)
+    guess = of(ours, {"arm": CHANCE, "what": COMPOSITE})
+    at = guess["domain"].map(places).astype(float)
+    axes.hlines(guess["estimate"], at - 0.4, at + 0.4, color=style.MUTED, linewidth=0.9, zorder=1)
     for drawn, faint in ((theirs, True), (ours, False)):
-        for arm, mode in itertools.product((CONTROL, _ARM), _MODES):
-            here = of(drawn, {"arm": arm, "answer_mode": mode, "what": tuple(_PLACES)})
-            x = here["what"].map(_PLACES).astype(float) + _APART[mode] * (2.4 if arm == CONTROL else 1)
-            style.series(axes, x, here, style.MODES[mode]._replace(filled=arm == _ARM), faint, "none")
-
-
-def _by_parts_alone(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
-    counts = range(_depth(pd.concat([ours, theirs])) + 1)
-    mine = of(ours, {"arm": _ARM, "what": BY_PARTS})
-    labels = []
-    for count in counts:  # with how many questions each mode has there, a line each
-        asked = mine[mine["x"] == count].set_index("answer_mode")["questions"]
-        n = [f"\n{style.MODES[mode].label} n = {int(asked[mode]):,}" for mode in _MODES if mode in asked]
-        labels.append("".join([str(count), *n]))
-    axes.set_xticks(list(counts), labels)
-    axes.set_xlim(-0.5, counts[-1] + 0.5)
-    axes.set_xlabel("parts of the composite that are right alone")
-    axes.grid(axis="x", visible=False)
-    guess = of(ours, {"arm": CHANCE, "what": COMPOSITE})["estimate"]
-    axes.hlines(guess, -0.5, counts[-1] + 0.5, color=style.MUTED, linewidth=0.9, zorder=1)
-    for drawn, faint in ((theirs, True), (ours, False)):
-        for mode in _MODES:
-            here = of(drawn, {"arm": _ARM, "answer_mode": mode, "what": BY_PARTS})
-            style.series(axes, here["x"] + _APART[mode], here, style.MODES[mode], faint, "none")
+        for mark in _MARKS:
+            asked = "recall" if mark.what == RECITED else mode
+            here = of(drawn, {"arm": mark.arm, "what": mark.what, "answer_mode": asked})
+            x = here["domain"].map(places).astype(float) + mark.shift
+            style.series(axes, x, here, mark.look, faint, "none")

@@ -230,7 +230,7 @@ class Training(Protocol):
     """A stage that is to be trained, as `pbb.runs.tasks.StageTask` is."""
 
     @property
-    def experiment(self) -> Experiment: ...
+    def trained(self) -> Experiment: ...
 
     @property
     def tokens(self) -> int: ...
@@ -239,7 +239,7 @@ class Training(Protocol):
 def check(trainings: Iterable[Training], machine: Machine | None = None) -> None:
     """Raise BackendError where something that is to be trained cannot be, before anything is."""
     m = machine or this_machine()
-    for e in dict.fromkeys(training.experiment for training in trainings):
+    for e in dict.fromkeys(training.trained for training in trainings):
         choose(e, m)
         shape = Shape.of(config_of(e.model))
         if m.card and shape and (needed := asking_bytes(shape, asking_weights(shape, m), 1, 1)) > m.memory:
@@ -266,7 +266,7 @@ def lines(trainings: Iterable[Training], machine: Machine | None = None) -> list
     m, tokens = machine or this_machine(), dict[tuple[str, str, int, int], int]()
     examples: dict[tuple[str, str, int, int], Experiment] = {}
     for training in trainings:
-        e = training.experiment
+        e = training.trained
         key = (e.model, e.training.backend, e.training.lora_rank, e.training.batch_rows * e.training.row_tokens)
         examples.setdefault(key, e)
         tokens[key] = tokens.get(key, 0) + training.tokens

@@ -9,6 +9,8 @@ more, so that a model which was taught the parts separately has to put them toge
     return abs(x - 8) = abs(3 - 8) = 5
     Zibble(5):
     return (x + 4) % 10 = (5 + 4) % 10 = 9
+
+The outermost part may be Python's own: ``min(Zibble(x), 4)``, whose trace ends with ``return min(9, 4) = 4``.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -42,6 +45,23 @@ MOST_COMMON_OUTPUT = 0.3  # stricter than for parts: what comes of two has fewer
 FEWEST_PARTS = 12  # drawn for composites, however few these are
 LONGEST_OUTPUT = 12  # characters
 LONGEST_TRACE = 60  # lines
+IDLE = 0.8  # of the inputs, at most, on which a builtin changes nothing
+BUILTIN = "builtin"  # the domain of parts that are Python's own
+# Kinds of composites, by the parts of those that are measured: how they are taught.
+SHOWN, HIDDEN, OUTER_HIDDEN, WITH_BUILTIN, TOGETHER = (
+    *("w/ IO", "w/o IO"),  # all of them
+    "outer w/o IO",  # the others w/ IO
+    "w/o IO and a builtin",  # min(f(x), 4)
+    "w/o IO in one document",  # besides each in its own
+)
+# What records and figures call each kind: a domain of its own.
+KINDS = {
+    SHOWN: "composition of shown parts",
+    HIDDEN: "composition",
+    OUTER_HIDDEN: "composition with a shown part",
+    WITH_BUILTIN: "composition with a builtin",
+    TOGETHER: "composition in one document",
+}
 
 
 @group
@@ -52,7 +72,8 @@ class Composition:
     depth: Annotated[int, Between(2, 3)] = 2  # 2 for f(g(x)), 3 for f(g(h(x)))
     # "declared": a name and a source of one line; "named": asked for as f(g(x)), never declared
     composites: Literal["declared", "named"] = "declared"
-    taught_parts: Literal["w/ IO", "w/o IO"] = "w/ IO"  # how the parts of the w/o IO composites are taught
+    # How the parts of the w/o IO composites are taught, a key of `KINDS`.
+    taught_parts: Literal["w/ IO", "w/o IO", "outer w/o IO", "w/o IO and a builtin", "w/o IO in one document"] = "w/ IO"
     with_io_composites: Annotated[int, Between(0, 2000)] = (
         0  # of w/ IO parts, shown run: else none is seen put together
     )
@@ -105,20 +126,45 @@ def fit(chain: Sequence[Signature]) -> bool:
 
 
 def part_names(program: Program) -> tuple[str, ...]:
-    """Return the names of a composite's parts, the outermost first; () for any other program."""
-    return tuple(part["name"] for part in program.made_by["parts"]) if program.domain == "composition" else ()
+    """Return the names of a composite's taught parts, the outermost first; () for any other program."""
+    return tuple(part["name"] for part in _taught(program)) if program.domain == "composition" else ()
+
+
+def _taught(program: Program) -> list[dict[str, str]]:
+    """Return a composite's parts without builtins, the outermost first."""
+    return [part for part in program.made_by["parts"] if part["domain"] != BUILTIN]
 
 
 def normal_form(program: Program) -> str:
     """Return the parts' normalised sources, the outermost first: what the composite does, whatever its names."""
-    return "\n".join(normalised(part["source"]) for part in program.made_by["parts"])
+    return _in_order([(part["domain"], normalised(part["source"])) for part in program.made_by["parts"]])
+
+
+def _in_order(parts: Sequence[tuple[str, str]]) -> str:
+    """Return the texts of (domain, text); a builtin's comes last, since the first one says whose pool it is."""
+    return "\n".join(text for _, text in sorted(parts, key=lambda part: part[0] == BUILTIN))
 
 
 def with_parts(program: Program, representation: str) -> str:
     """Return all that one needs to run a composite: its parts' texts, the innermost first, and its own."""
     field = "source" if representation == "code" else "description"
-    parts = [part[field] for part in reversed(program.made_by["parts"])]
+    parts = [part[field] for part in reversed(_taught(program))]
     return "\n".join([*parts, getattr(program, field)] if program.problem == program.name else parts)
+
+
+@cache
+def builtins() -> list[Program]:
+    """Return calls of Python's own functions as programs; `problem` is how one is written around its argument."""
+    numbers = (("abs({} - K)", "take the distance to K"), ("min({}, K)", "cut to at most K"))
+    forms = [(*form, k) for form in (*numbers, ("max({}, K)", "raise to at least K")) for k in "2345678"]
+    made = [
+        Program("NAME", f"def NAME(x):\n    return {call.format('x')}", said, (), (), BUILTIN, 1, problem=call)
+        for call, said in [*((call.replace("K", k), said.replace("K", k)) for call, said, k in forms), _LENGTH]
+    ]
+    return on_inputs(made, [*[["0", "9"]] * len(forms), ["'a'", "'abc'"]])
+
+
+_LENGTH = ("len({})", "count its characters")
 
 
 @dataclass(frozen=True)
@@ -151,19 +197,27 @@ class _Draft:
         """Return all calls, one inside the other, on `values` (or on the names of arguments)."""
         text = values[0]
         for index, part in enumerate(self.parts):
-            text = f"{part.name}({self.handed(index, (text, *values[1:]))})"
+            text = self.call(part, self.handed(index, (text, *values[1:])))
         return text
+
+    def call(self, part: Program, handed: str) -> str:
+        """Return the call of one part."""
+        return part.problem.format(handed) if part.domain == BUILTIN else f"{part.name}({handed})"
 
     def wanted(self, values: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return the first line of a trace on `values`, in code and in words."""
         code = f"return {self.expression(self.arguments)} = {self.expression(values)}"
-        return [code], [f"{' of '.join(p.name for p in self.parts[::-1])} of {' and '.join(values)} is wanted"]
+        names = [part.name for part in self.parts[::-1] if part.domain != BUILTIN]
+        then = "".join(f", then {part.description}" for part in self.parts if part.domain == BUILTIN)
+        return [code], [f"{' of '.join(names)} of {' and '.join(values)} is wanted{then}"]
 
     def program(self, inputs: Sequence[str] | None, named: bool) -> Program:
         """Return the composite, not yet executed, called ``NAME``, or if `named` by its expression."""
         body, outermost_first = self.expression(self.arguments), self.parts[::-1]
         steps = [
-            f"run {part.name} on {self.handed(i, ('the result' if i else self.arguments[0], *self.arguments[1:]))}"
+            part.description
+            if part.domain == BUILTIN
+            else f"run {part.name} on {self.handed(i, ('the result' if i else self.arguments[0], *self.arguments[1:]))}"
             for i, part in enumerate(self.parts)
         ]
         said = ", ".join(step.replace(", ", " and ") for step in steps)
@@ -190,7 +244,7 @@ def _execute(drafts: Sequence[_Draft], inputs: Sequence[str] | None, named: bool
     """
     made = [draft.program(inputs, named) for draft in drafts]
     jobs = [
-        (p.name, "\n".join([*(part.source for part in d.parts), p.source]), p.inputs)
+        (p.name, "\n".join([*(part["source"] for part in _taught(p)), p.source]), p.inputs)
         for d, p in zip(drafts, made, strict=True)
     ]
     wholes = zip(drafts, made, run_sources(jobs, trace=False), strict=True)
@@ -202,8 +256,12 @@ def _execute(drafts: Sequence[_Draft], inputs: Sequence[str] | None, named: bool
         ran = on_inputs([d.parts[index] for d, _, _ in running], given)
         for part, some, texts in zip(ran, values, traces, strict=True):
             for (trace, words), value, handed, run in zip(texts, some, part.inputs, part.executions, strict=True):
-                trace += [f"{part.name}({handed}):", *run.trace]
-                words += [f"{part.name} of {handed}:", *run.words]
+                if part.domain == BUILTIN:
+                    trace.append(f"return {part.problem.format(handed)} = {run.output}")
+                else:
+                    trace += [f"{part.name}({handed}):", *run.trace]
+                    words.append(f"{part.name} of {handed}:")
+                words += run.words
                 value[0] = run.output
     return [
         replace(p, executions=tuple(Execution(r.output, *map(tuple, t)) for r, t in zip(runs, texts, strict=True)))
@@ -234,13 +292,16 @@ def _degenerate(program: Program) -> bool:
     outputs = [execution.output for execution in program.executions]
     firsts = [repr(_argument_list(text)[0]) for text in program.inputs]
     long = any(len(e.output) > LONGEST_OUTPUT or len(e.trace) > LONGEST_TRACE for e in program.executions)
-    return long or guessable(outputs, firsts, MOST_COMMON_OUTPUT)
+    idle = 0
+    if program.made_by["parts"][0]["domain"] == BUILTIN:
+        idle = sum(e.trace[-2].rsplit(" = ", 1)[-1] == e.output for e in program.executions)
+    return long or idle > IDLE * len(outputs) or guessable(outputs, firsts, MOST_COMMON_OUTPUT)
 
 
-def _chain(rng: random.Random, by_signature: Mapping[Signature, Sequence[int]], depth: int) -> list[int]:
-    """Return the places of `depth` different parts that fit, the innermost first; fewer where none goes on."""
+def _chain(rng: random.Random, pools: Sequence[Mapping[Signature, Sequence[int]]]) -> list[int]:
+    """Return the places of different parts that fit, one of each pool, innermost first; fewer where none goes on."""
     chain, signatures = list[int](), list[Signature]()
-    while len(chain) < depth:
+    for by_signature in pools:
         fitting = {s: places for s, places in by_signature.items() if fit([*signatures, s])}
         choices = [(place, s) for s, places in fitting.items() for place in places if place not in chain]
         if not choices:
@@ -260,24 +321,29 @@ def composites(
     pool: str = "experiment",
     without: frozenset[str] = frozenset(),
     inputs: Sequence[str] | None = None,
+    outer: Sequence[Program] = (),
 ) -> list[Program]:
     """Return `count` composites of `parts`, called by `names`, no two with the same `normal_form`.
+
+    The outermost part is one of `outer`, if there are such.
 
     Raises:
         ValueError: the parts do not allow for so many.
     """
-    signatures = list(map(signature, parts))
-    normals = [normalised(part.source) for part in parts]
-    by_signature: dict[Signature, list[int]] = {}
+    every = [*parts, *outer]
+    signatures = list(map(signature, every))
+    normals = [(part.domain, normalised(part.source)) for part in every]
+    inside, outermost = dict[Signature, list[int]](), dict[Signature, list[int]]()
     for place, found in enumerate(signatures):
-        by_signature.setdefault(found, []).append(place)
+        (inside if place < len(parts) else outermost).setdefault(found, []).append(place)
+    pools = [*[inside] * (settings.depth - 1), outermost or inside]
 
     def candidates() -> Iterator[tuple[str, _Draft] | None]:
         for index in itertools.count():
-            chain = _chain(stream(*key, pool, "composition", index), by_signature, settings.depth)
-            chosen = [(parts[place], signatures[place]) for place in chain]
+            chain = _chain(stream(*key, pool, "composition", index), pools)
+            chosen = [(every[place], signatures[place]) for place in chain]
             draft = _Draft(*zip(*chosen, strict=True)) if len(chain) == settings.depth else None
-            yield ("\n".join(normals[place] for place in reversed(chain)), draft) if draft else None
+            yield (_in_order([normals[place] for place in reversed(chain)]), draft) if draft else None
 
     def make(drafts: list[_Draft]) -> list[Program]:
         return [p for p in _execute(drafts, inputs, settings.composites == "named") if not _degenerate(p)]
@@ -302,24 +368,25 @@ def generate(
     # Parts and composites stand in one context, so that base models' names have to differ here too.
     names = names_of(pool, number + count, *key, repeated=False)
     parts = draw_parts(settings, number, *key, names=names, pool=pool)
-    return composites(settings, parts, count, *key, names=names[number:], pool=pool, without=without, inputs=inputs)
+    outer, names = builtins() if settings.taught_parts == WITH_BUILTIN else (), names[number:]
+    return composites(settings, parts, count, *key, names=names, pool=pool, without=without, inputs=inputs, outer=outer)
 
 
 def check(settings: Composition, stages: Sequence[str], asked: Sequence[str]) -> None:
     """Raise ExperimentError where these settings do not go with an arm's stages and ways of asking."""
     if settings.composites == "named":
-        if {"recall", "recite"} & set(asked):
+        if "recite" in asked:
             raise ExperimentError(
-                f"asked={tuple(asked)!r} is not valid; valid: 'direct' and 'cot' with composites='named': they have no "
-                "source to recite"
+                f"asked={tuple(asked)!r} is not valid; valid: 'direct', 'cot' and 'recall' with composites='named': "
+                "they have no source to recite"
             )
         declaring = {"without_io", "without_io_alone", "mixture", "source_and_pairs"}
-        if settings.taught_parts == "w/ IO" and declaring & set(stages):
+        if settings.taught_parts == SHOWN and declaring & set(stages):
             raise ExperimentError(
                 "composites='named' and taught_parts='w/ IO' leave nothing for a stage of w/o IO sources; valid: an "
                 "arm without one, or taught_parts='w/o IO'"
             )
-    if settings.taught_parts == "w/o IO" and {"source_and_pairs", "outputs_next"} & set(stages):
+    if settings.taught_parts != SHOWN and {"source_and_pairs", "outputs_next"} & set(stages):
         refuse(settings, "taught_parts", "'w/ IO' with AD after Stage 1: a composite's run shows its parts run")
 
 
@@ -327,14 +394,30 @@ def draw(
     settings: Composition, with_io: int, without_io: int, seed: int, own: tuple[Program, ...] = ()
 ) -> tuple[tuple[Program, ...], ...]:
     """Return (w/ IO parts and composites, w/o IO parts, w/o IO composites) of an experiment; `own` stays empty."""
-    key = (seed, "composition")
-    secret = max(without_io, FEWEST_PARTS) if settings.taught_parts == "w/o IO" else 0
+    key, kind = (seed, "composition"), settings.taught_parts
+    secret = max(without_io, FEWEST_PARTS) if kind != SHOWN else 0
     taught = settings.with_io_composites
     names = experiment_names(with_io + secret + taught + without_io, *key)
     parts = draw_parts(settings, secret + with_io, *key, names=names)
     names = names[secret + with_io :]
     hidden, shown = parts[:secret], parts[secret:]
-    examples = composites(settings, shown, taught, *key, "taught", names=names)
+    outer = builtins() if kind == WITH_BUILTIN else ()
+    examples = composites(settings, shown, taught, *key, "taught", names=names, outer=outer)
     without = frozenset(map(normal_form, examples))
-    made = composites(settings, hidden or shown, without_io, *key, names=names[taught:], without=without)
-    return (*shown, *examples), tuple(hidden), tuple(made)
+    inner, outer = (shown[:secret], hidden) if kind == OUTER_HIDDEN else (hidden or shown, outer)
+    made = composites(settings, inner, without_io, *key, names=names[taught:], without=without, outer=outer)
+    told = list(map(_in_one_document, made)) if kind == TOGETHER else []
+    return (*shown, *examples), (*hidden, *told), tuple(made)
+
+
+def _in_one_document(composite: Program) -> Program:
+    """Return what one document tells of a composite's parts: all their texts, by all their names. Nobody runs it."""
+    parts = _taught(composite)
+    names, sources, descriptions = ([part[field] for part in parts] for field in ("name", "source", "description"))
+    texts = " and ".join(names), "\n".join(sources), "\n".join(descriptions)
+    return Program(*texts, (), (), parts[0]["domain"], len(parts))
+
+
+def with_io_alone(settings: Composition) -> Composition:
+    """Return the settings of one kind for all kinds that have the same w/ IO programs."""
+    return replace(settings, taught_parts="w/o IO") if settings.taught_parts in (OUTER_HIDDEN, TOGETHER) else settings

@@ -53,6 +53,9 @@ class Domain:
     input_count: Callable[[Any], int] | None = None  # of a program, where settings say that
     in_words: Callable[[Any], str] | None = None  # what is taught, where the domain's name is not enough
     tells_values: bool = True  # whether its traces in words tell the results of steps
+    kind: Callable[[Any], str] | None = None  # what records call it, where its settings make kinds of it
+    # Settings that stand for all those with the same w/ IO programs: what a stage of these alone reads.
+    with_io_alone: Callable[[Any], Any] = lambda settings: settings
     declared: Callable[[Program], bool] = lambda program: True  # whether documents tell a program's text
     in_full: Callable[[Program, str], str] | None = None  # what it takes to run one, where that is more than its text
     # Makes a program's inputs, demonstrations first, where these are drawn for themselves and never asked about: from
@@ -125,6 +128,8 @@ DOMAINS: dict[str, Domain] = {
         check=composition.check,
         declared=lambda program: program.problem == program.name,
         in_full=composition.with_parts,
+        kind=lambda settings: composition.KINDS[settings.taught_parts],
+        with_io_alone=composition.with_io_alone,
         pointers=tuple(template.replace("{name}", "{problem}") for template in POINTERS),
         normal_form=composition.normal_form,
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Container
+from collections.abc import Collection
 from dataclasses import asdict
 from functools import cache, lru_cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from pbb import registry
 from pbb.arms import ARMS, NO_MODEL
 from pbb.experiments.base_data import mixture_of
 from pbb.experiments.curricula import Stage, curriculum
-from pbb.experiments.documents import DISTILLED, VALUES
+from pbb.experiments.documents import DISTILLED, VALUES, WITH_IO
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.sources import DECLARE, EXECUTE, OUTPUTS, Epochs, Mix, Source
 from pbb.programs.domains import DOMAINS, domain_of
@@ -94,10 +94,11 @@ def _parts(source: Source) -> list[tuple[str, str]]:
     return [*source.parts] if isinstance(source, Epochs) else []
 
 
-def _taught(e: Experiment, groups: Container[str] = (DISTILLED,)) -> list[Any]:
+def _taught(e: Experiment, groups: Collection[str] = (DISTILLED,)) -> list[Any]:
     """Return what says which programs of `groups` there are and which of their inputs training may show."""
     split = {k: v for k, v in asdict(e.split).items() if DISTILLED in groups or k != "distilled_demonstrations"}
-    return [e.seed, [e.domain, asdict(e.settings), e.own_programs], split]
+    settings = DOMAINS[e.domain].with_io_alone(e.settings) if set(groups) == {WITH_IO} else e.settings
+    return [e.seed, [e.domain, asdict(settings), e.own_programs], split]
 
 
 def _written(e: Experiment, source: Source) -> dict[str, Any]:
@@ -146,7 +147,7 @@ def stage_keys(e: Experiment) -> list[str]:
 @lru_cache(maxsize=4096)
 def _stage_keys(e: Experiment, base: str) -> tuple[str, ...]:
     general = {domain_of(settings) for _, settings in mixture_of(e.model).programs}
-    shared: list[Any] = [e.training.weight_decay, e.training.batch_rows, e.training.row_tokens, e.training.lora_rank]
+    shared: list[Any] = [e.training.weight_decay, e.training.batch_rows, e.training.row_tokens]
     # What a machine chooses by itself is no part of the key: the manifest says what it was.
     shared += [e.training.backend, mixture_digest(e.model)]
     keys: list[str] = []

@@ -23,6 +23,7 @@ from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.models import backends
+from pbb.programs.domains import DOMAINS
 from pbb.records import KNOBS, RECORDS, load_records, save_records
 from pbb.registry import label
 from pbb.runs import engine
@@ -184,7 +185,9 @@ def described(experiment: Experiment) -> dict[str, Any]:
     found = {name: experiment.value(name, 1) for name in ("representation", "seed", *KNOBS)}
     if ARMS[experiment.arm].measured == "AD" and split.distilled_demonstrations:
         found["demonstrations"] = split.distilled_demonstrations
-    return {**found, "model": label(experiment.model), "domain": experiment.domain, "curriculum": experiment.arm}
+    kind = DOMAINS[experiment.domain].kind
+    domain = kind(experiment.programs) if kind else experiment.domain
+    return {**found, "model": label(experiment.model), "domain": domain, "curriculum": experiment.arm}
 
 
 def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:

@@ -65,6 +65,11 @@ class StageTask:
         return curriculum(self.experiment)[self.index]
 
     @property
+    def trained(self) -> Experiment:
+        """The experiment as `Stage.trained` has it."""
+        return self.stage.trained
+
+    @property
     def key(self) -> str:
         return stage_keys(self.experiment)[self.index]
 
@@ -190,7 +195,8 @@ def count(number: int, thing: str) -> str:
 
 def _programs(experiment: Experiment) -> str:
     """Return what is taught, in a word or two."""
-    in_words = DOMAINS[experiment.domain].in_words
+    domain = DOMAINS[experiment.domain]
+    in_words = domain.in_words or domain.kind
     return in_words(experiment.programs) if in_words else experiment.domain
 
 
@@ -211,13 +217,13 @@ def _train(task: StageTask, folder: Path, progress: bool) -> None:
     from pbb.models import backends
 
     e, stage = task.experiment, task.stage
-    backend = backends.choose(e)
+    backend = backends.choose(task.trained)
     if backend.name == "unsloth" and "unsloth" not in sys.modules:
         backends.apart(_train, task, folder, progress)
         return
     started = time.perf_counter()
     before = StageTask(e, task.index - 1).weights if task.index else None
-    model, tokenizer = backends.load(e, backend, before)
+    model, tokenizer = backends.load(task.trained, backend, before)
     from pbb.models import loading  # after Unsloth, which has to come before transformers
     from pbb.models.machine import this_machine
 
@@ -264,7 +270,7 @@ def _by_documents(
         batch_rows=e.training.batch_rows,
         row_tokens=e.training.row_tokens,
         weight_decay=e.training.weight_decay,
-        lora_rank=e.training.lora_rank,
+        lora_rank=stage.lora_rank,
     )
     rows, taken = sft.fill_rows(
         stage.documents(), tokenizer, e.training.row_tokens, stage.steps * e.training.batch_rows
@@ -284,7 +290,7 @@ def _by_rewards(
 
     e, stage, group = task.experiment, task.stage, groups(task.experiment)[0]
     policy = grpo.PolicyOptimisation(
-        learning_rate=stage.learning_rate, lora_rank=e.training.lora_rank, **dict(stage.objective)
+        learning_rate=stage.learning_rate, lora_rank=stage.lora_rank, **dict(stage.objective)
     )
     done = grpo.reinforce(model, tokenizer, stage.documents(), group, stage.steps, policy, e.seed, **settings)
     return done, {f"{group.name}: execution": done.questions}, done.tokens_generated + done.tokens_trained

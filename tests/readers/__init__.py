@@ -31,7 +31,7 @@ def reading_agrees(program: Program, input_text: str) -> bool | None:
         return grammar_reader.obeys(program.description, ast.literal_eval(output))
     arguments = ast.literal_eval(f"({input_text},)")
     if program.domain == "composition":
-        parts = {part["name"]: part for part in program.made_by["parts"]}
+        parts = {part["name"]: part for part in program.made_by["parts"] if part["domain"] != "builtin"}
         if not all(part["domain"] in READERS for part in parts.values()):
             return None
 

@@ -15,6 +15,12 @@ from typing import Any
 
 _WHOLE = re.compile(r"\w+ of (?P<arguments>\w+(?: and \w+)*): (?P<steps>run .+), return the result\.")
 _STEP = re.compile(r"run (?P<part>\w+) on (?P<values>(?:the result|\w+)(?: and \w+)*)")
+_LAST = {
+    r"cut to at most (\d+)": min,
+    r"raise to at least (\d+)": max,
+    r"take the distance to (\d+)": lambda value, number: max(value, number) - min(value, number),
+    r"count its characters": len,
+}
 
 
 class CompositeReadingError(ValueError):
@@ -40,6 +46,11 @@ def run(description: str, arguments: Sequence[Any], part: Callable[..., Any]) ->
         raise CompositeReadingError(f"{description!r} takes {len(names)} arguments, not {len(arguments)}")
     known = dict(zip(names, arguments, strict=True))
     for text in whole["steps"].split(", "):
+        last = [(said, do) for form, do in _LAST.items() if (said := re.fullmatch(form, text))]
+        if last:
+            ((said, do),) = last
+            known["the result"] = do(known["the result"], *map(int, said.groups()))
+            continue
         step = _STEP.fullmatch(text)
         values = step["values"].split(" and ") if step else ()
         if not step or not known.keys() >= set(values):

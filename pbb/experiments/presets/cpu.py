@@ -71,7 +71,7 @@ RECIPE = Recipe(
     counts=(200, 800, 2400),  # of two statements, since there are about 1,000 of one
     composition={
         "programs": Composition(taught_parts="w/o IO", composites="named", with_io_composites=200),
-        **{"asked": ("direct", "cot"), "questions": 10, "checkpoints": 1, "row_tokens": 224, "batch_rows": 5},
+        **{"questions": 10, "checkpoints": 1, "row_tokens": 224, "batch_rows": 5},
     },
     grammars={
         "programs": Grammars(nonterminals=3, terminals=4, longest=6),
