@@ -191,8 +191,19 @@ def train(
     optimisation = Optimisation(
         shape.learning_rate, shape.batch_rows, shape.row_tokens, weight_decay=WEIGHT_DECAY, optimiser="muon"
     )
-    how = {"keep": keep, "keep_every": KEPT_EVERY, "compiled": shutil.which("g++") is not None}
-    done = finetune(model, tokenizer, rows, shape.steps, optimisation, seed=0, progress=False, **how)
+    compiled = shutil.which("g++") is not None
+    done = finetune(
+        model,
+        tokenizer,
+        rows,
+        shape.steps,
+        optimisation,
+        seed=0,
+        progress=False,
+        keep=keep,
+        keep_every=KEPT_EVERY,
+        compiled=compiled,
+    )
     said = {"steps": shape.steps, "seconds": round(done.seconds), "precision": done.precision, "log": done.log}
     return model.half().float(), said
 
