@@ -103,7 +103,7 @@ def test_shapes_of_the_ladder_have_equal_parameters_gated_or_plain() -> None:
 
 def test_general_documents_are_of_what_the_base_model_was_trained_on() -> None:
     assert mixture_of("tiny-l") == mixture_of("owner/name") == BaseMixture()
-    experiment = Experiment.of("cpu", programs=Ciphers(case="digits", alphabet=10), model="tiny-m-ciphers")
+    experiment = Experiment.of("cpu", programs=Ciphers(case="digits", alphabet=10), model="tiny-m-strings")
     prompts = [document.prompt for document in itertools.islice(documents_of(General(), experiment), 200)]
     ciphers = [prompt for prompt in prompts if "(text, shift)" in prompt or "digits 0 to 9 in a ring" in prompt]
     assert 20 < len(ciphers) < 90, "the rest is grammars, algorithms, compositions and arithmetic"
@@ -121,7 +121,7 @@ def test_base_documents_in_words_are_run_in_words_and_those_in_code_in_code() ->
         assert all(parse_answer(told, "cot") for _, told in document.follow_ups)
 
 
-@pytest.mark.parametrize("name", ["tiny-s", "tiny-m", "tiny-m-ciphers"])
+@pytest.mark.parametrize("name", ["tiny-s", "tiny-m", "tiny-m-strings"])
 def test_committed_weights_are_what_their_manifest_says(name: str) -> None:
     manifest = read_manifest(TINY_FOLDER / name)
     assert manifest is not None
@@ -136,7 +136,7 @@ def test_committed_weights_are_what_their_manifest_says(name: str) -> None:
 @pytest.mark.xfail(strict=True, reason="the committed models are of the base data before: `make base-models`")
 @pytest.mark.parametrize(
     ("name", "settings", "tokens"),
-    [("tiny-m", Arithmetic(), 60), ("tiny-m-ciphers", CIPHERS, 300)],
+    [("tiny-m", Arithmetic(), 60), ("tiny-m-strings", CIPHERS, 300)],
 )
 def test_committed_models_run_programs_given_in_context(name: str, settings: object, tokens: int) -> None:
     """What the README says of them, measured again on a few fresh programs (a tolerance for 40 of them)."""

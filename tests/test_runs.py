@@ -75,7 +75,7 @@ def test_what_is_no_experiment_and_what_is_no_folder_is_refused_at_once(
 def test_a_failing_task_is_named_and_the_way_on_is_said(
     experiments: list[Experiment], here: None, run_store: Path
 ) -> None:
-    with pytest.raises(ValueError, match="tiny-m-ciphers, tiny-m-tutored, a folder, a GGUF file, or a Hub id"):
+    with pytest.raises(ValueError, match="tiny-m-strings, tiny-m-tutored, a folder, a GGUF file, or a Hub id"):
         run.run(experiments[0].changed(model="/nowhere/at all"), say=lambda line: None)
     short = experiments[1].changed(row_tokens=32)
     with pytest.raises(run.RunError, match=r"(?s)could not train .*row_tokens=32.*goes on from what is complete"):

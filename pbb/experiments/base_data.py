@@ -39,26 +39,27 @@ from pbb.streams import stream
 
 Shares = tuple[tuple[float, Any], ...]  # of the programs, by their settings
 
-# Mostly short, so that single statements are evaluated reliably in one pass. Two thirds stay below ten, where a small
+# Mostly short, so that single statements are evaluated reliably in one pass. More than half stay below ten, where a small
 # model can know every result by heart; the rest are numbers as a reader writes them.
 BASE_PROGRAMS: Shares = (
-    (0.07, Arithmetic(operations=1)),
-    (0.22, Arithmetic()),
-    (0.08, Arithmetic(operations=3)),
-    (0.09, Arithmetic(statements=2)),
-    (0.05, Arithmetic(statements=3)),
+    (0.05, Arithmetic(operations=1)),
+    (0.16, Arithmetic()),
+    (0.05, Arithmetic(operations=3)),
+    (0.06, Arithmetic(statements=2)),
+    (0.04, Arithmetic(statements=3)),
     (0.02, Arithmetic(statements=4)),
-    (0.05, Arithmetic(statements=2, control=CONTROL)),
+    (0.04, Arithmetic(statements=2, control=CONTROL)),
     (0.03, Arithmetic(statements=3, control=CONTROL)),
     (0.05, Arithmetic(arguments=2)),
-    (0.02, Arithmetic(statements=2, arguments=2)),
-    (0.05, Arithmetic(high=119)),  # inputs enough for a hundred demonstrations
-    (0.09, Arithmetic(operations=1, wrap=None, largest=99, low=-20, high=99)),
+    (0.03, Arithmetic(statements=2, arguments=2)),
+    (0.10, Arithmetic(high=119)),  # inputs enough for a hundred demonstrations
+    (0.12, Arithmetic(operations=1, wrap=None, largest=99, low=-20, high=99)),
     (0.05, Arithmetic(operations=1, wrap=None, largest=20, low=-9, high=20)),
-    (0.07, Arithmetic(wrap=None, largest=20, low=-9, high=20)),
-    (0.02, Arithmetic(operations=3, wrap=None, high=20)),
+    (0.08, Arithmetic(wrap=None, largest=20, low=-9, high=20)),
+    (0.03, Arithmetic(operations=3, wrap=None, high=20)),
     (0.02, Arithmetic(statements=2, wrap=None)),
-    (0.02, Sums()),
+    (0.03, Sums()),
+    (0.04, Composition()),
 )
 # What a second base model is made of: texts and lists, whose parts are found one by one.
 CIPHERS = Ciphers(
@@ -100,7 +101,7 @@ class BaseMixture:
 
 # Base models that were trained on something else than `BaseMixture`: an answer in one step is beyond a cipher.
 STRINGS = BaseMixture(cot=0.7, documents_per_program=4, programs=STRING_PROGRAMS)
-MIXTURES = {"tiny-m-ciphers": STRINGS, "tiny-m-strings": STRINGS}
+MIXTURES = {"tiny-m-strings": STRINGS}
 
 
 def mixture_of(model: str) -> BaseMixture:

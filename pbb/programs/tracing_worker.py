@@ -43,6 +43,7 @@ IN_WORDS: dict[type, str] = {ast.Add: "plus", ast.Sub: "minus", ast.Mult: "times
 IN_WORDS |= {ast.FloorDiv: "divided by", ast.Gt: "above", ast.Lt: "below", ast.GtE: "at least", ast.LtE: "at most"}
 IN_WORDS |= {ast.Eq: "equal to", ast.NotEq: "other than"}
 CALLED = {"max": "the larger of", "min": "the smaller of", "abs": "the size of", "len": "the length of"}
+SMALL = 20
 IMMUTABLE = frozenset((int, bool, str, float, type(None)))
 MAX_CHARACTERS = 100_000  # of one input's output, and of its trace
 MAX_REASON = 300  # characters of an error
@@ -133,6 +134,12 @@ def literal(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant)
 
 
+def small(node: ast.expr) -> bool:
+    """Whether a literal is so small that two operations on such can be known by heart."""
+    value = ast.literal_eval(node)
+    return not isinstance(value, int) or abs(value) < SMALL
+
+
 def operands(node: ast.AST) -> list[ast.expr]:
     if isinstance(node, ast.BinOp):
         return [node.left, node.right]
@@ -146,7 +153,7 @@ def operands(node: ast.AST) -> list[ast.expr]:
 
 
 def ready(node: ast.expr) -> ast.expr | None:
-    """Return the first operation on literals in `node`; ``abs(a - b)`` and ``(a + b) % m`` count as one.
+    """Return the first operation on literals in `node`; of small ones ``abs(a - b)`` and ``(a + b) % m`` count as one.
 
     An `if` expression is one with its test; the branch that is not taken is never reduced.
     """
@@ -161,7 +168,7 @@ def ready(node: ast.expr) -> ast.expr | None:
         inside = inner.args[0]
         inner = inside if isinstance(inside, ast.BinOp) and isinstance(inside.op, ast.Sub) else inner
     if operands(inner) and not literal(inner) and all(map(literal, operands(inner))):
-        return node
+        return node if all(map(small, operands(inner))) else inner
     return next(filter(None, map(ready, operands(node))), None)
 
 

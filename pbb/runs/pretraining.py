@@ -60,19 +60,21 @@ class TinyShape:
     layers: int
     heads: int
     learning_rate: float
-    steps: int  # of `batch_rows` rows: more, smaller steps learn more from a token
+    steps: int  # of `batch_rows` rows
     inner: int = 0  # of the blocks' MLPs; 0 for three times `hidden`
     gated: bool = True  # Llama's MLPs; else Arcee's, which are plain: up, squared ReLU, down
-    batch_rows: int = 8
+    batch_rows: int = 16
     row_tokens: int = 256
 
 
 TINY = {
-    "tiny-s": TinyShape(hidden=64, layers=5, heads=4, learning_rate=3e-3, steps=7000),
-    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=15500),
-    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=1.5e-3, steps=11000),
+    "tiny-s": TinyShape(hidden=48, layers=4, heads=4, learning_rate=5e-3, steps=7400),
+    "tiny-sm": TinyShape(hidden=72, layers=5, heads=4, learning_rate=5e-3, steps=7400),
+    "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=5e-3, steps=10750),
+    "tiny-ml": TinyShape(hidden=160, layers=6, heads=5, learning_rate=4e-3, steps=8800),
+    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=4e-3, steps=7400),
     "tiny-m-strings": TinyShape(
-        hidden=128, layers=5, heads=4, learning_rate=2e-3, steps=11000, batch_rows=6, row_tokens=384
+        hidden=128, layers=5, heads=4, learning_rate=5e-3, steps=7000, batch_rows=11, row_tokens=384
     ),
 }
 

@@ -36,7 +36,7 @@ BASE = Experiment(
 
 RECIPE = Recipe(
     base=BASE,
-    models=("tiny-s", "tiny-m", "tiny-l"),
+    models=("tiny-s", "tiny-sm", "tiny-m", "tiny-ml", "tiny-l"),
     # Longer programs need longer rows, and more training to be recalled; a step stays about as many tokens.
     longer={
         2: {"row_tokens": 192, "batch_rows": 6, "stage_1_steps": 1650},
@@ -50,9 +50,9 @@ RECIPE = Recipe(
     retroactive={"trained_modes": ("cot",), "asked": ("cot", "recall"), "stage_2_doublings": 6},
     # Half of them ask as many questions as GRPO and the SFT before it do: SFT is evaluated there.
     retroactive_sft={"execution_steps": 400},
-    # The tiny models know no letters as numbers; these kinds are what tiny-m-ciphers was made of.
+    # The tiny models know no letters as numbers; these kinds are what tiny-m-strings was made of.
     ciphers={
-        "model": "tiny-m-ciphers",
+        "model": "tiny-m-strings",
         "programs": Ciphers(
             kinds=CIPHERS.kinds, shortest=1, longest=3, alphabet=10, case="digits", distilled_distribution="natural"
         ),
@@ -74,6 +74,7 @@ RECIPE = Recipe(
         **{"questions": 10, "checkpoints": 1, "row_tokens": 224, "batch_rows": 5},
     },
     grammars={
+        "model": "tiny-m-strings",
         "programs": Grammars(nonterminals=3, terminals=4, longest=6),
         **{"questions": 8, "checkpoints": 1, "row_tokens": 192, "batch_rows": 6},
     },
