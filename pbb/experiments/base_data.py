@@ -39,8 +39,8 @@ from pbb.streams import stream
 
 Shares = tuple[tuple[float, Any], ...]  # of the programs, by their settings
 
-# Mostly short, so that single statements are evaluated reliably in one pass. More than half stay below ten, where a small
-# model can know every result by heart; the rest are numbers as a reader writes them.
+# Mostly short, so that single statements are evaluated reliably in one pass. More than half stay below ten, where a
+# small model can know every result by heart; the rest are numbers as a reader writes them.
 BASE_PROGRAMS: Shares = (
     (0.05, Arithmetic(operations=1)),
     (0.16, Arithmetic()),
