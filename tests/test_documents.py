@@ -160,7 +160,7 @@ def test_base_documents_never_ask_without_the_program() -> None:
     assert documents[:20] == list(itertools.islice(base_documents("tests", 0), 20))
     for document in documents:
         given, _, request = document.prompt.rpartition("\n")
-        assert re.match(rf"def {document.program}\(|{document.program} of x", given)
+        assert re.search(rf"(?m)^(def {document.program}\(|{document.program} of x)", given)
         assert document.program in request
         assert document.group == "general"
         turns = [document.prompt, *(prompt for prompt, _ in document.follow_ups)]

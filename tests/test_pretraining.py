@@ -60,7 +60,7 @@ def test_training_and_installation(corpus: Path, tmp_path: Path, monkeypatch: py
     assert manifest is not None
     assert manifest["parameters"] == sum(p.numel() for p in pretraining.new_model(SMALL, tokenizer).parameters())
     assert manifest["training"]["steps"] == 6
-    assert manifest["tokens"] == 6 * 8 * 256
+    assert manifest["tokens"] == 6 * SMALL.batch_rows * SMALL.row_tokens
     assert set(manifest["in_context_accuracy"]) == {"1 statement"}
     assert len(manifest["in_context_accuracy"]["1 statement"]) == 4
     assert LlamaForCausalLM.from_pretrained(folder).dtype == torch.float16
