@@ -132,7 +132,7 @@ class Finetuned:
             told.append(f"{WHO[arm].partition(',')[0]} {share}")
         some = ", ".join([name for name in names if name != chosen.name][:8])
         rest = f"""Right of all such questions, {MODES[mode]}: {", ".join(told)}.
-Other programs: {some}, … ({len(names)}; what is no name lists them).
+Other programs: {some}, … ({len(names)} in all; --program ? lists them).
 Inputs: {inputs}. Modes: {", ".join(MODES)}."""
         return Answers(asked[0], pd.DataFrame(rows), rest)
 
