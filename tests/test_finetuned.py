@@ -93,7 +93,7 @@ def test_answers_stand_beside_each_other_and_then_the_source(
     places = [said.index(words) for words in ("Asked: ", *finetuned.WHO.values(), program.source.splitlines()[0])]
     assert places == sorted(places)
     assert "def " not in said[: places[-1]], "the question is by name alone"
-    assert f"{program.name}(3) returns {program.execution('3').output}\n" in said
+    assert f"{program.name}(3) returns {program.execution('3').output} when Python runs it\n" in said
     shown = published.ask(program.name, "3", "direct").rows.to_dict("records")
     right = program.execution("3").output
     assert [row["outcome"] == "right" for row in shown] == [row["answer"] == right for row in shown]
