@@ -131,5 +131,6 @@ $(READY): requirements.lock requirements.hashes pyproject.toml
 	@[ -z "$(TORCH_INDEX)" ] || \
 		$(PY) -c 'import sys, importlib.metadata as m; sys.exit("+" not in m.version("torch"))' || \
 		echo "note: nothing was found at $(TORCH_INDEX), so torch is PyPI's build: larger, and it runs on a CPU as well"
-	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@# By path, so that a clone named pbb is no package of that name to who stands in the folder above it.
+	$(INSTALL) --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@touch $@

@@ -21,7 +21,7 @@ from pbb.notebook.finetuned import Finetuned
 from pbb.records import load_records
 from pbb.registry import TINY_FOLDER
 from pbb.runs.tasks import StageTask
-from pbb.store import CorruptRunError, RecordsError
+from pbb.store import RecordsError
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -105,8 +105,9 @@ def test_answers_stand_beside_each_other_and_then_the_source(
     ("given", "says"),
     [
         (["--program", "{name}x"], "program='{name}x' is not one of the 6 w/o IO programs; did you mean '{name}'?"),
-        (["--program", "?"], "program='?' is not one of the 6 w/o IO programs; valid: {name}, "),
+        (["--program", "??"], "program='??' is not one of the 6 w/o IO programs; valid: {name}, "),
         (["--input", "11"], "input='11' is not one of {name}'s; valid: 0, 1, 2, "),
+        (["--mode", "recall", "--input", "3"], "input='3' is not valid with mode='recall'"),
         (["--mode", "aloud"], "mode='aloud' is not valid; valid: cot, direct, recall"),
     ],
 )
@@ -123,19 +124,26 @@ def test_what_there_is_not_is_one_line(
     assert line.startswith(f"error: {says.format(name=name)}")
 
 
+def test_all_programs_are_listed(
+    published: Finetuned, comes_with_the_package: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["ask", "--program", "list"]) == 0
+    assert capsys.readouterr().out.replace("\n", " ").strip() == ", ".join(published.programs)
+
+
 def test_a_model_that_does_not_fit_what_is_here_is_refused(
     published: Finetuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(RecordsError, match="no finetuned model here; `make finetuned PRESET=cpu` publishes one"):
+    with pytest.raises(RecordsError, match="no finetuned model here; `git checkout -- pbb/finetuned` brings"):
         finetuned.load(tmp_path)
     damaged = tmp_path / published.folder.name
     shutil.copytree(published.folder, damaged)
     (damaged / "proactive" / "model.safetensors").write_bytes(b"")
-    with pytest.raises(CorruptRunError, match="does not match its manifest"):
+    with pytest.raises(RecordsError, match=r"does not match its manifest.*; `git checkout -- pbb/finetuned` brings"):
         finetuned.load(damaged)
     finetuned.load.cache_clear()
     monkeypatch.setattr(finetuned, "identity", lambda model: "another")
-    with pytest.raises(RecordsError, match="was published with other base weights than are here now; `make finetuned"):
+    with pytest.raises(RecordsError, match=r"other base weights than are here now.*-- pbb/base_models"):
         finetuned.load(published.folder)
     finetuned.load.cache_clear()
 
