@@ -10,36 +10,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sweep import in_this_process
 
 from pbb import cli
 from pbb.analysis.labels import PLAIN_MODE
 from pbb.analysis.statistics import accuracy
-from pbb.experiments.experiment import Experiment
 from pbb.experiments.questions import questions
-from pbb.notebook import cell, finetuned
+from pbb.notebook import finetuned
 from pbb.notebook.finetuned import Finetuned
 from pbb.records import load_records
 from pbb.registry import TINY_FOLDER
-from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
-def train_here(experiment: Experiment) -> list[StageTask]:
-    """Do what `cell.train` does, without the seconds that a worker takes to start."""
-    stages = [StageTask(experiment, 0), StageTask(experiment, 1)]
-    for stage in stages:
-        stage.run()
-    return stages
-
-
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finetuned]:
     folder = tmp_path_factory.mktemp("published")
-    with pytest.MonkeyPatch.context() as patch:
+    with in_this_process() as patch:
         patch.setenv("PBB_RUNS", str(folder / "runs"))
-        patch.setattr(cell, "train", train_here)
         model = finetuned.publish("smoke", folder / "finetuned")
         shutil.rmtree(folder / "runs")  # which nothing below may need
         yield model
