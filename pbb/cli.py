@@ -14,6 +14,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -62,7 +63,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "notebooks": _MANY | {"metavar": "NOTEBOOK", "help": "such as F02; default all of the preset's"},
     "models": _MANY | {"metavar": "MODEL", "help": "default all"},
     "runs": _MANY | {"metavar": "RUN", "help": "the beginning of names to delete, such as stages/"},
-    "program": {"metavar": "NAME", "help": "a w/o IO program, by name (default: the first)"},
+    "program": {"metavar": "NAME", "help": "a w/o IO program, by name (default: the first), or list"},
     "input": {"metavar": "TEXT", "help": "what it is run for, such as 4 (default: one in the middle)"},
     "mode": {"help": "cot (step by step; default), direct (at once), or recall (of its source)"},
     "answers": {"nargs": "+", "type": Path, "metavar": "ANSWERS", "help": "JSONL files"},
@@ -167,7 +168,8 @@ def command_ask(program: str | None = None, input: str | None = None, mode: str 
     """ask the finetuned model that comes with this package, without training"""
     from pbb.notebook import finetuned
 
-    print(finetuned.load().ask(program, input, mode))
+    model = finetuned.load()
+    print(textwrap.fill(", ".join(model.programs), 100) if program == "list" else model.ask(program, input, mode))
 
 
 def command_plan(figures: Names, preset: str = "auto", seeds: int = 1, budget_min: float | None = None) -> None:

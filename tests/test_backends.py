@@ -376,3 +376,4 @@ def test_a_run_trains_by_unsloth_and_its_records_are_pefts(
     same = ours["completion"] == theirs["completion"]
     assert len(same) >= 200
     assert same.mean() > 0.95
+    assert (ours["outcome"] == "correct").mean() == pytest.approx((theirs["outcome"] == "correct").mean(), abs=0.02)

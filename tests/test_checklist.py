@@ -95,6 +95,15 @@ def test_a_budget_that_is_used_up_ends_with_75_and_ctrl_c_with_130() -> None:
     assert "smoke makes no figure, so none is compared" in whole.stdout
 
 
+def test_a_python_without_the_packages_is_told_in_one_line() -> None:
+    bare = [sys.executable, "-S", "-m", "pbb", "ask"]
+    done = subprocess.run(bare, cwd=ROOT, env={}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"error: {sys.executable} has no package ")
+    assert line.endswith("`make setup`, then .venv/bin/python -m pbb")
+
+
 def test_a_store_that_cannot_be_used_and_a_damaged_one_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,36 +10,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sweep import in_this_process
 
 from pbb import cli
 from pbb.analysis.labels import PLAIN_MODE
 from pbb.analysis.statistics import accuracy
-from pbb.experiments.experiment import Experiment
 from pbb.experiments.questions import questions
-from pbb.notebook import cell, finetuned
+from pbb.notebook import finetuned
 from pbb.notebook.finetuned import Finetuned
 from pbb.records import load_records
 from pbb.registry import TINY_FOLDER
-from pbb.runs.tasks import StageTask
-from pbb.store import CorruptRunError, RecordsError
+from pbb.store import RecordsError
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-
-
-def train_here(experiment: Experiment) -> list[StageTask]:
-    """Do what `cell.train` does, without the seconds that a worker takes to start."""
-    stages = [StageTask(experiment, 0), StageTask(experiment, 1)]
-    for stage in stages:
-        stage.run()
-    return stages
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finetuned]:
     folder = tmp_path_factory.mktemp("published")
-    with pytest.MonkeyPatch.context() as patch:
+    with in_this_process() as patch:
         patch.setenv("PBB_RUNS", str(folder / "runs"))
-        patch.setattr(cell, "train", train_here)
         model = finetuned.publish("smoke", folder / "finetuned")
         shutil.rmtree(folder / "runs")  # which nothing below may need
         yield model
@@ -93,7 +83,7 @@ def test_answers_stand_beside_each_other_and_then_the_source(
     places = [said.index(words) for words in ("Asked: ", *finetuned.WHO.values(), program.source.splitlines()[0])]
     assert places == sorted(places)
     assert "def " not in said[: places[-1]], "the question is by name alone"
-    assert f"{program.name}(3) returns {program.execution('3').output}\n" in said
+    assert f"{program.name}(3) returns {program.execution('3').output} when Python runs it\n" in said
     shown = published.ask(program.name, "3", "direct").rows.to_dict("records")
     right = program.execution("3").output
     assert [row["outcome"] == "right" for row in shown] == [row["answer"] == right for row in shown]
@@ -105,8 +95,9 @@ def test_answers_stand_beside_each_other_and_then_the_source(
     ("given", "says"),
     [
         (["--program", "{name}x"], "program='{name}x' is not one of the 6 w/o IO programs; did you mean '{name}'?"),
-        (["--program", "?"], "program='?' is not one of the 6 w/o IO programs; valid: {name}, "),
+        (["--program", "??"], "program='??' is not one of the 6 w/o IO programs; valid: {name}, "),
         (["--input", "11"], "input='11' is not one of {name}'s; valid: 0, 1, 2, "),
+        (["--mode", "recall", "--input", "3"], "input='3' is not valid with mode='recall'"),
         (["--mode", "aloud"], "mode='aloud' is not valid; valid: cot, direct, recall"),
     ],
 )
@@ -123,19 +114,26 @@ def test_what_there_is_not_is_one_line(
     assert line.startswith(f"error: {says.format(name=name)}")
 
 
+def test_all_programs_are_listed(
+    published: Finetuned, comes_with_the_package: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["ask", "--program", "list"]) == 0
+    assert capsys.readouterr().out.replace("\n", " ").strip() == ", ".join(published.programs)
+
+
 def test_a_model_that_does_not_fit_what_is_here_is_refused(
     published: Finetuned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(RecordsError, match="no finetuned model here; `make finetuned PRESET=cpu` publishes one"):
+    with pytest.raises(RecordsError, match="no finetuned model here; `git checkout -- pbb/finetuned` brings"):
         finetuned.load(tmp_path)
     damaged = tmp_path / published.folder.name
     shutil.copytree(published.folder, damaged)
     (damaged / "proactive" / "model.safetensors").write_bytes(b"")
-    with pytest.raises(CorruptRunError, match="does not match its manifest"):
+    with pytest.raises(RecordsError, match=r"does not match its manifest.*; `git checkout -- pbb/finetuned` brings"):
         finetuned.load(damaged)
     finetuned.load.cache_clear()
     monkeypatch.setattr(finetuned, "identity", lambda model: "another")
-    with pytest.raises(RecordsError, match="was published with other base weights than are here now; `make finetuned"):
+    with pytest.raises(RecordsError, match=r"other base weights than are here now.*-- pbb/base_models"):
         finetuned.load(published.folder)
     finetuned.load.cache_clear()
 

@@ -107,6 +107,10 @@ class Finetuned:
         Raises:
             ValueError: there is no such program, input or mode; the message says what is valid.
         """
+        if mode not in MODES:
+            raise ValueError(f"mode={mode!r} is not valid; valid: {', '.join(MODES)}")
+        if mode == "recall" and text is not None:
+            raise ValueError(f"input={text!r} is not valid with mode='recall', which recites the source; valid: None")
         names = [*self.programs]
         if program is not None and program not in names:
             near = difflib.get_close_matches(program, names, 1)
@@ -117,8 +121,6 @@ class Finetuned:
         text = chosen.inputs[len(chosen.inputs) // 2] if text is None else text
         if text not in chosen.inputs:
             raise ValueError(f"input={text!r} is not one of {chosen.name}'s; valid: {inputs}")
-        if mode not in MODES:
-            raise ValueError(f"mode={mode!r} is not valid; valid: {', '.join(MODES)}")
         rows, told, asked = [], [], list[Question]()
         group = groups(self.experiment)[-1]  # of every arm; each would draw it again, which takes seconds
         shares = {row["curriculum"]: row for row in self.manifest["shares"] if row["answer_mode"] == mode}
@@ -131,8 +133,9 @@ class Finetuned:
             share = percent(*(shares[arm][part] for part in ("estimate", "low", "high")))
             told.append(f"{WHO[arm].partition(',')[0]} {share}")
         some = ", ".join([name for name in names if name != chosen.name][:8])
-        rest = f"""Right of all such questions, {MODES[mode]}: {", ".join(told)}.
-Other programs: {some}, … ({len(names)}; what is no name lists them).
+        asked_in_all = int(shares["proactive"]["questions"])
+        rest = f"""Right of all {asked_in_all} such questions, {MODES[mode]}: {", ".join(told)}.
+Other programs: {some}, … ({len(names)} in all; --program list lists them).
 Inputs: {inputs}. Modes: {", ".join(MODES)}."""
         return Answers(asked[0], pd.DataFrame(rows), rest)
 
@@ -152,10 +155,15 @@ def show(program: str | None = None, text: str | None = None, mode: str = "cot")
     values = first.asked.program.name, first.asked.input or inputs[0], mode
     named = zip(("program", "input", "mode"), options, values, strict=True)
     menus = [widgets.Dropdown(description=name, options=some, value=one) for name, some, one in named]
+
+    def asked() -> Answers:
+        program, text, mode = (menu.value for menu in menus)
+        return model.ask(program, None if mode == "recall" else text, mode)
+
     display(widgets.HBox(menus, layout={"flex_flow": "row wrap"}))
     shown = display(first, display_id=True)
     for menu in menus:
-        menu.observe(lambda change: shown.update(model.ask(*(menu.value for menu in menus))), names="value")
+        menu.observe(lambda change: shown.update(asked()), names="value")
 
 
 @lru_cache(maxsize=2)
@@ -165,15 +173,19 @@ def load(folder: Path = FOLDER) -> Finetuned:
     Raises:
         RecordsError: there is none, it is damaged, or what it was made with is not what is here.
     """
+    back = "`git checkout -- pbb/finetuned` brings the committed one back"
     if not store.is_complete(folder):
-        raise store.RecordsError(f"{folder}: no finetuned model here; `make finetuned PRESET=cpu` publishes one")
-    manifest = store.checked(folder, ".")
+        raise store.RecordsError(f"{folder}: no finetuned model here; {back}, `make finetuned PRESET=cpu` trains one")
+    try:
+        manifest = store.checked(folder, ".")
+    except store.CorruptRunError as damaged:  # its own way out is for what a run makes again
+        raise store.RecordsError(f"{damaged.file}: {damaged.wrong}; {back}") from None
     found = Finetuned(folder, manifest, study("F01", manifest["preset"])[0])
     here = _made_with(found)
     if changed := [name for name in here if manifest[name] != here[name]]:
         raise store.RecordsError(
-            f"{folder}: was published with other {' and '.join(changed)} than are here now; "
-            f"`make finetuned PRESET={manifest['preset']}` publishes it again"
+            f"{folder}: was published with other {' and '.join(changed)} than are here now. Changed by accident: "
+            f"`git checkout -- pbb/base_models`; else `make finetuned PRESET={manifest['preset']}` publishes it anew"
         )
     return found
 

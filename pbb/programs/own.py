@@ -7,7 +7,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -35,8 +35,6 @@ class Draft:
     source: OwnSource
     inputs: tuple[str, ...]
     description: str
-    problem: str = ""
-    made_by: dict[str, Any] = field(default_factory=dict)
 
 
 def from_function(
@@ -82,8 +80,6 @@ def prepare(
     description: str = "",
     name: str | None = None,
     taught: Iterable[Program | str] = (),
-    problem: str = "",
-    made_by: dict[str, Any] | None = None,
 ) -> Draft:
     """Check all that can be checked without running the program; arguments and errors as `from_function`'s."""
     names = [taught] if isinstance(taught, str) else taught
@@ -98,12 +94,11 @@ def prepare(
     if description.endswith(":"):
         wrong = f"has a description that breaks off, as where examples begin: '...{description[-60:]}'"
         raise OwnProgramError(source.name, wrong, "description='...', to its end and without examples")
-    for which, text in (("description", description), ("problem", problem)):
-        if len(text) > MAX_SOURCE:
-            raise OwnProgramError(source.name, f"has a {which} of {len(text)} characters", f"at most {MAX_SOURCE}")
-        if letter := unprintable(text):
-            raise OwnProgramError(source.name, f"has {letter} in its {which}", "letters that can be shown")
-    return Draft(source, _input_texts(source, inputs), description, problem, made_by or {"by": "from_function"})
+    if (length := len(description)) > MAX_SOURCE:
+        raise OwnProgramError(source.name, f"has a description of {length} characters", f"at most {MAX_SOURCE}")
+    if letter := unprintable(description):
+        raise OwnProgramError(source.name, f"has {letter} in its description", "letters that can be shown")
+    return Draft(source, _input_texts(source, inputs), description)
 
 
 def finish(drafts: Iterable[Draft]) -> list[Program | OwnProgramError]:
@@ -143,8 +138,7 @@ def finishing() -> Iterator[Callable[[Draft], Program | OwnProgramError]]:
                 executions=first,
                 domain="own",
                 statements=statements_of(source.text),
-                made_by=draft.made_by,
-                problem=draft.problem,
+                made_by={"by": "from_function"},
             )
 
         yield one
