@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import reference_lists
@@ -21,6 +21,7 @@ import reference_numbers
 from pbb.programs import Program, normalised
 from pbb.programs.algorithms import FAMILIES, Algorithms, as_text, generate
 from pbb.programs.algorithms.family import SIZES, TECHNIQUES, Family
+from pbb.programs.domains import draw
 from pbb.programs.names import EXPERIMENT_NAMES
 from pbb.programs.program import statements_of
 from pbb.programs.tracing_worker import BUILTINS
@@ -220,6 +221,17 @@ def test_sources_can_be_left_out_and_sizes_families_and_inputs_chosen() -> None:
     assert all(family_of(p).name == "gray code" and p.inputs == ("3", "11") for p in chosen)
     assert {len(p.inputs) for p in generate(Algorithms(inputs=20), 10, 0)} <= set(range(12, 21))
     assert {p.inputs for p in generate(SHORT, 10, 0, inputs=["'abba'", "'cab'"])} == {("'abba'", "'cab'")}
+
+
+@pytest.mark.parametrize(("held_apart", "shared"), [("families", False), ("programs", True)])
+def test_what_w_o_io_programs_share_with_w_io_ones(held_apart: Literal["families", "programs"], shared: bool) -> None:
+    own = generate(SHORT, 1, 0, "own")[0].renamed("Own")
+    some = tuple(family.name for family in FAMILIES if family.size == "short")[:20]
+    with_io, parts, without_io = draw(Algorithms(families=some, held_apart=held_apart), 20, 9, 0, (own,))
+    assert (len(with_io), parts, len(without_io)) == (20, (), 10)
+    assert bool({p.family for p in with_io} & {p.family for p in without_io[:-1]}) == shared
+    programs = [*with_io, *without_io]
+    assert len({p.name for p in programs}) == len({normalised(p.source) for p in programs}) == 30
 
 
 def test_generate_says_what_is_wrong() -> None:

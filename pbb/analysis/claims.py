@@ -158,6 +158,7 @@ CLAIMS: tuple[Claim, ...] = (
         (
             Declared("F02", Side("proactive"), Side("stage_1_only"), _ONE),
             *_each("F02", Side("proactive"), _arms("untuned", "stage_2_only", "no_demonstrations")),
+            *_each("F16", Side("proactive"), _arms("untuned", "stage_1_only")),
             *_each(
                 "F02",
                 Side("retroactive"),

@@ -163,7 +163,7 @@ class Experiment:
             raise ExperimentError(f"own_programs: {mute[0]!r} has no description; valid: representation='code'")
         if domain.generate is None and len(own) < wanted:
             raise ExperimentError(f"own_programs holds {len(own)} programs; valid: {wanted} or more, as the split says")
-        if domain.generate and domain.draw and own:
+        if not domain.takes_own and own:
             raise ExperimentError(f"own_programs are not valid with domain={self.domain!r}; valid: ()")
 
     @property

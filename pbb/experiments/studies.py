@@ -5,20 +5,15 @@ Figures share what they can: an experiment of one is often an arm, or a stage, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pbb.experiments.experiment import ASKED, Experiment
 from pbb.experiments.presets import recipe
 from pbb.experiments.presets.recipe import Recipe
-from pbb.programs.composition import KINDS, SHOWN
 from pbb.programs.settings import ExperimentError
 
-# F02's arms, in the order in which a reader meets them.
-F02_ARMS = (
-    *("untuned", "in_context", "stage_1_only", "stage_2_only", "no_demonstrations", "skip_exposure"),
-    *("homogeneous", "proactive", "retroactive"),
-)
 BY_LENGTH = ("proactive", "stage_1_only", "in_context")
 
 
@@ -35,14 +30,14 @@ def _by_length(preset: Recipe) -> list[Experiment]:
 
 
 def curricula(preset: Recipe) -> list[Experiment]:
-    """F02: every arm, on programs of one statement."""
-    return _arms(preset.base, F02_ARMS)
+    """F02: every arm, on programs of one statement; and on algorithms, where all of it is F16's."""
+    others = algorithms(preset) if "F16" in preset.figures else []
+    return _arms(preset.base, preset.arms) + [e for e in others if e.value("held_apart") == "families"]
 
 
 def answer_mode(preset: Recipe) -> list[Experiment]:
     """F05: direct, CoT and recite-then-run by program length, with the control and the ceiling of each; and on sums."""
-    arms = ("proactive", "homogeneous", "stage_1_only", "in_context")
-    return _by_length(preset) + (_arms(preset.base, arms, **preset.sums) if preset.sums else [])
+    return _by_length(preset) + (_arms(preset.base, preset.sums_arms, **preset.sums) if preset.sums else [])
 
 
 def _by_model(preset: Recipe, models: Iterable[str], *forms: str) -> list[Experiment]:
@@ -73,8 +68,7 @@ def retroactive_rl(preset: Recipe) -> list[Experiment]:
 
 def ciphers(preset: Recipe) -> list[Experiment]:
     """F07: ciphers known by source, by demonstrations skewed as natural text is, or by both; and the control."""
-    distilled = ("distillation", "distillation_values", "distillation_after_stage_1", "pbb_and_distillation")
-    return _arms(preset.base, ("proactive", *distilled, "stage_1_only"), **preset.ciphers)
+    return _arms(preset.base, preset.ciphers_arms, **preset.ciphers)
 
 
 def sample_efficiency(preset: Recipe) -> list[Experiment]:
@@ -101,14 +95,22 @@ def augmentation(preset: Recipe) -> list[Experiment]:
 def composition(preset: Recipe) -> list[Experiment]:
     """F11: f(g(x)), asked for by that very expression, by how f and g were learnt, one of them at least by source."""
     base = preset.base.changed(**preset.composition)
-    kinds = [kind for kind in KINDS if kind != SHOWN]
-    return [e for kind in kinds for e in _arms(base, BY_LENGTH, taught_parts=kind)]
+    return [e for kind in preset.kinds for e in _arms(base, BY_LENGTH, taught_parts=kind)]
 
 
 def grammars(preset: Recipe) -> list[Experiment]:
     """F13: strings of grammars known by their rules alone, the control, the rules in the prompt, random strings."""
     arms = ("proactive", "stage_1_only", "in_context", "random_generation")
     return _arms(preset.base, arms, **preset.grammars)
+
+
+def algorithms(preset: Recipe) -> list[Experiment]:
+    """F16: algorithms pointed at by their problem statement: of other families than the w/ IO ones, and of the same."""
+    return [
+        experiment
+        for split in preset.algorithms_splits
+        for experiment in _arms(preset.base, preset.algorithms_arms, **preset.algorithms, held_apart=split)
+    ]
 
 
 def recall(preset: Recipe) -> list[Experiment]:
@@ -132,6 +134,7 @@ STUDIES: dict[str, Callable[[Recipe], list[Experiment]]] = {
     "F12": _by_length,  # the source in the prompt against the source in the weights; all of it is F05's
     "F13": grammars,
     "F14": recall,
+    "F16": algorithms,
 }
 
 
@@ -140,8 +143,14 @@ def figures_of(preset: str) -> tuple[str, ...]:
     return recipe(preset).figures
 
 
-def study(figure: str, preset: str, seeds: int = 1) -> list[Experiment]:
+def _repeats(experiment: Experiment, told: Mapping[str, tuple[Any, ...]] | None) -> bool:
+    return told is not None and all(experiment.value(name) in values for name, values in told.items())
+
+
+def study(figure: str, preset: str, seeds: int = 1, full: bool = False) -> list[Experiment]:
     """Return the experiments of `figure` for seeds 0 to `seeds` - 1, also where it is none of the preset's own.
+
+    Without `full`, those that are done in an hour; seeds after the first repeat what claims are decided by.
 
     Raises:
         ExperimentError: there is no such figure or preset, or `seeds` is no whole number of 1 or more.
@@ -152,6 +161,6 @@ def study(figure: str, preset: str, seeds: int = 1) -> list[Experiment]:
     if isinstance(seeds, bool) or not isinstance(seeds, int) or not 1 <= seeds <= 1000:
         raise ExperimentError(f"seeds={seeds!r} is not valid; valid: a whole number of 1 or more, up to 1,000")
     made = recipe(preset)
-    first = STUDIES[name](made)
-    again = [e for e in first if not made.repeated or (name == "F02" and e.arm in made.repeated)]
+    first = STUDIES[name](replace(made, **made.full) if full else made)
+    again = first if made.repeated is None else [e for e in first if _repeats(e, made.repeated.get(name))]
     return first + [experiment.changed(seed=seed) for seed in range(1, seeds) for experiment in again]

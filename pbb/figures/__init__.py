@@ -15,6 +15,7 @@ from pbb.figures.f11_composition import Composition
 from pbb.figures.f12_in_context import InContext
 from pbb.figures.f13_grammars import Grammars
 from pbb.figures.f14_recall import Recall
+from pbb.figures.f16_algorithms import Algorithms
 
 _ALL: tuple[Chart, ...] = (
     Overview(),
@@ -26,5 +27,5 @@ _ALL: tuple[Chart, ...] = (
     Ciphers(),
     SampleEfficiency(),
 )
-_ALL += (PROGRAM_COUNT, AUGMENTATION, Composition(), InContext(), Grammars(), Recall())
+_ALL += (PROGRAM_COUNT, AUGMENTATION, Composition(), InContext(), Grammars(), Recall(), Algorithms())
 FIGURES: dict[str, Chart] = {chart.ID: chart for chart in _ALL}

@@ -50,6 +50,7 @@ class Domain:
     draw: Callable[..., tuple[tuple[Program, ...], ...]] | None = None  # as `draw` below, where that is more
     # Raises ExperimentError where settings do not go with an arm's stages and ways of asking.
     check: Callable[[Any, Sequence[str], Sequence[str]], None] | None = None
+    takes_own: bool = True  # whether w/o IO programs may be the reader's own
     input_count: Callable[[Any], int] | None = None  # of a program, where settings say that
     in_words: Callable[[Any], str] | None = None  # what is taught, where the domain's name is not enough
     tells_values: bool = True  # whether its traces in words tell the results of steps
@@ -96,6 +97,8 @@ DOMAINS: dict[str, Domain] = {
         algorithms.Algorithms,
         algorithms.generate,
         ("algorithms",),
+        draw=algorithms.draw,
+        kind=lambda settings: algorithms.KINDS[settings.held_apart],
         pointers=algorithms.POINTERS,
         ask=algorithms.ASK,
     ),
@@ -126,6 +129,7 @@ DOMAINS: dict[str, Domain] = {
         ("composition", "arithmetic", "ciphers", "algorithms"),
         draw=composition.draw,
         check=composition.check,
+        takes_own=False,
         declared=lambda program: program.problem == program.name,
         in_full=composition.with_parts,
         kind=lambda settings: composition.KINDS[settings.taught_parts],

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from pbb.experiments.base_data import CIPHERS
 from pbb.experiments.experiment import ASKED, Ask, Budget, Documents, Experiment, Grpo, Split, Training
-from pbb.experiments.presets.recipe import Recipe
+from pbb.experiments.presets.recipe import CIPHERS_ARMS, Recipe
+from pbb.programs.algorithms import Algorithms
 from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.ciphers import Ciphers
-from pbb.programs.composition import Composition
+from pbb.programs.composition import KINDS, SHOWN, WITH_BUILTIN, Composition
 from pbb.programs.grammars import Grammars
 from pbb.programs.sums import Sums
 
@@ -34,9 +35,14 @@ BASE = Experiment(
     ask=Ask(asked=("direct", "cot", "recall"), questions=5, checkpoints=3),
 )
 
+_FIVE = ("tiny-s", "tiny-sm", "tiny-m", "tiny-ml", "tiny-l")
+_MODEL_ENDS = {"model": (_FIVE[0], _FIVE[-1])}
+_KINDS = tuple(kind for kind in KINDS if kind != SHOWN)
+_MAIN = ("proactive", "stage_1_only")
+
 RECIPE = Recipe(
     base=BASE,
-    models=("tiny-s", "tiny-sm", "tiny-m", "tiny-ml", "tiny-l"),
+    models=("tiny-s", "tiny-m", "tiny-l"),
     # Longer programs need longer rows, and more training to be recalled; a step stays about as many tokens.
     longer={
         2: {"row_tokens": 192, "batch_rows": 6, "stage_1_steps": 1650},
@@ -60,15 +66,12 @@ RECIPE = Recipe(
         **{"stage_1_steps": 2000, "stage_2_steps": 150, "row_tokens": 320, "batch_rows": 4},
         **{"questions": 10, "checkpoints": 1},
     },
+    ciphers_arms=tuple(arm for arm in CIPHERS_ARMS if arm != "distillation_values"),
     # Programs of 120 inputs leave room for a hundred demonstrations.
-    demonstrations={
-        "distillation": (1, 10, 100),
-        "distillation_after_stage_1": (1, 10, 100),
-        "distillation_values": (1, 10, 100),
-        "distillation_traces": (1, 10, 100),
-    },
+    demonstrations={"distillation": (1, 100), "distillation_after_stage_1": (1, 10, 100)},
     told={"high": 119, "demonstrations": 20, "checkpoints": 1},
-    counts=(200, 800, 2400),  # of two statements, since there are about 1,000 of one
+    counts=(200, 800, 2400),  # of two statements
+    templates=(1, 20),
     composition={
         "programs": Composition(taught_parts="w/o IO", composites="named", with_io_composites=200),
         **{"questions": 10, "checkpoints": 1, "row_tokens": 224, "batch_rows": 5},
@@ -77,5 +80,43 @@ RECIPE = Recipe(
         "model": "tiny-m-strings",
         "programs": Grammars(nonterminals=3, terminals=4, longest=6),
         **{"questions": 8, "checkpoints": 1, "row_tokens": 192, "batch_rows": 6},
+    },
+    algorithms={
+        "model": "tiny-m-strings",
+        "programs": Algorithms(),
+        **{"with_io_programs": 200, "without_io_programs": 60, "row_tokens": 320, "batch_rows": 4},
+        **{"checkpoints": 1},
+    },
+    kinds=tuple(kind for kind in _KINDS if kind != WITH_BUILTIN),
+    algorithms_arms=("untuned", "stage_1_only", "proactive", "in_context"),
+    algorithms_splits=("families",),
+    full={
+        "models": _FIVE,
+        "sums_arms": ("proactive", "homogeneous", "stage_1_only", "in_context"),
+        "ciphers_arms": CIPHERS_ARMS,
+        "demonstrations": dict.fromkeys(
+            ("distillation", "distillation_after_stage_1", "distillation_values", "distillation_traces"), (1, 10, 100)
+        ),
+        "templates": (1, 4, 20),
+        "kinds": _KINDS,
+        "algorithms_arms": ("untuned", "stage_1_only", "homogeneous", "proactive", "in_context"),
+        "algorithms_splits": ("families", "programs"),
+    },
+    # What the primary contrasts of `pbb.analysis.claims` read.
+    repeated={
+        "F01": {},
+        "F02": {"arm": (*_MAIN, "homogeneous", "retroactive"), "model": ("tiny-m",)},
+        "F03": _MODEL_ENDS | {"arm": _MAIN},
+        "F04": _MODEL_ENDS | {"arm": _MAIN},
+        "F05": {"arm": _MAIN, "statements": (1,)},
+        "F06": {"arm": ("retroactive", "retroactive_grpo")},
+        "F07": {"arm": ("proactive", "distillation", "pbb_and_distillation")},
+        "F08": {"arm": (*_MAIN, "distillation"), "distilled_demonstrations": (0, 1)},
+        "F09": {"arm": _MAIN, "with_io_programs": (200, 2400)},
+        "F10": {"arm": _MAIN, "templates": (1, 20)},
+        "F11": {"arm": _MAIN, "taught_parts": ("w/o IO",)},
+        "F12": {"arm": ("proactive", "in_context"), "statements": (2,)},
+        "F13": {"arm": ("proactive", "random_generation")},
+        "F14": {"arm": (*_MAIN, "homogeneous", "retroactive"), "statements": (1,)},
     },
 )

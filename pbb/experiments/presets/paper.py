@@ -5,6 +5,7 @@ from __future__ import annotations
 from pbb.experiments.experiment import Ask, Budget, Documents, Experiment, Grpo, Split, Training
 from pbb.experiments.presets import cpu
 from pbb.experiments.presets.recipe import Recipe
+from pbb.programs.algorithms import Algorithms
 from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.ciphers import Ciphers
 
@@ -44,8 +45,12 @@ RECIPE = Recipe(
         **{"with_io_programs": 300, "without_io_programs": 40, "distilled_demonstrations": 20},
         **{"row_tokens": 416, "batch_rows": 5, "questions": 10, "checkpoints": 1},  # 288 tokens in the longest trace
     },
-    demonstrations=cpu.RECIPE.demonstrations,
+    demonstrations=cpu.RECIPE.full["demonstrations"],
     told=cpu.RECIPE.told,
     composition={**cpu.RECIPE.composition, **_ROWS},
     grammars={**cpu.RECIPE.grammars, **_ROWS},
+    algorithms={
+        "programs": Algorithms(sizes=("short", "medium")),
+        **{"with_io_programs": 200, "without_io_programs": 60, "row_tokens": 512, "batch_rows": 8, "checkpoints": 1},
+    },
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pbb.experiments.presets import cpu
 from pbb.experiments.presets.recipe import Recipe
+from pbb.programs.algorithms import Algorithms
 from pbb.programs.ciphers import Ciphers
 from pbb.programs.composition import Composition
 
@@ -34,7 +35,7 @@ RECIPE = Recipe(
         "programs": Ciphers(shortest=1, longest=2, alphabet=10, case="digits", distilled_distribution="natural"),
         **{"distilled_demonstrations": 20, "row_tokens": 320, "batch_rows": 4, "questions": 3, "checkpoints": 1},
     },
-    demonstrations=dict.fromkeys(cpu.RECIPE.demonstrations, (1, 100)),
+    demonstrations=dict.fromkeys(cpu.RECIPE.full["demonstrations"], (1, 100)),
     told=cpu.RECIPE.told,
     counts=(6, 12),
     composition={
@@ -42,4 +43,5 @@ RECIPE = Recipe(
         "programs": Composition(taught_parts="w/o IO", composites="named", with_io_composites=4),
     },
     grammars=cpu.RECIPE.grammars,
+    algorithms={"programs": Algorithms(), "row_tokens": 320, "checkpoints": 1},
 )

@@ -12,11 +12,12 @@ import itertools
 import pkgutil
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+from dataclasses import replace
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pbb.programs.algorithms.family import SIZES, Family
 from pbb.programs.execution import ExecutionError
-from pbb.programs.names import asking
+from pbb.programs.names import asking, experiment_names
 from pbb.programs.program import (
     Program,
     drawn,
@@ -63,6 +64,8 @@ ASK = asking("Ann has {input}.", "What should she get?")
 DRAWS = 5  # arguments drawn for each input, from which the inputs are chosen
 MOST_COMMON_OUTPUT = 0.4  # a program whose commonest output covers more of its inputs than this is left out
 LONGEST_OUTPUT = 30  # characters
+KINDS = {"families": "algorithms", "programs": "algorithms of known families"}  # what records call them
+HELD_APART = 0.35  # of the families: of w/o IO programs alone
 
 
 @group
@@ -74,6 +77,8 @@ class Algorithms:
     inputs: Annotated[int, Between(8, 40)] = (
         12  # of a program, edge cases among them; fewer where there are not so many
     )
+    # What no w/ IO program has of a w/o IO one: its family; or, which is easier, its parameters alone.
+    held_apart: Literal["families", "programs"] = "families"
 
     def __post_init__(self) -> None:
         known = tuple(family.name for family in FAMILIES if family.size in self.sizes)
@@ -166,10 +171,11 @@ def generate(
     pool: str = "experiment",
     without: frozenset[str] = frozenset(),
     inputs: Sequence[str] | None = None,
+    names: Sequence[str] = (),
 ) -> list[Program]:
     """Return `count` programs; all families take part in turn, as `pbb.programs.arithmetic.generate` does.
 
-    ``inputs`` take the place of each family's own; programs that fail on one are left out.
+    ``inputs`` take the place of each family's own; programs that fail on one are left out. Empty `names` are drawn.
 
     Raises:
         ValueError: the settings do not allow for so many different programs, or an input does not suit them.
@@ -195,4 +201,29 @@ def generate(
         )
 
     entries = ((entry.normal, entry) for entry in _in_order(settings, pool, *key))
-    return drawn(settings, count, key, pool, without, entries, make, "more sizes or families")
+    return drawn(settings, count, key, pool, without, entries, make, "more sizes or families", names=names)
+
+
+def draw(
+    settings: Algorithms, with_io: int, without_io: int, seed: int, own: tuple[Program, ...] = ()
+) -> tuple[tuple[Program, ...], ...]:
+    """Return (w/ IO programs, (), w/o IO programs) of an experiment, the reader's `own` among the latter.
+
+    Raises:
+        ValueError: the settings do not allow for so many different programs.
+    """
+    taken = frozenset(normalised(program.source) for program in own)  # a w/ IO program could be one under another name
+    names = experiment_names(with_io + without_io, seed, "algorithms")
+    hidden = shown = settings
+    if settings.held_apart == "families":
+        known = [f.name for f in FAMILIES if f.size in settings.sizes and f.name in (settings.families or (f.name,))]
+        stream(seed, "algorithms", "held apart").shuffle(known)
+        some = max(1, round(HELD_APART * len(known)))
+        hidden, shown = replace(settings, families=tuple(known[:some])), replace(settings, families=tuple(known[some:]))
+    without = generate(hidden, without_io, seed, "algorithms", without=taken, names=names[:without_io])
+    taken |= frozenset(normalised(program.source) for program in without)
+    return (
+        tuple(generate(shown, with_io, seed, "algorithms", without=taken, names=names[without_io:])),
+        (),
+        (*without, *own),
+    )
