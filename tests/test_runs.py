@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sweep import experiments, here, same, start, undisturbed
+from sweep import Undisturbed, experiments, here, same, start, undisturbed
 
 from pbb import cli
 from pbb.experiments import studies
@@ -22,7 +22,7 @@ __all__ = ["experiments", "here", "undisturbed"]
 
 @pytest.mark.slow
 def test_two_processes_asking_for_the_same_runs_share_them(
-    experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path], tmp_path: Path
+    experiments: list[Experiment], undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     """With one worker and with two; what is to be had in this process is the same."""
     store = tmp_path / "shared"
@@ -58,18 +58,6 @@ def test_sharing_and_caching(experiments: list[Experiment], here: None, run_stor
 
     shutil.rmtree(stages[0].folder)
     assert not run.plan(experiments).missing, "weights gone, answers kept: nothing is done again"
-
-
-def test_what_is_no_experiment_and_what_is_no_folder_is_refused_at_once(
-    experiments: list[Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(ValueError, match="experiments: 'F05' is a str; valid: an Experiment, or several"):
-        run.plan(["F05"])  # type: ignore[list-item]
-    file = tmp_path / "a file"
-    file.write_text("")
-    monkeypatch.setenv("PBB_RUNS", str(file))
-    with pytest.raises(run.RunError, match=r"a file: no runs can be kept there \(File exists\); valid: PBB_RUNS="):
-        run.run(experiments[0], say=lambda line: None)
 
 
 def test_a_failing_task_is_named_and_the_way_on_is_said(
