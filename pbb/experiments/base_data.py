@@ -17,7 +17,6 @@ from typing import Any
 from pbb.experiments.documents import (
     AND_FOR,
     GENERAL,
-    POINTERS,
     REPRESENTATIONS,
     Document,
     answer,
@@ -31,7 +30,7 @@ from pbb.programs.algorithms import Algorithms
 from pbb.programs.arithmetic import CONTROL, Arithmetic, all_inputs
 from pbb.programs.ciphers import Ciphers
 from pbb.programs.composition import Composition
-from pbb.programs.domains import generate
+from pbb.programs.domains import DOMAINS, generate
 from pbb.programs.grammars import Grammars
 from pbb.programs.program import Program
 from pbb.programs.sums import Sums
@@ -126,7 +125,7 @@ def base_programs(count: int, *key: object, shares: Shares = BASE_PROGRAMS) -> t
 def _document(rng: random.Random, program: Program, mixture: BaseMixture) -> Document:
     form = rng.choice(REPRESENTATIONS)
     given = in_full(program, form)
-    template = rng.randrange(len(POINTERS[program.domain]))
+    template = rng.randrange(len(DOMAINS[program.domain].pointers))
     draw = rng.random()
     if draw < mixture.declarative:
         wanted = rng.choice(REPRESENTATIONS)
@@ -140,16 +139,8 @@ def _document(rng: random.Random, program: Program, mixture: BaseMixture) -> Doc
     turns = [(AND_FOR.format(input=text), answer(program, text, mode, form)) for text in texts]
     lengths = itertools.accumulate((len(asked) + len(answered) for asked, answered in turns), initial=len(prompt))
     rest = [turn for turn, length in zip(turns, itertools.islice(lengths, 1, None), strict=True) if length < LONGEST]
-    return Document(
-        prompt=prompt,
-        completion=turns[0][1],
-        kind="general",
-        group=GENERAL,
-        program=program.name,
-        input=texts[0],
-        answer_mode=mode,
-        follow_ups=tuple(rest[1:]),
-    )
+    completion, further = turns[0][1], tuple(rest[1:])
+    return Document(prompt, completion, "general", GENERAL, program.name, texts[0], mode, further)
 
 
 def base_documents(*key: object, mixture: BaseMixture | None = None) -> Iterator[Document]:

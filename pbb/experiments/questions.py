@@ -52,21 +52,21 @@ def questions(experiment: Experiment, modes: Sequence[str] | None = None) -> lis
     """
     asked: list[Question] = []
     for group in groups(experiment):
-        if experiment.in_context and group.name == WITH_IO:
+        shown = group.name == WITH_IO
+        if shown and experiment.in_context:
             continue
-        programs = group.programs[:MOST_WITH_IO] if group.name == WITH_IO else group.programs
-        for program in (p for p in programs if p.inputs):
+        for program in group.programs[: MOST_WITH_IO if shown else None]:
+            if not program.inputs:
+                continue
             rng = stream(experiment.seed, "questions", program.name)
             pool = group.held_out(program)
             inputs = rng.sample(pool, min(experiment.ask.questions, len(pool)))
+            told = DOMAINS[program.domain].declared(program)
             for mode in modes or experiment.ways:
-                if mode == "recite" and group.name == WITH_IO:
+                if (mode == "recite" and shown) or (mode == "recall" and not told):
                     continue
-                if mode == "recall" and not DOMAINS[program.domain].declared(program):
-                    continue
-                asked += asked_about(
-                    experiment, group, program, inputs, mode, rng.randrange(experiment.documents.templates)
-                )
+                template = rng.randrange(experiment.documents.templates)
+                asked += asked_about(experiment, group, program, inputs, mode, template)
     return asked
 
 

@@ -25,11 +25,12 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from pbb.experiments.documents import ASKED_AT_ONCE
 from pbb.experiments.experiment import Experiment
 from pbb.models import gguf, hub
 from pbb.models.machine import Machine, asking_weights, this_machine, training_rate
 from pbb.models.model_size import GB, Shape, asking_bytes, training_bytes
-from pbb.registry import TINY_NAMES, cache, config_of, first_line, folder_of, is_gguf, label
+from pbb.registry import TINY_NAMES, cache, config_of, first_line, folder_of, hub_models, hub_name, is_gguf, label
 
 if TYPE_CHECKING:
     import torch
@@ -129,22 +130,18 @@ def load(
         BackendError: transformers was imported before Unsloth in this process: see `apart`.
         ModelError: the model cannot be had.
     """
-    e = experiment
-    if backend.name != "unsloth":
-        from pbb.models import loading
-
-        return loading.load(e.model, weights, backend.weights)
-    if not import_unsloth():
+    e, rank, unsloth = experiment, experiment.training.lora_rank, backend.name == "unsloth"
+    if unsloth and not import_unsloth():
         raise BackendError("Unsloth has to be imported before transformers, which this process has loaded already")
+    from pbb.models import loading
+
+    if not unsloth:
+        return loading.load(e.model, weights, backend.weights)
     import torch
     from unsloth import FastLanguageModel
 
-    from pbb.models import loading
-
     base = str(loading.source_of(e.model).resolve())  # absolute: Unsloth may look a bare name up on the Hub
-    how: dict[str, Any] = {}
-    if not e.training.lora_rank and torch.cuda.is_available():
-        how["float32_mixed_precision"] = True
+    mixed = {"float32_mixed_precision": True} if not rank and torch.cuda.is_available() else {}
     four = backend.weights == "4-bit"
     model, _ = FastLanguageModel.from_pretrained(
         str(weights.resolve()) if weights else base,
@@ -153,15 +150,15 @@ def load(
         dtype=getattr(torch, (backend.autocast or "float32") if four else backend.weights),
         load_in_4bit=four,
         trust_remote_code=False,
-        full_finetuning=not e.training.lora_rank,
+        full_finetuning=not rank,
         use_gradient_checkpointing=False,
-        **how,
+        **mixed,
     )
-    if e.training.lora_rank:
+    if rank:
         model = FastLanguageModel.get_peft_model(
             model,
-            r=e.training.lora_rank,
-            lora_alpha=2 * e.training.lora_rank,  # as `pbb.models.sft.lora`
+            r=rank,
+            lora_alpha=2 * rank,  # as `pbb.models.sft.lora`
             target_modules="all-linear",
             use_gradient_checkpointing=False,
             random_state=e.seed,
@@ -202,14 +199,14 @@ def apart(function: Callable[..., T], *arguments: Any) -> T:
 
 
 def _begin() -> None:
-    if caller := multiprocessing.parent_process():
-        threading.Thread(target=_end_with, args=(caller.sentinel,), daemon=True).start()
-
-
-def _end_with(caller: int) -> None:
     """End this process when its caller has ended, even by kill -9: it would hold the card."""
-    wait([caller])
-    os._exit(1)
+
+    def follow(caller: int) -> None:
+        wait([caller])
+        os._exit(1)
+
+    if caller := multiprocessing.parent_process():
+        threading.Thread(target=follow, args=(caller.sentinel,), daemon=True).start()
 
 
 def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
@@ -263,19 +260,15 @@ def fetch(experiments: Iterable[Experiment]) -> None:
 
 def lines(trainings: Iterable[Training], machine: Machine | None = None) -> list[str]:
     """Return what the plan says of the models that are to be trained: by what and why, and what that takes."""
-    m, tokens = machine or this_machine(), dict[tuple[str, str, int, int], int]()
-    examples: dict[tuple[str, str, int, int], Experiment] = {}
+    m, found = machine or this_machine(), dict[tuple[Any, ...], tuple[Experiment, int]]()
     for training in trainings:
-        e = training.trained
-        key = (e.model, e.training.backend, e.training.lora_rank, e.training.batch_rows * e.training.row_tokens)
-        examples.setdefault(key, e)
-        tokens[key] = tokens.get(key, 0) + training.tokens
-    said = {_line(e, m, tokens[key]): e.model for key, e in examples.items()}
-    first = {model: line for line, model in reversed(said.items())}
-    return [
-        f"{line}; {before}" if line == first[model] and (before := wanted(model)) else line
-        for line, model in said.items()
-    ]
+        e, t = training.trained, training.trained.training
+        key = (e.model, t.backend, t.lora_rank, t.batch_rows * t.row_tokens)
+        example, tokens = found.get(key, (e, 0))
+        found[key] = example, tokens + training.tokens
+    said = {_line(e, m, tokens): e.model for e, tokens in found.values()}
+    before = {model: wanted(model) for model in said.values()}  # is said in a model's first line
+    return ["; ".join(filter(None, (line, before.pop(model, "")))) for line, model in said.items()]
 
 
 def _line(e: Experiment, m: Machine, tokens: int) -> str:
@@ -283,24 +276,19 @@ def _line(e: Experiment, m: Machine, tokens: int) -> str:
         backend = choose(e, m)
     except BackendError as error:
         return f"{label(e.model)}: {error}"
-    said = [
-        f"{label(e.model)} by {backend}",
-        backend.precision + ("" if backend.numbers == "no CUDA" else f" ({backend.numbers})"),
-    ]
-    shape = Shape.of(config_of(e.model))
-    if m.card and shape and e.model not in TINY_NAMES:
+    why = "" if backend.numbers == "no CUDA" else f" ({backend.numbers})"
+    said = [f"{label(e.model)} by {backend}", backend.precision + why]
+    t, shape = e.training, Shape.of(config_of(e.model)) if e.model not in TINY_NAMES else None
+    if m.card and shape:
         needed = max(
-            training_bytes(shape, e.training.lora_rank, backend.weights, e.training.batch_rows * e.training.row_tokens),
-            asking_bytes(shape, asking_weights(shape, m), 256, ASKED_LENGTH),
+            training_bytes(shape, t.lora_rank, backend.weights, t.batch_rows * t.row_tokens),
+            asking_bytes(shape, asking_weights(shape, m), ASKED_AT_ONCE, ASKED_LENGTH),
         )
         small = "" if needed < m.memory else ": too much, unless batch_rows is smaller or backend='unsloth-4bit'"
         said.append(f"about {needed / GB:.0f} GB of the card's {m.memory / GB:.0f} GB{small}")
-    elif shape and e.model not in TINY_NAMES:
-        seconds = 6 * shape.parameters * tokens / (m.cores * training_rate())
-        if seconds > LONG_S:
-            said.append(
-                f"about {seconds / 3600:.0f} h on this CPU, in pieces if you like (BUDGET_MIN=60), so a GPU helps"
-            )
+    elif shape and (seconds := 6 * shape.parameters * tokens / (m.cores * training_rate())) > LONG_S:
+        hours = f"about {seconds / 3600:.0f} h on this CPU"
+        said.append(f"{hours}, in pieces if you like (BUDGET_MIN=60), so a GPU helps")
     return "; ".join(said)
 
 
@@ -314,8 +302,7 @@ def wanted(model: str) -> str:
         return gguf.wanted(model)
     if folder_of(model) is not None or not (room := hub.room(model)):
         return ""
-    repository = hub.hub_name(model).repository
-    said = [room, "" if hub.commit_of(model) else "its commit is the Hub's latest, not known yet"]
-    if hub.hub_models().get(repository, {}).get("gated"):
+    said = [room] if hub.commit_of(model) else [room, "its commit is the Hub's latest, not known yet"]
+    if hub_models().get(hub_name(model).repository, {}).get("gated"):
         said.append("gated: it takes a token")
-    return "; ".join(filter(None, said))
+    return "; ".join(said)

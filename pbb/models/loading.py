@@ -21,10 +21,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from pbb.models import gguf, hub
 from pbb.models.machine import asking_weights, this_machine
 from pbb.models.model_size import Shape
-from pbb.registry import TINY_FOLDER, TINY_NAMES, ModelError, first_line, folder_of, identity, is_gguf, label
+from pbb.registry import TINY_NAMES, ModelError, first_line, folder_of, identity, is_gguf, label
 from pbb.store import CorruptRunError, read_manifest
-
-__all__ = ["TINY_FOLDER", "ModelError", "describe", "end_of_turn", "load", "load_tokenizer", "save", "source_of"]
 
 # SmolLM2's and Qwen2.5's own templates begin every conversation with the same system message: a third of the tokens
 # of a document here. This is their format without it.
@@ -89,9 +87,9 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
     rest = whole[len(asked) :].partition("Yes")[2]
     special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     special |= set(tokenizer.all_special_ids)
-    ids: list[int] = tokenizer(rest, add_special_tokens=False)["input_ids"] if rest else []
-    if end := [number for number in ids if number in special]:
-        return end[0]
+    for number in tokenizer(rest, add_special_tokens=False)["input_ids"]:
+        if number in special:
+            return int(number)
     raise ValueError(f"its chat template ends an answer with {rest!r}, which holds no special token")
 
 
@@ -133,9 +131,10 @@ def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTr
     """
     source = weights or source_of(name)
     try:
+        shape = Shape.of(json.loads((source / "config.json").read_text(encoding="utf-8")))
         model = AutoModelForCausalLM.from_pretrained(
             source,
-            dtype=getattr(torch, dtype or asking_weights(_shape(source), this_machine())),
+            dtype=getattr(torch, dtype or asking_weights(shape, this_machine())),
             # Packed rows and left-padded batches give the same answers under eager and SDPA; eager is the faster
             # one for tiny models on a CPU.
             attn_implementation="eager" if name in TINY_NAMES else "sdpa",
@@ -152,10 +151,6 @@ def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTr
     if this_machine().card:
         model = model.to("cuda")
     return model.eval(), tokenizer
-
-
-def _shape(folder: Path) -> Shape | None:
-    return Shape.of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
 
 
 def save(model: PreTrainedModel, folder: Path) -> None:

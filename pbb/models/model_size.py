@@ -92,8 +92,3 @@ def asking_bytes(shape: Shape, weights: str, batch: int, tokens: int) -> float:
     """Return about how many bytes it takes to generate a batch of answers, with `tokens` of prompt and answer each."""
     cache = 2 * shape.layers * shape.key_value_heads * shape.head * batch * tokens
     return (shape.parameters + cache) * BYTES[weights] + 4 * batch * shape.vocabulary + OVERHEAD
-
-
-def download_bytes(shape: Shape) -> float:
-    """Return about how many bytes a model's files have on the Hub, which keeps weights in 16 bits."""
-    return 2 * shape.parameters + 2e7

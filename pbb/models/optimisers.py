@@ -56,12 +56,3 @@ class MuonAndAdamW(torch.optim.Optimizer):
             raise ValueError("closure: Muon and AdamW are stepped once on the gradients there are; valid: None")
         for part in self.parts:
             part.step()
-
-
-def muon_factory() -> Callable[..., torch.optim.Optimizer]:
-    """Return what the trainer calls with the model and the rates (see `transformers.Trainer.create_optimizer`)."""
-
-    def make(model: PreTrainedModel, **rates: Any) -> torch.optim.Optimizer:
-        return MuonAndAdamW(model, **rates)
-
-    return make

@@ -30,11 +30,12 @@ from trl import SFTConfig, SFTTrainer, pack_dataset
 from pbb.experiments.documents import GENERAL, Document
 from pbb.models.backends import Backend
 from pbb.models.backends import collate as collate_in_one_row
-from pbb.models.optimisers import muon_factory
+from pbb.models.optimisers import MuonAndAdamW
 from pbb.models.tokenizer import encode_rendered, render_chat
 from pbb.progress import tell
 
 IGNORE = -100
+Checkpoint = Callable[[int, PreTrainedModel], None]  # is called with the step and the model
 FIRST_STEPS = 8  # in which a gradient has to be finite
 
 
@@ -57,23 +58,19 @@ def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) ->
     Raises:
         ValueError: a completion has no loss tokens, because a prompt is not a prefix of its conversation.
     """
-    texts: list[str] = []
-    for document in documents:
-        messages = document.messages()
-        texts.append(render_chat(tokenizer, messages))
-        for turn in range(1, len(messages), 2):
-            texts.append(render_chat(tokenizer, messages[:turn], True))
-            if turn + 1 < len(messages):  # after the last turn it is the whole
-                texts.append(render_chat(tokenizer, messages[: turn + 1]))
+    talks = [document.messages() for document in documents]
+    texts = [
+        render_chat(tokenizer, messages[:end], add_generation_prompt=end % 2 == 1)  # up to a prompt, or a completion
+        for messages in talks
+        for end in range(1, len(messages) + 1)
+    ]
     tokenized = iter(encode_rendered(tokenizer, texts))
-
     encoded = []
-    for document in documents:
-        ids = next(tokenized)
+    for document, messages in zip(documents, talks, strict=True):
+        turns = [(next(tokenized), next(tokenized)) for _ in messages[::2]]  # without and with its completion
+        ids = turns[-1][1]
         labels = [IGNORE] * len(ids)
-        for turn in range(1 + len(document.follow_ups)):
-            given = next(tokenized)
-            so_far = next(tokenized) if turn < len(document.follow_ups) else ids
+        for given, so_far in turns:
             end = len(so_far)
             while end and so_far[end - 1] != tokenizer.eos_token_id:  # some templates end a turn on a line break
                 end -= 1
@@ -149,7 +146,7 @@ def use_fast_matmul() -> str:
 
     On AMX this makes training about 1.4 times as fast; on other CPUs the emulation would be slower than float32.
     """
-    amx = hasattr(torch.cpu, "_is_amx_tile_supported") and torch.cpu._is_amx_tile_supported()
+    amx = torch.cpu._is_amx_tile_supported()
     torch.set_float32_matmul_precision("medium" if amx else "highest")
     return "float32 weights, products on bfloat16 tiles (AMX)" if amx else "float32"
 
@@ -190,21 +187,30 @@ class AdapterTrainer(SFTTrainer):
 
 
 class Reporter(TrainerCallback):
-    """Calls back at chosen steps with the model, and tells of every step; `log` is for what is measured."""
+    """Calls back at chosen steps with the model, tells of every step, and keeps logged losses with `more` of each."""
 
     def __init__(
-        self, at: Sequence[int], checkpoint: Callable[[int, PreTrainedModel], None], log: list[dict[str, float]]
-    ):
-        self.at, self.checkpoint, self.log = set(at), checkpoint, log
+        self,
+        at: Sequence[int],
+        checkpoint: Checkpoint,
+        more: Callable[[dict[str, float]], dict[str, float]] = lambda logs: {},
+    ) -> None:
+        self.at, self.checkpoint, self.more = set(at), checkpoint, more
+        self.log: list[dict[str, float]] = []
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         tell(state.global_step, state.max_steps)
         if state.global_step in self.at:
             self.checkpoint(state.global_step, model)
 
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if logs and "loss" in logs:
+            row = {"step": state.global_step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]}
+            self.log.append({**row, **self.more(logs)})
 
-class _Watch(Reporter):
-    """Keeps and tells every logged loss, and stops a training that learns nothing.
+
+class Watch(Reporter):
+    """Tells every logged loss, and stops a training that learns nothing.
 
     Raises:
         FloatingPointError: no gradient of the first steps is finite and other than 0, or the first logged loss is 0 (in
@@ -233,7 +239,7 @@ class _Watch(Reporter):
             if not self.log and not logs["loss"] > 0:
                 raise FloatingPointError(f"loss: {logs['loss']} after {state.global_step} steps; valid: above 0")
             tell(state.global_step, state.max_steps, logs["loss"])
-            self.log.append({"step": state.global_step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]})
+        super().on_log(args, state, control, logs)
 
 
 def lora(rank: int) -> LoraConfig:
@@ -315,7 +321,7 @@ def finetune(
     seed: int,
     *,
     checkpoints: Sequence[int] = (),
-    on_checkpoint: Callable[[int, PreTrainedModel], None] = lambda step, model: None,
+    on_checkpoint: Checkpoint = lambda step, model: None,
     progress: bool = True,
     backend: Backend | None = None,
     keep: Path | None = None,
@@ -329,40 +335,34 @@ def finetune(
     torch.compile, and a C++ compiler, and is a third faster after that.
 
     Raises:
-        ValueError: every label of the first rows is masked, so nothing would be trained.
+        FloatingPointError: nothing is learnt, as where every label is masked (see `Watch`).
     """
-    if not any(label != IGNORE for row in rows.select(range(min(8, len(rows))))["labels"] for label in row):
-        raise ValueError("labels: every token of the first rows is masked, so nothing would be trained")
-    log: list[dict[str, float]] = []
-    precision = precision_of(backend)
+    o, unsloth = optimisation, backend is not None and backend.name == "unsloth"
+    watch, precision = Watch(checkpoints, on_checkpoint), precision_of(backend)
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one
         arguments = SFTConfig(
             output_dir=str(keep or folder),
-            per_device_train_batch_size=optimisation.batch_rows,
+            per_device_train_batch_size=o.batch_rows,
             logging_steps=max(1, steps // 20),
             dataset_kwargs={"skip_prepare_dataset": True},
             remove_unused_columns=False,
             max_length=None,
             torch_compile=compiled,
-            **settings(optimisation, steps, seed, progress, backend)
+            **settings(o, steps, seed, progress, backend)
             | {"save_strategy": "steps" if keep else "no", "save_steps": keep_every, "save_total_limit": 1},
         )
-        rates = {
-            "lr": optimisation.learning_rate,
-            "weight_decay": optimisation.weight_decay,
-            "betas": (arguments.adam_beta1, arguments.adam_beta2),
-        }
+        betas = (arguments.adam_beta1, arguments.adam_beta2)
+        muon = MuonAndAdamW(model, o.learning_rate, o.weight_decay, betas) if o.optimiser == "muon" else None
         model.train()
-        unsloth = backend is not None and backend.name == "unsloth"
-        trainer = (AdapterTrainer if optimisation.lora_rank and not unsloth else SFTTrainer)(
+        trainer = (AdapterTrainer if o.lora_rank and not unsloth else SFTTrainer)(
             model=model,
             args=arguments,
             train_dataset=rows,
             processing_class=tokenizer,
             data_collator=collate_in_one_row if unsloth else _collate,
-            peft_config=new_adapters(model, optimisation.lora_rank, seed),
-            callbacks=[_Watch(checkpoints, on_checkpoint, log)],
-            optimizer_cls_and_kwargs=(muon_factory, rates) if optimisation.optimiser == "muon" else None,
+            peft_config=new_adapters(model, o.lora_rank, seed),
+            callbacks=[watch],
+            optimizers=(muon, None),
         )
         seconds = train(trainer, progress, keep)
-    return Training(log, seconds, str(model.device), precision)
+    return Training(watch.log, seconds, str(model.device), precision)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Collection
+from collections.abc import Set
 from dataclasses import asdict
 from functools import cache, lru_cache
 from pathlib import Path
@@ -44,6 +44,14 @@ REWARDS = ("models/grpo",)
 ASKS = ("experiments/questions", "models/loading", "models/tokenizer", "models/gguf", "models/ask")
 # Tables of rows: each domain's own row counts as data (`_domain`), so that a new row makes nothing stale.
 _TABLES = {"DOMAINS"}
+# Fields of `Documents` that are read, by how documents are written.
+_EXECUTED = ("templates", "question_style", "executions")
+_READ = {
+    DECLARE: ("representation", "templates"),
+    EXECUTE: ("representation", "trained_modes", *_EXECUTED),
+    OUTPUTS: _EXECUTED,
+    VALUES: _EXECUTED,
+}
 
 
 @cache
@@ -94,22 +102,11 @@ def _parts(source: Source) -> list[tuple[str, str]]:
     return [*source.parts] if isinstance(source, Epochs) else []
 
 
-def _taught(e: Experiment, groups: Collection[str] = (DISTILLED,)) -> list[Any]:
+def _taught(e: Experiment, groups: Set[str] = frozenset({DISTILLED})) -> list[Any]:
     """Return what says which programs of `groups` there are and which of their inputs training may show."""
     split = {k: v for k, v in asdict(e.split).items() if DISTILLED in groups or k != "distilled_demonstrations"}
-    settings = DOMAINS[e.domain].with_io_alone(e.settings) if set(groups) == {WITH_IO} else e.settings
+    settings = DOMAINS[e.domain].with_io_alone(e.settings) if groups == {WITH_IO} else e.settings
     return [e.seed, [e.domain, asdict(settings), e.own_programs], split]
-
-
-def _written(e: Experiment, source: Source) -> dict[str, Any]:
-    """Return the fields of `Documents` that the documents of `source` are written by."""
-    executed = ("templates", "question_style", "executions")
-    fields = {
-        DECLARE: ("representation", "templates"),
-        EXECUTE: ("representation", "trained_modes", *executed),
-        **dict.fromkeys((OUTPUTS, VALUES), executed),
-    }
-    return {name: getattr(e.documents, name) for how, _ in _parts(source) for name in fields[how]}
 
 
 def _domains(e: Experiment) -> frozenset[str]:
@@ -155,7 +152,9 @@ def _stage_keys(e: Experiment, base: str) -> tuple[str, ...]:
     for index, stage in enumerate(curriculum(e)):
         modules = (*WRITES, *TRAINS, *(REWARDS if stage.objective else ()))
         made_by = code(modules, _domains(e) | general)
-        taught, written = _taught(e, [group for _, group in _parts(stage.source)]), _written(e, stage.source)
+        parts = _parts(stage.source)
+        taught = _taught(e, {group for _, group in parts})
+        written = {name: getattr(e.documents, name) for how, _ in parts for name in _READ[how]}
         before = [digest(*before, stage.reads(), kept_steps(e, index), shared, taught, written, made_by)]
         keys.append(before[0][:20])
     return tuple(keys)
@@ -164,8 +163,7 @@ def _stage_keys(e: Experiment, base: str) -> tuple[str, ...]:
 @cache
 def mixture_digest(model: str) -> str:
     """Return the hash of the general documents' mixture."""
-    mixture = asdict(mixture_of(model))
-    return digest(mixture)
+    return digest(asdict(mixture_of(model)))
 
 
 def evaluation_key(e: Experiment, index: int, step: int, asked: tuple[str, ...]) -> str:
