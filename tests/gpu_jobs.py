@@ -78,7 +78,7 @@ def _begin(by: str = "") -> Any:
     quiet()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if by == "unsloth":
-        assert backends.import_unsloth(), "transformers was imported before Unsloth"
+        backends.import_unsloth()
     import torch
 
     if not torch.cuda.is_available():

@@ -21,9 +21,8 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pbb.experiments.documents import ASKED_AT_ONCE
 from pbb.experiments.experiment import Experiment
@@ -87,8 +86,8 @@ def choose(experiment: Experiment, machine: Machine | None = None) -> Backend:
     lacks = m.without or _unsloth_fails
     name, reason = plain, lacks or f"CUDA found ({m.card})"
     if e.training.backend.startswith("unsloth"):
-        without = lacks or ("" if m.four_bits or e.training.backend == "unsloth" else "bitsandbytes is not installed")
-        if without:
+        four = e.training.backend == "unsloth-4bit"
+        if without := lacks or ("bitsandbytes is not installed" if four and not m.four_bits else ""):
             raise BackendError(
                 f"backend={e.training.backend!r} cannot run here: {without}; valid here: 'auto' or {plain!r}, which "
                 f"both take {LABELS[plain]}"
@@ -127,15 +126,15 @@ def load(
     Unsloth's models come with their adapters, transformers' get theirs from the trainer.
 
     Raises:
-        BackendError: transformers was imported before Unsloth in this process: see `apart`.
+        BackendError: see `import_unsloth`.
         ModelError: the model cannot be had.
     """
-    e, rank, unsloth = experiment, experiment.training.lora_rank, backend.name == "unsloth"
-    if unsloth and not import_unsloth():
-        raise BackendError("Unsloth has to be imported before transformers, which this process has loaded already")
+    e, rank = experiment, experiment.training.lora_rank
+    if backend.name == "unsloth":
+        import_unsloth()
     from pbb.models import loading
 
-    if not unsloth:
+    if backend.name != "unsloth":
         return loading.load(e.model, weights, backend.weights)
     import torch
     from unsloth import FastLanguageModel
@@ -167,17 +166,20 @@ def load(
     return model, loading.load_tokenizer(e.model)
 
 
-def import_unsloth() -> bool:
-    """Import Unsloth, with its statistics switched off; False where transformers came first."""
+def import_unsloth() -> None:
+    """Import Unsloth, with its statistics switched off.
+
+    Raises:
+        BackendError: transformers came first in this process (see `apart`), or Unsloth cannot be imported.
+    """
     if "unsloth" not in sys.modules and {"transformers", "trl", "peft"} & sys.modules.keys():
-        return False
+        raise BackendError("Unsloth has to be imported before transformers, which this process has loaded already")
     os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(cache() / "unsloth"))
     try:
         import unsloth  # noqa: F401
     except (ImportError, NotImplementedError, RuntimeError) as error:
         raise BackendError(f"Unsloth is installed and cannot be imported: {first_line(error)}") from error
-    return True
 
 
 def apart(function: Callable[..., T], *arguments: Any) -> T:
@@ -187,7 +189,7 @@ def apart(function: Callable[..., T], *arguments: Any) -> T:
     on, and `function` is called in this process: nothing of Unsloth has touched its libraries.
     """
     global _unsloth_fails
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _end_with_caller) as pool:
         try:
             pool.submit(import_unsloth).result()
         except BackendError as error:
@@ -198,15 +200,14 @@ def apart(function: Callable[..., T], *arguments: Any) -> T:
     return function(*arguments)
 
 
-def _begin() -> None:
+def _end_with_caller() -> None:
     """End this process when its caller has ended, even by kill -9: it would hold the card."""
 
-    def follow(caller: int) -> None:
-        wait([caller])
+    def follow() -> None:
+        multiprocessing.parent_process().join()  # type: ignore[union-attr]
         os._exit(1)
 
-    if caller := multiprocessing.parent_process():
-        threading.Thread(target=follow, args=(caller.sentinel,), daemon=True).start()
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
@@ -223,18 +224,8 @@ def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
 
 
 # ---------------------------------------------------------------------------------------------------- the plan
-class Training(Protocol):
-    """A stage that is to be trained, as `pbb.runs.tasks.StageTask` is."""
-
-    @property
-    def trained(self) -> Experiment: ...
-
-    @property
-    def tokens(self) -> int: ...
-
-
-def check(trainings: Iterable[Training], machine: Machine | None = None) -> None:
-    """Raise BackendError where something that is to be trained cannot be, before anything is."""
+def check(trainings: Iterable[Any], machine: Machine | None = None) -> None:
+    """Raise BackendError where one of `trainings` (of `pbb.runs.tasks.StageTask`) cannot be, before any is."""
     m = machine or this_machine()
     for e in dict.fromkeys(training.trained for training in trainings):
         choose(e, m)
@@ -258,7 +249,7 @@ def fetch(experiments: Iterable[Experiment]) -> None:
         loading.load_tokenizer(name)
 
 
-def lines(trainings: Iterable[Training], machine: Machine | None = None) -> list[str]:
+def lines(trainings: Iterable[Any], machine: Machine | None = None) -> list[str]:
     """Return what the plan says of the models that are to be trained: by what and why, and what that takes."""
     m, found = machine or this_machine(), dict[tuple[Any, ...], tuple[Experiment, int]]()
     for training in trainings:

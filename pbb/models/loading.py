@@ -54,14 +54,12 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left", trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _not_loaded(name, source, error) from error
-    if not tokenizer.chat_template:
-        raise ModelError(f"model={name!r} has no chat template; use an instruction-tuned model")
-    if tokenizer.eos_token_id is None:
-        raise ModelError(f"model={name!r} has no end token, so answers would not end; use an instruction-tuned model")
-    if tokenizer.pad_token_id is None:
-        known = tokenizer.get_vocab()
-        # What is padded is masked, so that even the end token would do.
-        tokenizer.pad_token = next((token for token in gguf.PADDING if token in known), tokenizer.eos_token)
+    has = {"chat template": tokenizer.chat_template, "end token, so answers would not end": tokenizer.eos_token}
+    if lacks := [what for what, value in has.items() if not value]:
+        raise ModelError(f"model={name!r} has no {lacks[0]}; use an instruction-tuned model")
+    if tokenizer.pad_token_id is None:  # what is padded is masked, so that even the end token would do
+        known = [token for token in gguf.PADDING if token in tokenizer.get_vocab()]
+        tokenizer.pad_token = [*known, tokenizer.eos_token][0]
     tokenizer.clean_up_tokenization_spaces = False  # "f (x)" has to come back as it was written
     tokenizer.chat_template = _settled(tokenizer)
     try:

@@ -94,22 +94,25 @@ def pack(
     """
     if not encoded:
         raise ValueError("documents: none were given, and a stage has to train on at least one")
-    longest = max(encoded, key=lambda pair: len(pair[0]))[0]
+    longest = max((ids for ids, _ in encoded), key=len)
     if len(longest) > row_tokens:
         raise ValueError(
             f"row_tokens={row_tokens} is too short for a document; valid: at least {len(longest)}, for "
             f"{tokenizer.decode(longest)!r}"
         )
     table = Dataset.from_dict({"input_ids": [ids for ids, _ in encoded], "labels": [labels for _, labels in encoded]})
-    packed = pack_dataset(table, row_tokens, "bfd")
-    rows: dict[str, list[list[int]]] = {"input_ids": [], "labels": [], "position_ids": []}
-    for row in packed.with_format("python"):
+    rows = []
+    for row in pack_dataset(table, row_tokens, "bfd").with_format("python"):
         rest = row_tokens - len(row["input_ids"])
-        positions = [position for length in row["seq_lengths"] for position in range(length)]
-        rows["input_ids"].append(list(row["input_ids"]) + [tokenizer.pad_token_id] * rest)
-        rows["labels"].append(list(row["labels"]) + [IGNORE] * rest)
-        rows["position_ids"].append(positions + list(range(rest)))  # the padding is one more document
-    return Dataset.from_dict(rows)
+        lengths = [*row["seq_lengths"], rest]  # the padding is one more document
+        rows.append(
+            {
+                "input_ids": row["input_ids"] + [tokenizer.pad_token_id] * rest,
+                "labels": row["labels"] + [IGNORE] * rest,
+                "position_ids": [position for length in lengths for position in range(length)],
+            }
+        )
+    return Dataset.from_list(rows)
 
 
 def fill_rows(
@@ -124,25 +127,21 @@ def fill_rows(
     Returns:
         The rows, and how many documents of each group and kind went into them.
     """
-    encoded: list[tuple[list[int], list[int]]] = []
-    taken: Counter[str] = Counter()
-    tokens = 0
-    while tokens < count * row_tokens:
-        first = not encoded
-        chunk = list(itertools.islice(documents, 1000))
+    encoded, tokens, taken = list[tuple[list[int], list[int]]](), 0, Counter[str]()
+    while tokens < (wanted := count * row_tokens):
+        first, chunk = not encoded, list(itertools.islice(documents, 1000))
         for document, pair in zip(chunk, encode(chunk, tokenizer), strict=True):
             if document.group != GENERAL or len(pair[0]) <= row_tokens:
                 encoded.append(pair)
                 taken[f"{document.group}: {document.kind}"] += 1
                 tokens += len(pair[0])
-                if first and tokens >= count * row_tokens:
+                if first and tokens >= wanted:
                     break
-    rows = pack(encoded, tokenizer, row_tokens)
-    return rows.select(range(count)), dict(sorted(taken.items()))
+    return pack(encoded, tokenizer, row_tokens).select(range(count)), dict(sorted(taken.items()))
 
 
 def use_fast_matmul() -> str:
-    """Let float32 products run on bfloat16 tiles where the CPU has them (Intel AMX), and return the precision used.
+    """Let float32 products run on bfloat16 tiles where the CPU has them (Intel AMX), and return the precision in words.
 
     On AMX this makes training about 1.4 times as fast; on other CPUs the emulation would be slower than float32.
     """
@@ -213,33 +212,23 @@ class Watch(Reporter):
     """Tells every logged loss, and stops a training that learns nothing.
 
     Raises:
-        FloatingPointError: no gradient of the first steps is finite and other than 0, or the first logged loss is 0 (in
-            which the trainer turns one that is not a number).
+        FloatingPointError: no gradient of the first logged steps is finite and other than 0.
     """
 
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self.norms: list[float] = []  # of the first steps' gradients
-
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if len(self.norms) < FIRST_STEPS:
-            gradients = [p.grad for p in model.parameters() if p.grad is not None]
-            self.norms.append(float(torch.nn.utils.get_total_norm(gradients)))
-
-    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        # float16's scale falls in the first steps until gradients fit, and those steps are passed over.
-        if state.global_step == min(FIRST_STEPS, state.max_steps) and not any(0 < n < math.inf for n in self.norms):
-            raise FloatingPointError(
-                f"gradients: their norms in the first {len(self.norms)} steps were {self.norms}, and one has to be "
-                f"finite and above 0; try backend='peft', or a card that computes in bfloat16"
-            )
-        super().on_step_end(args, state, control, model)
+    learns = False
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        if logs and "loss" in logs:
-            if not self.log and not logs["loss"] > 0:
-                raise FloatingPointError(f"loss: {logs['loss']} after {state.global_step} steps; valid: above 0")
-            tell(state.global_step, state.max_steps, logs["loss"])
         super().on_log(args, state, control, logs)
+        if not logs or "loss" not in logs:
+            return
+        tell(state.global_step, state.max_steps, logs["loss"])
+        self.learns = self.learns or 0 < logs["grad_norm"] < math.inf
+        # float16's scale falls in the first steps until gradients fit, and those steps are passed over.
+        if state.global_step >= min(FIRST_STEPS, state.max_steps) and not self.learns:
+            raise FloatingPointError(
+                f"gradients: their norm after {state.global_step} steps is {logs['grad_norm']}, and has to be finite "
+                "and above 0; try backend='peft', or a card that computes in bfloat16"
+            )
 
 
 def lora(rank: int) -> LoraConfig:
