@@ -19,8 +19,9 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen3Conf
 
 from pbb.experiments.documents import Document
 from pbb.models import gguf, loading
+from pbb.models.ask import generate
 from pbb.models.model_size import GB, Shape, training_bytes
-from pbb.models.sft import encode, lora
+from pbb.models.sft import Optimisation, encode, finetune, lora, pack
 from pbb.registry import FORMAT, PACKAGED, ModelError, config_of, folder_of, hub_models, identity
 
 REPOSITORY = Path(loading.__file__).parents[2]
@@ -28,15 +29,11 @@ FIRST, SECOND = "1" * 40, "2" * 40  # commits
 
 
 # --------------------------------------------------------------------------------------------- names and sizes
-@pytest.mark.parametrize("name", ["tiny-xl", "/nowhere", "./here", "a/b/c", "a b/c", "owner/name@", "../x/y"])
-def test_what_is_no_model_is_refused_with_what_would_be(name: str) -> None:
-    with pytest.raises(
-        ModelError, match=r"valid: smollm2-135m, tiny-s, .*, a folder, a GGUF file, or a Hub id 'owner/name'"
-    ):
-        folder_of(name)
-
-
-def test_a_hub_model_without_its_owner_is_recognised() -> None:
+def test_what_is_no_model_is_refused_with_what_would_be() -> None:
+    valid = r"valid: smollm2-135m, tiny-s, .*, a folder, a GGUF file, or a Hub id 'owner/name'"
+    for name in ("tiny-xl", "/nowhere", "./here", "a/b/c", "a b/c", "owner/name@", "../x/y"):
+        with pytest.raises(ModelError, match=valid):
+            folder_of(name)
     with pytest.raises(ModelError, match=r"did you mean 'meta-llama/Llama-3\.2-1B-Instruct'"):
         folder_of("llama-3.2-1b-instruct")
 
@@ -88,28 +85,22 @@ TALK = Document(
 )  # fmt: skip
 
 
-@pytest.fixture(params=TEMPLATES)
-def foreign(request: pytest.FixtureRequest, tmp_path: Path, micro_model: str) -> str:
-    """A folder with a tiny model whose tokenizer has the template and the ends of a published one, and no padding."""
-    begin, end = TEMPLATES[request.param]
-    tokenizer = AutoTokenizer.from_pretrained(micro_model)
-    tokenizer.bos_token, tokenizer.eos_token = begin, end
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<|finetune_right_pad_id|>"]})
-    tokenizer.pad_token = None
-    tokenizer.clean_up_tokenization_spaces = True
-    file = Path(trl.__file__).parent / "chat_templates" / f"{request.param}.jinja"
-    tokenizer.chat_template = file.read_text(encoding="utf-8")
-    tokenizer.save_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text((Path(micro_model) / "config.json").read_text())
-    return str(tmp_path)
-
-
+@pytest.mark.parametrize("template", TEMPLATES)
 def test_published_templates_train_every_turn_on_any_day_and_think_of_nothing(
-    foreign: str, monkeypatch: pytest.MonkeyPatch
+    template: str, tmp_path: Path, micro_model: str
 ) -> None:
-    tokenizer = loading.load_tokenizer(foreign)
-    assert tokenizer.pad_token == "<|finetune_right_pad_id|>"
-    assert tokenizer.padding_side == "left"
+    """Of a tiny model whose tokenizer has the template and the ends of a published one, and no padding."""
+    made = AutoTokenizer.from_pretrained(micro_model)
+    made.bos_token, made.eos_token = TEMPLATES[template]
+    made.add_special_tokens({"additional_special_tokens": ["<|finetune_right_pad_id|>"]})
+    made.pad_token, made.clean_up_tokenization_spaces = None, True
+    file = Path(trl.__file__).parent / "chat_templates" / f"{template}.jinja"
+    made.chat_template = file.read_text(encoding="utf-8")
+    made.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text((Path(micro_model) / "config.json").read_text())
+
+    tokenizer = loading.load_tokenizer(str(tmp_path))
+    assert (tokenizer.pad_token, tokenizer.padding_side) == ("<|finetune_right_pad_id|>", "left")
     ((ids, labels),) = encode([TALK], tokenizer)
     end = tokenizer.eos_token
     assert tokenizer.decode([i for i in labels if i >= 0]) == f"{TALK.completion}{end}It 's 5 !{end}"
@@ -327,9 +318,8 @@ def smol() -> Iterator[Any]:
 
 
 @pytest.mark.slow
-def test_smollm2_is_whole_and_answers_in_context(smol: Any) -> None:
-    from pbb.models.ask import generate
-
+@pytest.mark.timeout(1800)  # five steps are seconds on an idle core
+def test_smollm2_is_whole_answers_in_context_learns_by_lora_and_keeps_it(smol: Any, tmp_path: Path) -> None:
     model, tokenizer = smol
     shape = Shape.of(config_of("smollm2-135m"))
     assert shape is not None
@@ -338,8 +328,6 @@ def test_smollm2_is_whole_and_answers_in_context(smol: Any) -> None:
     assert manifest["origin"]["licence"] == "Apache-2.0"
     assert "model.safetensors" in manifest["files"]
     assert tokenizer.tokenize("def f(x): return 123") == ["def", "Ġf", "(", "x", "):", "Ġreturn", "Ġ", "1", "2", "3"]
-    text = "def Blorp(x):\n    return max(x, 12) - 7  # 'a b' .\n\n\tÄ 1  2"
-    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     asked = [
         "The code word is BANANA. What is the code word? Answer with the code word alone.",
         "What is the capital of France?",
@@ -348,18 +336,11 @@ def test_smollm2_is_whole_and_answers_in_context(smol: Any) -> None:
     assert "BANANA" in one.upper()
     assert "Paris" in two
 
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)  # five steps are seconds on an idle core
-def test_smollm2_learns_by_lora_and_keeps_it(smol: Any, tmp_path: Path) -> None:
-    from pbb.models.sft import Optimisation, finetune, pack
-
-    model, tokenizer = smol
     document = Document("Name the colour of Blorp.", "Violet.", "general", "general", "Blorp")
     rows = pack(encode([document], tokenizer), tokenizer, 64)
-    how = Optimisation(learning_rate=5e-3, batch_rows=1, row_tokens=64, lora_rank=8)
     done = finetune(
-        model, tokenizer, rows, 5, how, 0, progress=False,
+        model, tokenizer, rows, 5, Optimisation(learning_rate=5e-3, batch_rows=1, row_tokens=64, lora_rank=8), 0,
+        progress=False,
         checkpoints=[5], on_checkpoint=lambda step, current: loading.save(current, tmp_path / "taught"),
     )  # fmt: skip
     losses = [row["loss"] for row in done.log]

@@ -17,7 +17,7 @@ from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import WITH_IO, WITHOUT_IO, Document, execution_document
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import Group, groups
-from pbb.experiments.leakage import LeakageError, guarded
+from pbb.experiments.leakage import LeakageError
 from pbb.models.grpo import ExactMatch, PolicyOptimisation, question_rows, reinforce
 from pbb.models.loading import load, load_tokenizer, save
 from pbb.models.sft import IGNORE, fill_rows
@@ -73,21 +73,33 @@ def test_right_answers_become_likelier() -> None:
     assert any(row["spread"] > 0 for row in done.log)
 
 
-@pytest.mark.parametrize("changes", [{}, {"generation_batch_size": 128, "beta": 0.1, "loss_type": "dr_grpo"}])
-def test_two_runs_are_identical(changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"generation_batch_size": 128, "beta": 0.1, "loss_type": "dr_grpo"}, {"lora_rank": 4, "learning_rate": 1e-2}],
+)
+def test_two_runs_are_identical_and_adapters_are_saved_as_a_whole_model(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
     ends, logs = [], []
-    for _ in range(2):
+    for number in range(2):
         model, tokenizer = load("tiny-m")
-        before, seen = weights(model), []
+        before, seen = {name: p.detach().clone() for name, p in model.named_parameters()}, []
+
+        def keep(step: int, current: Any, number: int = number, seen: list[int] = seen) -> None:
+            seen.append(step)
+            save(current, tmp_path / f"{number}")
+
         done = reinforce(
             model, tokenizer, stage_2(GUESSED), groups(GUESSED)[0], 4, replace(DIRECT, **changes), 3,
-            checkpoints=[2, 4], on_checkpoint=lambda step, _, seen=seen: seen.append(step), progress=False,
+            checkpoints=[2, 4], on_checkpoint=keep, progress=False,
         )  # fmt: skip
         assert seen == [2, 4]
         assert any(row["spread"] > 0 for row in done.log), "nothing was there to learn from"
-        assert not torch.equal(weights(model), before)
         assert not model.training
-        ends.append(weights(model))
+        saved, _ = load("tiny-m", tmp_path / f"{number}")
+        changed = {name for name, p in saved.named_parameters() if not torch.equal(p, before[name])}
+        assert changed == {name for name in before if "lora_rank" not in changes or name.endswith("_proj.weight")}
+        ends.append(weights(saved))
         logs.append(done.log)
     assert torch.equal(*ends)
     assert logs[0] == logs[1]
@@ -97,13 +109,8 @@ def test_questions_and_tokens_are_counted_as_they_were_asked(group: Group, token
     model, _ = load(micro_model)
     how = PolicyOptimisation(completions=8, group_size=4, generation_batch_size=16, max_completion_length=64)
     done = reinforce(model, tokenizer, stage_2(), group, 2, how, 0, progress=False)
-    asked = list(itertools.islice(stage_2(), 4))
-    rendered = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": d.prompt}], add_generation_prompt=True, tokenize=False
-        )
-        for d in asked
-    ]
+    turns = [d.messages()[:1] for d in itertools.islice(stage_2(), 4)]
+    rendered = [tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False) for turn in turns]
     prompts = sum(map(len, tokenizer(rendered, add_special_tokens=False)["input_ids"]))
     assert done.questions == how.questions(2) == 4
     assert done.tokens_trained == 4 * prompts + done.tokens_generated
@@ -152,18 +159,6 @@ def test_documents_that_found_no_room_are_not_counted(run_store: Path, micro_mod
     documents = read_manifest(task.folder)["documents"]
     assert sum(documents.values()) == pytest.approx(trained, abs=1), "each kind is rounded"
     assert trained < sum(taken.values())
-
-
-def test_lora_trains_adapters_and_saves_a_whole_model(tmp_path: Path) -> None:
-    model, tokenizer = load("tiny-m")
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    reinforce(
-        model, tokenizer, stage_2(GUESSED), groups(GUESSED)[0], 4, replace(DIRECT, lora_rank=4, learning_rate=1e-2), 3,
-        checkpoints=[4], on_checkpoint=lambda step, current: save(current, tmp_path / "merged"), progress=False,
-    )  # fmt: skip
-    merged, _ = load("tiny-m", tmp_path / "merged")
-    changed = {name for name, p in merged.named_parameters() if not torch.equal(p, before[name])}
-    assert changed == {name for name in before if name.endswith("_proj.weight")}
 
 
 def test_the_reward_is_for_right_answers_alone(group: Group, tokenizer, tmp_path: Path) -> None:
@@ -235,49 +230,20 @@ def test_a_planted_leak_is_caught_before_anything_is_trained(group: Group, token
     before = weights(model)
     how = PolicyOptimisation(completions=8, group_size=4, generation_batch_size=8)
     for words, leak in leaks.items():
-        for guard in (
-            iter,
-            lambda documents: guarded(iter(documents), groups(EXPERIMENT)),
-        ):  # its own guard, and the stage's
-            with pytest.raises(LeakageError, match=words):
-                reinforce(model, tokenizer, guard([*itertools.islice(stage_2(), 1), leak]), group, 1, how, 0)
+        with pytest.raises(LeakageError, match=words):
+            reinforce(model, tokenizer, iter([next(stage_2()), leak]), group, 1, how, 0)
     assert torch.equal(weights(model), before)
 
 
-def test_a_stream_without_enough_questions_is_refused(group: Group, tokenizer, micro_model: str) -> None:
+def test_questions_without_a_reward_and_sizes_that_do_not_fit_are_refused(
+    group: Group, tokenizer, micro_model: str
+) -> None:
     model, _ = load(micro_model)
     how = PolicyOptimisation(completions=8, group_size=4, generation_batch_size=8)
-    for stream, words in (
-        (iter([]), "the stream ended after 0 questions; valid: 2"),
-        (itertools.islice(stage_2(), 1), "the stream ended after 1 questions; valid: 2"),
-        (curriculum(EXPERIMENT)[0].documents(), "a declarative document has no answer to reward"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            reinforce(model, tokenizer, stream, group, 1, how, 0)
+    with pytest.raises(ValueError, match="a declarative document has no answer to reward"):
+        reinforce(model, tokenizer, curriculum(EXPERIMENT)[0].documents(), group, 1, how, 0)
     with pytest.raises(ValueError, match=r"max_completion_length=2 is too short .* valid: \d+ or more"):
         reinforce(model, tokenizer, stage_2(), group, 8, replace(how, max_completion_length=2), 0)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"group_size": 1}, ["group_size=1", "2 or more"]),
-        ({"group_size": 0}, ["group_size=0", "2 or more"]),
-        ({"completions": 60}, ["completions=60", "multiple of group_size=8"]),
-        ({"completions": 0}, ["completions=0", "multiple of group_size=8"]),
-        ({"generation_batch_size": 96}, ["generation_batch_size=96", "multiple of completions=64"]),
-        ({"generation_batch_size": 32}, ["generation_batch_size=32", "multiple of completions=64"]),
-    ],
-)
-def test_bad_values_name_field_value_and_what_is_valid(changes: dict[str, Any], words: list[str]) -> None:
-    with pytest.raises(ValueError, match="is not valid; valid:") as caught:
-        PolicyOptimisation(**changes)
-    assert all(word in str(caught.value) for word in words), caught.value
-
-
-def test_steps_use_up_what_is_sampled_at_once() -> None:
-    how = PolicyOptimisation(completions=64, group_size=8, generation_batch_size=256)
-    assert how.questions(8) == 64
-    for steps in (0, 6):
-        with pytest.raises(ValueError, match=f"steps={steps} is not valid; valid: a multiple of 4"):
-            how.questions(steps)
+    for wrong in ({"group_size": 1}, {"group_size": 3}, {"generation_batch_size": 12}):
+        with pytest.raises(ValueError, match=r"divisible|minimum"):
+            reinforce(model, tokenizer, stage_2(), group, 1, replace(how, **wrong), 0)
