@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import random
 from pathlib import Path
 
 import pytest
@@ -99,24 +100,35 @@ def test_few_rows_hold_the_documents_that_come_first_and_not_the_longest_of_a_th
     assert len(filled) == 16
 
 
-def test_training_lowers_the_loss_and_two_runs_are_identical(tokenizer, micro_model: str) -> None:
+@pytest.mark.parametrize("rank", [0, 4])
+def test_training_lowers_the_loss_and_depends_on_its_seed_and_on_nothing_before(
+    tokenizer, micro_model: str, rank: int
+) -> None:
     stage = curriculum(EXPERIMENT)[0]
     weights, losses = [], []
-    for _ in range(2):
+    for number, seed in enumerate((3, 3, 4)):
+        torch.manual_seed(number)
+        random.seed(number)
         model, _ = load(micro_model)
         rows, taken = fill_rows(stage.documents(), tokenizer, 128, 40 * 4)
         assert sum(taken.values()) > 300
         seen: list[int] = []
+
+        def note(step: int, current: torch.nn.Module, seen: list[int] = seen) -> None:
+            seen.append(step)
+            if step == 40:
+                weights.append(torch.cat([p.detach().flatten() for p in current.parameters() if p.requires_grad]))
+
         done = finetune(
-            model, tokenizer, rows, 40, Optimisation(learning_rate=1e-2, batch_rows=4, row_tokens=128), 3,
-            checkpoints=[10, 40], on_checkpoint=lambda step, _, seen=seen: seen.append(step), progress=False,
+            model, tokenizer, rows, 40, Optimisation(1e-2, 4, 128, lora_rank=rank), seed,
+            checkpoints=[10, 40], on_checkpoint=note, progress=False,
         )  # fmt: skip
         assert seen == [10, 40]
-        weights.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
         losses.append([row["loss"] for row in done.log])
-    assert torch.equal(*weights)
-    assert losses[0] == losses[1]
-    assert losses[0][-1] < losses[0][0] - 1
+    assert torch.equal(*weights[:2])
+    assert not torch.equal(*weights[1:])
+    assert losses[0] == losses[1] != losses[2]
+    assert losses[0][-1] < losses[0][0] - (0.1 if rank else 1)
 
 
 def test_the_loss_of_adapters_is_that_of_all_logits(tokenizer, micro_model: str, rows: Dataset, monkeypatch) -> None:
