@@ -31,21 +31,16 @@ MOST_WITH_IO = 100  # w/ IO programs that are asked about: a check of training, 
 
 @dataclass(frozen=True)
 class Document:
-    """A prompt and its completion; loss falls on the completion only.
-
-    `kind` is ``"declarative"``, ``"execution"`` or ``"general"`` (in-context data of other programs); `group` is
-    ``"w/ IO"``, ``"w/o IO"``, ``"w/o IO parts"``, ``"AD"`` or ``"general"``; `answer_mode` is empty for declarative
-    documents. `follow_ups` are further turns, (prompt, completion) each, of the same conversation.
-    """
+    """A prompt and its completion; loss falls on the completion only."""
 
     prompt: str
     completion: str
-    kind: str
+    kind: str  # "declarative", "execution", or "general" (in-context data of other programs)
     group: str
     program: str
     input: str = ""
-    answer_mode: str = ""
-    follow_ups: tuple[tuple[str, str], ...] = ()
+    answer_mode: str = ""  # empty for declarative documents
+    follow_ups: tuple[tuple[str, str], ...] = ()  # further turns of the conversation, (prompt, completion) each
 
     def messages(self) -> list[dict[str, str]]:
         """Return the conversation as chat messages, user and assistant in turn."""

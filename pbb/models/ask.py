@@ -72,9 +72,8 @@ def _continue(
     """Return the tokens that follow each of `prompts`, up to the end token or to as many as its limit.
 
     As `model.generate` does it without sampling, but rows leave the batch when they end, and a beginning that rows
-    share is computed once. Either may change a logit's last digits, so that near ties may fall the other way. It
-    stays since `generate` took 2.4 times as long for 1,360 questions to tiny-m in the same batches of 256, and gave the
-    same answers (SmolLM2, 128 questions in batches of 64: 1.5 times).
+    share is computed once. It stays since `generate` took 2.4 times as long for 1,360 questions to tiny-m in batches of
+    256, and gave the same answers (SmolLM2, 128 questions in batches of 64: 1.5 times).
     """
     cache = DynamicCache(config=model.config)
     rows = [torch.tensor(ids, device=model.device) for ids in prompts]

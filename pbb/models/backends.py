@@ -6,9 +6,7 @@ its reason; one that was asked for by name and cannot run here is an error, and 
 
 Unsloth has to be imported before trl, transformers and peft, and alters them for as long as the process lives. So
 what it trains is trained in a process of its own (`apart`), and nothing else ever is. It leaves plain weights, which
-transformers loads for asking: an answer does not depend on what trained the model.
-
-Neither importing this module nor choosing imports Unsloth.
+transformers loads for asking.
 """
 
 from __future__ import annotations
@@ -48,16 +46,12 @@ class BackendError(ValueError):
 
 @dataclass(frozen=True)
 class Backend:
-    """What trains, in which numbers, and why.
-
-    `weights` is the format of weights that stay as they are ("4-bit" too) or that are trained; `autocast` is what
-    products are computed in where that differs, or "".
-    """
+    """What trains, in which numbers, and why."""
 
     name: str  # a key of LABELS
     reason: str
-    weights: str = "float32"
-    autocast: str = ""
+    weights: str = "float32"  # format of those that stay as they are ("4-bit" too), or that are trained
+    autocast: str = ""  # what products are computed in where that differs
     numbers: str = ""  # why these formats
 
     def __str__(self) -> str:
@@ -66,8 +60,8 @@ class Backend:
     @property
     def precision(self) -> str:
         """The number formats in words."""
-        kept = f"{self.weights} weights"
-        return f"{kept}, products in {self.autocast}" if self.autocast not in ("", self.weights) else kept
+        products = f", products in {self.autocast}" if self.autocast not in ("", self.weights) else ""
+        return f"{self.weights} weights{products}"
 
     def manifest(self) -> dict[str, str]:
         """Return what a manifest says of it, with the versions of packages that nothing else uses."""

@@ -29,7 +29,7 @@ def prepare(name: str) -> Path:
     """Return the folder of the transformers model of GGUF model `name`, made on the first call.
 
     Raises:
-        ModelError: the package or the reader is not installed, or the file is not what it should be or not readable.
+        ModelError: something is not installed, or the file is not what it should be or not readable.
         CorruptRunError: a file in the folder was altered; the message names the folder to delete.
     """
     folder = gguf_folder(name)
@@ -136,10 +136,10 @@ def _tokenizer(name: str, file: Path) -> Any:
 def _byte_pairs(tokens: list[str], kinds: list[int], merges: list[str], cut: str) -> Any:
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-    pairs = [tuple(merge.split(" ", 1)) for merge in merges]
+    pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
     vocabulary = {token: i for i, token in enumerate(tokens)}
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs, ignore_merges=cut == "llama-bpe"))
-    cuts = [pre_tokenizers.Split(Regex(CUTS[cut]), behavior="isolated")] if CUTS[cut] else []
+    cuts: list[Any] = [pre_tokenizers.Split(Regex(CUTS[cut]), behavior="isolated")] if CUTS[cut] else []
     if cut == "smollm":
         cuts = [pre_tokenizers.Digits(individual_digits=True)]
     cuts.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not CUTS[cut]))

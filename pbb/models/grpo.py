@@ -50,12 +50,9 @@ class PolicyOptimisation:
 
 @dataclass(frozen=True)
 class PolicyTraining(sft.Training):
-    """What a training was. `log` has a row for every twentieth of the steps, of means since the row before.
+    """What a training was; `log` has means since the row before. Tokens are counted without padding.
 
-    Its columns are step, loss, learning_rate, reward, spread (share of the groups with more than one reward, so that
-    they teach something), completion_length (tokens, with the end), cut_off (share of the completions without an end),
-    entropy (nats a token), and the tokens generated and trained on so far. Tokens trained on are those of prompts and
-    completions that went forward and backward; loss falls on the completions alone. Padding is not counted.
+    Those trained on are of prompts and completions that went forward and backward; loss falls on completions alone.
     """
 
     questions: int
@@ -68,10 +65,7 @@ def question_rows(
 ) -> Dataset:
     """Return the next `count` questions of a stream, with columns prompt (chat messages), program, input, answer_mode.
 
-    Args:
-        documents: a stage's stream of execution documents, of which only the prompts are used.
-        group: the programs that may be asked about, with the inputs that training may show.
-        longest: tokens that a completion may have, its end with it.
+    `group` says what may be asked; a completion may have `longest` tokens, its end with it.
 
     Raises:
         LeakageError: a question is about another program, or about an input that is held out.
@@ -90,12 +84,11 @@ def question_rows(
             f"max_completion_length={longest} is too short for a right completion; valid: {needed} or more (of an "
             "experiment it is the field grpo_length)"
         )
-    return Dataset.from_list(
-        [
-            {"prompt": d.messages()[:1], "program": d.program, "input": d.input, "answer_mode": d.answer_mode}
-            for d in asked
-        ]
-    )
+    rows = [
+        {"prompt": d.messages()[:1], "program": d.program, "input": d.input, "answer_mode": d.answer_mode}
+        for d in asked
+    ]
+    return Dataset.from_list(rows)
 
 
 class ExactMatch:
@@ -129,11 +122,11 @@ def _measured(logs: dict[str, float], reward: ExactMatch) -> dict[str, float]:
     """Return what `PolicyTraining.log` has beside step, loss and rate, of what TRL logs."""
     return {
         "reward": logs["reward"],
-        "spread": 1 - logs["frac_reward_zero_std"],
-        "completion_length": logs["completions/mean_length"],
-        "cut_off": logs["completions/clipped_ratio"],
-        "entropy": logs["entropy"],
-        "tokens_generated": reward.generated,
+        "spread": 1 - logs["frac_reward_zero_std"],  # share of the groups with more than one reward, which teach
+        "completion_length": logs["completions/mean_length"],  # tokens, with the end
+        "cut_off": logs["completions/clipped_ratio"],  # share of the completions without an end
+        "entropy": logs["entropy"],  # nats a token
+        "tokens_generated": reward.generated,  # so far
         "tokens_trained": int(logs["num_tokens"]),
     }
 
@@ -191,12 +184,5 @@ def reinforce(
             callbacks=[reporter],
         )
         seconds = sft.train(trainer, progress)
-    return PolicyTraining(
-        reporter.log,
-        seconds,
-        str(model.device),
-        precision,
-        len(rows),
-        reward.generated,
-        int(trainer.state.num_input_tokens_seen),
-    )
+    counts = (len(rows), reward.generated, int(trainer.state.num_input_tokens_seen))
+    return PolicyTraining(reporter.log, seconds, str(model.device), precision, *counts)

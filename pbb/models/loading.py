@@ -1,9 +1,7 @@
 """Base models by name: the committed tiny ones, smollm2-135m, a folder or GGUF file, or a Hugging Face Hub id.
 
-Everything a run needs of a model goes through here: weights on the device that there is, a tokenizer that pads on the
-left, a chat template that gives equal documents equal text on any day, and an identity (a hash of weights and
-tokenizer, or a Hub id with its revision) that names the model in manifests and cache keys. `backends` loads for
-training, this module for asking.
+A model comes with weights on the device that there is, a tokenizer that pads on the left, and a chat template that
+gives equal documents equal text on any day. `backends` loads for training, this module for asking.
 """
 
 from __future__ import annotations
@@ -118,10 +116,7 @@ def _settled(tokenizer: PreTrainedTokenizerBase) -> str:
 def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return (model in evaluation mode, tokenizer) of base model `name`, or of finetuned `weights` of it.
 
-    Args:
-        name: as in an experiment.
-        weights: the folder of a checkpoint that `save` wrote.
-        dtype: of the weights, such as "float32"; "" for what asking takes on this machine.
+    `weights` is the folder of a checkpoint that `save` wrote, `dtype` such as "float32"; "" is what asking takes here.
 
     Raises:
         ModelError: there is no such model, or it cannot be loaded; the message says what to do.
@@ -199,12 +194,8 @@ def _merged(base: PreTrainedModel, dtype: torch.dtype) -> Iterator[tuple[str, to
 
 def describe(name: str) -> dict[str, Any]:
     """Return the manifest entry of a model: name, identity, chat template hash; its commit or origin if not ours."""
-    template = json.dumps(load_tokenizer(name).chat_template)
-    entry: dict[str, Any] = {
-        "name": label(name),
-        "identity": identity(name),
-        "chat_template": hashlib.sha256(template.encode()).hexdigest(),
-    }
+    template = hashlib.sha256(json.dumps(load_tokenizer(name).chat_template).encode()).hexdigest()
+    entry: dict[str, Any] = {"name": label(name), "identity": identity(name), "chat_template": template}
     if is_gguf(name):
         return {**entry, "origin": (read_manifest(gguf.prepare(name)) or {})["origin"]}
     return entry if folder_of(name) else {**entry, "commit": hub.commit_of(name)}

@@ -22,16 +22,13 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine: `card` is "" without CUDA, `memory` is the card's in bytes, `without` is what Unsloth lacks here.
+    """What there is to compute with."""
 
-    Of several cards, `card` is the first and `memory` that of the smallest; CUDA_VISIBLE_DEVICES leaves some out.
-    """
-
-    card: str = ""
+    card: str = ""  # the first of those in CUDA_VISIBLE_DEVICES; "" without CUDA
     capability: tuple[int, int] = (0, 0)
-    memory: int = 0
+    memory: int = 0  # bytes, of the smallest card
     cores: int = 1
-    without: str = "no CUDA"
+    without: str = "no CUDA"  # what Unsloth lacks here
     four_bits: bool = False  # whether bitsandbytes is installed
     cards: int = 1  # how many, if there is one
     fast_bfloat16: bool = False  # without a card: whether the CPU multiplies faster in bfloat16 than in float32
@@ -76,7 +73,7 @@ def cores(groups: Path = _CGROUPS, of: Path = Path("/proc/self/cgroup")) -> int:
             _, controllers, path = line.split(":", 2)
             if controllers and "cpu" not in controllers.split(","):
                 continue
-            top = groups / controllers if controllers else groups
+            top = groups / controllers
             here = top / path.lstrip("/")
             # A limit of any group above holds too. In a container the path may be the host's, where nothing is here.
             for folder in {top, *(group for group in (here, *here.parents) if group.is_relative_to(top))}:
@@ -91,7 +88,7 @@ def _quota(group: Path) -> int:
             quota, period = (group / "cpu.max").read_text().split()
         else:
             quota, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
-        if quota.strip() != "max" and int(quota) > 0:
+        if int(quota) > 0:  # not "max", which is no number
             return math.ceil(int(quota) / int(period))
     return 1 << 30
 

@@ -1,9 +1,8 @@
 """Supervised finetuning with TRL: documents in, weights out, with loss on completions only.
 
 Documents are tokenized through the chat template and packed into rows of equal length (TRL's best-fit packing);
-position ids restart at each document, which is what keeps documents from attending to each other under the eager
-and SDPA attention of transformers (tests/test_finetuning.py measures it). A tiny model on a CPU is bound by
-arithmetic, so a padded token costs as much as a real one.
+position ids restart at each document, which keeps documents from attending to each other under the eager and SDPA
+attention of transformers. On a CPU a padded token costs as much as a real one.
 """
 
 from __future__ import annotations
@@ -120,12 +119,9 @@ def fill_rows(
 ) -> tuple[Dataset, dict[str, int]]:
     """Take documents from an endless stream until they fill `count` rows.
 
-    General documents that are longer than a row are passed over (any other does as well); others never are. Few rows
-    take no more documents than their tokens need: packing puts the longest of a thousand first, and the short ones
-    would find no row.
-
-    Returns:
-        The rows, and how many documents of each group and kind went into them.
+    Returns also how many documents of each group and kind went into them. General documents that are longer than a row
+    are passed over; others never are. Few rows take no more documents than their tokens need: packing puts the longest
+    of a thousand first, and the short ones would find no row.
     """
     encoded, tokens, taken = list[tuple[list[int], list[int]]](), 0, Counter[str]()
     while tokens < (wanted := count * row_tokens):
@@ -245,10 +241,7 @@ def new_adapters(model: PreTrainedModel, rank: int, seed: int) -> LoraConfig | N
 
 
 def settings(o: Any, steps: int, seed: int, progress: bool, backend: Backend | None) -> dict[str, Any]:
-    """Return what every trainer is told: budget, rates (of `o`), and formats (without a backend float32 throughout).
-
-    Accumulation and optimiser are transformers' defaults, and named because Unsloth has others.
-    """
+    """Return what every trainer is told: budget, rates (of `o`), and formats (without a backend float32 throughout)."""
     autocast = backend.autocast if backend else ""
     return {
         "max_steps": steps,
@@ -270,7 +263,7 @@ def settings(o: Any, steps: int, seed: int, progress: bool, backend: Backend | N
         "use_cpu": not torch.cuda.is_available(),
         "bf16": autocast == "bfloat16",
         "fp16": autocast == "float16",
-        "gradient_accumulation_steps": 1,
+        "gradient_accumulation_steps": 1,  # as transformers has it, and Unsloth does not
         "optim": "adamw_torch_fused",
     }
 
@@ -320,8 +313,7 @@ def finetune(
     """Train `model` in place for `steps` steps on the rows of `pack`, shuffled, again and again until done.
 
     `backend` is what loaded the model, where that was `pbb.models.backends.load`. What is needed to go on is kept in
-    folder `keep` every so many steps, and taken up from there. `compiled` takes half a minute for
-    torch.compile, and a C++ compiler, and is a third faster after that.
+    folder `keep`, and taken up from there. `compiled` takes half a minute and a C++ compiler, then a third less time.
 
     Raises:
         FloatingPointError: nothing is learnt, as where every label is masked (see `Watch`).

@@ -18,7 +18,7 @@ from typing import Any
 from pbb import registry
 from pbb.arms import ARMS, NO_MODEL
 from pbb.experiments.base_data import mixture_of
-from pbb.experiments.curricula import Stage, curriculum
+from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import DISTILLED, VALUES, WITH_IO
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.sources import DECLARE, EXECUTE, OUTPUTS, Epochs, Mix, Source
@@ -31,17 +31,10 @@ WRITES = (
     *("streams", "programs/program", "programs/execution", "programs/tracing_worker", "programs/names"),
     *("programs/domains", "experiments/documents", "experiments/groups", "experiments/sources"),
 )
-TRAINS = (
-    "experiments/base_data",
-    "models/loading",
-    "models/tokenizer",
-    "models/gguf",
-    "models/backends",
-    "models/sft",
-    "models/optimisers",
-)
+LOADS = ("models/loading", "models/tokenizer", "models/gguf")
+TRAINS = ("experiments/base_data", *LOADS, "models/backends", "models/sft", "models/optimisers")
 REWARDS = ("models/grpo",)
-ASKS = ("experiments/questions", "models/loading", "models/tokenizer", "models/gguf", "models/ask")
+ASKS = ("experiments/questions", *LOADS, "models/ask")
 # Tables of rows: each domain's own row counts as data (`_domain`), so that a new row makes nothing stale.
 _TABLES = {"DOMAINS"}
 # Fields of `Documents` that are read, by how documents are written.
@@ -81,7 +74,7 @@ def _said(part: Any) -> str:
 
 
 def _assigns_to_table(node: ast.stmt) -> bool:
-    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id in _TABLES
+    return isinstance(node, ast.AnnAssign) and ast.unparse(node.target) in _TABLES
 
 
 @cache
@@ -114,16 +107,11 @@ def _domains(e: Experiment) -> frozenset[str]:
     return frozenset({e.domain, *map(domain_of, parts), *(["own"] if e.own_programs else [])})
 
 
-def goes_on(index: int, stages: list[Stage]) -> bool:
-    """Whether a stage is the SFT in the middle of an arm that GRPO follows on: it is asked about at its end alone."""
-    return 0 < index < len(stages) - 1
-
-
 def kept_steps(e: Experiment, index: int) -> list[int]:
     """Return the steps of a stage after which weights are kept: evenly spaced or doubling, the last at its end."""
     stages = curriculum(e)
     steps = stages[index].steps
-    if goes_on(index, stages):
+    if 0 < index < len(stages) - 1:  # the SFT that GRPO follows on is asked about at its end alone
         return [steps]
     if index and e.ask.stage_2_doublings:
         return sorted({max(1, steps // 2**i) for i in range(e.ask.stage_2_doublings)})

@@ -18,16 +18,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset, concatenate_datasets, load_from_disk
-from transformers import (
-    ArceeConfig,
-    ArceeForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
-    set_seed,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast, set_seed
 
 from pbb import store
 from pbb.experiments.base_data import MIXTURES, base_documents, mixture_of
@@ -81,26 +72,24 @@ TINY = {
 }
 
 
-def new_model(shape: TinyShape, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+def new_model(shape: TinyShape, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     """Return an untrained model of `shape`: Llama's architecture, or Arcee's, which is the same with plain MLPs."""
-    config, architecture = (LlamaConfig, LlamaForCausalLM) if shape.gated else (ArceeConfig, ArceeForCausalLM)
-    return architecture._from_config(
-        config(
-            vocab_size=len(tokenizer),
-            hidden_size=shape.hidden,
-            intermediate_size=shape.inner or 3 * shape.hidden,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            num_key_value_heads=shape.heads,
-            max_position_embeddings=1024,
-            rms_norm_eps=1e-6,
-            tie_word_embeddings=True,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        ),
-        attn_implementation="eager",
+    config = AutoConfig.for_model(
+        "llama" if shape.gated else "arcee",
+        vocab_size=len(tokenizer),
+        hidden_size=shape.hidden,
+        intermediate_size=shape.inner or 3 * shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        max_position_embeddings=1024,
+        rms_norm_eps=1e-6,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
+    return AutoModelForCausalLM.from_config(config, attn_implementation="eager")
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
@@ -158,7 +147,7 @@ def probes(name: str) -> list[tuple[str, Any]]:
 
 
 def in_context_accuracy(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probes: Sequence[tuple[str, Any]], programs: int = 300
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, probes: Sequence[tuple[str, Any]], programs: int = 300
 ) -> dict[str, dict[str, float]]:
     """Return accuracy on programs given in context, by kind of program and by representation and answer mode.
 
