@@ -202,44 +202,31 @@ if __name__ == "__main__":
 """
 
 
-def test_what_unsloth_trains_is_trained_in_a_process_of_its_own(tmp_path: Path) -> None:
-    done = _call_apart("import sys\nassert not {'transformers', 'trl'} & sys.modules.keys()", tmp_path)
-    *_, last = done.stdout.splitlines()
+def test_unsloth_has_a_process_of_its_own_and_where_it_fails_auto_alone_replaces_it(tmp_path: Path) -> None:
+    def called(unsloth: str) -> tuple[list[str], str]:
+        (tmp_path / "unsloth.py").write_text(unsloth)
+        (tmp_path / "call.py").write_text(CALL)
+        done = subprocess.run(
+            [sys.executable, tmp_path / "call.py"], env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        return done.stdout.splitlines(), done.stderr
+
+    (*_, last), _ = called("import sys\nassert not {'transformers', 'trl'} & sys.modules.keys()")
     number, process, quiet, imported, caller = last.split()
     assert (number, quiet, imported) == ("5", "1", "True")
     assert process != caller
 
-
-@pytest.mark.parametrize(
-    ("unsloth", "cause"),
-    [
-        ("raise NotImplementedError('You need a GPU.\\nRead on.')", "You need a GPU."),
-        ("raise RuntimeError('CUDA is too old.')", "CUDA is too old."),
-        ("import no_such_part", "No module named 'no_such_part'"),
-    ],
-)
-def test_unsloth_that_cannot_be_imported_is_replaced_by_auto_alone(unsloth: str, cause: str, tmp_path: Path) -> None:
-    done = _call_apart(unsloth, tmp_path)
-    cause = f"Unsloth is installed and cannot be imported: {cause}"
-    assert cause in done.stderr, "said once, in a line"
-    assert done.stderr.count("\n") == 1
-    auto, asked_for, last = done.stdout.splitlines()
+    (auto, asked_for, last), said = called("raise NotImplementedError('You need a GPU.\\nRead on.')")
+    cause = "Unsloth is installed and cannot be imported: You need a GPU."
+    assert cause in said, "said once, in a line"
+    assert said.count("\n") == 1
     assert auto == f"PEFT: {cause}"
-    assert asked_for == (
-        f"backend='unsloth' cannot run here: {cause}; valid here: 'auto' or 'peft', which both take PEFT"
-    )
+    valid = "valid here: 'auto' or 'peft', which both take PEFT"
+    assert asked_for == f"backend='unsloth' cannot run here: {cause}; {valid}"
     number, process, _, imported, caller = last.split()
     assert (number, imported) == ("5", "False")
     assert process == caller, "what Unsloth may have altered before it failed went with its process"
-
-
-def _call_apart(unsloth: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    (folder / "unsloth.py").write_text(unsloth)
-    (folder / "call.py").write_text(CALL)
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run(
-        [sys.executable, folder / "call.py"], env=environment, capture_output=True, text=True, timeout=120
-    )
 
 
 # -------------------------------------------------------------------------------------- rows, adapters, seeds
@@ -284,16 +271,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def report(folder: Path) -> Any:
-    return json.loads((folder / "report.json").read_text())
-
-
 @pytest.mark.slow
 @needs_unsloth
 @pytest.mark.parametrize(("rank", "plain"), [(4, "peft"), (0, "full")])
 def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, trained: Path) -> None:
     """Equal seeds: losses agree to 1 in 10,000, and so do the answers of the reloaded weights but for a few."""
-    ours, theirs = report(trained / f"tiny-s,unsloth,{rank},grpo"), report(trained / f"tiny-s,{plain},{rank}")
+    ours, theirs = (
+        json.loads((trained / f"tiny-s,{by}" / "report.json").read_text())
+        for by in (f"unsloth,{rank},grpo", f"{plain},{rank}")
+    )
     assert ours["chosen"] == "Unsloth: asked for, on a CPU (UNSLOTH_FORCE_CPU=1)"
     assert len(ours["losses"]) == 12
     assert ours["losses"][-1] < ours["losses"][0]
@@ -308,7 +294,7 @@ def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, trained:
 def test_four_bits_are_trained_and_saved_as_plain_weights(trained: Path) -> None:
     pytest.importorskip("bitsandbytes")
     folder = trained / "tiny-m,unsloth-4bit,4"
-    losses = report(folder)["losses"]
+    losses = json.loads((folder / "report.json").read_text())["losses"]
     assert losses[-1] < losses[0]
     assert "quantization_config" not in json.loads((folder / "sft" / "config.json").read_text())
 

@@ -71,12 +71,9 @@ def test_memory_grows_with_what_is_trained_and_shrinks_with_bits() -> None:
 
 
 # ------------------------------------------------------------------------------------- templates and tokenizers
-TEMPLATES = {  # TRL ships the models' own: file, beginning, end
-    "llama3_1": ("<|begin_of_text|>", "<|eot_id|>"),
-    "llama3_2": ("<|begin_of_text|>", "<|eot_id|>"),
-    "qwen3": (None, "<|im_end|>"),
-    "qwen2_5": (None, "<|im_end|>"),
-}
+# TRL ships the models' own: beginning, end
+TEMPLATES = dict.fromkeys(("llama3_1", "llama3_2"), ("<|begin_of_text|>", "<|eot_id|>"))
+TEMPLATES |= dict.fromkeys(("qwen3", "qwen2_5"), (None, "<|im_end|>"))
 TALK = Document(
     "Consider f (x) : run it for 3 .", "f (3) == 4 , 'a' .", "general", "general", "f", "3", "direct",
     (("And for 4 ?", "It 's 5 !"),),
@@ -132,12 +129,10 @@ def test_merged_weights_are_those_that_peft_merges(micro_model: str, tmp_path: P
     with torch.no_grad():
         expected = adapted(ids).logits
     loading.save(adapted, tmp_path / "merged")
-    assert hasattr(adapted, "merge_and_unload"), "saving leaves the model as it was"
+    merged, base = loading.load(micro_model, tmp_path / "merged")[0], loading.load(micro_model)[0]
     with torch.no_grad():
-        assert torch.equal(adapted(ids).logits, expected)
-        merged = loading.load(micro_model, tmp_path / "merged")[0]
+        assert torch.equal(adapted(ids).logits, expected), "saving leaves the model as it was"
         assert (merged(ids).logits - expected).abs().max() < 1e-4
-        base = loading.load(micro_model)[0]
         assert (base(ids).logits - expected).abs().max() > 1e-2
     plain = adapted.merge_and_unload().state_dict()
     for name, tensor in merged.state_dict().items():

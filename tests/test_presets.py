@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import json
 import re
 import socket
 import time
@@ -34,6 +33,7 @@ from pbb.programs.settings import ExperimentError
 from pbb.registry import PACKAGED, TINY_NAMES, config_of, hub_models
 from pbb.runs import plan, run
 from pbb.runs.tasks import StageTask
+from pbb.store import write_manifest
 
 ROOT = Path(pbb.__file__).parents[1]
 ON_A_CARD = ("llm", "paper")
@@ -165,9 +165,7 @@ def test_the_plan_tells_of_the_machine(run_store: Path, on: Callable[[Machine], 
     assert re.search(r"evaluations: about \d+ min on 5 workers\n", said)
 
 
-def test_times_are_as_measured_here_else_by_calibration(
-    run_store: Path, on: Callable[[Machine], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_times_are_as_measured_here_else_by_calibration(run_store: Path, on: Callable[[Machine], None]) -> None:
     on(H100)
     experiments = few("llm", "stage_1_only")
     first = run.plan(experiments)
@@ -176,11 +174,8 @@ def test_times_are_as_measured_here_else_by_calibration(
     assert shape
     assert first.estimates[task.folder] == pytest.approx(task.tokens * shape.parameters / 1e12)
     for number, (device, seconds) in enumerate((("cuda:0", 4), ("cuda:0", 5), ("cuda:0", 7), ("cpu", 1))):
-        folder = run_store / "stages" / f"a{number}"
-        folder.mkdir(parents=True)
-        model = {"name": "smollm2-135m"}
-        done = {"kind": "stage", "base_model": model, "tokens": 5000, "seconds": seconds, "device": device}
-        (folder / "manifest.json").write_text(json.dumps(done))
+        done = {"kind": "stage", "base_model": {"name": "smollm2-135m"}, "tokens": 5000}
+        write_manifest(run_store / "stages" / f"a{number}", {**done, "seconds": seconds, "device": device})
     here = run.plan(experiments)
     assert here.estimates[task.folder] == task.tokens / 1000, "the median of those on a card"
     assert "by calibration" not in str(here)

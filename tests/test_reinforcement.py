@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from pbb.experiments.curricula import curriculum
-from pbb.experiments.documents import WITH_IO, WITHOUT_IO, Document, execution_document
+from pbb.experiments.documents import WITH_IO, Document, execution_document
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import Group, groups
 from pbb.experiments.leakage import LeakageError
@@ -33,14 +33,7 @@ EXPERIMENT = Experiment.of(
 # Eight questions, each of them in every epoch, with answers that a base model sometimes guesses.
 GUESSED = EXPERIMENT.changed(demonstrations=1, templates=1, trained_modes=("direct",))
 # Temperature 2, since the base model is sure of its guesses, and samples that agree teach nothing.
-DIRECT = PolicyOptimisation(
-    learning_rate=1e-3,
-    completions=64,
-    group_size=16,
-    generation_batch_size=64,
-    temperature=2.0,
-    max_completion_length=4,
-)
+DIRECT = PolicyOptimisation(1e-3, completions=64, group_size=16, temperature=2.0, max_completion_length=4)
 
 
 def stage_2(experiment: Experiment = EXPERIMENT) -> Iterator[Document]:
@@ -166,25 +159,17 @@ def test_the_reward_is_for_right_answers_alone(group: Group, tokenizer, tmp_path
     text = program.inputs[0]
     run = program.execution(text)
     trace, deed = "\n".join(run.trace), tmp_path / "deed"
-    cases = [
-        ("direct", run.output, 1.0),
-        ("direct", f" {run.output}\n", 1.0),
-        ("direct", f"{run.output}1", 0.0),
-        ("direct", f"It is {run.output}", 0.0),
-        ("direct", trace, 0.0),
-        ("direct", "", 0.0),
-        ("direct", f"open({str(deed)!r}, 'w')", 0.0),
-        ("cot", trace, 1.0),
-        ("cot", trace[:-1], 0.0),
-        ("cot", f"{trace}1", 0.0),
-        ("cot", run.output, 0.0),
-        ("cot", f"return open({str(deed)!r}, 'w')", 0.0),
-    ]
+    right = {"direct": [run.output, f" {run.output}\n"], "cot": [trace]}
+    wrong = {
+        "direct": [f"{run.output}1", f"It is {run.output}", trace, "", f"open({str(deed)!r}, 'w')"],
+        "cot": [trace[:-1], f"{trace}1", run.output, f"return open({str(deed)!r}, 'w')"],
+    }
+    cases = [(mode, said, float(of is right)) for of in (right, wrong) for mode in of for said in of[mode]]
     ids = [tokenizer(written + tokenizer.eos_token, add_special_tokens=False)["input_ids"] for _, written, _ in cases]
     reward = ExactMatch(group, tokenizer)
     columns = {"program": [program.name] * len(cases), "input": [text] * len(cases)}
     given = reward(completion_ids=ids, answer_mode=[mode for mode, _, _ in cases], prompts=[], **columns)
-    assert given == [right for _, _, right in cases]
+    assert given == [reward for _, _, reward in cases]
     assert reward.generated == sum(map(len, ids))
     assert not deed.exists(), "a model's output was executed"
 
@@ -204,20 +189,10 @@ def test_the_reward_takes_what_the_domain_accepts(tokenizer) -> None:
     assert reward(ids, [program.name] * 2, [text] * 2, ["direct"] * 2) == [1.0, 0.0]
 
 
-def test_only_shown_inputs_of_with_io_programs_are_asked_about_and_by_name(group: Group, tokenizer) -> None:
+def test_the_questions_are_those_that_sft_trains_on_in_their_order(group: Group, tokenizer) -> None:
     rows = question_rows(stage_2(), group, tokenizer, 100, 64)
-    secret = {p.name for g in groups(EXPERIMENT) if g.name == WITHOUT_IO for p in g.programs}
-    programs = {p.name: p for p in group.programs}
-    assert set(rows["program"]) == set(programs)
-    for row in rows:
-        (message,) = row["prompt"]
-        assert message["role"] == "user"
-        assert row["program"] in message["content"]
-        assert programs[row["program"]].source not in message["content"]
-        assert row["input"] in group.shown[row["program"]]
-        assert not any(name in message["content"] for name in secret)
-    stream = [d.prompt for d in itertools.islice(stage_2(), 100)]
-    assert [row["prompt"][0]["content"] for row in rows] == stream, "questions are those that SFT trains on, in order"
+    assert set(rows["program"]) == {program.name for program in group.programs}
+    assert rows["prompt"] == [d.messages()[:1] for d in itertools.islice(stage_2(), 100)]
 
 
 def test_a_planted_leak_is_caught_before_anything_is_trained(group: Group, tokenizer, micro_model: str) -> None:
