@@ -78,7 +78,7 @@ def _begin(by: str = "") -> Any:
     quiet()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if by == "unsloth":
-        assert backends.import_unsloth(), "transformers was imported before Unsloth"
+        backends.import_unsloth()
     import torch
 
     if not torch.cuda.is_available():
@@ -240,7 +240,7 @@ def _train_as_trl_does(asked: Asked, e: Any, first: int, when: dict[str, Any]) -
             train_dataset=Dataset.from_list([{"messages": document.messages()} for document in documents]),
             processing_class=loading.load_tokenizer(asked.model),
             peft_config=sft.lora(e.training.lora_rank),
-            callbacks=[sft._Watch(when["checkpoints"], when["on_checkpoint"], [])],
+            callbacks=[sft.Watch(when["checkpoints"], when["on_checkpoint"])],
         )
         trainer.remove_callback(PrinterCallback)
         counts: list[int] = []  # tokens of each batch, in order

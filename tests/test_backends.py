@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import random
 import re
 import subprocess
 import sys
@@ -19,14 +18,13 @@ from sweep import here
 from torch.linalg import matrix_rank
 
 from pbb.experiments.curricula import curriculum
-from pbb.experiments.documents import Document
-from pbb.experiments.experiment import Experiment, ExperimentError
+from pbb.experiments.experiment import Experiment
 from pbb.models import backends
 from pbb.models.backends import BackendError, choose
-from pbb.models.loading import load, load_tokenizer
+from pbb.models.loading import load
 from pbb.models.machine import Machine, asking_weights
 from pbb.models.model_size import Shape
-from pbb.models.sft import Optimisation, encode, fill_rows, finetune, pack, settings
+from pbb.models.sft import Optimisation, fill_rows, settings
 from pbb.registry import config_of
 from pbb.runs import run
 from pbb.runs.keys import stage_keys
@@ -39,6 +37,7 @@ FAST = Machine(cores=2, fast_bfloat16=True)
 H100 = Machine("NVIDIA H100 80GB HBM3", (9, 0), 85_000_000_000, 16, "", True)
 T4 = Machine("Tesla T4", (7, 5), 15_800_000_000, 2, "", True)
 BARE = replace(H100, without="Unsloth is not installed (`make unsloth`)", four_bits=False)
+FOUR = "unsloth-4bit"
 LLAMA = "meta-llama/Llama-3.2-1B-Instruct"
 
 
@@ -48,36 +47,34 @@ class Stage(NamedTuple):
 
 
 # ------------------------------------------------------------------------------------------------- the choice
-@pytest.mark.parametrize(
-    ("where", "changes", "said", "precision"),
-    [
-        (HERE, {}, "full finetuning: no CUDA", "float32 weights"),
-        (HERE, {"lora_rank": 16}, "PEFT: no CUDA", "float32 weights"),
-        (FAST, {"lora_rank": 16}, "PEFT: no CUDA", "bfloat16 weights"),
-        (FAST, {}, "full finetuning: no CUDA", "float32 weights, products in bfloat16"),
-        (FAST, {"lora_rank": 16, "model": "tiny-m"}, "PEFT: no CUDA", "float32 weights"),
-        (HERE, {"backend": "full"}, "full finetuning: asked for", "float32 weights"),
-        (H100, {}, "Unsloth: CUDA found (NVIDIA H100 80GB HBM3)", "float32 weights, products in bfloat16"),
-        (H100, {"lora_rank": 16}, "Unsloth: CUDA found (NVIDIA H100 80GB HBM3)", "bfloat16 weights"),
-        (H100, {"lora_rank": 16, "backend": "peft"}, "PEFT: asked for", "bfloat16 weights"),
-        (
-            H100,
-            {"lora_rank": 16, "backend": "unsloth-4bit"},
-            "Unsloth: CUDA found (NVIDIA H100 80GB HBM3)",
-            "4-bit weights, products in bfloat16",
-        ),
-        (T4, {"lora_rank": 16}, "Unsloth: CUDA found (Tesla T4)", "float16 weights"),
-        (T4, {}, "Unsloth: CUDA found (Tesla T4)", "float32 weights, products in float16"),
-        (BARE, {"lora_rank": 8}, "PEFT: Unsloth is not installed (`make unsloth`)", "bfloat16 weights"),
-        (H100, {"model": "tiny-m"}, "full finetuning: a tiny model gains nothing from Unsloth", "float32 weights"),
-    ],
-)
+CARD = "CUDA found (NVIDIA H100 80GB HBM3)"
+CHOSEN = [  # machine, changes; what is said, formats
+    (HERE, {}, "full finetuning: no CUDA", "float32 weights"),
+    (HERE, {"lora_rank": 16}, "PEFT: no CUDA", "float32 weights"),
+    (FAST, {"lora_rank": 16}, "PEFT: no CUDA", "bfloat16 weights"),
+    (FAST, {}, "full finetuning: no CUDA", "float32 weights, products in bfloat16"),
+    (FAST, {"lora_rank": 16, "model": "tiny-m"}, "PEFT: no CUDA", "float32 weights"),
+    (HERE, {"backend": "full"}, "full finetuning: asked for", "float32 weights"),
+    (H100, {}, f"Unsloth: {CARD}", "float32 weights, products in bfloat16"),
+    (H100, {"lora_rank": 16}, f"Unsloth: {CARD}", "bfloat16 weights"),
+    (H100, {"lora_rank": 16, "backend": "peft"}, "PEFT: asked for", "bfloat16 weights"),
+    (H100, {"lora_rank": 16, "backend": FOUR}, f"Unsloth: {CARD}", "4-bit weights, products in bfloat16"),
+    (T4, {"lora_rank": 16}, "Unsloth: CUDA found (Tesla T4)", "float16 weights"),
+    (T4, {}, "Unsloth: CUDA found (Tesla T4)", "float32 weights, products in float16"),
+    (BARE, {"lora_rank": 8}, "PEFT: Unsloth is not installed (`make unsloth`)", "bfloat16 weights"),
+    (H100, {"model": "tiny-m"}, "full finetuning: a tiny model gains nothing from Unsloth", "float32 weights"),
+]
+
+
+@pytest.mark.parametrize(("where", "changes", "said", "precision"), CHOSEN)
 def test_what_trains_is_chosen_and_the_reason_is_said(
     where: Machine, changes: dict[str, Any], said: str, precision: str
 ) -> None:
     chosen = choose(Experiment.of("cpu", **{"model": LLAMA, **changes}), where)
     assert str(chosen) == said
     assert chosen.precision == precision
+    told = settings(Optimisation(), 1, 0, False, chosen)
+    assert (told["bf16"], told["fp16"]) == (chosen.autocast == "bfloat16", chosen.autocast == "float16")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +83,7 @@ def test_what_trains_is_chosen_and_the_reason_is_said(
         (HERE, {"backend": "unsloth"}, "cannot run here: no CUDA; valid here: 'auto' or 'full'"),
         (HERE, {"backend": "unsloth", "lora_rank": 8}, "valid here: 'auto' or 'peft'"),
         (BARE, {"backend": "unsloth"}, r"Unsloth is not installed \(`make unsloth`\)"),
-        (replace(H100, four_bits=False), {"backend": "unsloth-4bit", "lora_rank": 8}, "bitsandbytes is not installed"),
+        (replace(H100, four_bits=False), {"backend": FOUR, "lora_rank": 8}, "bitsandbytes is not installed"),
     ],
 )
 def test_what_was_asked_for_and_is_not_there_is_an_error_and_never_replaced(
@@ -94,26 +91,9 @@ def test_what_was_asked_for_and_is_not_there_is_an_error_and_never_replaced(
 ) -> None:
     experiment = Experiment.of("cpu", **{"model": LLAMA, **changes})
     with pytest.raises(BackendError, match=words):
-        choose(experiment, where)
-    with pytest.raises(BackendError, match=words):
         backends.check([Stage(experiment)], where)
     (line,) = backends.lines([Stage(experiment)], where)
     assert "cannot run here" in line
-
-
-@pytest.mark.parametrize(
-    ("changes", "valid"),
-    [
-        ({"backend": "deepspeed"}, "one of auto, unsloth, unsloth-4bit, peft, full"),
-        ({"backend": "full", "lora_rank": 8}, "'peft' with lora_rank=8"),
-        ({"backend": "full", "execution_lora_rank": 8}, "'peft' with lora_rank=8"),
-        ({"backend": "peft"}, "adapters need lora_rank=1 or more"),
-        ({"backend": "unsloth-4bit"}, "adapters need lora_rank=1 or more"),
-    ],
-)
-def test_contradictions_are_refused_at_once(changes: dict[str, Any], valid: str) -> None:
-    with pytest.raises(ExperimentError, match=f"backend=.* is not valid; valid: .*{valid}"):
-        Experiment.of("cpu", **changes)
 
 
 def test_the_plan_says_what_training_takes() -> None:
@@ -145,12 +125,6 @@ def test_models_are_asked_in_float32_where_that_costs_little() -> None:
     assert [asking_weights(shape, FAST) for shape in (tiny, small, large)] == ["float32", "bfloat16", "bfloat16"]
     assert [asking_weights(shape, H100) for shape in (small, large, None)] == ["float32", "bfloat16", "bfloat16"]
     assert asking_weights(large, T4) == "float16"
-
-
-def test_a_trainer_is_told_the_formats() -> None:
-    experiment = Experiment.of("cpu", model=LLAMA, lora_rank=8)
-    told = [settings(Optimisation(), 1, 0, False, b) for b in (None, choose(experiment, H100), choose(experiment, T4))]
-    assert [(one["bf16"], one["fp16"]) for one in told] == [(False, False), (True, False), (False, True)]
 
 
 def test_adapters_in_one_stage_alone_leave_the_stage_before_as_it_is_and_plain_weights(run_store: Path) -> None:
@@ -201,9 +175,8 @@ def test_nothing_heavy_is_imported_before_something_is_trained() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_choosing_never_imports_unsloth_and_unsloth_never_comes_after_transformers() -> None:
+def test_unsloth_never_comes_after_transformers() -> None:
     assert "transformers" in sys.modules
-    choose(Experiment(model=LLAMA))
     assert "unsloth" not in sys.modules
     with pytest.raises(BackendError, match="imported before transformers"):
         backends.load(Experiment(model="tiny-s"), backends.Backend("unsloth", "a test"))
@@ -229,44 +202,31 @@ if __name__ == "__main__":
 """
 
 
-def test_what_unsloth_trains_is_trained_in_a_process_of_its_own(tmp_path: Path) -> None:
-    done = _call_apart("import sys\nassert not {'transformers', 'trl'} & sys.modules.keys()", tmp_path)
-    *_, last = done.stdout.splitlines()
+def test_unsloth_has_a_process_of_its_own_and_where_it_fails_auto_alone_replaces_it(tmp_path: Path) -> None:
+    def called(unsloth: str) -> tuple[list[str], str]:
+        (tmp_path / "unsloth.py").write_text(unsloth)
+        (tmp_path / "call.py").write_text(CALL)
+        done = subprocess.run(
+            [sys.executable, tmp_path / "call.py"], env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+        return done.stdout.splitlines(), done.stderr
+
+    (*_, last), _ = called("import sys\nassert not {'transformers', 'trl'} & sys.modules.keys()")
     number, process, quiet, imported, caller = last.split()
     assert (number, quiet, imported) == ("5", "1", "True")
     assert process != caller
 
-
-@pytest.mark.parametrize(
-    ("unsloth", "cause"),
-    [
-        ("raise NotImplementedError('You need a GPU.\\nRead on.')", "You need a GPU."),
-        ("raise RuntimeError('CUDA is too old.')", "CUDA is too old."),
-        ("import no_such_part", "No module named 'no_such_part'"),
-    ],
-)
-def test_unsloth_that_cannot_be_imported_is_replaced_by_auto_alone(unsloth: str, cause: str, tmp_path: Path) -> None:
-    done = _call_apart(unsloth, tmp_path)
-    cause = f"Unsloth is installed and cannot be imported: {cause}"
-    assert cause in done.stderr, "said once, in a line"
-    assert done.stderr.count("\n") == 1
-    auto, asked_for, last = done.stdout.splitlines()
+    (auto, asked_for, last), said = called("raise NotImplementedError('You need a GPU.\\nRead on.')")
+    cause = "Unsloth is installed and cannot be imported: You need a GPU."
+    assert cause in said, "said once, in a line"
+    assert said.count("\n") == 1
     assert auto == f"PEFT: {cause}"
-    assert asked_for == (
-        f"backend='unsloth' cannot run here: {cause}; valid here: 'auto' or 'peft', which both take PEFT"
-    )
+    valid = "valid here: 'auto' or 'peft', which both take PEFT"
+    assert asked_for == f"backend='unsloth' cannot run here: {cause}; {valid}"
     number, process, _, imported, caller = last.split()
     assert (number, imported) == ("5", "False")
     assert process == caller, "what Unsloth may have altered before it failed went with its process"
-
-
-def _call_apart(unsloth: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    (folder / "unsloth.py").write_text(unsloth)
-    (folder / "call.py").write_text(CALL)
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run(
-        [sys.executable, folder / "call.py"], env=environment, capture_output=True, text=True, timeout=120
-    )
 
 
 # -------------------------------------------------------------------------------------- rows, adapters, seeds
@@ -289,31 +249,15 @@ def test_all_rows_in_one_teach_the_same(micro_model: str) -> None:
     assert abs(losses[0] - losses[1]) < 1e-5
 
 
-def test_adapters_depend_on_the_seed_and_on_nothing_that_ran_before(micro_model: str) -> None:
-    tokenizer = load_tokenizer(micro_model)
-    rows = pack(encode([Document("Name it.", "Blorp.", "general", "general", "Blorp")] * 9, tokenizer), tokenizer, 128)
-    ends = {}
-    for number, seed in enumerate((3, 3, 4)):
-        torch.manual_seed(number)
-        random.seed(number)
-        model, _ = load(micro_model)
-        kept: list[torch.Tensor] = []
-        finetune(
-            model, tokenizer, rows, 2, Optimisation(batch_rows=1, row_tokens=128, lora_rank=4), seed, progress=False,
-            checkpoints=[2],
-            on_checkpoint=lambda _, m, kept=kept: kept.extend(p.detach() for p in m.parameters() if p.requires_grad),
-        )  # fmt: skip
-        ends[number] = torch.cat([tensor.flatten() for tensor in kept])
-    assert torch.equal(ends[0], ends[1])
-    assert not torch.equal(ends[0], ends[2])
-
-
 # ----------------------------------------------------------------------------- Unsloth, on its own CPU backend
+needs_unsloth = pytest.mark.skipif(
+    importlib.util.find_spec("unsloth") is None, reason="Unsloth is not installed here: `make unsloth`"
+)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Unsloth has trained, saved, reloaded and asked in one process, and transformers in another."""
-    if importlib.util.find_spec("unsloth") is None:
-        pytest.skip("Unsloth is not installed here: `make unsloth`")
     folder = tmp_path_factory.mktemp("trained")
     unsloth = ["tiny-s,unsloth,4,grpo", "tiny-s,unsloth,0,grpo"]
     unsloth += ["tiny-m,unsloth-4bit,4"] * (importlib.util.find_spec("bitsandbytes") is not None)
@@ -327,16 +271,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def report(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "report.json").read_text())
-    return found
-
-
 @pytest.mark.slow
+@needs_unsloth
 @pytest.mark.parametrize(("rank", "plain"), [(4, "peft"), (0, "full")])
 def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, trained: Path) -> None:
     """Equal seeds: losses agree to 1 in 10,000, and so do the answers of the reloaded weights but for a few."""
-    ours, theirs = report(trained / f"tiny-s,unsloth,{rank},grpo"), report(trained / f"tiny-s,{plain},{rank}")
+    ours, theirs = (
+        json.loads((trained / f"tiny-s,{by}" / "report.json").read_text())
+        for by in (f"unsloth,{rank},grpo", f"{plain},{rank}")
+    )
     assert ours["chosen"] == "Unsloth: asked for, on a CPU (UNSLOTH_FORCE_CPU=1)"
     assert len(ours["losses"]) == 12
     assert ours["losses"][-1] < ours["losses"][0]
@@ -347,20 +290,20 @@ def test_unsloth_and_transformers_learn_the_same(rank: int, plain: str, trained:
 
 
 @pytest.mark.slow
+@needs_unsloth
 def test_four_bits_are_trained_and_saved_as_plain_weights(trained: Path) -> None:
     pytest.importorskip("bitsandbytes")
     folder = trained / "tiny-m,unsloth-4bit,4"
-    losses = report(folder)["losses"]
+    losses = json.loads((folder / "report.json").read_text())["losses"]
     assert losses[-1] < losses[0]
     assert "quantization_config" not in json.loads((folder / "sft" / "config.json").read_text())
 
 
 @pytest.mark.slow
+@needs_unsloth
 def test_a_run_trains_by_unsloth_and_its_records_are_pefts(
     here: None, run_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if importlib.util.find_spec("unsloth") is None:
-        pytest.skip("Unsloth is not installed here: `make unsloth`")
     monkeypatch.setenv("UNSLOTH_FORCE_CPU", "1")
     backends.this_machine.cache_clear()
     base = Experiment.of(

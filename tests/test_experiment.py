@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pbb.arms import ARMS
-from pbb.experiments.experiment import Budget, Experiment, Split, Training
-from pbb.experiments.presets import PRESETS, recipe
+from pbb.experiments.experiment import Budget, Experiment, Split
+from pbb.experiments.presets import PRESETS
 from pbb.experiments.studies import study
 from pbb.programs.algorithms import Algorithms
 from pbb.programs.arithmetic import Arithmetic
@@ -23,20 +23,15 @@ from pbb.programs.sums import Sums
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"arm": "proactiv"}, ["arm='proactiv'", "proactive"]),
-        ({"statements": 0}, ["statements=0", "1 to 8"]),
         ({"statements": True}, ["statements=True", "whole number"]),
         ({"statements": 2.0}, ["statements=2.0", "whole number"]),
         ({"seed": "3"}, ["seed='3'", "whole number"]),
         ({"templates": 21}, ["templates=21", "1 to 20"]),
-        ({"demonstrations": 10}, ["demonstrations=10", "held out"]),
-        ({"control": ("if",)}, ["control", "statements=2"]),
         ({"control": ("unless",), "statements": 2}, ["control", "while"]),
         ({"operators": ("**",)}, ["operators", "max"]),
         ({"trained_modes": ()}, ["trained_modes", "direct"]),
         ({"trained_modes": "cot"}, ["trained_modes='cot'", "a tuple"]),
         ({"asked": ("cot", "cot")}, ["asked", "each once"]),
-        ({"representation": "prose"}, ["representation", "description"]),
         ({"wrap": 1}, ["wrap", "from 2"]),
         ({"stage_1_rate": 0}, ["stage_1_rate=0", "1e-07"]),
         ({"stage_1_rate": float("nan")}, ["stage_1_rate=nan"]),
@@ -45,7 +40,8 @@ from pbb.programs.sums import Sums
         ({"grpo_completions": 60}, ["grpo_completions=60", "group_size=8"]),
         ({"grpo_group_size": 1}, ["grpo_group_size=1", "2 to 512"]),
         ({"grpo_loss": "ppo"}, ["grpo_loss='ppo'", "dapo"]),
-        ({"model": ""}, ["model", "Hub id"]),
+        ({"backend": "peft"}, ["backend='peft'", "lora_rank=1 or more"]),
+        ({"backend": "full", "execution_lora_rank": 8}, ["backend='full'", "'peft' with lora_rank=8"]),
         ({"seed": -1}, ["seed=-1"]),
         ({"programs": 3}, ["programs=3", "Arithmetic"]),
         ({"programs": Ciphers(), "statements": 2}, ["no field 'statements'"]),
@@ -78,7 +74,6 @@ def test_bad_values_name_field_value_and_what_is_valid(changes: dict[str, Any], 
         (Sums, {"largest": 5}, ["largest=5", "999 to 9989"]),
         (Arithmetic, {"high": -1}, ["high=-1", "low=0"]),
         (Arithmetic, {"statments": 2}, ["did you mean 'statements'"]),
-        (Training, {"lora_rank": 8, "backend": "full"}, ["backend='full'", "lora_rank=8"]),
         (Split, {"templates": 1}, ["Split has no field 'templates'"]),
         (Budget, {"steps": 0, "rate": 1e-3}, ["steps=0", "from 1"]),
     ],
@@ -94,8 +89,6 @@ def test_unknown_names_are_refused_and_the_nearest_is_named() -> None:
         Experiment.of("cpu", template=3)
     with pytest.raises(ExperimentError, match="did you mean 'statements'"):
         Experiment().changed(statement=2)
-    with pytest.raises(ExperimentError, match="valid: smoke, cpu"):
-        Experiment.of("gpuu")
     for figure, seeds in (("F99", 1), ("F02", "3"), ("F02", 0), ("F02", True)):
         with pytest.raises(ExperimentError, match="valid: "):
             study(figure, "cpu", seeds)  # type: ignore[arg-type]
@@ -104,7 +97,6 @@ def test_unknown_names_are_refused_and_the_nearest_is_named() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_arm_can_be_built_from_every_preset(preset: str) -> None:
     assert len({Experiment.of(preset, arm=arm).name for arm in ARMS}) == len(ARMS)
-    assert all(study(figure, preset) for figure in recipe(preset).figures)
 
 
 def test_changes_reach_their_groups_by_flat_names() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import random
 from pathlib import Path
 
 import pytest
 import torch
+from datasets import Dataset
 
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import Document
@@ -14,9 +17,11 @@ from pbb.experiments.experiment import Experiment
 from pbb.models import sft
 from pbb.models.backends import Backend
 from pbb.models.loading import load, load_tokenizer, save
+from pbb.models.optimisers import MuonAndAdamW
 from pbb.models.sft import IGNORE, Optimisation, encode, fill_rows, finetune, pack
 
 EXPERIMENT = Experiment.of("cpu", with_io_programs=6, without_io_programs=3, stage_1_general=0.0, stage_2_general=0.0)
+LORA = Optimisation(learning_rate=1e-2, batch_rows=4, row_tokens=128, lora_rank=4)
 FOLLOWED = Document(
     "Consider the function Blorp: what is the output for 4?", "7", "general", "general", "Blorp", "4", "direct",
     (("And for 5?", "8"), ("And for 6?", "9")),
@@ -33,24 +38,21 @@ def tokenizer():
     return load_tokenizer("tiny-s")
 
 
-def test_loss_falls_on_the_completion_and_its_end_and_on_nothing_else(tokenizer) -> None:
+@pytest.fixture(scope="module")
+def rows(tokenizer) -> Dataset:
+    return pack(encode(documents(), tokenizer), tokenizer, 128)
+
+
+def test_loss_falls_on_completions_and_their_ends_and_on_nothing_else(tokenizer) -> None:
     for document, (ids, labels) in zip(documents(), encode(documents(), tokenizer), strict=True):
         kept = [label for label in labels if label != IGNORE]
         assert tokenizer.decode(kept) == document.completion + tokenizer.eos_token
         assert ids.count(tokenizer.bos_token_id) == 1
         assert ids[0] == tokenizer.bos_token_id
         assert tokenizer.decode(ids).count(document.prompt) == 1
-
-
-def test_every_turn_of_a_conversation_carries_loss(tokenizer) -> None:
     ((_, labels),) = encode([FOLLOWED], tokenizer)
     end = tokenizer.eos_token
-    assert tokenizer.decode([label for label in labels if label != IGNORE]) == f"7{end}8{end}9{end}"
-
-
-def test_a_template_that_would_train_nothing_is_refused(tokenizer) -> None:
-    import copy
-
+    assert tokenizer.decode([label for label in labels if label != IGNORE]) == f"7{end}8{end}9{end}", "of every turn"
     broken = copy.deepcopy(tokenizer)
     broken.chat_template = "{{ messages[0]['content'] }}"  # leaves the completion out
     with pytest.raises(ValueError, match="no loss tokens"):
@@ -58,21 +60,16 @@ def test_a_template_that_would_train_nothing_is_refused(tokenizer) -> None:
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_packed_documents_do_not_see_each_other(tokenizer, micro_model: str, attention: str) -> None:
+def test_packed_documents_do_not_see_each_other(tokenizer, micro_model: str, rows: Dataset, attention: str) -> None:
     model, _ = load(micro_model)
     model.set_attn_implementation(attention)
-    encoded = encode(documents(), tokenizer)
-    rows = pack(encoded, tokenizer, 128)
-    alone = {tuple(ids): ids for ids, _ in encoded}
-    compared = 0
+    alone, compared = {tuple(ids) for ids, _ in encode(documents(), tokenizer)}, 0
     for row in rows:
+        columns = {name: torch.tensor([row[name]]) for name in ("input_ids", "position_ids")}
         with torch.no_grad():
-            together = model(
-                input_ids=torch.tensor([row["input_ids"]]), position_ids=torch.tensor([row["position_ids"]]),
-                use_cache=False,
-            ).logits[0]  # fmt: skip
+            together = model(**columns, use_cache=False).logits[0]
         starts = [i for i, position in enumerate(row["position_ids"]) if position == 0]
-        for start, end in zip(starts, [*starts[1:], 128], strict=True):
+        for start, end in itertools.pairwise([*starts, 128]):
             ids = row["input_ids"][start:end]
             if tuple(ids) in alone:
                 with torch.no_grad():
@@ -82,64 +79,60 @@ def test_packed_documents_do_not_see_each_other(tokenizer, micro_model: str, att
     assert compared >= 50
 
 
-def test_packing_loses_no_token_and_wastes_little(tokenizer) -> None:
+def test_packing_loses_no_token_wastes_little_and_cuts_nothing(tokenizer) -> None:
     encoded = encode(documents(400), tokenizer)
     rows = pack(encoded, tokenizer, 128)
     packed = sum(label != IGNORE for labels in rows["labels"] for label in labels)
     assert packed == sum(label != IGNORE for _, labels in encoded for label in labels)
-    real = sum(len(ids) for ids, _ in encoded)
-    assert len(rows) * 128 / real < 1.1
-
-
-def test_few_rows_hold_the_documents_that_come_first_and_not_the_longest_of_a_thousand(tokenizer) -> None:
-    (stage, *_) = curriculum(Experiment.of("smoke"))
-    rows, taken = fill_rows(stage.documents(), tokenizer, 128, 16)
-    count = sum(taken.values())
-    lengths = [len(ids) for ids, _ in encode(list(itertools.islice(stage.documents(), count)), tokenizer)]
-    assert sum(lengths[:-1]) < 16 * 128 <= sum(lengths), "no more than their tokens need"
-    packed = sum(label != IGNORE for labels in rows["labels"] for label in labels)
-    assert len(rows) == 16
-    assert packed > 0
-
-
-def test_a_document_longer_than_a_row_is_refused_and_never_cut(tokenizer) -> None:
+    assert len(rows) * 128 / sum(len(ids) for ids, _ in encoded) < 1.1
     with pytest.raises(ValueError, match=r"row_tokens=32 .* at least \d+"):
         pack(encode([FOLLOWED], tokenizer), tokenizer, 32)
     with pytest.raises(ValueError, match="none were given"):
         pack([], tokenizer, 32)
 
 
-def test_masked_rows_are_refused(tokenizer, micro_model: str) -> None:
-    model, _ = load(micro_model)
-    rows = pack(encode(documents(), tokenizer), tokenizer, 128)
-    masked = rows.map(lambda row: {"labels": [IGNORE] * len(row["labels"])})
-    with pytest.raises(ValueError, match="masked"):
-        finetune(model, tokenizer, masked, 1, Optimisation(), 0, progress=False)
+def test_few_rows_hold_the_documents_that_come_first_and_not_the_longest_of_a_thousand(tokenizer) -> None:
+    (stage, *_) = curriculum(Experiment.of("smoke"))
+    filled, taken = fill_rows(stage.documents(), tokenizer, 128, 16)
+    first = itertools.islice(stage.documents(), sum(taken.values()))
+    lengths = [len(ids) for ids, _ in encode(list(first), tokenizer)]
+    assert sum(lengths[:-1]) < 16 * 128 <= sum(lengths), "no more than their tokens need"
+    assert len(filled) == 16
 
 
-def test_training_lowers_the_loss_and_two_runs_are_identical(tokenizer, micro_model: str) -> None:
+@pytest.mark.parametrize("rank", [0, 4])
+def test_training_lowers_the_loss_and_depends_on_its_seed_and_on_nothing_before(
+    tokenizer, micro_model: str, rank: int
+) -> None:
     stage = curriculum(EXPERIMENT)[0]
     weights, losses = [], []
-    for _ in range(2):
+    for number, seed in enumerate((3, 3, 4)):
+        torch.manual_seed(number)
+        random.seed(number)
         model, _ = load(micro_model)
         rows, taken = fill_rows(stage.documents(), tokenizer, 128, 40 * 4)
         assert sum(taken.values()) > 300
         seen: list[int] = []
+
+        def note(step: int, current: torch.nn.Module, seen: list[int] = seen) -> None:
+            seen.append(step)
+            if step == 40:
+                weights.append(torch.cat([p.detach().flatten() for p in current.parameters() if p.requires_grad]))
+
         done = finetune(
-            model, tokenizer, rows, 40, Optimisation(learning_rate=1e-2, batch_rows=4, row_tokens=128), 3,
-            checkpoints=[10, 40], on_checkpoint=lambda step, _, seen=seen: seen.append(step), progress=False,
+            model, tokenizer, rows, 40, Optimisation(1e-2, 4, 128, lora_rank=rank), seed,
+            checkpoints=[10, 40], on_checkpoint=note, progress=False,
         )  # fmt: skip
         assert seen == [10, 40]
-        weights.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
         losses.append([row["loss"] for row in done.log])
-    assert torch.equal(*weights)
-    assert losses[0] == losses[1]
-    assert losses[0][-1] < losses[0][0] - 1
+    assert torch.equal(*weights[:2])
+    assert not torch.equal(*weights[1:])
+    assert losses[0] == losses[1] != losses[2]
+    assert losses[0][-1] < losses[0][0] - (0.1 if rank else 1)
 
 
-def test_the_loss_of_adapters_is_that_of_all_logits(tokenizer, micro_model: str, monkeypatch) -> None:
+def test_the_loss_of_adapters_is_that_of_all_logits(tokenizer, micro_model: str, rows: Dataset, monkeypatch) -> None:
     """Logits at the labels alone give the model's own loss and gradients, to the last digits of float32."""
-    rows = pack(encode(documents(), tokenizer), tokenizer, 128).select(range(4))
     compared = []
 
     def compare(self: sft.AdapterTrainer, model, inputs, *arguments, **more) -> torch.Tensor:
@@ -160,14 +153,14 @@ def test_the_loss_of_adapters_is_that_of_all_logits(tokenizer, micro_model: str,
     computed = sft.AdapterTrainer.compute_loss
     monkeypatch.setattr(sft.AdapterTrainer, "compute_loss", compare)
     model, _ = load(micro_model)
-    finetune(model, tokenizer, rows, 1, Optimisation(batch_rows=4, row_tokens=128, lora_rank=4), 0, progress=False)
+    how = Optimisation(batch_rows=4, row_tokens=128, lora_rank=4)
+    finetune(model, tokenizer, rows.select(range(4)), 1, how, 0, progress=False)
     assert len(compared) == 1 + 2 * 2 * 7
     assert max(compared) < 1e-4  # relative; kernels add in another order on another CPU
 
 
 def test_frozen_weights_in_bfloat16_learn_nearly_the_same(tokenizer, micro_model: str) -> None:
     rows, _ = fill_rows(curriculum(EXPERIMENT)[0].documents(), tokenizer, 128, 20 * 4)
-    how = Optimisation(learning_rate=1e-2, batch_rows=4, row_tokens=128, lora_rank=4)
     losses = {}
     for dtype in ("float32", "bfloat16"):
         model, _ = load(micro_model, dtype=dtype)
@@ -177,9 +170,8 @@ def test_frozen_weights_in_bfloat16_learn_nearly_the_same(tokenizer, micro_model
         def note(_: int, trained: torch.nn.Module, formats=formats) -> None:
             formats.update((p.requires_grad, p.dtype) for p in trained.parameters())
 
-        done = finetune(
-            model, tokenizer, rows, 20, how, 0, backend=backend, progress=False, checkpoints=[20], on_checkpoint=note
-        )
+        how = {"backend": backend, "progress": False, "checkpoints": [20], "on_checkpoint": note}
+        done = finetune(model, tokenizer, rows, 20, LORA, 0, **how)
         assert formats == {(True, torch.float32), (False, getattr(torch, dtype))}
         losses[dtype] = [row["loss"] for row in done.log]
     assert losses["bfloat16"] != losses["float32"]
@@ -188,56 +180,49 @@ def test_frozen_weights_in_bfloat16_learn_nearly_the_same(tokenizer, micro_model
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), 0.0])
-def test_training_that_learns_nothing_is_stopped(tokenizer, micro_model: str, wrong: float, monkeypatch) -> None:
+def test_training_that_learns_nothing_is_stopped(
+    tokenizer, micro_model: str, rows: Dataset, wrong: float, monkeypatch
+) -> None:
+    masked = rows.map(lambda row: {"labels": [IGNORE] * len(row["labels"])})
+    with pytest.raises(FloatingPointError, match="gradients: their norm after 8 steps is"):
+        finetune(load(micro_model)[0], tokenizer, masked, 10, Optimisation(1e-3, 1, 128), 0, progress=False)
     computed = sft.AdapterTrainer.compute_loss
     monkeypatch.setattr(sft.AdapterTrainer, "compute_loss", lambda *a, **k: computed(*a, **k) * wrong)
-    model, _ = load(micro_model)
-    rows = pack(encode(documents(), tokenizer), tokenizer, 128)
-    with pytest.raises(FloatingPointError, match=r"gradients: their norms in the first 8 steps were \["):
-        finetune(model, tokenizer, rows, 200, Optimisation(1e-3, 1, 128, lora_rank=4), 0, progress=False)
+    how = Optimisation(1e-3, 1, 128, lora_rank=4)
+    with pytest.raises(FloatingPointError, match="gradients: their norm after 10 steps is"):
+        finetune(load(micro_model)[0], tokenizer, rows, 200, how, 0, progress=False)
 
 
 def test_lora_trains_adapters_only_and_saves_a_whole_model(tokenizer, micro_model: str, tmp_path: Path) -> None:
-    stage = curriculum(EXPERIMENT)[0]
     model, _ = load(micro_model)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    rows, _ = fill_rows(stage.documents(), tokenizer, 128, 20 * 4)
+    rows, _ = fill_rows(curriculum(EXPERIMENT)[0].documents(), tokenizer, 128, 20 * 4)
     finetune(
-        model, tokenizer, rows, 20, Optimisation(learning_rate=1e-2, batch_rows=4, row_tokens=128, lora_rank=4), 0,
-        checkpoints=[20], on_checkpoint=lambda step, current: save(current, tmp_path / "merged"), progress=False,
+        model, tokenizer, rows, 20, LORA, 0, checkpoints=[20], progress=False,
+        on_checkpoint=lambda step, current: save(current, tmp_path / "merged"),
     )  # fmt: skip
     merged, _ = load(micro_model, tmp_path / "merged")
     changed = {name for name, p in merged.named_parameters() if not torch.equal(p, before[name])}
-    linear = {name for name in before if name.endswith("_proj.weight")}
-    assert changed == linear
+    assert changed == {name for name in before if name.endswith("_proj.weight")}
 
 
 def test_muon_takes_the_hidden_matrices_follows_the_schedule_and_learns(
-    tokenizer, micro_model: str, monkeypatch: pytest.MonkeyPatch
+    tokenizer, micro_model: str, rows: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pbb.models.optimisers import MuonAndAdamW
-
     model, _ = load(micro_model)
-    optimiser = MuonAndAdamW(model, lr=1e-3, weight_decay=0.1, betas=(0.9, 0.98))
-    muon, adamw = optimiser.parts
-    stepped = [p for part in (muon, adamw) for group in part.param_groups for p in group["params"]]
-    assert sorted(map(id, stepped)) == sorted(id(p) for p in model.parameters())
-    assert not any(p is model.get_input_embeddings().weight for g in muon.param_groups for p in g["params"])
-    assert all(p.ndim == 2 for g in muon.param_groups for p in g["params"])
-    for group in optimiser.param_groups:  # as a schedule does
-        group["lr"] = 0.0
-    before = [p.detach().clone() for p in model.parameters()]
-    for p in model.parameters():
-        p.grad = torch.ones_like(p)
-    optimiser.step()
-    assert all(torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True))
+    muon, adamw = MuonAndAdamW(model, lr=1e-3, weight_decay=0.1, betas=(0.9, 0.98)).parts
+    of_muon, of_adamw = ([p for group in part.param_groups for p in group["params"]] for part in (muon, adamw))
+    assert sorted(map(id, of_muon + of_adamw)) == sorted(id(p) for p in model.parameters())
+    assert all(p.ndim == 2 and p is not model.get_input_embeddings().weight for p in of_muon)
 
-    rows = pack(encode(documents(), tokenizer), tokenizer, 128)
     rates, step = [], MuonAndAdamW.step
 
     def watched(self, closure=None) -> None:
         rates.append({group["lr"] for part in self.parts for group in part.param_groups})
+        before = [p.detach().clone() for p in model.parameters()]
         step(self, closure)
+        moved = [not torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True)]
+        assert any(moved) == all(moved) == (rates[-1] != {0.0})
 
     monkeypatch.setattr(MuonAndAdamW, "step", watched)
     done = finetune(model, tokenizer, rows, 20, Optimisation(1e-2, 4, 128, optimiser="muon"), 0, progress=False)

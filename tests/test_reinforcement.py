@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from pbb.experiments.curricula import curriculum
-from pbb.experiments.documents import WITH_IO, WITHOUT_IO, Document, execution_document
+from pbb.experiments.documents import WITH_IO, Document, execution_document
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import Group, groups
-from pbb.experiments.leakage import LeakageError, guarded
+from pbb.experiments.leakage import LeakageError
 from pbb.models.grpo import ExactMatch, PolicyOptimisation, question_rows, reinforce
 from pbb.models.loading import load, load_tokenizer, save
 from pbb.models.sft import IGNORE, fill_rows
@@ -33,14 +33,7 @@ EXPERIMENT = Experiment.of(
 # Eight questions, each of them in every epoch, with answers that a base model sometimes guesses.
 GUESSED = EXPERIMENT.changed(demonstrations=1, templates=1, trained_modes=("direct",))
 # Temperature 2, since the base model is sure of its guesses, and samples that agree teach nothing.
-DIRECT = PolicyOptimisation(
-    learning_rate=1e-3,
-    completions=64,
-    group_size=16,
-    generation_batch_size=64,
-    temperature=2.0,
-    max_completion_length=4,
-)
+DIRECT = PolicyOptimisation(1e-3, completions=64, group_size=16, temperature=2.0, max_completion_length=4)
 
 
 def stage_2(experiment: Experiment = EXPERIMENT) -> Iterator[Document]:
@@ -73,21 +66,33 @@ def test_right_answers_become_likelier() -> None:
     assert any(row["spread"] > 0 for row in done.log)
 
 
-@pytest.mark.parametrize("changes", [{}, {"generation_batch_size": 128, "beta": 0.1, "loss_type": "dr_grpo"}])
-def test_two_runs_are_identical(changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"generation_batch_size": 128, "beta": 0.1, "loss_type": "dr_grpo"}, {"lora_rank": 4, "learning_rate": 1e-2}],
+)
+def test_two_runs_are_identical_and_adapters_are_saved_as_a_whole_model(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
     ends, logs = [], []
-    for _ in range(2):
+    for number in range(2):
         model, tokenizer = load("tiny-m")
-        before, seen = weights(model), []
+        before, seen = {name: p.detach().clone() for name, p in model.named_parameters()}, []
+
+        def keep(step: int, current: Any, number: int = number, seen: list[int] = seen) -> None:
+            seen.append(step)
+            save(current, tmp_path / f"{number}")
+
         done = reinforce(
             model, tokenizer, stage_2(GUESSED), groups(GUESSED)[0], 4, replace(DIRECT, **changes), 3,
-            checkpoints=[2, 4], on_checkpoint=lambda step, _, seen=seen: seen.append(step), progress=False,
+            checkpoints=[2, 4], on_checkpoint=keep, progress=False,
         )  # fmt: skip
         assert seen == [2, 4]
         assert any(row["spread"] > 0 for row in done.log), "nothing was there to learn from"
-        assert not torch.equal(weights(model), before)
         assert not model.training
-        ends.append(weights(model))
+        saved, _ = load("tiny-m", tmp_path / f"{number}")
+        changed = {name for name, p in saved.named_parameters() if not torch.equal(p, before[name])}
+        assert changed == {name for name in before if "lora_rank" not in changes or name.endswith("_proj.weight")}
+        ends.append(weights(saved))
         logs.append(done.log)
     assert torch.equal(*ends)
     assert logs[0] == logs[1]
@@ -97,13 +102,8 @@ def test_questions_and_tokens_are_counted_as_they_were_asked(group: Group, token
     model, _ = load(micro_model)
     how = PolicyOptimisation(completions=8, group_size=4, generation_batch_size=16, max_completion_length=64)
     done = reinforce(model, tokenizer, stage_2(), group, 2, how, 0, progress=False)
-    asked = list(itertools.islice(stage_2(), 4))
-    rendered = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": d.prompt}], add_generation_prompt=True, tokenize=False
-        )
-        for d in asked
-    ]
+    turns = [d.messages()[:1] for d in itertools.islice(stage_2(), 4)]
+    rendered = [tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False) for turn in turns]
     prompts = sum(map(len, tokenizer(rendered, add_special_tokens=False)["input_ids"]))
     assert done.questions == how.questions(2) == 4
     assert done.tokens_trained == 4 * prompts + done.tokens_generated
@@ -154,42 +154,22 @@ def test_documents_that_found_no_room_are_not_counted(run_store: Path, micro_mod
     assert trained < sum(taken.values())
 
 
-def test_lora_trains_adapters_and_saves_a_whole_model(tmp_path: Path) -> None:
-    model, tokenizer = load("tiny-m")
-    before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    reinforce(
-        model, tokenizer, stage_2(GUESSED), groups(GUESSED)[0], 4, replace(DIRECT, lora_rank=4, learning_rate=1e-2), 3,
-        checkpoints=[4], on_checkpoint=lambda step, current: save(current, tmp_path / "merged"), progress=False,
-    )  # fmt: skip
-    merged, _ = load("tiny-m", tmp_path / "merged")
-    changed = {name for name, p in merged.named_parameters() if not torch.equal(p, before[name])}
-    assert changed == {name for name in before if name.endswith("_proj.weight")}
-
-
 def test_the_reward_is_for_right_answers_alone(group: Group, tokenizer, tmp_path: Path) -> None:
     program = group.programs[0]
     text = program.inputs[0]
     run = program.execution(text)
     trace, deed = "\n".join(run.trace), tmp_path / "deed"
-    cases = [
-        ("direct", run.output, 1.0),
-        ("direct", f" {run.output}\n", 1.0),
-        ("direct", f"{run.output}1", 0.0),
-        ("direct", f"It is {run.output}", 0.0),
-        ("direct", trace, 0.0),
-        ("direct", "", 0.0),
-        ("direct", f"open({str(deed)!r}, 'w')", 0.0),
-        ("cot", trace, 1.0),
-        ("cot", trace[:-1], 0.0),
-        ("cot", f"{trace}1", 0.0),
-        ("cot", run.output, 0.0),
-        ("cot", f"return open({str(deed)!r}, 'w')", 0.0),
-    ]
+    right = {"direct": [run.output, f" {run.output}\n"], "cot": [trace]}
+    wrong = {
+        "direct": [f"{run.output}1", f"It is {run.output}", trace, "", f"open({str(deed)!r}, 'w')"],
+        "cot": [trace[:-1], f"{trace}1", run.output, f"return open({str(deed)!r}, 'w')"],
+    }
+    cases = [(mode, said, float(of is right)) for of in (right, wrong) for mode in of for said in of[mode]]
     ids = [tokenizer(written + tokenizer.eos_token, add_special_tokens=False)["input_ids"] for _, written, _ in cases]
     reward = ExactMatch(group, tokenizer)
     columns = {"program": [program.name] * len(cases), "input": [text] * len(cases)}
     given = reward(completion_ids=ids, answer_mode=[mode for mode, _, _ in cases], prompts=[], **columns)
-    assert given == [right for _, _, right in cases]
+    assert given == [reward for _, _, reward in cases]
     assert reward.generated == sum(map(len, ids))
     assert not deed.exists(), "a model's output was executed"
 
@@ -209,20 +189,10 @@ def test_the_reward_takes_what_the_domain_accepts(tokenizer) -> None:
     assert reward(ids, [program.name] * 2, [text] * 2, ["direct"] * 2) == [1.0, 0.0]
 
 
-def test_only_shown_inputs_of_with_io_programs_are_asked_about_and_by_name(group: Group, tokenizer) -> None:
+def test_the_questions_are_those_that_sft_trains_on_in_their_order(group: Group, tokenizer) -> None:
     rows = question_rows(stage_2(), group, tokenizer, 100, 64)
-    secret = {p.name for g in groups(EXPERIMENT) if g.name == WITHOUT_IO for p in g.programs}
-    programs = {p.name: p for p in group.programs}
-    assert set(rows["program"]) == set(programs)
-    for row in rows:
-        (message,) = row["prompt"]
-        assert message["role"] == "user"
-        assert row["program"] in message["content"]
-        assert programs[row["program"]].source not in message["content"]
-        assert row["input"] in group.shown[row["program"]]
-        assert not any(name in message["content"] for name in secret)
-    stream = [d.prompt for d in itertools.islice(stage_2(), 100)]
-    assert [row["prompt"][0]["content"] for row in rows] == stream, "questions are those that SFT trains on, in order"
+    assert set(rows["program"]) == {program.name for program in group.programs}
+    assert rows["prompt"] == [d.messages()[:1] for d in itertools.islice(stage_2(), 100)]
 
 
 def test_a_planted_leak_is_caught_before_anything_is_trained(group: Group, tokenizer, micro_model: str) -> None:
@@ -235,49 +205,20 @@ def test_a_planted_leak_is_caught_before_anything_is_trained(group: Group, token
     before = weights(model)
     how = PolicyOptimisation(completions=8, group_size=4, generation_batch_size=8)
     for words, leak in leaks.items():
-        for guard in (
-            iter,
-            lambda documents: guarded(iter(documents), groups(EXPERIMENT)),
-        ):  # its own guard, and the stage's
-            with pytest.raises(LeakageError, match=words):
-                reinforce(model, tokenizer, guard([*itertools.islice(stage_2(), 1), leak]), group, 1, how, 0)
+        with pytest.raises(LeakageError, match=words):
+            reinforce(model, tokenizer, iter([next(stage_2()), leak]), group, 1, how, 0)
     assert torch.equal(weights(model), before)
 
 
-def test_a_stream_without_enough_questions_is_refused(group: Group, tokenizer, micro_model: str) -> None:
+def test_questions_without_a_reward_and_sizes_that_do_not_fit_are_refused(
+    group: Group, tokenizer, micro_model: str
+) -> None:
     model, _ = load(micro_model)
     how = PolicyOptimisation(completions=8, group_size=4, generation_batch_size=8)
-    for stream, words in (
-        (iter([]), "the stream ended after 0 questions; valid: 2"),
-        (itertools.islice(stage_2(), 1), "the stream ended after 1 questions; valid: 2"),
-        (curriculum(EXPERIMENT)[0].documents(), "a declarative document has no answer to reward"),
-    ):
-        with pytest.raises(ValueError, match=words):
-            reinforce(model, tokenizer, stream, group, 1, how, 0)
+    with pytest.raises(ValueError, match="a declarative document has no answer to reward"):
+        reinforce(model, tokenizer, curriculum(EXPERIMENT)[0].documents(), group, 1, how, 0)
     with pytest.raises(ValueError, match=r"max_completion_length=2 is too short .* valid: \d+ or more"):
         reinforce(model, tokenizer, stage_2(), group, 8, replace(how, max_completion_length=2), 0)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"group_size": 1}, ["group_size=1", "2 or more"]),
-        ({"group_size": 0}, ["group_size=0", "2 or more"]),
-        ({"completions": 60}, ["completions=60", "multiple of group_size=8"]),
-        ({"completions": 0}, ["completions=0", "multiple of group_size=8"]),
-        ({"generation_batch_size": 96}, ["generation_batch_size=96", "multiple of completions=64"]),
-        ({"generation_batch_size": 32}, ["generation_batch_size=32", "multiple of completions=64"]),
-    ],
-)
-def test_bad_values_name_field_value_and_what_is_valid(changes: dict[str, Any], words: list[str]) -> None:
-    with pytest.raises(ValueError, match="is not valid; valid:") as caught:
-        PolicyOptimisation(**changes)
-    assert all(word in str(caught.value) for word in words), caught.value
-
-
-def test_steps_use_up_what_is_sampled_at_once() -> None:
-    how = PolicyOptimisation(completions=64, group_size=8, generation_batch_size=256)
-    assert how.questions(8) == 64
-    for steps in (0, 6):
-        with pytest.raises(ValueError, match=f"steps={steps} is not valid; valid: a multiple of 4"):
-            how.questions(steps)
+    for wrong in ({"group_size": 1}, {"group_size": 3}, {"generation_batch_size": 12}):
+        with pytest.raises(ValueError, match=r"divisible|minimum"):
+            reinforce(model, tokenizer, stage_2(), group, 1, replace(how, **wrong), 0)

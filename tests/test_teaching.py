@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pandas as pd
@@ -24,32 +25,22 @@ def program() -> pbb.Program:
     return pbb.Program.from_function(SOURCE, description=DESCRIPTION)
 
 
-def test_a_lesson_shows_the_source_and_never_an_execution(program: pbb.Program) -> None:
+def test_a_lesson_shows_the_source_of_what_the_model_was_not_taught_and_no_execution(program: pbb.Program) -> None:
     in_context, before, after = teaching.lesson(program)
     assert (in_context.arm, before.arm, after.arm) == ("in_context", "untuned", "stage_2_only")
     assert curriculum(in_context) == curriculum(before) == []
     (stage,) = curriculum(after)
-    stream = stage.documents()
-    mine = [d for d in (next(stream) for _ in range(600)) if d.program == "Zubrix"]
+    mine = [d for d in itertools.islice(stage.documents(), 600) if d.program == "Zubrix"]
     assert len(mine) >= 3
     assert {(d.kind, d.group, d.completion) for d in mine} == {("declarative", WITHOUT_IO, SOURCE.strip())}
-
-
-def test_the_tutored_model_was_taught_other_programs_than_a_lesson_teaches(program: pbb.Program) -> None:
     tutoring = teaching.tutoring()
-    lesson = teaching.lesson(program)[-1]
-    assert tutoring.arm == "stage_1_only"
-    taught = {p.name for g in pbb.groups(tutoring) if g.name != WITHOUT_IO for p in g.programs}
-    new = {p.name for g in pbb.groups(lesson) if g.name == WITHOUT_IO for p in g.programs}
-    assert len(taught) == tutoring.split.with_io_programs
+    known = {p.name for g in pbb.groups(tutoring) if g.name != WITHOUT_IO for p in g.programs}
+    new = {p.name for g in pbb.groups(after) if g.name == WITHOUT_IO for p in g.programs}
+    assert (tutoring.arm, len(known)) == ("stage_1_only", tutoring.split.with_io_programs)
     assert "Zubrix" in new
-    assert not taught & new
-
-
-def test_a_name_that_the_model_was_taught_before_is_refused(program: pbb.Program) -> None:
-    known = next(p.name for g in pbb.groups(teaching.tutoring()) if g.name != WITHOUT_IO for p in g.programs)
-    with pytest.raises(ExperimentError, match=known):
-        teaching.lesson(program.renamed(known))
+    assert not known & new
+    with pytest.raises(ExperimentError, match=min(known)):
+        teaching.lesson(program.renamed(min(known)))
 
 
 def test_a_lesson_at_smoke_size_asks_in_context_before_and_after(

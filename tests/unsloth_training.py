@@ -20,7 +20,7 @@ from pbb.models import backends
 
 def main(model_name: str, out: Path, backend: str, rank: int, grpo: bool) -> dict[str, Any]:
     if backend.startswith("unsloth"):
-        assert backends.import_unsloth()
+        backends.import_unsloth()
     import torch
 
     torch.set_num_threads(1)

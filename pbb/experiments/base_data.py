@@ -1,8 +1,8 @@
 """Base data: in-context execution of programs that no experiment uses, and nothing else.
 
-A base model learns to run a program whose text stands in the prompt, in code or in words (in equal measure),
-directly or step by step, and to write one form from the other. It never sees a program without its text, so what an
-experiment teaches by name cannot come from here. The same documents serve as general data against forgetting.
+A base model learns to run a program whose text stands in the prompt, in code or in words, directly or step by step,
+and to write one form from the other. It never sees a program without its text, so what an experiment teaches by name
+cannot come from here. The same documents serve as general data against forgetting.
 """
 
 from __future__ import annotations
@@ -14,24 +14,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from pbb.experiments.documents import (
-    AND_FOR,
-    GENERAL,
-    POINTERS,
-    REPRESENTATIONS,
-    Document,
-    answer,
-    declaration,
-    declarative_prompt,
-    in_context,
-    in_full,
-    question,
-)
+from pbb.experiments import documents
+from pbb.experiments.documents import AND_FOR, GENERAL, REPRESENTATIONS, Document
 from pbb.programs.algorithms import Algorithms
 from pbb.programs.arithmetic import CONTROL, Arithmetic, all_inputs
 from pbb.programs.ciphers import Ciphers
 from pbb.programs.composition import Composition
-from pbb.programs.domains import generate
+from pbb.programs.domains import DOMAINS, generate
 from pbb.programs.grammars import Grammars
 from pbb.programs.program import Program
 from pbb.programs.sums import Sums
@@ -125,31 +114,26 @@ def base_programs(count: int, *key: object, shares: Shares = BASE_PROGRAMS) -> t
 
 def _document(rng: random.Random, program: Program, mixture: BaseMixture) -> Document:
     form = rng.choice(REPRESENTATIONS)
-    given = in_full(program, form)
-    template = rng.randrange(len(POINTERS[program.domain]))
+    given = documents.in_full(program, form)
+    template = rng.randrange(len(DOMAINS[program.domain].pointers))
     draw = rng.random()
     if draw < mixture.declarative:
         wanted = rng.choice(REPRESENTATIONS)
-        prompt, completion = declarative_prompt(program, template, wanted), declaration(program, wanted)
-        return Document(in_context(given, prompt), completion, "general", GENERAL, program.name)
+        prompt, completion = (
+            documents.declarative_prompt(program, template, wanted),
+            documents.declaration(program, wanted),
+        )
+        return Document(documents.in_context(given, prompt), completion, "general", GENERAL, program.name)
     mode = "cot" if draw < mixture.declarative + mixture.cot else "direct"
     style = "word_problem" if rng.random() < mixture.word_problem else "plain"
     questions = mixture.cot_questions if mode == "cot" else mixture.direct_questions
     texts = rng.sample(program.inputs, min(questions, len(program.inputs)))
-    prompt = in_context(given, question(program, texts[0], template, mode, style))
-    turns = [(AND_FOR.format(input=text), answer(program, text, mode, form)) for text in texts]
+    prompt = documents.in_context(given, documents.question(program, texts[0], template, mode, style))
+    turns = [(AND_FOR.format(input=text), documents.answer(program, text, mode, form)) for text in texts]
     lengths = itertools.accumulate((len(asked) + len(answered) for asked, answered in turns), initial=len(prompt))
     rest = [turn for turn, length in zip(turns, itertools.islice(lengths, 1, None), strict=True) if length < LONGEST]
-    return Document(
-        prompt=prompt,
-        completion=turns[0][1],
-        kind="general",
-        group=GENERAL,
-        program=program.name,
-        input=texts[0],
-        answer_mode=mode,
-        follow_ups=tuple(rest[1:]),
-    )
+    completion, further = turns[0][1], tuple(rest[1:])
+    return Document(prompt, completion, "general", GENERAL, program.name, texts[0], mode, further)
 
 
 def base_documents(*key: object, mixture: BaseMixture | None = None) -> Iterator[Document]:
@@ -158,6 +142,6 @@ def base_documents(*key: object, mixture: BaseMixture | None = None) -> Iterator
     for batch in itertools.count():
         rng = stream(*key, "base documents", batch)
         programs = base_programs(BATCH, *key, batch, shares=mixture.programs)
-        documents = [_document(rng, p, mixture) for p in programs for _ in range(mixture.documents_per_program)]
-        rng.shuffle(documents)
-        yield from documents
+        made = [_document(rng, p, mixture) for p in programs for _ in range(mixture.documents_per_program)]
+        rng.shuffle(made)
+        yield from made

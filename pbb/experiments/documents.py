@@ -11,7 +11,6 @@ import ast
 import re
 from dataclasses import dataclass
 
-from pbb.programs.domains import ASK as ASK
 from pbb.programs.domains import DOMAINS, pointer
 from pbb.programs.program import Program
 
@@ -20,7 +19,6 @@ PARTS = "w/o IO parts"  # of w/o IO composites: taught like these, by source alo
 ANSWER_MODES = ("direct", "cot")
 REPRESENTATIONS = ("code", "description")
 
-POINTERS: dict[str, tuple[str, ...]] = {name: domain.pointers for name, domain in DOMAINS.items()}
 AND_FOR = "And for {input}?"
 RESULT = "the result is "  # how a trace in words ends
 VALUES = "values"  # a trace of results alone
@@ -33,30 +31,22 @@ MOST_WITH_IO = 100  # w/ IO programs that are asked about: a check of training, 
 
 @dataclass(frozen=True)
 class Document:
-    """A prompt and its completion; loss falls on the completion only.
-
-    `kind` is ``"declarative"``, ``"execution"`` or ``"general"`` (in-context data of other programs); `group` is
-    ``"w/ IO"``, ``"w/o IO"``, ``"w/o IO parts"``, ``"AD"`` or ``"general"``; `answer_mode` is empty for declarative
-    documents. `follow_ups` are further turns, (prompt, completion) each, of the same conversation.
-    """
+    """A prompt and its completion; loss falls on the completion only."""
 
     prompt: str
     completion: str
-    kind: str
+    kind: str  # "declarative", "execution", or "general" (in-context data of other programs)
     group: str
     program: str
     input: str = ""
-    answer_mode: str = ""
-    follow_ups: tuple[tuple[str, str], ...] = ()
+    answer_mode: str = ""  # empty for declarative documents
+    follow_ups: tuple[tuple[str, str], ...] = ()  # further turns of the conversation, (prompt, completion) each
 
     def messages(self) -> list[dict[str, str]]:
         """Return the conversation as chat messages, user and assistant in turn."""
         turns = ((self.prompt, self.completion), *self.follow_ups)
-        return [
-            {"role": role, "content": text}
-            for turn in turns
-            for role, text in zip(("user", "assistant"), turn, strict=True)
-        ]
+        roles = ("user", "assistant")
+        return [{"role": role, "content": text} for turn in turns for role, text in zip(roles, turn, strict=True)]
 
 
 def declaration(program: Program, representation: str) -> str:
@@ -136,10 +126,8 @@ def execution_document(
     style: str = "plain",
     representation: str = "code",
 ) -> Document:
-    prompt, told = (
-        question(program, text, template, answer_mode, style),
-        answer(program, text, answer_mode, representation),
-    )
+    prompt = question(program, text, template, answer_mode, style)
+    told = answer(program, text, answer_mode, representation)
     return Document(prompt, told, "execution", group, program.name, text, answer_mode)
 
 

@@ -6,6 +6,7 @@ The defaults are preset cpu's. ``Experiment.of("cpu", arm="proactive", templates
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, fields, is_dataclass, replace
 from types import SimpleNamespace
 from typing import Annotated, Any, Literal
@@ -16,12 +17,11 @@ from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.domains import DOMAINS, POINTERS, domain_of, with_demonstrations
 from pbb.programs.names import BASE_NAMES
 from pbb.programs.program import Program
-from pbb.programs.settings import Between, ExperimentError, SomeOf, Words, group, refuse, unknown
+from pbb.programs.settings import Between, ExperimentError, SomeOf, Words, group, refuse, unknown, written
 from pbb.registry import label
 from pbb.streams import digest
 
 ASKED = ("direct", "cot", "recite", "recall")  # how a model can be asked; the arm in_context asks the first two
-UNTRAINED = tuple(name for name, arm in ARMS.items() if not arm.stages)
 Steps = Annotated[int, Between(1, 10**6)]
 Rate = Annotated[float, Between(1e-7, 1.0)]
 Share = Annotated[float, Between(0.0, 0.95)]
@@ -150,21 +150,23 @@ class Experiment:
 
     def _check_own(self) -> None:
         domain, wanted = DOMAINS[self.domain], self.split.with_io_programs + self.split.without_io_programs
-        try:
+        own: tuple[Program, ...] = ()
+        with suppress(ValueError):
             own = self.own()
-        except ValueError:
-            own = ()
         if len(own) < len(self.own_programs) or any(p.domain not in DOMAINS or not p.executions for p in own):
             refuse(self, "own_programs", "texts, as Program.to_json() gives them")
         names = [program.name for program in own]
+        wrong = ""
         if taken := [name for name in names if names.count(name) > 1 or name in BASE_NAMES]:
-            raise ExperimentError(f"own_programs: the name {taken[0]!r} is given twice or base models know it already")
-        if mute := [p.name for p in own if not p.description and self.documents.representation == "description"]:
-            raise ExperimentError(f"own_programs: {mute[0]!r} has no description; valid: representation='code'")
-        if domain.generate is None and len(own) < wanted:
-            raise ExperimentError(f"own_programs holds {len(own)} programs; valid: {wanted} or more, as the split says")
-        if not domain.takes_own and own:
-            raise ExperimentError(f"own_programs are not valid with domain={self.domain!r}; valid: ()")
+            wrong = f": the name {taken[0]!r} is given twice or base models know it already"
+        elif mute := [p.name for p in own if not p.description and self.documents.representation == "description"]:
+            wrong = f": {mute[0]!r} has no description; valid: representation='code'"
+        elif domain.generate is None and len(own) < wanted:
+            wrong = f" holds {len(own)} programs; valid: {wanted} or more, as the split says"
+        elif not domain.takes_own and own:
+            wrong = f" are not valid with domain={self.domain!r}; valid: ()"
+        if wrong:
+            raise ExperimentError(f"own_programs{wrong}")
 
     @property
     def domain(self) -> str:
@@ -216,26 +218,18 @@ class Experiment:
         Raises:
             ExperimentError: a field does not exist (the message names the nearest), or its value is not valid.
         """
-        whole = {name: value for name, value in changes.items() if name in _names(self)}
-        parts = {name: whole.get(name, getattr(self, name)) for name in _names(self)}
-        paths = _paths(SimpleNamespace(**parts))
-        grouped: dict[str, dict[tuple[str, ...], Any]] = {}
-        for name, value in changes.items():
-            if name not in whole:
-                if name not in paths:
-                    raise unknown("Experiment", name, {*parts, *paths})
-                part, *rest = paths[name]
-                grouped.setdefault(part, {})[tuple(rest)] = value
-        for part, values in grouped.items():
-            try:
-                parts[part] = _replaced(parts[part], values)
-            except ExperimentError as error:  # which knows a field by its name in its group
-                field, _, rest_of = str(error).partition("=")
-                flat = [
-                    name for name, path in paths.items() if path[0] == part and path[-1] == field and name in changes
-                ]
-                raise ExperimentError("=".join([*(flat or [field])[:1], rest_of]) if rest_of else str(error)) from None
-        return Experiment(**parts)
+        whole = {name: changes.get(name, getattr(self, name)) for name in _names(self)}
+        paths = {**_paths(SimpleNamespace(**whole)), **{name: (name,) for name in whole}}
+        if strange := [name for name in changes if name not in paths]:
+            raise unknown("Experiment", strange[0], paths)
+        try:
+            return _replaced(self, {paths[name]: value for name, value in changes.items()})
+        except ExperimentError as error:
+            for name, value in changes.items():  # a group knows its fields by their own names
+                field = paths[name][-1]
+                if str(error).startswith(f"{field}={written(value)} "):
+                    raise ExperimentError(name + str(error).removeprefix(field)) from None
+            raise
 
     @classmethod
     def of(cls, preset: str, **changes: Any) -> Experiment:
@@ -264,9 +258,8 @@ def _paths(experiment: Any) -> dict[str, tuple[str, ...]]:
 
 def _replaced(settings: Any, values: dict[tuple[str, ...], Any]) -> Any:
     """Return a group with the fields at these paths changed, all at once: one may be valid only beside another."""
-    inner: dict[str, dict[tuple[str, ...], Any]] = {}
-    for (first, *rest), value in values.items():
-        if rest:
-            inner.setdefault(first, {})[tuple(rest)] = value
-    changed = {name: _replaced(getattr(settings, name), below) for name, below in inner.items()}
-    return replace(settings, **{path[0]: value for path, value in values.items() if len(path) == 1}, **changed)
+    parts = {path[0]: value for path, value in values.items() if len(path) == 1}
+    for first in dict.fromkeys(path[0] for path in values if len(path) > 1):
+        inner = {path[1:]: value for path, value in values.items() if path[0] == first and len(path) > 1}
+        parts[first] = _replaced(parts.get(first, getattr(settings, first)), inner)
+    return replace(settings, **parts)

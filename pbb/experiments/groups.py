@@ -63,18 +63,16 @@ def _check_own(e: Experiment, programs: Sequence[Program]) -> None:
 
 def _shown(programs: Sequence[Program], count: int, seed: int) -> dict[str, tuple[str, ...]]:
     """Return the inputs of each program that training may show."""
-    for program in programs:
-        if len(program.inputs) <= count:
+    shown = {}
+    for p in programs:
+        if len(p.inputs) <= count:
             raise ExperimentError(
-                f"demonstrations={count} is not valid for {program.name}; valid: at most {len(program.inputs) - 1}, so "
-                "that one of its inputs is held out"
+                f"demonstrations={count} is not valid for {p.name}; valid: at most {len(p.inputs) - 1}, so that one of "
+                "its inputs is held out"
             )
-    return {
-        p.name: p.inputs[:count]
-        if DOMAINS[p.domain].own_inputs
-        else tuple(stream(seed, "shown", p.name).sample(p.inputs, count))
-        for p in programs
-    }
+        drawn = DOMAINS[p.domain].own_inputs  # in their order
+        shown[p.name] = p.inputs[:count] if drawn else tuple(stream(seed, "shown", p.name).sample(p.inputs, count))
+    return shown
 
 
 def _unshown(e: Experiment, programs: Sequence[Program]) -> tuple[Program, ...]:

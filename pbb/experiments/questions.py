@@ -11,17 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pbb.experiments.documents import (
-    MOST_WITH_IO,
-    WITH_IO,
-    answer,
-    declaration,
-    declarative_prompt,
-    in_context,
-    in_full,
-    parse_answer,
-    question,
-)
+from pbb.experiments import documents
+from pbb.experiments.documents import MOST_WITH_IO, WITH_IO
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import Group, groups
 from pbb.programs.domains import DOMAINS, accepts
@@ -52,21 +43,21 @@ def questions(experiment: Experiment, modes: Sequence[str] | None = None) -> lis
     """
     asked: list[Question] = []
     for group in groups(experiment):
-        if experiment.in_context and group.name == WITH_IO:
+        shown = group.name == WITH_IO
+        if shown and experiment.in_context:
             continue
-        programs = group.programs[:MOST_WITH_IO] if group.name == WITH_IO else group.programs
-        for program in (p for p in programs if p.inputs):
+        for program in group.programs[: MOST_WITH_IO if shown else None]:
+            if not program.inputs:
+                continue
             rng = stream(experiment.seed, "questions", program.name)
             pool = group.held_out(program)
             inputs = rng.sample(pool, min(experiment.ask.questions, len(pool)))
+            told = DOMAINS[program.domain].declared(program)
             for mode in modes or experiment.ways:
-                if mode == "recite" and group.name == WITH_IO:
+                if (mode == "recite" and shown) or (mode == "recall" and not told):
                     continue
-                if mode == "recall" and not DOMAINS[program.domain].declared(program):
-                    continue
-                asked += asked_about(
-                    experiment, group, program, inputs, mode, rng.randrange(experiment.documents.templates)
-                )
+                template = rng.randrange(experiment.documents.templates)
+                asked += asked_about(experiment, group, program, inputs, mode, template)
     return asked
 
 
@@ -74,19 +65,18 @@ def asked_about(
     experiment: Experiment, group: Group, program: Program, inputs: Sequence[str], mode: str, template: int
 ) -> list[Question]:
     """Return the questions that ask about `program` on `inputs`, in one answer mode and one pointer template."""
-    form = experiment.documents.representation
-    told = declaration(program, form)
-    declare = declarative_prompt(program, template, form)
+    form, style = experiment.documents.representation, experiment.documents.question_style
+    declare = documents.declarative_prompt(program, template, form)
     if mode == "recall":
+        told = documents.declaration(program, form)
         return [Question("recall", group.name, program, "", group.name != WITH_IO, declare, told, told)]
-    made = []
+    by_trace, made = "direct" if mode == "direct" else "cot", []
+    label = f"in_context_{by_trace}" if experiment.in_context else mode
     for text in inputs:
-        by_trace = "direct" if mode == "direct" else "cot"
-        prompt = question(program, text, template, by_trace, experiment.documents.question_style)
-        label = mode
+        prompt = documents.question(program, text, template, by_trace, style)
         if experiment.in_context:
-            prompt, label = in_context(in_full(program, form), prompt), f"in_context_{by_trace}"
-        expected, target = program.execution(text).output, answer(program, text, by_trace, form)
+            prompt = documents.in_context(documents.in_full(program, form), prompt)
+        expected, target = program.execution(text).output, documents.answer(program, text, by_trace, form)
         made.append(Question(label, group.name, program, text, True, prompt, expected, target, declare))
     return made
 
@@ -112,7 +102,7 @@ def scored(asked: Question, prompt: str, completion: str, recitation: str) -> di
         parsed: str | None = completion.strip() or None
         right = parsed == asked.expected.strip()
     else:
-        parsed = parse_answer(completion, "direct" if asked.answer_mode.endswith("direct") else "cot")
+        parsed = documents.parse_answer(completion, "direct" if asked.answer_mode.endswith("direct") else "cot")
         right = parsed is not None and accepts(asked.program, asked.input, parsed)
     outcome = "unparsed" if parsed is None else "correct" if right else "wrong"
     return {

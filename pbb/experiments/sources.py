@@ -66,16 +66,10 @@ def documents_of(source: Source, experiment: Experiment) -> Iterator[Document]:
                 yield next(main)
     else:
         by_name = {group.name: group for group in groups(experiment)}
-        write: dict[str, Callable[..., list[Document]]] = {
-            DECLARE: _declarative,
-            EXECUTE: _executions,
-            OUTPUTS: partial(_executions, modes=("direct",)),
-            VALUES: partial(_executions, modes=("cot",), form=VALUES),
-        }
+        parts = [(how, by_name[name]) for how, name in source.parts if name in by_name]
         for number in itertools.count():
             rng = stream(experiment.seed, "documents", source.label, number)
-            parts = [(how, by_name[name]) for how, name in source.parts if name in by_name]
-            epoch = [document for how, group in parts for document in write[how](experiment, rng, group)]
+            epoch = [document for how, group in parts for document in WRITERS[how](experiment, rng, group)]
             rng.shuffle(epoch)
             yield from epoch
 
@@ -103,3 +97,11 @@ def _executions(
             template = rng.randrange(how.templates)
             documents.append(execution_document(program, group.name, template, text, mode, how.question_style, form))
     return documents
+
+
+WRITERS: dict[str, Callable[..., list[Document]]] = {
+    DECLARE: _declarative,
+    EXECUTE: _executions,
+    OUTPUTS: partial(_executions, modes=("direct",)),
+    VALUES: partial(_executions, modes=("cot",), form=VALUES),
+}

@@ -23,6 +23,10 @@ IN_CONTEXT, BEFORE, AFTER = "in context", "before", "after"
 _WHEN = {"in_context": IN_CONTEXT, "untuned": BEFORE, "stage_2_only": AFTER}
 
 
+def _listed(programs: Program | Sequence[Program]) -> list[Program]:
+    return [programs] if isinstance(programs, Program) else list(programs)
+
+
 def tutoring() -> Experiment:
     """Return the experiment whose one stage made `TUTORED` of tiny-m."""
     return Experiment.of("cpu", arm="stage_1_only", model="tiny-m", seed=TUTOR_SEED, asked=("cot", "recall"))
@@ -37,13 +41,14 @@ def lesson(programs: Program | Sequence[Program], preset: str = "cpu", **changes
     Raises:
         ExperimentError: a program has a name that the model was taught before, or does not fit an experiment.
     """
-    given = [programs] if isinstance(programs, Program) else list(programs)
-    texts = tuple(program.to_json() for program in given)
-    model = "tiny-s" if preset == "smoke" else TUTORED
-    asks = {"questions": 10, "checkpoints": 1}
-    values = {"model": model, "seed": TUTOR_SEED, **asks, **changes, "own_programs": texts}
-    kept = "smoke" if preset == "smoke" else "cpu"  # what the tutored model was made with
-    before, after = [Experiment.of(kept, **values, arm=arm) for arm in ("untuned", "stage_2_only")]
+    texts = tuple(program.to_json() for program in _listed(programs))
+    # But for smoke, the preset is what the tutored model was made with.
+    kept, model = ("smoke", "tiny-s") if preset == "smoke" else ("cpu", TUTORED)
+    asks = {"model": model, "seed": TUTOR_SEED, "questions": 10, "checkpoints": 1}
+    before, after = (
+        Experiment.of(kept, **{**asks, **changes, "own_programs": texts, "arm": arm})
+        for arm in ("untuned", "stage_2_only")
+    )
     groups(after)  # raises where a program is taught already
     alone = {"with_io_programs": 1, "without_io_programs": 1}  # the fewest others: quickly drawn and asked
     return [before.changed(arm="in_context", asked=("cot",), **alone), before, after]
@@ -54,14 +59,13 @@ def taught(records: pd.DataFrame, programs: Program | Sequence[Program]) -> pd.D
 
     `when` is ``"in context"`` (the source is in the prompt, and nothing was taught), ``"before"`` or ``"after"``.
     """
-    given = [programs] if isinstance(programs, Program) else list(programs)
-    mine = records[records["program"].isin([program.name for program in given])]
-    last = mine.groupby(["curriculum"])["progress"].transform("max") == mine["progress"]
+    mine = records[records["program"].isin([program.name for program in _listed(programs)])]
+    last = mine.groupby("curriculum")["progress"].transform("max") == mine["progress"]
     mode = mine["answer_mode"].str.removeprefix("in_context_")
     mine = mine.assign(when=mine["curriculum"].map(_WHEN), answer_mode=mode)[last]
     columns = ["program", "when", "answer_mode", "input", "expected", "parsed", "outcome", "completion"]
     order = ["program", "answer_mode", "input", "when"]
-    return mine[columns].sort_values(order, ascending=[True, True, True, False]).reset_index(drop=True)
+    return mine[columns].sort_values(order, ascending=[True, True, True, False], ignore_index=True)
 
 
 def ceiling(answers: pd.DataFrame) -> pd.Series:
@@ -75,15 +79,14 @@ def beforehand(records: pd.DataFrame, programs: Program | Sequence[Program]) -> 
 
     Whoever runs a program wrong while reading its source will hardly run it right from memory.
     """
-    answers = taught(records, programs)
-    lines = []
-    for name, share in ceiling(answers).items():
-        mine = answers[(answers["when"] == IN_CONTEXT) & (answers["program"] == name)]
-        wrong = mine.loc[mine["outcome"] != "correct", "input"]
-        said = f"{len(mine) - len(wrong)} of {len(mine)} right with the source in the prompt"
-        if len(wrong):
-            said += f", wrong on {', '.join(f'({text})' if ',' in text else text for text in wrong)}"
-        if share < ENOUGH:
+    answers, lines = taught(records, programs), []
+    for name, mine in answers[answers["when"] == IN_CONTEXT].groupby("program"):
+        wrong = [f"({x})" if "," in x else x for x in mine.loc[mine["outcome"] != "correct", "input"]]
+        right = len(mine) - len(wrong)
+        said = f"{right} of {len(mine)} right with the source in the prompt"
+        if wrong:
+            said += f", wrong on {', '.join(wrong)}"
+        if right / len(mine) < ENOUGH:
             said = f"beyond this model: {said}; it will hardly do better by name"
         lines.append(f"{name}: {said}.")
     return "\n".join(lines)

@@ -6,7 +6,10 @@ left and decoded with a KV cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import bisect
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -39,41 +42,27 @@ def generate(
     encoded = encode_rendered(tokenizer, rendered)
     order = sorted(range(len(prompts)), key=lambda i: (max_new_tokens[i], len(encoded[i]), encoded[i]))
     completions = [""] * len(prompts)
+    row_bytes = _row_bytes(model)
     while order:
-        chosen, longest, most = 0, 0, 0
-        for i in order[:batch_size]:
-            longest, most = max(longest, len(encoded[i])), max(most, max_new_tokens[i])
-            if chosen and (chosen + 1) * _row_bytes(model, longest, most) > BATCH_BYTES:
-                break
-            chosen += 1
-        batch, order = order[:chosen], order[chosen:]
+        lengths = itertools.accumulate((len(encoded[i]) for i in order[:batch_size]), max)
+        limits = itertools.accumulate((max_new_tokens[i] for i in order[:batch_size]), max)
+        needed = [rows * row_bytes(*longest) for rows, longest in enumerate(zip(lengths, limits, strict=True), 1)]
+        size = max(1, bisect.bisect(needed, BATCH_BYTES))
+        batch, order = order[:size], order[size:]
         written = _continue(model, tokenizer, [encoded[i] for i in batch], [max_new_tokens[i] for i in batch])
         for i, ids in zip(batch, written, strict=True):
             completions[i] = tokenizer.decode(ids, skip_special_tokens=True)
     return completions
 
 
-def _row_bytes(model: PreTrainedModel, prompt: int, new: int) -> int:
-    """Return about how many bytes a row of a batch takes, `prompt` tokens and up to `new` after them; 0 if unknown."""
+def _row_bytes(model: PreTrainedModel) -> Callable[[int, int], float]:
+    """Return what gives about how many bytes a row of a batch takes, by its tokens before and after; 0 if unknown."""
     shape = Shape.of(model.config.to_dict())
     if shape is None:
-        return 0
+        return lambda prompt, new: 0
     cache = 2 * shape.layers * shape.key_value_heads * shape.head
     inside = 4 * shape.intermediate + 8 * shape.hidden  # of the one layer that is being computed
-    return model.dtype.itemsize * ((prompt + new) * cache + prompt * inside + 2 * shape.vocabulary)
-
-
-def share_that_differs(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Sequence[Question], batch_size: int
-) -> float:
-    """Return the share of `asked` whose greedy answers are others in batches of `batch_size` than one at a time.
-
-    Rounding depends on a batch's shape, so that near ties may fall either way: hardly ever in float32, now and then in
-    16 bits.
-    """
-    prompts, most = [q.prompt for q in asked], limits(tokenizer, asked)
-    alone, together = (generate(model, tokenizer, prompts, most, size) for size in (1, batch_size))
-    return sum(one != other for one, other in zip(alone, together, strict=True)) / len(prompts)
+    return lambda prompt, new: model.dtype.itemsize * ((prompt + new) * cache + prompt * inside + 2 * shape.vocabulary)
 
 
 @torch.inference_mode()
@@ -83,9 +72,8 @@ def _continue(
     """Return the tokens that follow each of `prompts`, up to the end token or to as many as its limit.
 
     As `model.generate` does it without sampling, but rows leave the batch when they end, and a beginning that rows
-    share is computed once. Either may change a logit's last digits, so that near ties may fall the other way. It
-    stays since `generate` took 2.4 times as long for 1,360 questions to tiny-m in the same batches of 256, and gave the
-    same answers (SmolLM2, 128 questions in batches of 64: 1.5 times).
+    share is computed once. It stays since `generate` took 2.4 times as long for 1,360 questions to tiny-m in batches of
+    256, and gave the same answers (SmolLM2, 128 questions in batches of 64: 1.5 times).
     """
     cache = DynamicCache(config=model.config)
     rows = [torch.tensor(ids, device=model.device) for ids in prompts]
@@ -145,15 +133,11 @@ def limits(tokenizer: PreTrainedTokenizerBase, asked: Sequence[Question]) -> lis
     A limit from the question's own answer would tell how long that is, and cut wrong answers more often than right
     ones. It takes 1.0 to 1.2 times as long (tiny-m and its controls, F02's questions), since rows leave when they end.
     """
-    targets: dict[str, set[str]] = {}
-    for question in asked:
-        targets.setdefault(question.answer_mode, set()).add(question.target)
-    most = {mode: _limit(tokenizer, texts) for mode, texts in targets.items()}
-    return [most[question.answer_mode] for question in asked]
-
-
-def _limit(tokenizer: PreTrainedTokenizerBase, targets: Iterable[str]) -> int:
-    return max(map(len, tokenizer(list(targets), add_special_tokens=False)["input_ids"])) + SLACK
+    longest: dict[str, int] = {}
+    for mode, target in {(q.answer_mode, q.target) for q in asked}:
+        length = len(tokenizer(target, add_special_tokens=False)["input_ids"])
+        longest[mode] = max(length, longest.get(mode, 0))
+    return [longest[q.answer_mode] + SLACK for q in asked]
 
 
 def evaluate(
@@ -168,24 +152,19 @@ def evaluate(
     wrote, given in context. Nothing but its own text helps it.
     """
     model.eval()
-    prompts, recited = [q.prompt for q in asked], [""] * len(asked)
-    reciting = [i for i, q in enumerate(asked) if q.answer_mode == "recite"]
-    if reciting:
-        # One recitation serves every input of a program.
-        texts = {asked[i].declarative_prompt: declaration_length(asked[i]) for i in reciting}
-        most = _limit(tokenizer, texts.values())
-        written = generate(model, tokenizer, list(texts), [most] * len(texts), batch_size)
-        by_prompt = dict(zip(texts, written, strict=True))
-        for i in reciting:
-            recited[i] = by_prompt[asked[i].declarative_prompt].strip()
-            prompts[i] = in_context(recited[i], asked[i].prompt)
-    completions = generate(model, tokenizer, prompts, limits(tokenizer, asked), batch_size)
-    return [
-        scored(q, prompt, completion, recitation)
-        for q, prompt, completion, recitation in zip(asked, prompts, completions, recited, strict=True)
+    # One recitation serves every input of a program. It may be as long as the longer of the program's two texts.
+    recite = {
+        q.declarative_prompt: replace(q, target=max(q.program.source, q.program.description, key=len))
+        for q in asked
+        if q.answer_mode == "recite"
+    }
+    most = limits(tokenizer, [*recite.values()])
+    written = generate(model, tokenizer, [*recite], most, batch_size)
+    texts = {prompt: text.strip() for prompt, text in zip(recite, written, strict=True)}
+    recited = [texts[q.declarative_prompt] if q.answer_mode == "recite" else "" for q in asked]
+    prompts = [
+        in_context(text, q.prompt) if q.answer_mode == "recite" else q.prompt
+        for q, text in zip(asked, recited, strict=True)
     ]
-
-
-def declaration_length(asked: Question) -> str:
-    """Return the longer of the two texts of a program: how much a recitation may write."""
-    return max(asked.program.source, asked.program.description, key=len)
+    completions = generate(model, tokenizer, prompts, limits(tokenizer, asked), batch_size)
+    return list(map(scored, asked, prompts, completions, recited))

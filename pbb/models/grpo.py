@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,19 +20,16 @@ from trl import GRPOConfig, GRPOTrainer
 from pbb.experiments.documents import Document, parse_answer
 from pbb.experiments.experiment import GrpoLoss
 from pbb.experiments.groups import Group
-from pbb.experiments.leakage import LeakageError
+from pbb.experiments.leakage import guarded
 from pbb.models import sft
 from pbb.models.backends import Backend
+from pbb.models.sft import Checkpoint
 from pbb.programs.domains import accepts
 
 
 @dataclass(frozen=True)
 class PolicyOptimisation:
-    """How a stage is trained by rewards. A step is `completions` sampled completions, `group_size` of each question.
-
-    Raises:
-        ValueError: sizes do not divide each other. Single values are checked where an experiment is made.
-    """
+    """How a stage is trained by rewards. A step is `completions` sampled completions, `group_size` of each question."""
 
     learning_rate: float = 1e-4
     completions: int = 64  # more are steadier, and cost as much more
@@ -46,41 +43,16 @@ class PolicyOptimisation:
     weight_decay: float = 0.0
     lora_rank: int = 0  # 0 trains all weights, which is cheapest for tiny models
 
-    def __post_init__(self) -> None:
-        size, step = self.group_size, self.completions
-        for name, right, valid in (
-            ("group_size", size >= 2, "2 or more, since completions of one question are compared"),
-            ("completions", step > 0 and step % max(size, 1) == 0, f"a multiple of group_size={size}"),
-            (
-                "generation_batch_size",
-                self.generation_batch_size > 0 and self.generation_batch_size % max(step, 1) == 0,
-                f"a multiple of completions={step}",
-            ),
-        ):
-            if not right:
-                raise ValueError(f"{name}={getattr(self, name)!r} is not valid; valid: {valid}")
-
     def questions(self, steps: int) -> int:
-        """Return how many questions `steps` steps ask; a question that is drawn twice counts twice.
-
-        Raises:
-            ValueError: the last completions that are sampled at once would be left over.
-        """
-        together = self.generation_batch_size // self.completions
-        if steps < 1 or steps % together:
-            reason = f"{together} steps train on what is sampled at once"
-            raise ValueError(f"steps={steps} is not valid; valid: a multiple of {together}, since {reason}")
+        """Return how many questions `steps` steps ask; a question that is drawn twice counts twice."""
         return steps * self.completions // self.group_size
 
 
 @dataclass(frozen=True)
 class PolicyTraining(sft.Training):
-    """What a training was. `log` has a row for every twentieth of the steps, of means since the row before.
+    """What a training was; `log` has means since the row before. Tokens are counted without padding.
 
-    Its columns are step, loss, learning_rate, reward, spread (share of the groups with more than one reward, so that
-    they teach something), completion_length (tokens, with the end), cut_off (share of the completions without an end),
-    entropy (nats a token), and the tokens generated and trained on so far. Tokens trained on are those of prompts and
-    completions that went forward and backward; loss falls on the completions alone. Padding is not counted.
+    Those trained on are of prompts and completions that went forward and backward; loss falls on completions alone.
     """
 
     questions: int
@@ -93,35 +65,18 @@ def question_rows(
 ) -> Dataset:
     """Return the next `count` questions of a stream, with columns prompt (chat messages), program, input, answer_mode.
 
-    Args:
-        documents: a stage's stream of execution documents, of which only the prompts are used.
-        group: the programs that may be asked about, with the inputs that training may show.
-        longest: tokens that a completion may have, its end with it.
+    `group` says what may be asked; a completion may have `longest` tokens, its end with it.
 
     Raises:
         LeakageError: a question is about another program, or about an input that is held out.
-        ValueError: there are too few questions, a document asks none, or a right completion would be too long.
+        ValueError: a document is no execution, or a right completion would be too long.
     """
-    asked = list(itertools.islice(documents, count))
-    if len(asked) < count:
-        raise ValueError(f"documents: the stream ended after {len(asked)} questions; valid: {count}, or an endless one")
-    names = {program.name for program in group.programs}
-    for document in asked:
-        if document.kind != "execution":
-            raise ValueError(
-                f"documents: a {document.kind} document has no answer to reward: {document.prompt!r}; valid: "
-                "execution documents"
-            )
-        if document.program not in names:
-            raise LeakageError(
-                f"a question about {document.program!r} was about to be rewarded: {document.prompt!r}; only "
-                f"{group.name} programs may be run in training"
-            )
-        if document.input not in group.shown.get(document.program, ()):
-            raise LeakageError(
-                f"input {document.input!r} of {document.program!r} is held out and was about to be rewarded: "
-                f"{document.prompt!r}"
-            )
+    # The stage's documents were guarded already; here by what the reward is going to judge.
+    asked = list(itertools.islice(guarded(documents, [group]), count))
+    if other := next((document for document in asked if document.kind != "execution"), None):
+        raise ValueError(
+            f"documents: a {other.kind} document has no answer to reward: {other.prompt!r}; valid: execution documents"
+        )
     targets = list({document.completion for document in asked})
     needed = max(len(ids) for ids in tokenizer(targets, add_special_tokens=False)["input_ids"]) + 1
     if needed > longest:
@@ -129,12 +84,11 @@ def question_rows(
             f"max_completion_length={longest} is too short for a right completion; valid: {needed} or more (of an "
             "experiment it is the field grpo_length)"
         )
-    return Dataset.from_list(
-        [
-            {"prompt": d.messages()[:1], "program": d.program, "input": d.input, "answer_mode": d.answer_mode}
-            for d in asked
-        ]
-    )
+    rows = [
+        {"prompt": d.messages()[:1], "program": d.program, "input": d.input, "answer_mode": d.answer_mode}
+        for d in asked
+    ]
+    return Dataset.from_list(rows)
 
 
 class ExactMatch:
@@ -164,31 +118,17 @@ class ExactMatch:
         ]
 
 
-class _Watch(sft.Reporter):
-    """Keeps what is logged, with what was generated until then."""
-
-    def __init__(
-        self, at: Sequence[int], checkpoint: Callable[[int, PreTrainedModel], None], reward: ExactMatch
-    ) -> None:
-        super().__init__(at, checkpoint, [])
-        self.reward = reward
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
-        if logs and "loss" in logs:
-            self.log.append(
-                {
-                    "step": state.global_step,
-                    "loss": logs["loss"],
-                    "learning_rate": logs["learning_rate"],
-                    "reward": logs["reward"],
-                    "spread": 1 - logs["frac_reward_zero_std"],
-                    "completion_length": logs["completions/mean_length"],
-                    "cut_off": logs["completions/clipped_ratio"],
-                    "entropy": logs["entropy"],
-                    "tokens_generated": self.reward.generated,
-                    "tokens_trained": int(logs["num_tokens"]),
-                }
-            )
+def _measured(logs: dict[str, float], reward: ExactMatch) -> dict[str, float]:
+    """Return what `PolicyTraining.log` has beside step, loss and rate, of what TRL logs."""
+    return {
+        "reward": logs["reward"],
+        "spread": 1 - logs["frac_reward_zero_std"],  # share of the groups with more than one reward, which teach
+        "completion_length": logs["completions/mean_length"],  # tokens, with the end
+        "cut_off": logs["completions/clipped_ratio"],  # share of the completions without an end
+        "entropy": logs["entropy"],  # nats a token
+        "tokens_generated": reward.generated,  # so far
+        "tokens_trained": int(logs["num_tokens"]),
+    }
 
 
 def reinforce(
@@ -201,7 +141,7 @@ def reinforce(
     seed: int,
     *,
     checkpoints: Sequence[int] = (),
-    on_checkpoint: Callable[[int, PreTrainedModel], None] = lambda step, model: None,
+    on_checkpoint: Checkpoint = lambda step, model: None,
     progress: bool = True,
     backend: Backend | None = None,
 ) -> PolicyTraining:
@@ -211,12 +151,12 @@ def reinforce(
 
     Raises:
         LeakageError: a question is about a program outside `group`, or about an input that is held out.
-        ValueError: see `question_rows` and `PolicyOptimisation.questions`.
+        ValueError: see `question_rows`; or sizes do not divide each other, as GRPOConfig wants it.
     """
     o = optimisation
     rows = question_rows(documents, group, tokenizer, o.questions(steps), o.max_completion_length)
     reward = ExactMatch(group, tokenizer)
-    watch = _Watch(checkpoints, on_checkpoint, reward)
+    reporter = sft.Reporter(checkpoints, on_checkpoint, lambda logs: _measured(logs, reward))
     together = o.generation_batch_size // o.completions  # steps; rewards are known only where there is sampling
     precision = sft.precision_of(backend)
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one; nothing in it is kept
@@ -241,15 +181,8 @@ def reinforce(
             train_dataset=rows,
             processing_class=tokenizer,
             peft_config=sft.new_adapters(model, o.lora_rank, seed),
-            callbacks=[watch],
+            callbacks=[reporter],
         )
         seconds = sft.train(trainer, progress)
-    return PolicyTraining(
-        watch.log,
-        seconds,
-        str(model.device),
-        precision,
-        len(rows),
-        reward.generated,
-        int(trainer.state.num_input_tokens_seen),
-    )
+    counts = (len(rows), reward.generated, int(trainer.state.num_input_tokens_seen))
+    return PolicyTraining(reporter.log, seconds, str(model.device), precision, *counts)

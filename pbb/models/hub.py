@@ -17,12 +17,26 @@ from pathlib import Path
 from typing import Any
 
 from pbb import store
-from pbb.models.model_size import GB, Shape, download_bytes
-from pbb.registry import HUB_MODELS, SMOLLM2, ModelError, hub_models, hub_name
+from pbb.models.model_size import GB, Shape
+from pbb.registry import HUB_MODELS, SMOLLM2, ModelError, first_line, hub_models, hub_name
 
 FILES = ["*.safetensors", "*.json", "*.jinja", "tokenizer.model"]  # and no weights of another format
 NOT_THESE = ["original/*", "onnx/*", "consolidated*"]
 SPARE = 1 * GB  # of disk, that a download should leave
+# What is said of a model that the Hub does not give, by the error.
+REFUSALS = {
+    "GatedRepoError": " is gated. Ask for access at https://huggingface.co/{repository}, where its licence is "
+    "accepted, and give your token to this machine: `hf auth login`, or HF_TOKEN=…. {token}",
+    "RepositoryNotFoundError": ": the Hub has no such model, or a private one. Check the spelling at "
+    "https://huggingface.co/{repository}; for a private one, `hf auth login`. {token}",
+    "RevisionNotFoundError": ": {repository} has no revision {revision!r}; its commits are listed at "
+    "https://huggingface.co/{repository}/commits/main{latest}",
+    "HfHubHTTPError": ": the Hub refused ({said}). {token} Trying again may help",
+}
+UNREACHABLE = (
+    " is not in the Hub's cache, and the Hub cannot be reached ({cause}). With a network, `hf download {repository}` "
+    f"fills the cache (HF_HOME), which can be copied elsewhere; or take {SMOLLM2}, a tiny model or a folder instead"
+)
 
 
 def fetch(name: str) -> Path:
@@ -34,42 +48,35 @@ def fetch(name: str) -> Path:
     import httpx
     from huggingface_hub import constants, errors
 
-    repository, known = hub_name(name).repository, commit_of(name)
+    wanted, known = hub_name(name), commit_of(name)
     try:
-        if known and (folder := _cached(repository, known)):
+        if known and (folder := _cached(wanted.repository, known)):
             return folder
         if not constants.HF_HUB_OFFLINE:
             _check_disk(name, known)
-        folder = Path(_snapshot(repository, known))
-    except errors.GatedRepoError:
-        raise ModelError(
-            f"model={name!r} is gated. Ask for access at https://huggingface.co/{repository}, where its licence is "
-            f"accepted, and give your token to this machine: `hf auth login`, or HF_TOKEN=…. {_token()}"
-        ) from None
-    except errors.RepositoryNotFoundError:
-        raise ModelError(
-            f"model={name!r}: the Hub has no such model, or a private one. Check the spelling at "
-            f"https://huggingface.co/{repository}; for a private one, `hf auth login`. {_token()}"
-        ) from None
-    except errors.RevisionNotFoundError:
-        raise ModelError(
-            f"model={name!r}: {repository} has no revision {known!r}; its commits are listed at "
-            f"https://huggingface.co/{repository}/commits/main"
-            + ("" if "@" in name else ", and `python -m pbb pin-models` pins the latest")
-        ) from None
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx.TransportError) as error:
-        raise ModelError(
-            f"model={name!r} is not in the Hub's cache, and the Hub cannot be reached ({_network(error)}). With a "
-            f"network, `hf download {repository}` fills the cache (HF_HOME), which can be copied elsewhere; or "
-            f"take {SMOLLM2}, a tiny model or a folder instead"
-        ) from None
-    except errors.HfHubHTTPError as error:
-        raise ModelError(
-            f"model={name!r}: the Hub refused ({str(error).splitlines()[0]}). {_token()} Trying again may help"
-        ) from None
-    if not hub_name(name).revision:
-        _record(repository, folder.name)
+        folder = Path(_snapshot(wanted.repository, known))
+    except (httpx.HTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise ModelError(f"model={name!r}{_refusal(error, name)}") from None
+    if not wanted.revision:
+        _record(wanted.repository, folder.name)
     return folder
+
+
+def _refusal(error: Exception, name: str) -> str:
+    from huggingface_hub import constants, get_token
+
+    kinds = (kind.__name__ for kind in type(error).__mro__)
+    cause = error.__cause__ or error
+    return next((REFUSALS[kind] for kind in kinds if kind in REFUSALS), UNREACHABLE).format(
+        repository=hub_name(name).repository,
+        revision=commit_of(name),
+        latest="" if "@" in name else ", and `python -m pbb pin-models` pins the latest",
+        token="A token was found and sent." if get_token() else "No token was found.",
+        said=first_line(error),
+        cause="HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
+        if constants.HF_HUB_OFFLINE
+        else f"{type(cause).__name__}: {first_line(cause)}",
+    )
 
 
 def commit_of(name: str) -> str:
@@ -86,7 +93,9 @@ def room(name: str) -> str:
     if known and _cached(hub_name(name).repository, known):
         return ""
     shape = Shape.of(hub_models().get(hub_name(name).repository, {}).get("shape"))
-    size = f"about {download_bytes(shape) / GB:.1f} GB to download" if shape else "a download of unknown size"
+    size = "a download of unknown size"
+    if shape:  # the Hub keeps weights in 16 bits
+        size = f"about {(2 * shape.parameters + 2e7) / GB:.1f} GB to download"
     return f"{size} ({free_disk(Path(constants.HF_HUB_CACHE)) / GB:.0f} GB free)"
 
 
@@ -148,21 +157,6 @@ def _check_disk(name: str, revision: str) -> None:
 def free_disk(folder: Path) -> int:
     """Return how many bytes are free where `folder` lies or would lie."""
     return shutil.disk_usage(next(path for path in [folder, *folder.absolute().parents] if os.path.exists(path))).free
-
-
-def _token() -> str:
-    from huggingface_hub import get_token
-
-    return "A token was found and sent." if get_token() else "No token was found."
-
-
-def _network(error: BaseException) -> str:
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return "HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set"
-    cause = error.__cause__ or error
-    return f"{type(cause).__name__}: {cause}".splitlines()[0]
 
 
 def _recorded() -> dict[str, str]:

@@ -1,9 +1,7 @@
 """Base models by name: the committed tiny ones, smollm2-135m, a folder or GGUF file, or a Hugging Face Hub id.
 
-Everything a run needs of a model goes through here: weights on the device that there is, a tokenizer that pads on the
-left, a chat template that gives equal documents equal text on any day, and an identity (a hash of weights and
-tokenizer, or a Hub id with its revision) that names the model in manifests and cache keys. `backends` loads for
-training, this module for asking.
+A model comes with weights on the device that there is, a tokenizer that pads on the left, and a chat template that
+gives equal documents equal text on any day. `backends` loads for training, this module for asking.
 """
 
 from __future__ import annotations
@@ -21,10 +19,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from pbb.models import gguf, hub
 from pbb.models.machine import asking_weights, this_machine
 from pbb.models.model_size import Shape
-from pbb.registry import TINY_FOLDER, TINY_NAMES, ModelError, first_line, folder_of, identity, is_gguf, label
+from pbb.registry import TINY_NAMES, ModelError, first_line, folder_of, identity, is_gguf, label
 from pbb.store import CorruptRunError, read_manifest
-
-__all__ = ["TINY_FOLDER", "ModelError", "describe", "end_of_turn", "load", "load_tokenizer", "save", "source_of"]
 
 # SmolLM2's and Qwen2.5's own templates begin every conversation with the same system message: a third of the tokens
 # of a document here. This is their format without it.
@@ -56,14 +52,12 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left", trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _not_loaded(name, source, error) from error
-    if not tokenizer.chat_template:
-        raise ModelError(f"model={name!r} has no chat template; use an instruction-tuned model")
-    if tokenizer.eos_token_id is None:
-        raise ModelError(f"model={name!r} has no end token, so answers would not end; use an instruction-tuned model")
-    if tokenizer.pad_token_id is None:
-        known = tokenizer.get_vocab()
-        # What is padded is masked, so that even the end token would do.
-        tokenizer.pad_token = next((token for token in gguf.PADDING if token in known), tokenizer.eos_token)
+    has = {"chat template": tokenizer.chat_template, "end token, so answers would not end": tokenizer.eos_token}
+    if lacks := [what for what, value in has.items() if not value]:
+        raise ModelError(f"model={name!r} has no {lacks[0]}; use an instruction-tuned model")
+    if tokenizer.pad_token_id is None:  # what is padded is masked, so that even the end token would do
+        known = [token for token in gguf.PADDING if token in tokenizer.get_vocab()]
+        tokenizer.pad_token = [*known, tokenizer.eos_token][0]
     tokenizer.clean_up_tokenization_spaces = False  # "f (x)" has to come back as it was written
     tokenizer.chat_template = _settled(tokenizer)
     try:
@@ -89,9 +83,9 @@ def end_of_turn(tokenizer: PreTrainedTokenizerBase) -> int:
     rest = whole[len(asked) :].partition("Yes")[2]
     special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     special |= set(tokenizer.all_special_ids)
-    ids: list[int] = tokenizer(rest, add_special_tokens=False)["input_ids"] if rest else []
-    if end := [number for number in ids if number in special]:
-        return end[0]
+    for number in tokenizer(rest, add_special_tokens=False)["input_ids"]:
+        if number in special:
+            return int(number)
     raise ValueError(f"its chat template ends an answer with {rest!r}, which holds no special token")
 
 
@@ -122,10 +116,7 @@ def _settled(tokenizer: PreTrainedTokenizerBase) -> str:
 def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return (model in evaluation mode, tokenizer) of base model `name`, or of finetuned `weights` of it.
 
-    Args:
-        name: as in an experiment.
-        weights: the folder of a checkpoint that `save` wrote.
-        dtype: of the weights, such as "float32"; "" for what asking takes on this machine.
+    `weights` is the folder of a checkpoint that `save` wrote, `dtype` such as "float32"; "" is what asking takes here.
 
     Raises:
         ModelError: there is no such model, or it cannot be loaded; the message says what to do.
@@ -133,9 +124,10 @@ def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTr
     """
     source = weights or source_of(name)
     try:
+        shape = Shape.of(json.loads((source / "config.json").read_text(encoding="utf-8")))
         model = AutoModelForCausalLM.from_pretrained(
             source,
-            dtype=getattr(torch, dtype or asking_weights(_shape(source), this_machine())),
+            dtype=getattr(torch, dtype or asking_weights(shape, this_machine())),
             # Packed rows and left-padded batches give the same answers under eager and SDPA; eager is the faster
             # one for tiny models on a CPU.
             attn_implementation="eager" if name in TINY_NAMES else "sdpa",
@@ -152,10 +144,6 @@ def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTr
     if this_machine().card:
         model = model.to("cuda")
     return model.eval(), tokenizer
-
-
-def _shape(folder: Path) -> Shape | None:
-    return Shape.of(json.loads((folder / "config.json").read_text(encoding="utf-8")))
 
 
 def save(model: PreTrainedModel, folder: Path) -> None:
@@ -206,12 +194,8 @@ def _merged(base: PreTrainedModel, dtype: torch.dtype) -> Iterator[tuple[str, to
 
 def describe(name: str) -> dict[str, Any]:
     """Return the manifest entry of a model: name, identity, chat template hash; its commit or origin if not ours."""
-    template = json.dumps(load_tokenizer(name).chat_template)
-    entry: dict[str, Any] = {
-        "name": label(name),
-        "identity": identity(name),
-        "chat_template": hashlib.sha256(template.encode()).hexdigest(),
-    }
+    template = hashlib.sha256(json.dumps(load_tokenizer(name).chat_template).encode()).hexdigest()
+    entry: dict[str, Any] = {"name": label(name), "identity": identity(name), "chat_template": template}
     if is_gguf(name):
         return {**entry, "origin": (read_manifest(gguf.prepare(name)) or {})["origin"]}
     return entry if folder_of(name) else {**entry, "commit": hub.commit_of(name)}

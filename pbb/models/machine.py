@@ -22,16 +22,13 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine: `card` is "" without CUDA, `memory` is the card's in bytes, `without` is what Unsloth lacks here.
+    """What there is to compute with."""
 
-    Of several cards, `card` is the first and `memory` that of the smallest; CUDA_VISIBLE_DEVICES leaves some out.
-    """
-
-    card: str = ""
+    card: str = ""  # the first of those in CUDA_VISIBLE_DEVICES; "" without CUDA
     capability: tuple[int, int] = (0, 0)
-    memory: int = 0
+    memory: int = 0  # bytes, of the smallest card
     cores: int = 1
-    without: str = "no CUDA"
+    without: str = "no CUDA"  # what Unsloth lacks here
     four_bits: bool = False  # whether bitsandbytes is installed
     cards: int = 1  # how many, if there is one
     fast_bfloat16: bool = False  # without a card: whether the CPU multiplies faster in bfloat16 than in float32
@@ -53,13 +50,12 @@ def this_machine() -> Machine:
     import torch
 
     installed = all(importlib.util.find_spec(name) for name in ("unsloth", "unsloth_zoo"))
-    without = "" if installed else "Unsloth is not installed (`make unsloth`)"
     four_bits = importlib.util.find_spec("bitsandbytes") is not None
     if not torch.cuda.is_available():
         forced = installed and os.environ.get("UNSLOTH_FORCE_CPU") == "1"  # Unsloth's own, slow CPU backend
-        without = "" if forced else "no CUDA"
         fast = _multiplies_fast_in_bfloat16()
-        return Machine(cores=cores(), without=without, four_bits=four_bits, fast_bfloat16=fast)
+        return Machine(cores=cores(), without="" if forced else "no CUDA", four_bits=four_bits, fast_bfloat16=fast)
+    without = "" if installed else "Unsloth is not installed (`make unsloth`)"
     cards = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
     first, memory = cards[0], min(card.total_memory for card in cards)
     return Machine(first.name, (first.major, first.minor), memory, cores(), without, four_bits, len(cards))
@@ -68,9 +64,8 @@ def this_machine() -> Machine:
 def cores(groups: Path = _CGROUPS, of: Path = Path("/proc/self/cgroup")) -> int:
     """Return how many cores this process may keep busy: those it may run on, or its control group's quota rounded up.
 
-    Args:
-        groups: where control groups are mounted, of version 1 or 2.
-        of: the file that names this process's control group in each hierarchy, a line ``number:controllers:path``.
+    Control groups of version 1 or 2 are mounted at `groups`; each line of the file `of` names this process's group in
+    one hierarchy, as ``number:controllers:path``.
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):
@@ -78,7 +73,7 @@ def cores(groups: Path = _CGROUPS, of: Path = Path("/proc/self/cgroup")) -> int:
             _, controllers, path = line.split(":", 2)
             if controllers and "cpu" not in controllers.split(","):
                 continue
-            top = groups / controllers if controllers else groups
+            top = groups / controllers
             here = top / path.lstrip("/")
             # A limit of any group above holds too. In a container the path may be the host's, where nothing is here.
             for folder in {top, *(group for group in (here, *here.parents) if group.is_relative_to(top))}:
@@ -93,7 +88,7 @@ def _quota(group: Path) -> int:
             quota, period = (group / "cpu.max").read_text().split()
         else:
             quota, period = ((group / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
-        if quota.strip() != "max" and int(quota) > 0:
+        if int(quota) > 0:  # not "max", which is no number
             return math.ceil(int(quota) / int(period))
     return 1 << 30
 
@@ -106,8 +101,9 @@ def training_rate() -> float:
     """
     import torch
     from torch import nn
+    from torch.utils.benchmark import Timer
 
-    card, threads = torch.cuda.is_available(), torch.get_num_threads()
+    card = torch.cuda.is_available()
     width, layers, rows, length = (1024, 4, 16, 256) if card else (128, 4, 16, 128)
     device = torch.device("cuda" if card else "cpu")
     half = getattr(torch, this_machine().half or "bfloat16")  # of a card alone
@@ -116,23 +112,19 @@ def training_rate() -> float:
         model = nn.TransformerEncoder(block, layers, enable_nested_tensor=False).to(device)
         inputs = torch.randn(rows, length, width, device=device)
     optimizer = torch.optim.AdamW(model.parameters())
-    clock = time.perf_counter if card else time.process_time  # what else a CPU does is not to enter
-    torch.set_num_threads(1)  # as in a worker
-    try:
-        took: list[float] = []
-        while len(took) < 3 or (sum(took) < 1 and len(took) < 50):
-            started = clock()
-            with torch.autocast(device.type, half, enabled=card):
-                loss = model(inputs).square().mean()
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            loss.item()  # waits for the card
-            took.append(clock() - started)
-    finally:
-        torch.set_num_threads(threads)
+
+    def step() -> None:
+        with torch.autocast(device.type, half, enabled=card):
+            loss = model(inputs).square().mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    # What else a CPU does is not to enter; one thread, as in a worker.
+    clock = {} if card else {"timer": time.process_time}
+    seconds = Timer("step()", globals={"step": step}, **clock).blocked_autorange(min_run_time=1).median
     parameters = sum(weights.numel() for weights in model.parameters())
-    return 6 * parameters * rows * length / sorted(took[1:])[len(took[1:]) // 2]
+    return float(6 * parameters * rows * length / seconds)
 
 
 def _multiplies_fast_in_bfloat16() -> bool:
@@ -143,22 +135,17 @@ def _multiplies_fast_in_bfloat16() -> bool:
     they are emulated, and slower still.
     """
     import torch
+    from torch.utils.benchmark import Timer
 
     if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
         return False
-    took: dict[torch.dtype, float] = {}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # so that this thread's own time is all that is spent, whatever else runs here
-    try:
-        for _ in range(6):  # in turn; the first of each warms up
-            for dtype in (torch.float32, torch.bfloat16):
-                rows, weights = torch.ones(1024, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype)
-                started = time.thread_time()
-                torch.nn.functional.linear(rows, weights)
-                took[dtype] = min(took.get(dtype, math.inf), time.thread_time() - started)
-    finally:
-        torch.set_num_threads(threads)
-    return took[torch.bfloat16] <= 0.8 * took[torch.float32]
+    took = []
+    for dtype in (torch.float32, torch.bfloat16):
+        given = {"rows": torch.ones(1024, 576, dtype=dtype), "weights": torch.ones(1536, 576, dtype=dtype)}
+        # By this thread's own time, whatever else runs here.
+        timer = Timer("torch.nn.functional.linear(rows, weights)", globals=given, timer=time.thread_time)
+        took.append(timer.blocked_autorange(min_run_time=0.1).median)
+    return bool(took[1] <= 0.8 * took[0])
 
 
 def asking_weights(shape: Shape | None, machine: Machine) -> str:

@@ -31,22 +31,21 @@ class Shape:
     @classmethod
     def of(cls, config: Mapping[str, Any] | None) -> Shape | None:
         """Return the shape in a config.json, or None where it does not say enough."""
-        if config is None:
-            return None
+        config = config or {}
         try:
-            hidden, heads = int(config["hidden_size"]), int(config["num_attention_heads"])
+            hidden, heads = config["hidden_size"], config["num_attention_heads"]
             return cls(
-                hidden,
-                int(config["intermediate_size"]),
-                int(config["num_hidden_layers"]),
-                heads,
-                int(config.get("num_key_value_heads") or heads),
-                int(config.get("head_dim") or hidden // heads),
-                int(config["vocab_size"]),
-                bool(config.get("tie_word_embeddings", False)),
-                str(config.get("model_type", "")).startswith("qwen3"),
+                hidden=hidden,
+                intermediate=config["intermediate_size"],
+                layers=config["num_hidden_layers"],
+                heads=heads,
+                key_value_heads=config.get("num_key_value_heads") or heads,
+                head=config.get("head_dim") or hidden // heads,
+                vocabulary=config["vocab_size"],
+                tied=config.get("tie_word_embeddings", False),
+                head_norms=str(config.get("model_type")).startswith("qwen3"),
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError):
             return None
 
     @property
@@ -75,11 +74,7 @@ class Shape:
 def training_bytes(shape: Shape, rank: int, weights: str, tokens: int) -> float:
     """Return about how many bytes training takes, with `tokens` in a step and without gradient checkpointing.
 
-    Args:
-        shape: of the model.
-        rank: of its adapters, or 0 where all weights are trained.
-        weights: what frozen ones are kept in, a key of BYTES.
-        tokens: that go forward and backward together.
+    `rank` is that of adapters, or 0 where all weights are trained; `weights` says what frozen ones are kept in.
     """
     frozen = shape.linear * BYTES[weights] + (shape.parameters - shape.linear) * max(2.0, BYTES[weights])
     trained = shape.adapters(rank) if rank else shape.parameters
@@ -92,8 +87,3 @@ def asking_bytes(shape: Shape, weights: str, batch: int, tokens: int) -> float:
     """Return about how many bytes it takes to generate a batch of answers, with `tokens` of prompt and answer each."""
     cache = 2 * shape.layers * shape.key_value_heads * shape.head * batch * tokens
     return (shape.parameters + cache) * BYTES[weights] + 4 * batch * shape.vocabulary + OVERHEAD
-
-
-def download_bytes(shape: Shape) -> float:
-    """Return about how many bytes a model's files have on the Hub, which keeps weights in 16 bits."""
-    return 2 * shape.parameters + 2e7

@@ -7,7 +7,6 @@ In finetuning it does worse than AdamW here: it learns traces by heart sooner (L
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,20 +16,17 @@ from transformers import PreTrainedModel
 class MuonAndAdamW(torch.optim.Optimizer):
     """`torch.optim.Muon` on hidden matrices and `torch.optim.AdamW` on embeddings and norms, stepped together.
 
-    Args:
-        model: whose parameters are trained.
-        lr: peak rate of both; Muon's steps are scaled to the size of AdamW's (Liu et al. 2025), so one rate suits both.
-        weight_decay: of every matrix; norms have none.
-        betas: AdamW's.
+    Muon's steps are scaled to the size of AdamW's (Liu et al. 2025), so that the one rate `lr` suits both. Every matrix
+    decays by `weight_decay`, norms do not; `betas` are AdamW's.
     """
 
     def __init__(self, model: PreTrainedModel, lr: float, weight_decay: float, betas: tuple[float, float]) -> None:
-        trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        super().__init__([p for _, p in trained], {"lr": lr})
+        trained = [p for p in model.parameters() if p.requires_grad]
+        super().__init__(trained, {"lr": lr})
         outer = {id(model.get_input_embeddings().weight), id(model.get_output_embeddings().weight)}
-        hidden = [p for _, p in trained if p.ndim == 2 and id(p) not in outer]
-        embeddings = [p for _, p in trained if p.ndim == 2 and id(p) in outer]
-        norms = [p for _, p in trained if p.ndim != 2]
+        hidden = [p for p in trained if p.ndim == 2 and id(p) not in outer]
+        embeddings = [p for p in trained if p.ndim == 2 and id(p) in outer]
+        norms = [p for p in trained if p.ndim != 2]
         self.parts = [
             torch.optim.Muon(hidden, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(
@@ -51,17 +47,6 @@ class MuonAndAdamW(torch.optim.Optimizer):
             part.load_state_dict(state)
         self.param_groups = [group for part in self.parts for group in part.param_groups]  # which are other ones now
 
-    def step(self, closure: Callable[[], float] | None = None) -> None:
-        if closure is not None:
-            raise ValueError("closure: Muon and AdamW are stepped once on the gradients there are; valid: None")
+    def step(self, closure: None = None) -> None:
         for part in self.parts:
             part.step()
-
-
-def muon_factory() -> Callable[..., torch.optim.Optimizer]:
-    """Return what the trainer calls with the model and the rates (see `transformers.Trainer.create_optimizer`)."""
-
-    def make(model: PreTrainedModel, **rates: Any) -> torch.optim.Optimizer:
-        return MuonAndAdamW(model, **rates)
-
-    return make

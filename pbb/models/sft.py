@@ -1,9 +1,8 @@
 """Supervised finetuning with TRL: documents in, weights out, with loss on completions only.
 
 Documents are tokenized through the chat template and packed into rows of equal length (TRL's best-fit packing);
-position ids restart at each document, which is what keeps documents from attending to each other under the eager
-and SDPA attention of transformers (tests/test_finetuning.py measures it). A tiny model on a CPU is bound by
-arithmetic, so a padded token costs as much as a real one.
+position ids restart at each document, which keeps documents from attending to each other under the eager and SDPA
+attention of transformers. On a CPU a padded token costs as much as a real one.
 """
 
 from __future__ import annotations
@@ -30,11 +29,12 @@ from trl import SFTConfig, SFTTrainer, pack_dataset
 from pbb.experiments.documents import GENERAL, Document
 from pbb.models.backends import Backend
 from pbb.models.backends import collate as collate_in_one_row
-from pbb.models.optimisers import muon_factory
+from pbb.models.optimisers import MuonAndAdamW
 from pbb.models.tokenizer import encode_rendered, render_chat
 from pbb.progress import tell
 
 IGNORE = -100
+Checkpoint = Callable[[int, PreTrainedModel], None]  # is called with the step and the model
 FIRST_STEPS = 8  # in which a gradient has to be finite
 
 
@@ -57,23 +57,19 @@ def encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) ->
     Raises:
         ValueError: a completion has no loss tokens, because a prompt is not a prefix of its conversation.
     """
-    texts: list[str] = []
-    for document in documents:
-        messages = document.messages()
-        texts.append(render_chat(tokenizer, messages))
-        for turn in range(1, len(messages), 2):
-            texts.append(render_chat(tokenizer, messages[:turn], True))
-            if turn + 1 < len(messages):  # after the last turn it is the whole
-                texts.append(render_chat(tokenizer, messages[: turn + 1]))
+    talks = [document.messages() for document in documents]
+    texts = [
+        render_chat(tokenizer, messages[:end], add_generation_prompt=end % 2 == 1)  # up to a prompt, or a completion
+        for messages in talks
+        for end in range(1, len(messages) + 1)
+    ]
     tokenized = iter(encode_rendered(tokenizer, texts))
-
     encoded = []
-    for document in documents:
-        ids = next(tokenized)
+    for document, messages in zip(documents, talks, strict=True):
+        turns = [(next(tokenized), next(tokenized)) for _ in messages[::2]]  # without and with its completion
+        ids = turns[-1][1]
         labels = [IGNORE] * len(ids)
-        for turn in range(1 + len(document.follow_ups)):
-            given = next(tokenized)
-            so_far = next(tokenized) if turn < len(document.follow_ups) else ids
+        for given, so_far in turns:
             end = len(so_far)
             while end and so_far[end - 1] != tokenizer.eos_token_id:  # some templates end a turn on a line break
                 end -= 1
@@ -97,22 +93,25 @@ def pack(
     """
     if not encoded:
         raise ValueError("documents: none were given, and a stage has to train on at least one")
-    longest = max(encoded, key=lambda pair: len(pair[0]))[0]
+    longest = max((ids for ids, _ in encoded), key=len)
     if len(longest) > row_tokens:
         raise ValueError(
             f"row_tokens={row_tokens} is too short for a document; valid: at least {len(longest)}, for "
             f"{tokenizer.decode(longest)!r}"
         )
     table = Dataset.from_dict({"input_ids": [ids for ids, _ in encoded], "labels": [labels for _, labels in encoded]})
-    packed = pack_dataset(table, row_tokens, "bfd")
-    rows: dict[str, list[list[int]]] = {"input_ids": [], "labels": [], "position_ids": []}
-    for row in packed.with_format("python"):
+    rows = []
+    for row in pack_dataset(table, row_tokens, "bfd").with_format("python"):
         rest = row_tokens - len(row["input_ids"])
-        positions = [position for length in row["seq_lengths"] for position in range(length)]
-        rows["input_ids"].append(list(row["input_ids"]) + [tokenizer.pad_token_id] * rest)
-        rows["labels"].append(list(row["labels"]) + [IGNORE] * rest)
-        rows["position_ids"].append(positions + list(range(rest)))  # the padding is one more document
-    return Dataset.from_dict(rows)
+        lengths = [*row["seq_lengths"], rest]  # the padding is one more document
+        rows.append(
+            {
+                "input_ids": row["input_ids"] + [tokenizer.pad_token_id] * rest,
+                "labels": row["labels"] + [IGNORE] * rest,
+                "position_ids": [position for length in lengths for position in range(length)],
+            }
+        )
+    return Dataset.from_list(rows)
 
 
 def fill_rows(
@@ -120,36 +119,29 @@ def fill_rows(
 ) -> tuple[Dataset, dict[str, int]]:
     """Take documents from an endless stream until they fill `count` rows.
 
-    General documents that are longer than a row are passed over (any other does as well); others never are. Few rows
-    take no more documents than their tokens need: packing puts the longest of a thousand first, and the short ones
-    would find no row.
-
-    Returns:
-        The rows, and how many documents of each group and kind went into them.
+    Returns also how many documents of each group and kind went into them. General documents that are longer than a row
+    are passed over; others never are. Few rows take no more documents than their tokens need: packing puts the longest
+    of a thousand first, and the short ones would find no row.
     """
-    encoded: list[tuple[list[int], list[int]]] = []
-    taken: Counter[str] = Counter()
-    tokens = 0
-    while tokens < count * row_tokens:
-        first = not encoded
-        chunk = list(itertools.islice(documents, 1000))
+    encoded, tokens, taken = list[tuple[list[int], list[int]]](), 0, Counter[str]()
+    while tokens < (wanted := count * row_tokens):
+        first, chunk = not encoded, list(itertools.islice(documents, 1000))
         for document, pair in zip(chunk, encode(chunk, tokenizer), strict=True):
             if document.group != GENERAL or len(pair[0]) <= row_tokens:
                 encoded.append(pair)
                 taken[f"{document.group}: {document.kind}"] += 1
                 tokens += len(pair[0])
-                if first and tokens >= count * row_tokens:
+                if first and tokens >= wanted:
                     break
-    rows = pack(encoded, tokenizer, row_tokens)
-    return rows.select(range(count)), dict(sorted(taken.items()))
+    return pack(encoded, tokenizer, row_tokens).select(range(count)), dict(sorted(taken.items()))
 
 
 def use_fast_matmul() -> str:
-    """Let float32 products run on bfloat16 tiles where the CPU has them (Intel AMX), and return the precision used.
+    """Let float32 products run on bfloat16 tiles where the CPU has them (Intel AMX), and return the precision in words.
 
     On AMX this makes training about 1.4 times as fast; on other CPUs the emulation would be slower than float32.
     """
-    amx = hasattr(torch.cpu, "_is_amx_tile_supported") and torch.cpu._is_amx_tile_supported()
+    amx = torch.cpu._is_amx_tile_supported()
     torch.set_float32_matmul_precision("medium" if amx else "highest")
     return "float32 weights, products on bfloat16 tiles (AMX)" if amx else "float32"
 
@@ -190,50 +182,49 @@ class AdapterTrainer(SFTTrainer):
 
 
 class Reporter(TrainerCallback):
-    """Calls back at chosen steps with the model, and tells of every step; `log` is for what is measured."""
+    """Calls back at chosen steps with the model, tells of every step, and keeps logged losses with `more` of each."""
 
     def __init__(
-        self, at: Sequence[int], checkpoint: Callable[[int, PreTrainedModel], None], log: list[dict[str, float]]
-    ):
-        self.at, self.checkpoint, self.log = set(at), checkpoint, log
+        self,
+        at: Sequence[int],
+        checkpoint: Checkpoint,
+        more: Callable[[dict[str, float]], dict[str, float]] = lambda logs: {},
+    ) -> None:
+        self.at, self.checkpoint, self.more = set(at), checkpoint, more
+        self.log: list[dict[str, float]] = []
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         tell(state.global_step, state.max_steps)
         if state.global_step in self.at:
             self.checkpoint(state.global_step, model)
 
-
-class _Watch(Reporter):
-    """Keeps and tells every logged loss, and stops a training that learns nothing.
-
-    Raises:
-        FloatingPointError: no gradient of the first steps is finite and other than 0, or the first logged loss is 0 (in
-            which the trainer turns one that is not a number).
-    """
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        self.norms: list[float] = []  # of the first steps' gradients
-
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if len(self.norms) < FIRST_STEPS:
-            gradients = [p.grad for p in model.parameters() if p.grad is not None]
-            self.norms.append(float(torch.nn.utils.get_total_norm(gradients)))
-
-    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        # float16's scale falls in the first steps until gradients fit, and those steps are passed over.
-        if state.global_step == min(FIRST_STEPS, state.max_steps) and not any(0 < n < math.inf for n in self.norms):
-            raise FloatingPointError(
-                f"gradients: their norms in the first {len(self.norms)} steps were {self.norms}, and one has to be "
-                f"finite and above 0; try backend='peft', or a card that computes in bfloat16"
-            )
-        super().on_step_end(args, state, control, model)
-
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
         if logs and "loss" in logs:
-            if not self.log and not logs["loss"] > 0:
-                raise FloatingPointError(f"loss: {logs['loss']} after {state.global_step} steps; valid: above 0")
-            tell(state.global_step, state.max_steps, logs["loss"])
-            self.log.append({"step": state.global_step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]})
+            row = {"step": state.global_step, "loss": logs["loss"], "learning_rate": logs["learning_rate"]}
+            self.log.append({**row, **self.more(logs)})
+
+
+class Watch(Reporter):
+    """Tells every logged loss, and stops a training that learns nothing.
+
+    Raises:
+        FloatingPointError: no gradient of the first logged steps is finite and other than 0.
+    """
+
+    learns = False
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        super().on_log(args, state, control, logs)
+        if not logs or "loss" not in logs:
+            return
+        tell(state.global_step, state.max_steps, logs["loss"])
+        self.learns = self.learns or 0 < logs["grad_norm"] < math.inf
+        # float16's scale falls in the first steps until gradients fit, and those steps are passed over.
+        if state.global_step >= min(FIRST_STEPS, state.max_steps) and not self.learns:
+            raise FloatingPointError(
+                f"gradients: their norm after {state.global_step} steps is {logs['grad_norm']}, and has to be finite "
+                "and above 0; try backend='peft', or a card that computes in bfloat16"
+            )
 
 
 def lora(rank: int) -> LoraConfig:
@@ -250,10 +241,7 @@ def new_adapters(model: PreTrainedModel, rank: int, seed: int) -> LoraConfig | N
 
 
 def settings(o: Any, steps: int, seed: int, progress: bool, backend: Backend | None) -> dict[str, Any]:
-    """Return what every trainer is told: budget, rates (of `o`), and formats (without a backend float32 throughout).
-
-    Accumulation and optimiser are transformers' defaults, and named because Unsloth has others.
-    """
+    """Return what every trainer is told: budget, rates (of `o`), and formats (without a backend float32 throughout)."""
     autocast = backend.autocast if backend else ""
     return {
         "max_steps": steps,
@@ -275,7 +263,7 @@ def settings(o: Any, steps: int, seed: int, progress: bool, backend: Backend | N
         "use_cpu": not torch.cuda.is_available(),
         "bf16": autocast == "bfloat16",
         "fp16": autocast == "float16",
-        "gradient_accumulation_steps": 1,
+        "gradient_accumulation_steps": 1,  # as transformers has it, and Unsloth does not
         "optim": "adamw_torch_fused",
     }
 
@@ -315,7 +303,7 @@ def finetune(
     seed: int,
     *,
     checkpoints: Sequence[int] = (),
-    on_checkpoint: Callable[[int, PreTrainedModel], None] = lambda step, model: None,
+    on_checkpoint: Checkpoint = lambda step, model: None,
     progress: bool = True,
     backend: Backend | None = None,
     keep: Path | None = None,
@@ -325,44 +313,37 @@ def finetune(
     """Train `model` in place for `steps` steps on the rows of `pack`, shuffled, again and again until done.
 
     `backend` is what loaded the model, where that was `pbb.models.backends.load`. What is needed to go on is kept in
-    folder `keep` every so many steps, and taken up from there. `compiled` takes half a minute for
-    torch.compile, and a C++ compiler, and is a third faster after that.
+    folder `keep`, and taken up from there. `compiled` takes half a minute and a C++ compiler, then a third less time.
 
     Raises:
-        ValueError: every label of the first rows is masked, so nothing would be trained.
+        FloatingPointError: nothing is learnt, as where every label is masked (see `Watch`).
     """
-    if not any(label != IGNORE for row in rows.select(range(min(8, len(rows))))["labels"] for label in row):
-        raise ValueError("labels: every token of the first rows is masked, so nothing would be trained")
-    log: list[dict[str, float]] = []
-    precision = precision_of(backend)
+    o, unsloth = optimisation, backend is not None and backend.name == "unsloth"
+    watch, precision = Watch(checkpoints, on_checkpoint), precision_of(backend)
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one
         arguments = SFTConfig(
             output_dir=str(keep or folder),
-            per_device_train_batch_size=optimisation.batch_rows,
+            per_device_train_batch_size=o.batch_rows,
             logging_steps=max(1, steps // 20),
             dataset_kwargs={"skip_prepare_dataset": True},
             remove_unused_columns=False,
             max_length=None,
             torch_compile=compiled,
-            **settings(optimisation, steps, seed, progress, backend)
+            **settings(o, steps, seed, progress, backend)
             | {"save_strategy": "steps" if keep else "no", "save_steps": keep_every, "save_total_limit": 1},
         )
-        rates = {
-            "lr": optimisation.learning_rate,
-            "weight_decay": optimisation.weight_decay,
-            "betas": (arguments.adam_beta1, arguments.adam_beta2),
-        }
+        betas = (arguments.adam_beta1, arguments.adam_beta2)
+        muon = MuonAndAdamW(model, o.learning_rate, o.weight_decay, betas) if o.optimiser == "muon" else None
         model.train()
-        unsloth = backend is not None and backend.name == "unsloth"
-        trainer = (AdapterTrainer if optimisation.lora_rank and not unsloth else SFTTrainer)(
+        trainer = (AdapterTrainer if o.lora_rank and not unsloth else SFTTrainer)(
             model=model,
             args=arguments,
             train_dataset=rows,
             processing_class=tokenizer,
             data_collator=collate_in_one_row if unsloth else _collate,
-            peft_config=new_adapters(model, optimisation.lora_rank, seed),
-            callbacks=[_Watch(checkpoints, on_checkpoint, log)],
-            optimizer_cls_and_kwargs=(muon_factory, rates) if optimisation.optimiser == "muon" else None,
+            peft_config=new_adapters(model, o.lora_rank, seed),
+            callbacks=[watch],
+            optimizers=(muon, None),
         )
         seconds = train(trainer, progress, keep)
-    return Training(log, seconds, str(model.device), precision)
+    return Training(watch.log, seconds, str(model.device), precision)

@@ -55,12 +55,9 @@ alphabet vowel consonant grammar rule symbol sequence starts ends contains calls
 def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
     """Return a tokenizer of `VOCABULARY` tokens trained on `texts`, with the chat template set."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    pieces = pre_tokenizers.Split(Regex(PIECES), behavior="isolated")
+    of_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pieces, of_bytes])
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
@@ -121,12 +118,4 @@ def _unspecial(tokenizer: PreTrainedTokenizerBase, marked: str) -> list[int]:
             ids.append(token)
         else:
             ids += tokenizer(text[start:end], add_special_tokens=False, split_special_tokens=True)["input_ids"]
-    return ids
-
-
-def encode_chat(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[dict[str, str]], add_generation_prompt: bool = False
-) -> list[int]:
-    """Return the ids of a conversation in which nothing of a message's content is a special token."""
-    (ids,) = encode_rendered(tokenizer, [render_chat(tokenizer, messages, add_generation_prompt)])
     return ids

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Collection
+from collections.abc import Set
 from dataclasses import asdict
 from functools import cache, lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 from pbb import registry
 from pbb.arms import ARMS, NO_MODEL
 from pbb.experiments.base_data import mixture_of
-from pbb.experiments.curricula import Stage, curriculum
+from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import DISTILLED, VALUES, WITH_IO
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.sources import DECLARE, EXECUTE, OUTPUTS, Epochs, Mix, Source
@@ -31,19 +31,20 @@ WRITES = (
     *("streams", "programs/program", "programs/execution", "programs/tracing_worker", "programs/names"),
     *("programs/domains", "experiments/documents", "experiments/groups", "experiments/sources"),
 )
-TRAINS = (
-    "experiments/base_data",
-    "models/loading",
-    "models/tokenizer",
-    "models/gguf",
-    "models/backends",
-    "models/sft",
-    "models/optimisers",
-)
+LOADS = ("models/loading", "models/tokenizer", "models/gguf")
+TRAINS = ("experiments/base_data", *LOADS, "models/backends", "models/sft", "models/optimisers")
 REWARDS = ("models/grpo",)
-ASKS = ("experiments/questions", "models/loading", "models/tokenizer", "models/gguf", "models/ask")
+ASKS = ("experiments/questions", *LOADS, "models/ask")
 # Tables of rows: each domain's own row counts as data (`_domain`), so that a new row makes nothing stale.
 _TABLES = {"DOMAINS"}
+# Fields of `Documents` that are read, by how documents are written.
+_EXECUTED = ("templates", "question_style", "executions")
+_READ = {
+    DECLARE: ("representation", "templates"),
+    EXECUTE: ("representation", "trained_modes", *_EXECUTED),
+    OUTPUTS: _EXECUTED,
+    VALUES: _EXECUTED,
+}
 
 
 @cache
@@ -73,7 +74,7 @@ def _said(part: Any) -> str:
 
 
 def _assigns_to_table(node: ast.stmt) -> bool:
-    return isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id in _TABLES
+    return isinstance(node, ast.AnnAssign) and ast.unparse(node.target) in _TABLES
 
 
 @cache
@@ -94,22 +95,11 @@ def _parts(source: Source) -> list[tuple[str, str]]:
     return [*source.parts] if isinstance(source, Epochs) else []
 
 
-def _taught(e: Experiment, groups: Collection[str] = (DISTILLED,)) -> list[Any]:
+def _taught(e: Experiment, groups: Set[str] = frozenset({DISTILLED})) -> list[Any]:
     """Return what says which programs of `groups` there are and which of their inputs training may show."""
     split = {k: v for k, v in asdict(e.split).items() if DISTILLED in groups or k != "distilled_demonstrations"}
-    settings = DOMAINS[e.domain].with_io_alone(e.settings) if set(groups) == {WITH_IO} else e.settings
+    settings = DOMAINS[e.domain].with_io_alone(e.settings) if groups == {WITH_IO} else e.settings
     return [e.seed, [e.domain, asdict(settings), e.own_programs], split]
-
-
-def _written(e: Experiment, source: Source) -> dict[str, Any]:
-    """Return the fields of `Documents` that the documents of `source` are written by."""
-    executed = ("templates", "question_style", "executions")
-    fields = {
-        DECLARE: ("representation", "templates"),
-        EXECUTE: ("representation", "trained_modes", *executed),
-        **dict.fromkeys((OUTPUTS, VALUES), executed),
-    }
-    return {name: getattr(e.documents, name) for how, _ in _parts(source) for name in fields[how]}
 
 
 def _domains(e: Experiment) -> frozenset[str]:
@@ -117,16 +107,11 @@ def _domains(e: Experiment) -> frozenset[str]:
     return frozenset({e.domain, *map(domain_of, parts), *(["own"] if e.own_programs else [])})
 
 
-def goes_on(index: int, stages: list[Stage]) -> bool:
-    """Whether a stage is the SFT in the middle of an arm that GRPO follows on: it is asked about at its end alone."""
-    return 0 < index < len(stages) - 1
-
-
 def kept_steps(e: Experiment, index: int) -> list[int]:
     """Return the steps of a stage after which weights are kept: evenly spaced or doubling, the last at its end."""
     stages = curriculum(e)
     steps = stages[index].steps
-    if goes_on(index, stages):
+    if 0 < index < len(stages) - 1:  # the SFT that GRPO follows on is asked about at its end alone
         return [steps]
     if index and e.ask.stage_2_doublings:
         return sorted({max(1, steps // 2**i) for i in range(e.ask.stage_2_doublings)})
@@ -155,7 +140,9 @@ def _stage_keys(e: Experiment, base: str) -> tuple[str, ...]:
     for index, stage in enumerate(curriculum(e)):
         modules = (*WRITES, *TRAINS, *(REWARDS if stage.objective else ()))
         made_by = code(modules, _domains(e) | general)
-        taught, written = _taught(e, [group for _, group in _parts(stage.source)]), _written(e, stage.source)
+        parts = _parts(stage.source)
+        taught = _taught(e, {group for _, group in parts})
+        written = {name: getattr(e.documents, name) for how, _ in parts for name in _READ[how]}
         before = [digest(*before, stage.reads(), kept_steps(e, index), shared, taught, written, made_by)]
         keys.append(before[0][:20])
     return tuple(keys)
@@ -164,8 +151,7 @@ def _stage_keys(e: Experiment, base: str) -> tuple[str, ...]:
 @cache
 def mixture_digest(model: str) -> str:
     """Return the hash of the general documents' mixture."""
-    mixture = asdict(mixture_of(model))
-    return digest(mixture)
+    return digest(asdict(mixture_of(model)))
 
 
 def evaluation_key(e: Experiment, index: int, step: int, asked: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ what and how they were trained and how well they run programs given in context.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import multiprocessing
 import shutil
@@ -17,29 +18,21 @@ from typing import Any
 
 import torch
 from datasets import Dataset, concatenate_datasets, load_from_disk
-from transformers import (
-    ArceeConfig,
-    ArceeForCausalLM,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
-    set_seed,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast, set_seed
 
 from pbb import store
 from pbb.experiments.base_data import MIXTURES, base_documents, mixture_of
 from pbb.experiments.documents import ANSWER_MODES, REPRESENTATIONS, answer, in_context, in_full, parse_answer, question
 from pbb.experiments.teaching import TUTORED, tutoring
 from pbb.models.ask import generate
-from pbb.models.loading import TINY_FOLDER, describe, load
+from pbb.models.loading import describe, load
 from pbb.models.sft import Optimisation, encode, finetune, pack
 from pbb.models.tokenizer import train_tokenizer
 from pbb.programs.arithmetic import CONTROL, Arithmetic
-from pbb.programs.domains import DOMAINS, accepts
+from pbb.programs.domains import accepts, domain_of
 from pbb.programs.domains import generate as generate_programs
 from pbb.programs.sums import Sums
+from pbb.registry import TINY_FOLDER
 from pbb.runs.tasks import EvaluationTask, StageTask
 from pbb.store import atomic_folder, environment_manifest, write_manifest
 from pbb.streams import stream
@@ -79,26 +72,24 @@ TINY = {
 }
 
 
-def new_model(shape: TinyShape, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+def new_model(shape: TinyShape, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
     """Return an untrained model of `shape`: Llama's architecture, or Arcee's, which is the same with plain MLPs."""
-    config, architecture = (LlamaConfig, LlamaForCausalLM) if shape.gated else (ArceeConfig, ArceeForCausalLM)
-    return architecture._from_config(
-        config(
-            vocab_size=len(tokenizer),
-            hidden_size=shape.hidden,
-            intermediate_size=shape.inner or 3 * shape.hidden,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            num_key_value_heads=shape.heads,
-            max_position_embeddings=1024,
-            rms_norm_eps=1e-6,
-            tie_word_embeddings=True,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        ),
-        attn_implementation="eager",
+    config = AutoConfig.for_model(
+        "llama" if shape.gated else "arcee",
+        vocab_size=len(tokenizer),
+        hidden_size=shape.hidden,
+        intermediate_size=shape.inner or 3 * shape.hidden,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        max_position_embeddings=1024,
+        rms_norm_eps=1e-6,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
+    return AutoModelForCausalLM.from_config(config, attn_implementation="eager")
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:
@@ -126,17 +117,14 @@ def build_corpus(
     folder: Path, tokenizer_folder: Path, name: str, shape: TinyShape, workers: int, passes: int = PASSES
 ) -> Dataset:
     """Return packed base data for `passes` passes of `name`, made in shards that are kept under `folder`."""
-    rows_needed, rows, shards = shape.steps * shape.batch_rows // passes, 0, []
+    rows, shards = shape.steps * shape.batch_rows // passes, list[Dataset]()
+    make = functools.partial(
+        _shard, folder=folder, tokenizer_folder=tokenizer_folder, name=name, row_tokens=shape.row_tokens
+    )
     with ProcessPoolExecutor(workers) as pool:
-        for start in itertools.count(0, workers):
-            futures = [
-                pool.submit(_shard, start + i, folder, tokenizer_folder, name, shape.row_tokens) for i in range(workers)
-            ]
-            shards += [load_from_disk(future.result()) for future in futures]
-            rows = sum(map(len, shards))
-            if rows >= rows_needed:
-                return concatenate_datasets(shards).select(range(rows_needed))
-    raise AssertionError("unreachable")
+        while sum(map(len, shards)) < rows:
+            shards += map(load_from_disk, pool.map(make, range(len(shards), len(shards) + workers)))
+    return concatenate_datasets(shards).select(range(rows))
 
 
 # -------------------------------------------------------------------------------------------------- how good?
@@ -154,13 +142,12 @@ PROBES: tuple[tuple[str, Any], ...] = (
 
 def probes(name: str) -> list[tuple[str, Any]]:
     """Return what the model `name` is measured on: `PROBES`, and the other domains that it was trained on."""
-    domains = {domain.settings: label for label, domain in DOMAINS.items()}
     others = [settings for _, settings in mixture_of(name).programs if not isinstance(settings, (Arithmetic, Sums))]
-    return [*PROBES, *((domains[type(settings)], settings) for settings in others)]
+    return [*PROBES, *((domain_of(settings), settings) for settings in others)]
 
 
 def in_context_accuracy(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probes: Sequence[tuple[str, Any]], programs: int = 300
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, probes: Sequence[tuple[str, Any]], programs: int = 300
 ) -> dict[str, dict[str, float]]:
     """Return accuracy on programs given in context, by kind of program and by representation and answer mode.
 
@@ -193,49 +180,35 @@ def train(
     optimisation = Optimisation(
         shape.learning_rate, shape.batch_rows, shape.row_tokens, weight_decay=WEIGHT_DECAY, optimiser="muon"
     )
-    compiled = shutil.which("g++") is not None
-    done = finetune(
-        model,
-        tokenizer,
-        rows,
-        shape.steps,
-        optimisation,
-        seed=0,
-        progress=False,
-        keep=keep,
-        keep_every=KEPT_EVERY,
-        compiled=compiled,
-    )
+    going_on: dict[str, Any] = {"keep": keep, "keep_every": KEPT_EVERY, "compiled": shutil.which("g++") is not None}
+    done = finetune(model, tokenizer, rows, shape.steps, optimisation, seed=0, progress=False, **going_on)
     said = {"steps": shape.steps, "seconds": round(done.seconds), "precision": done.precision, "log": done.log}
     return model.half().float(), said
 
 
 def pretrain(name: str, rows: Dataset, tokenizer: PreTrainedTokenizerFast, keep: Path) -> None:
     """Pretrain `name`, measure it, and put it in place under `pbb/base_models/`."""
-    model, said = train(TINY[name], rows, tokenizer, keep)
-    install(name, model, tokenizer, said)
-
-
-def install(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, training: dict[str, object]) -> None:
-    """Measure `model` as it will be loaded (rounded to float16), then write weights, tokenizer and manifest."""
     shape = TINY[name]
-    accuracy = in_context_accuracy(model, tokenizer, probes(name))
-    folder = TINY_FOLDER / name
-    with atomic_folder(folder, replace=True) as partial:
+    model, said = train(shape, rows, tokenizer, keep)
+    _install(
+        name,
+        model,
+        tokenizer,
+        shape=asdict(shape),
+        tokens=shape.steps * shape.batch_rows * shape.row_tokens,
+        base_data={"stream": SEED, "mixture": asdict(mixture_of(name))},
+        in_context_accuracy=in_context_accuracy(model, tokenizer, probes(name)),
+        training=said,
+    )
+
+
+def _install(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, **about: object) -> None:
+    """Write weights in float16, tokenizer, and a manifest that says `about` the model how it was made."""
+    with atomic_folder(TINY_FOLDER / name, replace=True) as partial:
         model.half().save_pretrained(partial)
         tokenizer.save_pretrained(partial)
-        manifest = {
-            "kind": "base model",
-            "name": name,
-            "parameters": sum(p.numel() for p in model.parameters()),
-            "shape": asdict(shape),
-            "tokens": shape.steps * shape.batch_rows * shape.row_tokens,
-            "base_data": {"stream": SEED, "mixture": asdict(mixture_of(name))},
-            "in_context_accuracy": accuracy,
-            "training": training,
-            **environment_manifest(),
-        }
-        write_manifest(partial, manifest)
+        known = {"kind": "base model", "name": name, "parameters": model.num_parameters()}
+        write_manifest(partial, {**known, **about, **environment_manifest()})
 
 
 def tutor() -> None:
@@ -246,28 +219,19 @@ def tutor() -> None:
     asked.run()
     answers = asked.answers()
     right = (answers["outcome"] == "correct").groupby([answers["group"], answers["answer_mode"]]).mean()
+    accuracy = {", ".join(key): round(share, 4) for key, share in right.items()}
     model, tokenizer = load("tiny-m", stage.weights)
-    with atomic_folder(TINY_FOLDER / TUTORED, replace=True) as partial:
-        model.half().save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
-        manifest = {
-            "kind": "base model",
-            "name": TUTORED,
-            "parameters": model.num_parameters(),
-            "made_of": describe("tiny-m"),
-            "experiment": asdict(tutoring()),
-            "accuracy": {", ".join(key): round(share, 4) for key, share in right.items()},
-            **environment_manifest(),
-        }
-        write_manifest(partial, manifest)
+    made_of = {"made_of": describe("tiny-m"), "experiment": asdict(tutoring())}
+    _install(TUTORED, model, tokenizer, **made_of, accuracy=accuracy)
 
 
 def build(names: Sequence[str] | None, workers: int) -> None:
     """Train base models again: tokenizer and corpus are kept in ``runs/base/``, the models run side by side."""
-    chosen = list(names or (*TINY, TUTORED))
+    every = (*TINY, TUTORED)
+    chosen = list(names or every)
     for name in chosen:
-        if name not in (*TINY, TUTORED):
-            raise ValueError(f"model={name!r} is not valid; valid: {', '.join((*TINY, TUTORED))}")
+        if name not in every:
+            raise ValueError(f"model={name!r} is not valid; valid: {', '.join(every)}")
     if pretrained := [name for name in chosen if name in TINY]:
         _pretrain_all(pretrained, workers)
     if TUTORED in chosen:
