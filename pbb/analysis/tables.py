@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pbb.analysis import statistics
 from pbb.analysis.copies import copying, with_copies
 from pbb.analysis.labels import MODES, PLAIN_MODE, by_length, statements
-from pbb.analysis.statistics import Contrast, Crossing, accuracy, chance, permuted_control
+from pbb.analysis.statistics import Contrast, Crossing, accuracy, chance, crossing, permuted_control
 from pbb.arms import ARMS
 from pbb.records import KNOBS, validate
 from pbb.registry import TINY_FOLDER, TINY_NAMES
@@ -68,6 +67,12 @@ def of(rows: pd.DataFrame, here: Mapping[str, Any]) -> pd.DataFrame:
     for column, value in here.items():
         rows = rows[rows[column].isin(value) if isinstance(value, (tuple, list)) else rows[column] == value]
     return rows
+
+
+def grouped(rows: pd.DataFrame, by: Sequence[str] = PANEL) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield (what its rows have in common, by column; its rows) for each group of `rows`."""
+    for key, here in rows.groupby(list(by)):
+        yield dict(zip(by, key, strict=True)), here
 
 
 def asked_by_name(records: pd.DataFrame, modes: Iterable[str]) -> pd.DataFrame:
@@ -137,10 +142,10 @@ def _place(moments: pd.DataFrame) -> pd.Series:
 def guesses(rows: pd.DataFrame, by: Sequence[str] = PANEL, known: pd.Series | None = None) -> pd.DataFrame:
     """The best guess in each group of `by`, as rows of arm CHANCE; the best copy too, where sources are `known`."""
     found = []
-    for key, here in rows.groupby(by):
+    for where, here in grouped(rows, by):
         levels = {CHANCE: chance(here), COPY: float("nan") if known is None else copying(here, known)}
-        found += [dict(zip(by, key, strict=True)) | {"arm": arm, "estimate": level} for arm, level in levels.items()]
-    return pd.DataFrame(found).dropna(subset=["estimate"]) if found else pd.DataFrame()
+        found += [where | {"arm": arm, "estimate": level} for arm, level in levels.items()]
+    return pd.DataFrame(found, columns=[*by, "arm", "estimate"]).dropna(subset=["estimate"])
 
 
 def direct_points(rows: pd.DataFrame, known: pd.Series) -> pd.DataFrame:
@@ -207,7 +212,7 @@ def cells(rows: pd.DataFrame, arms: Sequence[str], modes: Sequence[str], told: s
         for arm in arms:
             for mode in modes:
                 if (cell := groups.get((*key, arm, mode))) is not None:
-                    found[Value(arm, mode, panel_name(key) + where, told)] = cell
+                    found[Value(arm, mode, panel_name(dict(zip(PANEL, key, strict=True))) + where, told)] = cell
     return found
 
 
@@ -218,12 +223,12 @@ def headline(found: Cells) -> pd.DataFrame:
     return stacked(parts, columns)
 
 
-def panel_name(panel: Sequence[Any]) -> str:
-    """(domain, model, representation, statements) in words."""
-    domain, model, representation, count = panel
-    length = f", {statements(count)}" if by_length(domain) else ""
-    shown_as = "" if representation == "code" else f", {representation}"
-    return f"{domain.replace('_', ' ').capitalize()}, {model}{length}{shown_as}"
+def panel_name(panel: Mapping[str, Any]) -> str:
+    """Return what a panel holds fixed in words, from those of the columns PANEL that it has."""
+    domain, form = str(panel.get("domain", "")), panel.get("representation", "code")
+    length = statements(panel["statements"]) if "statements" in panel and by_length(domain) else ""
+    words = [domain.replace("_", " ").capitalize(), panel.get("model", ""), length, "" if form == "code" else form]
+    return ", ".join(filter(None, words))
 
 
 def sizes(table: pd.DataFrame) -> str:
@@ -333,29 +338,15 @@ def against(arm: str, mode: str) -> str:
     return mode if not shown or mode in shown else "direct"
 
 
-def crossing(records: pd.DataFrame, mode: str, curve: str = CURVES[0], line: str = "proactive") -> Crossing:
-    """How many demonstrations of a program make `curve` as accurate as `line`, which saw its source alone.
+def crossings(records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], str, str, Crossing]]:
+    """Yield (panel, curve, mode, crossing): how many demonstrations make a curve as accurate as PBB, told its source.
 
-    `mode` is that of `line`; a `curve` that was shown outputs alone is asked directly, whatever it is.
-
-    Raises RecordsError where `records` hold several domains, models, representations or lengths, or one arm only.
+    For CURVES and PBB's CoT and direct answers (`mode`), where both were asked; on inputs that training never showed.
     """
     rows = of(final(asked_by_name(records, ("cot", "direct"))), {"held_out": True})
-    shown = rows["curriculum"] == curve
-    rows = rows[rows["answer_mode"] == shown.map({True: against(curve, mode), False: mode})]
-    if len(several := rows[PANEL].drop_duplicates()) > 1:
-        raise RecordsError(f"crossing: one panel at a time; these records hold {several.to_dict('records')}")
-    arms = dict(list(rows.groupby("curriculum")))
-    if missing := [arm for arm in (curve, line) if arm not in arms]:
-        raise RecordsError(f"crossing: no {mode} answers of {missing[0]!r}; both {curve!r} and {line!r} are needed")
-    return statistics.crossing(dict(list(arms[curve].groupby("demonstrations"))), arms[line])
-
-
-def crossings(records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], str, str, Crossing]]:
-    """Yield (panel, curve, mode, crossing) for CURVES and PBB's CoT and direct answers, where both were asked."""
-    for key, panel in records.groupby(PANEL):
+    for where, panel in grouped(rows):
         for curve, mode in itertools.product(CURVES, ("cot", "direct")):
             told = of(panel, {"curriculum": "proactive", "answer_mode": mode})
             shown = of(panel, {"curriculum": curve, "answer_mode": against(curve, mode)})
             if len(told) and len(shown):
-                yield dict(zip(PANEL, key, strict=True)), curve, mode, crossing(panel, mode, curve)
+                yield where, curve, mode, crossing(dict(list(shown.groupby("demonstrations"))), told)
