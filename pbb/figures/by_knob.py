@@ -350,8 +350,8 @@ PROGRAM_COUNT = ByKnob(
     label="w/ IO programs (log scale)",
     MODES=("cot", "recite", "direct"),
     opening=(
-        f"{BY_NAME}, by the number of w/ IO programs in Stage 1. {{tokens}} The fewer the programs, the more often each "
-        "is seen."
+        f"{BY_NAME}, by the number of w/ IO programs in Stage 1. {{tokens}} The fewer the programs, the more often "
+        "each is seen."
     ),
     things="w/ IO programs",
 )
