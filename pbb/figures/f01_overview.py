@@ -171,10 +171,9 @@ def _column(axes: Axes, left: float, top: float, title: str, boxes: list[Box], s
     y = top - 0.28 - spare / 2
     for box in boxes:
         height = _height(box)
-        look: dict[str, Any] = {"facecolor": "white", "linestyle": (0, (3, 2))} if box.dashed else {}
-        look = {"facecolor": "#fafafa", "edgecolor": box.color, "linewidth": 1.1} | look
-        frame = FancyBboxPatch((left, y - height), _WIDTH, height, "round,pad=0,rounding_size=0.05", **look)
-        axes.add_patch(frame)
+        look: dict[str, Any] = {"edgecolor": box.color, "linewidth": 1.1, "boxstyle": "round,pad=0,rounding_size=0.05"}
+        look |= {"facecolor": "white", "linestyle": (0, (3, 2))} if box.dashed else {"facecolor": "#fafafa"}
+        axes.add_patch(FancyBboxPatch((left, y - height), _WIDTH, height, **look))
         line = y - _PAD - 0.5 * _LINE
         for text, kind, space in _lines(box):
             axes.text(left + _PAD, line, text, va="center", **kind)

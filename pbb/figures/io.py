@@ -61,9 +61,10 @@ def save_figure(
         (partial / "table.csv").write_text(table, encoding="utf-8", newline="")
         files = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(partial.iterdir())}
         entry = write_records(partial, rows)
-        about = {"figure": chart.ID, "name": chart.NAME, "claim": chart.CLAIM, "caption": chart.caption(rows)}
-        about |= {"preset": str(rows["preset"].iloc[0]), "experiments": sorted(rows["experiment"].unique())}
-        write_manifest(partial, {**manifest, **about, "records": entry, "files": files})
+        about: dict[str, Any] = {"figure": chart.ID, "name": chart.NAME, "claim": chart.CLAIM}
+        about |= {"caption": chart.caption(rows), "preset": str(rows["preset"].iloc[0])}
+        about |= {"experiments": sorted(rows["experiment"].unique()), "records": entry, "files": files}
+        write_manifest(partial, {**manifest, **about})
     return Path(folder)
 
 
