@@ -144,23 +144,6 @@ def test_numbers_stand_on_a_log_scale_and_a_variants_own_are_added(records: dict
     assert close == ["200", "2,400", "\n2,500"], "labels that would touch"
 
 
-def test_one_ceiling_does_for_all_numbers_but_not_for_all_models() -> None:
-    def reach(figure: str, rows: pd.DataFrame) -> float:
-        """How far the dotted line of the single CoT ceiling goes, as a share of the axis."""
-        axes = FIGURES[figure].draw(rows).axes[0]
-        dotted = [
-            c for c in axes.collections if c.get_alpha() and c.get_linestyle()[0][1] and c.get_linestyle()[0][1][0] < 3
-        ]
-        (start, _), (end, _) = dotted[0].get_segments()[0]
-        low, high = axes.get_xlim()
-        return float((end - start) / (high - low))
-
-    told = [at(arms=("proactive", "stage_1_only"), with_io_programs=n) for n in (200, 800)]
-    assert reach("F09", pd.concat([*told, at(arms=("in_context",), with_io_programs=800)])) == pytest.approx(1)
-    told = [at(arms=("proactive", "stage_1_only"), model=name) for name in MODELS]
-    assert reach("F03", pd.concat([*told, at(arms=("in_context",), model="tiny-m")])) < 0.2
-
-
 # --------------------------------------------------------------------------------------------- F04's gap
 def test_the_gap_is_code_minus_description_paired_by_program(records: dict[str, pd.DataFrame]) -> None:
     rows = records["F04"]

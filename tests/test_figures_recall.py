@@ -128,18 +128,13 @@ def test_recall_is_joined_program_by_program(records: pd.DataFrame) -> None:
     assert (before["estimate"] == 1).all()
 
 
-def test_intervals_are_those_of_right_and_of_recited(records: pd.DataFrame) -> None:
-    bar = f14.table(records).query("arm == 'proactive' and answer_mode == 'cot' and statements == 2").set_index("share")
-    (right,) = accuracy(mode(records, "proactive", "cot", 2)).to_dict("records")
-    assert bar.loc["runs right", ["estimate", "low", "high"]].tolist() == [
-        right[k] for k in ("estimate", "low", "high")
-    ]
+def test_shares_have_their_own_intervals_and_controls_recite_nothing(records: pd.DataFrame) -> None:
+    drawn = f14.table(records)
+    bar = drawn.query("arm == 'proactive' and answer_mode == 'cot' and statements == 2").set_index("share")
+    ends = ["estimate", "low", "high"]
+    assert bar.loc["runs right", ends].tolist() == accuracy(mode(records, "proactive", "cot", 2)).loc[0, ends].tolist()
     assert bar.loc["recites", "low"] < 1, "twenty recitals without a fault are no certainty"
-
-
-def test_controls_cannot_recite(records: pd.DataFrame) -> None:
-    control = f14.table(records).query("arm == 'stage_1_only'")
-    assert set(control.loc[control["share"] == "recites", "estimate"]) == {0}
+    assert set(drawn.query("arm == 'stage_1_only' and share == 'recites'")["estimate"]) == {0}
     head = f14.headline(records).set_index("name")["estimate"]
     assert head["Stage 1 only, Recall of the source; Arithmetic, tiny-m, 1 statement"] == 0
     assert head["Proactive-PBB, Recall of the source; Arithmetic, tiny-m, 2 statements"] == 1

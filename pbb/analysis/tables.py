@@ -29,6 +29,7 @@ TRAINED, CONTROL, CEILING = ("homogeneous", "proactive", "retroactive"), "stage_
 CHANCE = "chance"  # the arm of the best guess of one who knows the answer key, and not the program
 COPY = "copy"  # the arm of the best rule for copying
 PERMUTED, APART = "permuted", "copies left out"  # after an arm's name: how its direct answers are scored
+_DRAW_ONE = "Draw one, and give the other as its reference"
 
 
 # ------------------------------------------------------------------------------------------------- selecting
@@ -41,10 +42,7 @@ def usable(records: pd.DataFrame, *, allow_smoke: bool = False) -> pd.DataFrame:
     records = validate(records)
     presets = sorted(records["preset"].unique())
     if len(presets) > 1:
-        raise RecordsError(
-            f"preset: these records mix {presets}; a figure shows one preset. Draw one, and "
-            "give the other as its reference"
-        )
+        raise RecordsError(f"preset: these records mix {presets}; a figure shows one preset. {_DRAW_ONE}")
     if presets == ["smoke"] and not allow_smoke:
         raise RecordsError(
             "preset: these are smoke records, which test the code and are no result; no "
@@ -56,8 +54,7 @@ def usable(records: pd.DataFrame, *, allow_smoke: bool = False) -> pd.DataFrame:
         where, both = twice.iloc[0], sorted(twice["experiment"].unique())[:2]
         raise RecordsError(
             f"experiment: {both[0]} and {both[1]} both hold curriculum {where['curriculum']!r}, "
-            f"seed {where['seed']}, answer mode {where['answer_mode']!r}; a figure shows one of them. Draw "
-            "one, and give the other as its reference"
+            f"seed {where['seed']}, answer mode {where['answer_mode']!r}; a figure shows one of them. {_DRAW_ONE}"
         )
     return records
 
@@ -112,7 +109,7 @@ def points(records: pd.DataFrame) -> pd.DataFrame:
     if several := mixed[mixed > 1].index.tolist():
         raise RecordsError(
             f"{several[0]}: these records hold {sorted(records[several[0]].unique().tolist())} for one curriculum, and "
-            "this figure does not tell them apart. Draw one, and give the other as its reference"
+            f"this figure does not tell them apart. {_DRAW_ONE}"
         )
     moments = records[["experiment", "curriculum", "stage", "step", "progress", "tokens"]].drop_duplicates()
     moments = moments.sort_values(["experiment", "stage", "step"], ignore_index=True)
@@ -133,10 +130,11 @@ def measured_at(rows: pd.DataFrame) -> pd.DataFrame:
 def _place(moments: pd.DataFrame) -> pd.Series:
     last = moments.groupby(["experiment", "stage"])["step"].transform("max").clip(lower=1)
     share = moments["step"] / last * (moments["stage"] > 0)
-    spans = [ARMS[arm].span or (0, 1) for arm in moments["curriculum"]]
-    begin, end = (pd.Series([span[side] for span in spans], moments.index) for side in (0, 1))
-    apart = moments["curriculum"].map(lambda arm: ARMS[arm].span is None)
-    return ((moments["stage"] - 1).clip(lower=0) + share).where(apart, begin + (end - begin) * share)
+    spans = {arm: ARMS[arm].span for arm in moments["curriculum"].unique()}
+    begin, end = (
+        moments["curriculum"].map({arm: span[side] for arm, span in spans.items() if span}) for side in (0, 1)
+    )
+    return (begin + (end - begin) * share).fillna((moments["stage"] - 1).clip(lower=0) + share)
 
 
 def guesses(rows: pd.DataFrame, by: Sequence[str] = PANEL, known: pd.Series | None = None) -> pd.DataFrame:

@@ -237,8 +237,8 @@ def _measure(declared: Declared, sides: list[pd.DataFrame]) -> dict[str, Any]:
     if declared.steadier:
         return _steadier(*sides)
     found = contrast(*sides)
-    numbers = {"difference": found.estimate, "low": found.low, "high": found.high, "p": found.p, "found": found}
-    return numbers | {"programs": found.programs, "seeds": found.seeds}
+    same = {name: getattr(found, name) for name in ("low", "high", "p", "programs", "seeds")}
+    return same | {"difference": found.estimate, "found": found}
 
 
 def _steadier(steady: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
