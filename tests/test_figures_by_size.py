@@ -119,8 +119,8 @@ def test_models_stand_in_order_of_size_with_those_of_unknown_size_last() -> None
     models = ("tiny-l", "owner/nameless", "meta-llama/Llama-3.2-1B-Instruct", "smollm2-135m", "tiny-s")
     shown = ticks(FIGURES["F03"].draw(scale(models=models)))
     assert shown == [
-        "tiny-s\n0.3 M",
-        "tiny-l\n3.6 M",
+        f"tiny-s\n{parameters('tiny-s') / 1e6:.1f} M",
+        f"tiny-l\n{parameters('tiny-l') / 1e6:.1f} M",
         "smollm2-\n135m\n135 M",
         "Llama-\n3.2-1B-\nInstruct\n1 B",
         "nameless",

@@ -108,17 +108,18 @@ def _at_the_end(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
     for tick, arm in zip(axes.get_yticklabels(), arms, strict=True):
         tick.set(color=style.ARMS[arm].color, fontweight="normal" if ARMS[arm].control else "bold")
     for drawn, faint in layers(ours, theirs):
-        ends = drawn[drawn["arm"].isin(arms)].replace({"answer_mode": PLAIN_MODE})
-        ends = ends.sort_values(["progress", "stage", "step"]).drop_duplicates(["arm", "answer_mode"], keep="last")
-        for end in ends.to_dict("records"):
-            look, row = style.ARMS[end["arm"]], arms.index(end["arm"])
-            kind = style.marked(look, faint) | (_SMALL if end["answer_mode"] == "direct" else {})
-            y = row + _OFFSETS[end["answer_mode"]]
-            axes.hlines(y, end["low"], end["high"], color=look.color, linewidth=1.0, alpha=kind["alpha"], zorder=2)
-            axes.plot(end["estimate"], y, linestyle="none", **kind)
-            if end["answer_mode"] == "cot" and not faint and end["tokens"] > 0:
-                beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
-                axes.text(1.02, row, tables.amount(end["tokens"]), **beside, **_AMOUNT)
+        ends = drawn.replace({"answer_mode": PLAIN_MODE}).sort_values(["progress", "stage", "step"])
+        ends = ends.drop_duplicates(["arm", "answer_mode"], keep="last").sort_values("answer_mode")
+        for row, arm in enumerate(arms):
+            look = style.ARMS[arm]
+            for end in of(ends, {"arm": arm}).to_dict("records"):
+                kind, y = style.marked(look, faint), row + _OFFSETS[end["answer_mode"]]
+                kind |= _SMALL if end["answer_mode"] == "direct" else {}
+                axes.hlines(y, end["low"], end["high"], color=look.color, linewidth=1.0, alpha=kind["alpha"], zorder=2)
+                axes.plot(end["estimate"], y, linestyle="none", **kind)
+                if end["answer_mode"] == "cot" and not faint and end["tokens"] > 0:
+                    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
+                    axes.text(1.02, row, tables.amount(end["tokens"]), **beside, **_AMOUNT)
     dot: dict[str, Any] = {"color": style.INK, "marker": "o", "markersize": 4}
     handles = [Line2D([], [], **dot), Line2D([], [], **dot | _SMALL)]
     place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.02, 0.975)}

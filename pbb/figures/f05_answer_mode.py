@@ -20,7 +20,7 @@ _OF_LENGTHS = "arithmetic"  # the domain whose panels have the length of program
 
 class AnswerMode(ByKnob):
     def more(self, drawn: pd.DataFrame) -> str:
-        sums = "sums" in set(drawn["domain"])
+        sums = (drawn["domain"] == "sums").any()
         return " Sums: programs that add one number of up to three digits." if sums else ""
 
     def lines(self) -> list[Line]:
