@@ -19,7 +19,6 @@ from pbb import cli
 from pbb.analysis import claims
 from pbb.analysis.board import WORST_FIRST, Board, board, boards, render, verdict
 from pbb.analysis.claims import CLAIMS, FEWEST, MATCHED, MOST, PRIMARIES, PRIMARY, Claim, Declared, Side
-from pbb.analysis.labels import MODES
 from pbb.analysis.verdicts import NO_VERDICT, REGIME, RULE, holm, judged, measured, points, read_against
 from pbb.arms import ARMS
 from pbb.figures.io import beside_paper
@@ -212,47 +211,45 @@ def test_a_gap_may_narrow(gaps: tuple[float, float], word: str, monkeypatch: pyt
     assert "a side at the control" in at_control["verdict"]
 
 
+OUT, AT_CONTROL = "not run: outside the regime", "not run: outside the regime (arms at the control"
+NOT_ASKED = "in context not asked, w/ IO after Stage 1 not asked"
+
+
 @pytest.mark.parametrize(
-    ("arms", "ceiling", "control", "word"),
-    [
-        ((0.8, 0.4), 1.0, 0.1, "supported"),
-        ((0.8, 0.4), 0.7, 0.1, "not run: outside the regime (in context 69 %, w/ IO after Stage 1 not asked)"),
-        ((0.8, 0.4), None, 0.1, "not run: outside the regime (in context not asked, w/ IO after Stage 1 not asked)"),
-        ((0.9, 0.7), 1.0, 0.5, "not run: outside the regime (control "),
-        ((1.0, 0.98), 1.0, 0.1, "not run: outside the regime (arms "),
-        ((0.1, 0.1), 1.0, 0.1, "not run: outside the regime (arms at the control"),
-        ((0.8, 0.1), 1.0, 0.1, "supported"),
+    ("arms", "ceiling", "control", "shown", "word"),
+    [  # Proactive, and the homogeneous mixture; or, against the control, Proactive alone
+        ((0.8, 0.4), 1.0, 0.1, None, "supported"),
+        ((0.8, 0.4), 0.7, 0.1, None, f"{OUT} (in context 69 %, w/ IO after Stage 1 not asked)"),
+        ((0.8, 0.4), None, 0.1, None, f"{OUT} ({NOT_ASKED})"),
+        ((0.9, 0.7), 1.0, 0.5, None, f"{OUT} (control "),
+        ((1.0, 0.98), 1.0, 0.1, None, f"{OUT} (arms "),
+        ((0.1, 0.1), 1.0, 0.1, None, AT_CONTROL),
+        ((0.8, 0.1), 1.0, 0.1, None, "supported"),
+        ((0.8,), 0.0, 0.1, 1.0, "supported"),  # a model that answers in another form in context may show its reach
+        ((0.8,), 0.0, 0.1, 0.6, f"{OUT} (in context 0 %, w/ IO after Stage 1 "),
+        ((0.1,), 1.0, 0.1, None, "not supported"),
+        ((1.0,), 1.0, 0.1, None, "supported"),
+        ((0.1,), 1.0, 0.9, None, "contradicted"),
     ],
 )
 def test_there_is_no_verdict_outside_the_regime(
-    arms: tuple[float, float], ceiling: float | None, control: float, word: str, monkeypatch: pytest.MonkeyPatch
+    arms: tuple[float, ...],
+    ceiling: float | None,
+    control: float,
+    shown: float | None,
+    word: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    declare(monkeypatch, Declared("F02", Side("proactive"), Side("homogeneous"), HERE))
-    rows = [answers("proactive", arms[0], programs=80), answers("homogeneous", arms[1], programs=80)]
-    rows += read(ceiling or 1.0, control)[ceiling is None :]
+    names = ("proactive", "homogeneous")[: len(arms)]
+    declare(monkeypatch, Declared("F02", Side("proactive"), Side((*names, "stage_1_only")[1]), HERE))
+    rows = [answers(name, share, programs=80 if arms[1:] else 40) for name, share in zip(names, arms, strict=True)]
+    rows += read(ceiling or 0.0, control)[ceiling is None :]
+    if shown is not None:
+        rows.append(answers("stage_1_only", shown).assign(group="w/ IO"))
     (found,) = judge("F02", *rows).to_dict("records")
     assert found["verdict"].startswith(word)
-    known = r"in context [\w ]+%?(, w/ IO after Stage 1 not asked)?, control \d+ %, arms \d+(, \d+)? %"
+    known = r"in context [\w ]+%?(, w/ IO after Stage 1 [\w ]+%?)?, control \d+ %, arms? \d+(, \d+)? %"
     assert re.match(known, found["regime"])
-
-
-@pytest.mark.parametrize(
-    ("share", "word"), [(1.0, "supported"), (0.6, "not run: outside the regime (in context 0 %, w/")]
-)
-def test_a_model_that_answers_in_another_form_in_context_may_show_its_reach_on_w_io_programs(
-    share: float, word: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    declare(monkeypatch, Declared("F02", Side("proactive"), Side("stage_1_only"), HERE))
-    shown = answers("stage_1_only", share).assign(group="w/ IO")
-    (found,) = judge("F02", answers("proactive", 0.8), *read(0.0), shown).to_dict("records")
-    assert found["verdict"].startswith(word)
-
-
-def test_a_contrast_against_the_control_may_find_its_arm_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    declare(monkeypatch, Declared("F02", Side("proactive"), Side("stage_1_only"), HERE))
-    assert words(judge("F02", answers("proactive", 0.1), *read())).popitem()[1] == "not supported"
-    assert words(judge("F02", answers("proactive", 1.0), *read())).popitem()[1] == "supported"
-    assert words(judge("F02", answers("proactive", 0.1), *read(control=0.9))).popitem()[1] == "contradicted"
 
 
 @pytest.mark.parametrize(
@@ -271,17 +268,6 @@ def test_demonstrations_may_not_quote_the_source(
     control = answers("stage_1_only", 0.1, mode="direct")
     shown = answers(arm, 0.4, completion=said)
     assert words(judge("F08", answers("proactive", 0.8), shown, control, *read())).popitem()[1] == word
-
-
-def test_distillation_is_paired_by_program_on_all_questions_of_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
-    declare(monkeypatch, Declared("F08", Side("proactive"), Side("distillation", where={"demonstrations": 4})))
-    told = answers("proactive", 0.7)
-    shown = answers("distillation", 0.3, inputs=range(4, 9), demonstrations=4)
-    other = answers("distillation", 0.9, inputs=range(3), demonstrations=2)
-    (found,) = judge("F08", told, shown, other).to_dict("records")
-    means = [(side["outcome"] == "correct").mean() for side in (told, shown)]
-    assert found["difference"] == pytest.approx(means[0] - means[1], abs=1e-4)
-    assert found["programs"] == 120
 
 
 def test_most_and_fewest_are_what_the_records_hold(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,12 +341,6 @@ def test_steadiness_takes_many_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     assert few["verdict"].tolist() == ["not run: 6 seeds, and it takes 25"]
 
 
-def test_only_seeds_of_both_sides_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    declare(monkeypatch, Declared("F02", Side("proactive"), Side("homogeneous")))
-    (found,) = judge("F02", answers("proactive", 0.7), answers("homogeneous", 0.2, seeds=1)).to_dict("records")
-    assert (found["seeds"], found["programs"], found["verdict"]) == (1, 40, "secondary, one seed")
-
-
 def test_several_numbers_of_one_arm_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, Declared("F02", Side("proactive"), Side("stage_1_only")))
     shares = {1: (0.2, 0.7), 20: (0.7, 0.2)}
@@ -381,6 +361,12 @@ def test_two_experiments_on_one_side_are_refused(monkeypatch: pytest.MonkeyPatch
 # ------------------------------------------------------------------------------------------------- corrections
 def test_holm() -> None:
     assert holm(pd.Series([0.01, 0.04, 0.03])).tolist() == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_points() -> None:
+    row = {"difference": 0.244, "low": -0.031, "high": 0.5}
+    assert points(row) == "+24 [−3, +50]"
+    assert points(row | {"difference": float("nan")}) == "–"
 
 
 def test_primaries_alone_are_corrected_for_and_those_not_run_count() -> None:
@@ -548,14 +534,3 @@ def test_tables_of_claims_can_be_looked_at(committed: Board, monkeypatch: pytest
     assert points(retroactive) in shown
     with pytest.raises(RecordsError, match="claim='C99' is not valid; valid: C1, "):
         helpers.contrasts("C99", "cpu")
-
-
-def test_points() -> None:
-    row = {"difference": 0.244, "low": -0.031, "high": 0.5}
-    assert points(row) == "+24 [−3, +50]"
-    assert points(row | {"difference": float("nan")}) == "–"
-
-
-def test_every_verdict_has_its_place_in_the_order() -> None:
-    assert {*WORST_FIRST} == {"contradicted", "not supported", NO_VERDICT, "not run", "supported"}
-    assert MODES.keys() >= {side.mode for claim in CLAIMS for one in claim.contrasts for side in one.sides}

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-from synthetic_records import cipher_records, composition_records, grammar_records, synthetic_records, words
+from synthetic_records import (
+    BY_SHIFT,
+    VALID,
+    cipher_records,
+    composition_records,
+    grammar_records,
+    synthetic_records,
+    words,
+)
 
 from pbb.analysis.tables import TABLE, final, points, usable
 from pbb.cli import FIGURE_IDS
-from pbb.experiments.documents import parse_answer
 from pbb.experiments.studies import STUDIES
 from pbb.figures import FIGURES, style
-from pbb.figures.io import (
-    compare,
-    figure_module,
-    machine_folder,
-    redraw_references,
-    reference_folder,
-    render,
-    save_figure,
-)
-from pbb.programs import Execution, execute_many
+from pbb.figures.io import compare, figure_module, redraw_references, render, save_figure
 from pbb.records import ALLOWED, load_records
 from pbb.store import RecordsError, read_manifest
 
@@ -53,29 +53,12 @@ def own(records: pd.DataFrame, few: pd.DataFrame) -> dict[str, tuple[pd.DataFram
     return {name: (small[name], small[name]) if name in OWN else (records, few) for name in FIGURES}
 
 
-def test_synthetic_answers_look_like_real_ones(records: pd.DataFrame) -> None:
-    """Chains of thought are traces as `execute_many` writes them, and they parse to what the records say."""
-    cot = records[records["answer_mode"].isin(["cot", "in_context_cot"])]
-    parsed = [parse_answer(text, "cot") for text in cot["completion"]]
-    assert parsed == [None if pd.isna(value) else value for value in cot["parsed"]]
-    assert {"correct", "wrong", "unparsed"} == set(cot["outcome"])
-    recalled = records[records["answer_mode"] == "recall"].drop_duplicates("program")
-    sources = dict(zip(recalled["program"], recalled["expected"], strict=True))
-    right = cot[(cot["outcome"] == "correct") & cot["program"].isin(sources)].drop_duplicates(["program", "input"])
-    jobs = [(row.program, sources[row.program], [row.input]) for row in right.itertuples()]
-    executions = [execution for (execution,) in execute_many(jobs)]
-    traces = ["\n".join(execution.trace) for execution in executions if isinstance(execution, Execution)]
-    assert right["completion"].tolist() == traces
-    assert set(right["statements"]) == {1, 2}
-
-
 # -------------------------------------------------------------------------------------------- all figures
 @pytest.mark.parametrize("figure_id", FIGURES)
-def test_a_figure_tells_its_numbers(figure_id: str, own: dict) -> None:
+def test_a_figure_tells_its_numbers_from_its_own_rows_alone(figure_id: str, own: dict) -> None:
     records, _ = own[figure_id]
     module = FIGURES[figure_id]
-    assert module.NAME.startswith(module.ID + "_")
-    figure = module.draw(records)
+    figure, table = module.draw(records), module.table(records)
     assert " ".join(module.caption(records).split()[:6]) in words(figure)
     assert figure.get_figwidth() in (style.COLUMN, style.DOUBLE)
     assert figure._repr_png_().startswith(b"\x89PNG"), "a notebook shows it"
@@ -84,20 +67,13 @@ def test_a_figure_tells_its_numbers(figure_id: str, own: dict) -> None:
     assert values["estimate"].between(values["low"], values["high"]).all()
     if figure_id in OWN:
         assert not values["name"].str.contains("statement").any(), "a length that only arithmetic has"
-        with pytest.raises(RecordsError, match="none of the records"):
+        with pytest.raises(RecordsError, match=f"{figure_id}: none of the .* records belong to this figure"):
             module.table(own["F02"][0])
-
-
-@pytest.mark.parametrize("figure_id", FIGURES)
-def test_a_figure_is_drawn_from_its_own_rows_alone(figure_id: str, own: dict) -> None:
-    records, _ = own[figure_id]
-    module = FIGURES[figure_id]
     rows = module.select(records)
     assert len(module.select(rows)) == len(rows)
-    pd.testing.assert_frame_equal(module.table(rows), module.table(records))
+    for same in (rows, records.sample(frac=1, random_state=0)):
+        pd.testing.assert_frame_equal(module.table(same), table)
     assert module.caption(rows) == module.caption(records)
-    shuffled = records.sample(frac=1, random_state=0)
-    pd.testing.assert_frame_equal(module.table(shuffled), module.table(records))
 
 
 @pytest.mark.parametrize("figure_id", ["F02", "F05"])
@@ -203,14 +179,33 @@ def test_f02_shows_distillation_by_its_own_group(few: pd.DataFrame) -> None:
     assert "distillation" in FIGURES["F02"].caption(both)
 
 
-def test_a_planted_reversal_reverses_the_headline() -> None:
-    def gap(planted: dict[str, tuple[float, float]]) -> float:
-        frame = synthetic_records(("proactive", "stage_1_only"), programs=8, checkpoints=(1.0,), planted=planted)
-        head = FIGURES["F02"].headline(frame).set_index("name")["estimate"]
-        return float(head.filter(like="Proactive-PBB, CoT").iloc[0] - head.filter(like="Stage 1 only, CoT").iloc[0])
+def two_arms(**planted: tuple[float, float]) -> pd.DataFrame:
+    return synthetic_records(("proactive", "stage_1_only"), programs=12, checkpoints=(1.0,), planted=planted)
 
-    assert gap({}) > 0.4
-    assert gap({"proactive": (0.15, 0.15), "stage_1_only": (0.86, 0.3)}) < -0.4
+
+@pytest.mark.parametrize(
+    ("figure", "make", "turned", "above", "below"),
+    [
+        ("F02", two_arms, {"proactive": (0.15, 0.15), "stage_1_only": (0.86, 0.3)}, "Pro.*, CoT", "Stage 1 only, CoT"),
+        (
+            *("F07", lambda **shares: cipher_records(by_shift=BY_SHIFT | shares)),
+            {"proactive": (0.2, 0.2), "distillation": (0.8, 0.8)},
+            *("Pro.*, Direct, rare shifts", "Algorithm.*, Direct, rare shifts"),
+        ),
+        (
+            *("F13", lambda **valid: grammar_records(valid=VALID | valid)),
+            {"proactive": 0.1, "random_generation": 0.8},
+            *("Pro.*, Direct", "Random"),
+        ),
+    ],
+)
+def test_a_planted_reversal_reverses_the_headline(
+    figure: str, make: Callable[..., pd.DataFrame], turned: dict[str, Any], above: str, below: str
+) -> None:
+    for planted, sign in (({}, 1), (turned, -1)):
+        head = FIGURES[figure].headline(make(**planted)).set_index("name")["estimate"]
+        gap = head.filter(regex=f"^{above}").iloc[0] - head.filter(regex=f"^{below}").iloc[0]
+        assert gap * sign > 0.4
 
 
 def test_f05_permutes_direct_answers_only(records: pd.DataFrame) -> None:
@@ -248,7 +243,7 @@ def test_f01_quotes_records_word_for_word(few: pd.DataFrame) -> None:
 
 # ------------------------------------------------------------------------------------------------- on disk
 def test_references_are_redrawn_from_records(few: pd.DataFrame, tmp_path: Path) -> None:
-    folder = reference_folder(tmp_path, "cpu", "F02")
+    folder = tmp_path / "reference" / "cpu" / "F02_curricula"
     save_figure("F02", few, folder, {"git": {"revision": "abc"}, "wall_s": 12})
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / "figure.png").unlink()
@@ -265,52 +260,38 @@ def test_references_are_redrawn_from_records(few: pd.DataFrame, tmp_path: Path) 
 
 
 def test_the_comparison_with_the_reference(tmp_path: Path) -> None:
-    def run(**planted: tuple[float, float]) -> pd.DataFrame:
-        return synthetic_records(
-            ("proactive", "stage_1_only"), seeds=3, programs=12, checkpoints=(1.0,), planted=planted
-        )
-
-    save_figure("F02", run(), reference_folder(tmp_path, "cpu", "F02"), {})
+    save_figure("F02", two_arms(), tmp_path / "reference" / "cpu" / "F02_curricula", {})
     with pytest.raises(RecordsError, match="no figures of this machine's"):
         compare("cpu", tmp_path)
 
     def verdicts(frame: pd.DataFrame) -> dict[str, str]:
-        save_figure("F02", frame, machine_folder(tmp_path, "cpu", "F02"), {})
+        save_figure("F02", frame, tmp_path / "cpu" / "F02_curricula", {})
         table = compare("cpu", tmp_path)
         text = render(table)
         assert max(map(len, text.splitlines())) <= 100
         return dict(zip(table["name"], table["verdict"], strict=True))
 
     names = [f"{arm}, {mode}" for arm in ("Proactive-PBB", "Stage 1 only") for mode in ("CoT", "Direct")]
-    assert verdicts(run()) == dict.fromkeys(names, "exact")
-    one_seed = run()
+    assert verdicts(two_arms()) == dict.fromkeys(names, "exact")
+    one_seed = two_arms()
     assert verdicts(one_seed[one_seed["seed"] == 0]) == dict.fromkeys(names, "exact")
-    assert verdicts(run(proactive=(0.4, 0.29)))["Proactive-PBB, CoT"] == "differs"
-    assert verdicts(run(proactive=(0.84, 0.29)))["Proactive-PBB, CoT"] == "reproduced"
+    assert verdicts(two_arms(proactive=(0.4, 0.29)))["Proactive-PBB, CoT"] == "differs"
+    assert verdicts(two_arms(proactive=(0.84, 0.29)))["Proactive-PBB, CoT"] == "reproduced"
     part = verdicts(one_seed[one_seed["curriculum"] == "proactive"])
     assert part["Stage 1 only, CoT"] == "not run"
-    records = load_records(machine_folder(tmp_path, "cpu", "F02"))
+    records = load_records(tmp_path / "cpu" / "F02_curricula")
     assert set(records["curriculum"]) == {"proactive"}
     assert set(compare("cpu", tmp_path, ["F02", "F03"])["figure"]) == {"F02"}
     with pytest.raises(RecordsError, match="no figures of this machine's"):
         compare("cpu", tmp_path, ["F03"])
-    save_figure("F01", run(), machine_folder(tmp_path, "cpu", "F01"), {})
+    save_figure("F01", two_arms(), tmp_path / "cpu" / "F01_overview", {})
     alone = compare("cpu", tmp_path, ["F01"])
     assert not (alone["verdict"] == "differs").any()
     assert render(alone) == "no headline values: there is nothing to compare"
 
 
-def test_experiments_that_differ_in_a_knob_are_not_averaged(records: pd.DataFrame) -> None:
+@pytest.mark.parametrize("figure", ["F02", "F05"])
+def test_experiments_that_differ_in_a_knob_are_not_averaged(figure: str, records: pd.DataFrame) -> None:
     twice = pd.concat([records, records.assign(templates=1, experiment=records["experiment"].str[::-1])])
-    for figure, why in (
-        ("F02", r"templates: these records hold \[1, 20\]"),
-        ("F05", r"experiment: \w{12} and \w{12} differ in more than statements and would fall on one point"),
-    ):
-        with pytest.raises(RecordsError, match=why):
-            FIGURES[figure].table(twice)
-
-
-def test_what_is_compared_lies_where_this_machines_figures_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PBB_FIGURES", str(tmp_path / "mine"))
-    with pytest.raises(RecordsError, match=f"{tmp_path / 'mine' / 'cpu'}: no figures of this machine's"):
-        compare("cpu")
+    with pytest.raises(RecordsError, match=r"templates: these records hold \[1, 20\]"):
+        FIGURES[figure].table(twice)

@@ -28,17 +28,15 @@ from pbb.records import load_records
 from pbb.store import RecordsError, is_complete
 
 WORST_FIRST = (CONTRADICTED, NOT_SUPPORTED, NO_VERDICT, NOT_RUN, SUPPORTED)
-CLAIMS = ["claim", "statement", "here", "source", "verdict", "supported", "value", "decided by"]
-CLAIMS += ["regime", "figures", "seeds", "paper", "why"]
 
 
 @dataclass(frozen=True)
 class Board:
     """All claims judged on one preset's records.
 
-    `claims` has one row a claim, columns CLAIMS: "supported" is how many of its primaries are; "value" is the
-    difference of the primary that decided, which "decided by" names, with why it is not run; "regime" has the values
-    that decide that; "figures" is a list; "why" is a sentence, where the claim failed; all else is text too.
+    `claims` has one row a claim. Columns: claim, statement, here, source; verdict; supported (how many of its
+    primaries are); value (the difference of the primary that decided); decided by (its name, and why it is not run);
+    regime (the values that decide that); figures (a list); seeds; paper; why (a sentence, where the claim failed).
     `contrasts` has one row a contrast and panel, columns `pbb.analysis.verdicts.CONTRASTS`.
     """
 
@@ -74,9 +72,8 @@ def board(folder: Path, instead: Mapping[str, pd.DataFrame] | None = None) -> Bo
     rows = [row for figure in figures() for row in verdicts.measured(figure, records, against)]
     order = [claim.id for claim in claims.CLAIMS]
     contrasts = verdicts.judged(sorted(rows, key=lambda row: (order.index(row["claim"]), row["decides"])))
-    by_claim = dict(list(contrasts.groupby("claim")))
-    table = pd.DataFrame([_judge(claim, by_claim[claim.id], records) for claim in claims.CLAIMS], columns=CLAIMS)
-    return Board(folder.name, table, contrasts)
+    judged = [_judge(claim, contrasts[contrasts["claim"] == claim.id], records) for claim in claims.CLAIMS]
+    return Board(folder.name, pd.DataFrame(judged), contrasts)
 
 
 def verdict(figure: str, records: pd.DataFrame, folder: Path) -> pd.DataFrame:

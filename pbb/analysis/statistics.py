@@ -70,12 +70,6 @@ class Crossing:
     programs: int
     seeds: int
 
-    @property
-    def censored(self) -> tuple[bool, bool, bool]:
-        """Whether estimate, low and high lie outside of the doses that were measured."""
-        estimate, low, high = (not self.fewest <= at <= self.most for at in (self.estimate, self.low, self.high))
-        return estimate, low, high
-
     def __str__(self) -> str:
         return f"{self._words(self.estimate)} [{self._words(self.low)}, {self._words(self.high)}]"
 
@@ -122,7 +116,7 @@ def contrast(above: pd.DataFrame, below: pd.DataFrame, *gap: pd.DataFrame, level
     cells = [_cells(side[side["seed"].isin(shared)] if shared else side, ()) for side in sides]
     signs = np.array([1, -1, -1, 1][: len(cells)])
     shares, variances, freedoms = (np.array(each) for each in zip(*map(_measured, cells), strict=True))
-    asked, programs = (np.array([function(side) for side in cells]) for function in (_asked, len))
+    asked, programs = (np.array(each) for each in zip(*((int(c["asked"].sum()), len(c)) for c in cells), strict=True))
     if shared:
         residuals = pd.concat([side.assign(z=sign * side["z"]) for side, sign in zip(cells, signs, strict=True)])
         variance, freedom = _variance(residuals.groupby(CLUSTER, as_index=False)["z"].sum())
@@ -199,9 +193,8 @@ def clopper_pearson(successes: float, trials: int, level: float = LEVEL) -> tupl
     """Return the exact binomial interval, of answers that have nothing in common."""
     if not 0 <= successes <= trials or trials < 1:
         raise ValueError(f"clopper_pearson: {successes} successes of {trials} trials; valid: 0 to trials, 1+")
-    failures = trials - successes
-    low = 0.0 if successes == 0 else float(beta.ppf((1 - level) / 2, successes, failures + 1))
-    return low, 1.0 if failures == 0 else float(beta.ppf((1 + level) / 2, successes + 1, failures))
+    low, high = korn_graubard(successes / trials, 0.0, trials, trials, np.inf, level=level)
+    return float(low), float(high)
 
 
 def _cells(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -216,10 +209,6 @@ def _cells(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     count = ["correct", "asked"]
     totals = cells.groupby([*by])[count].transform("sum") if by else cells[count].sum()
     return cells.assign(z=(cells["correct"] - totals["correct"] / totals["asked"] * cells["asked"]) / totals["asked"])
-
-
-def _asked(cells: pd.DataFrame) -> int:
-    return int(cells["asked"].sum())
 
 
 def _measured(cells: pd.DataFrame) -> tuple[float, float, int]:
@@ -246,8 +235,6 @@ def crossing(curve: Mapping[float, pd.DataFrame], line: pd.DataFrame, *, level: 
     """
     doses = sorted(curve)
     sides = [*(curve[dose] for dose in doses), line]
-    for side in sides:
-        _need(side, [*CLUSTER, "outcome"])
     if not doses or doses[0] <= 0:
         raise RecordsError(f"crossing: doses are {doses}; valid: one or more, above 0")
     shared = reduce(pd.merge, [side[CLUSTER].drop_duplicates() for side in sides])

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pbb.analysis import statistics
 from pbb.analysis.copies import copying, with_copies
 from pbb.analysis.labels import MODES, PLAIN_MODE, by_length, statements
-from pbb.analysis.statistics import Contrast, Crossing, accuracy, chance, permuted_control
+from pbb.analysis.statistics import Contrast, Crossing, accuracy, chance, crossing, permuted_control
 from pbb.arms import ARMS
 from pbb.records import KNOBS, validate
 from pbb.registry import TINY_FOLDER, TINY_NAMES
@@ -30,6 +29,7 @@ TRAINED, CONTROL, CEILING = ("homogeneous", "proactive", "retroactive"), "stage_
 CHANCE = "chance"  # the arm of the best guess of one who knows the answer key, and not the program
 COPY = "copy"  # the arm of the best rule for copying
 PERMUTED, APART = "permuted", "copies left out"  # after an arm's name: how its direct answers are scored
+_DRAW_ONE = "Draw one, and give the other as its reference"
 
 
 # ------------------------------------------------------------------------------------------------- selecting
@@ -42,10 +42,7 @@ def usable(records: pd.DataFrame, *, allow_smoke: bool = False) -> pd.DataFrame:
     records = validate(records)
     presets = sorted(records["preset"].unique())
     if len(presets) > 1:
-        raise RecordsError(
-            f"preset: these records mix {presets}; a figure shows one preset. Draw one, and "
-            "give the other as its reference"
-        )
+        raise RecordsError(f"preset: these records mix {presets}; a figure shows one preset. {_DRAW_ONE}")
     if presets == ["smoke"] and not allow_smoke:
         raise RecordsError(
             "preset: these are smoke records, which test the code and are no result; no "
@@ -57,8 +54,7 @@ def usable(records: pd.DataFrame, *, allow_smoke: bool = False) -> pd.DataFrame:
         where, both = twice.iloc[0], sorted(twice["experiment"].unique())[:2]
         raise RecordsError(
             f"experiment: {both[0]} and {both[1]} both hold curriculum {where['curriculum']!r}, "
-            f"seed {where['seed']}, answer mode {where['answer_mode']!r}; a figure shows one of them. Draw "
-            "one, and give the other as its reference"
+            f"seed {where['seed']}, answer mode {where['answer_mode']!r}; a figure shows one of them. {_DRAW_ONE}"
         )
     return records
 
@@ -68,6 +64,12 @@ def of(rows: pd.DataFrame, here: Mapping[str, Any]) -> pd.DataFrame:
     for column, value in here.items():
         rows = rows[rows[column].isin(value) if isinstance(value, (tuple, list)) else rows[column] == value]
     return rows
+
+
+def grouped(rows: pd.DataFrame, by: Sequence[str] = PANEL) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield (what its rows have in common, by column; its rows) for each group of `rows`."""
+    for key, here in rows.groupby(list(by)):
+        yield dict(zip(by, key, strict=True)), here
 
 
 def asked_by_name(records: pd.DataFrame, modes: Iterable[str]) -> pd.DataFrame:
@@ -107,7 +109,7 @@ def points(records: pd.DataFrame) -> pd.DataFrame:
     if several := mixed[mixed > 1].index.tolist():
         raise RecordsError(
             f"{several[0]}: these records hold {sorted(records[several[0]].unique().tolist())} for one curriculum, and "
-            "this figure does not tell them apart. Draw one, and give the other as its reference"
+            f"this figure does not tell them apart. {_DRAW_ONE}"
         )
     moments = records[["experiment", "curriculum", "stage", "step", "progress", "tokens"]].drop_duplicates()
     moments = moments.sort_values(["experiment", "stage", "step"], ignore_index=True)
@@ -128,19 +130,20 @@ def measured_at(rows: pd.DataFrame) -> pd.DataFrame:
 def _place(moments: pd.DataFrame) -> pd.Series:
     last = moments.groupby(["experiment", "stage"])["step"].transform("max").clip(lower=1)
     share = moments["step"] / last * (moments["stage"] > 0)
-    spans = [ARMS[arm].span or (0, 1) for arm in moments["curriculum"]]
-    begin, end = (pd.Series([span[side] for span in spans], moments.index) for side in (0, 1))
-    apart = moments["curriculum"].map(lambda arm: ARMS[arm].span is None)
-    return ((moments["stage"] - 1).clip(lower=0) + share).where(apart, begin + (end - begin) * share)
+    spans = {arm: ARMS[arm].span for arm in moments["curriculum"].unique()}
+    begin, end = (
+        moments["curriculum"].map({arm: span[side] for arm, span in spans.items() if span}) for side in (0, 1)
+    )
+    return (begin + (end - begin) * share).fillna((moments["stage"] - 1).clip(lower=0) + share)
 
 
 def guesses(rows: pd.DataFrame, by: Sequence[str] = PANEL, known: pd.Series | None = None) -> pd.DataFrame:
     """The best guess in each group of `by`, as rows of arm CHANCE; the best copy too, where sources are `known`."""
     found = []
-    for key, here in rows.groupby(by):
+    for where, here in grouped(rows, by):
         levels = {CHANCE: chance(here), COPY: float("nan") if known is None else copying(here, known)}
-        found += [dict(zip(by, key, strict=True)) | {"arm": arm, "estimate": level} for arm, level in levels.items()]
-    return pd.DataFrame(found).dropna(subset=["estimate"]) if found else pd.DataFrame()
+        found += [where | {"arm": arm, "estimate": level} for arm, level in levels.items()]
+    return pd.DataFrame(found, columns=[*by, "arm", "estimate"]).dropna(subset=["estimate"])
 
 
 def direct_points(rows: pd.DataFrame, known: pd.Series) -> pd.DataFrame:
@@ -207,7 +210,7 @@ def cells(rows: pd.DataFrame, arms: Sequence[str], modes: Sequence[str], told: s
         for arm in arms:
             for mode in modes:
                 if (cell := groups.get((*key, arm, mode))) is not None:
-                    found[Value(arm, mode, panel_name(key) + where, told)] = cell
+                    found[Value(arm, mode, panel_name(dict(zip(PANEL, key, strict=True))) + where, told)] = cell
     return found
 
 
@@ -218,12 +221,12 @@ def headline(found: Cells) -> pd.DataFrame:
     return stacked(parts, columns)
 
 
-def panel_name(panel: Sequence[Any]) -> str:
-    """(domain, model, representation, statements) in words."""
-    domain, model, representation, count = panel
-    length = f", {statements(count)}" if by_length(domain) else ""
-    shown_as = "" if representation == "code" else f", {representation}"
-    return f"{domain.replace('_', ' ').capitalize()}, {model}{length}{shown_as}"
+def panel_name(panel: Mapping[str, Any]) -> str:
+    """Return what a panel holds fixed in words, from those of the columns PANEL that it has."""
+    domain, form = str(panel.get("domain", "")), panel.get("representation", "code")
+    length = statements(panel["statements"]) if "statements" in panel and by_length(domain) else ""
+    words = [domain.replace("_", " ").capitalize(), panel.get("model", ""), length, "" if form == "code" else form]
+    return ", ".join(filter(None, words))
 
 
 def sizes(table: pd.DataFrame) -> str:
@@ -333,29 +336,15 @@ def against(arm: str, mode: str) -> str:
     return mode if not shown or mode in shown else "direct"
 
 
-def crossing(records: pd.DataFrame, mode: str, curve: str = CURVES[0], line: str = "proactive") -> Crossing:
-    """How many demonstrations of a program make `curve` as accurate as `line`, which saw its source alone.
+def crossings(records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], str, str, Crossing]]:
+    """Yield (panel, curve, mode, crossing): how many demonstrations make a curve as accurate as PBB, told its source.
 
-    `mode` is that of `line`; a `curve` that was shown outputs alone is asked directly, whatever it is.
-
-    Raises RecordsError where `records` hold several domains, models, representations or lengths, or one arm only.
+    For CURVES and PBB's CoT and direct answers (`mode`), where both were asked; on inputs that training never showed.
     """
     rows = of(final(asked_by_name(records, ("cot", "direct"))), {"held_out": True})
-    shown = rows["curriculum"] == curve
-    rows = rows[rows["answer_mode"] == shown.map({True: against(curve, mode), False: mode})]
-    if len(several := rows[PANEL].drop_duplicates()) > 1:
-        raise RecordsError(f"crossing: one panel at a time; these records hold {several.to_dict('records')}")
-    arms = dict(list(rows.groupby("curriculum")))
-    if missing := [arm for arm in (curve, line) if arm not in arms]:
-        raise RecordsError(f"crossing: no {mode} answers of {missing[0]!r}; both {curve!r} and {line!r} are needed")
-    return statistics.crossing(dict(list(arms[curve].groupby("demonstrations"))), arms[line])
-
-
-def crossings(records: pd.DataFrame) -> Iterator[tuple[dict[str, Any], str, str, Crossing]]:
-    """Yield (panel, curve, mode, crossing) for CURVES and PBB's CoT and direct answers, where both were asked."""
-    for key, panel in records.groupby(PANEL):
+    for where, panel in grouped(rows):
         for curve, mode in itertools.product(CURVES, ("cot", "direct")):
             told = of(panel, {"curriculum": "proactive", "answer_mode": mode})
             shown = of(panel, {"curriculum": curve, "answer_mode": against(curve, mode)})
             if len(told) and len(shown):
-                yield dict(zip(PANEL, key, strict=True)), curve, mode, crossing(panel, mode, curve)
+                yield where, curve, mode, crossing(dict(list(shown.groupby("demonstrations"))), told)

@@ -14,9 +14,9 @@ import pandas as pd
 from pbb.analysis import claims, tables
 from pbb.analysis.claims import END, FEWEST, MATCHED, MOST, PRIMARY, SECONDARY, Declared, Side, in_words
 from pbb.analysis.copies import quoting_source, sources, with_copies
-from pbb.analysis.labels import IN_CONTEXT, PLAIN_MODE, by_length, statements
-from pbb.analysis.statistics import CLUSTER, LEVEL, QUESTION, Contrast, contrast, permuted_control
-from pbb.analysis.tables import CEILING, CONTROL, PANEL, asked_by_name, final, matched, with_shifts
+from pbb.analysis.labels import IN_CONTEXT, PLAIN_MODE
+from pbb.analysis.statistics import CLUSTER, LEVEL, QUESTION, contrast, permuted_control
+from pbb.analysis.tables import CEILING, CONTROL, PANEL, asked_by_name, final, grouped, matched, with_shifts
 from pbb.arms import ARMS
 from pbb.records import KNOBS
 from pbb.store import RecordsError
@@ -63,12 +63,8 @@ def judged(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     primary, run = table["decides"] == PRIMARY, table["reason"] == ""
     table["p"] = table["p"].where(primary & run).astype(float)
     threshold = ALPHA / max(int(primary.sum()), 1)
-    table["least"] = [
-        found.least_effect(threshold)
-        if isinstance(found, Contrast) and decides and found.seeds >= LEAST_SEEDS
-        else None
-        for found, decides in zip(table["found"], primary, strict=True)
-    ]
+    enough = primary & table["found"].notna() & (table["seeds"] >= LEAST_SEEDS)
+    table["least"] = table.loc[enough, "found"].map(lambda found: found.least_effect(threshold))
     corrected = holm(table.loc[primary, "p"].fillna(1.0))
     table["p"] = corrected.reindex(table.index).where(table["p"].notna())
     table["verdict"] = [_word(row) for row in table.to_dict("records")]
@@ -139,35 +135,24 @@ def measured(figure: str, records: Mapping[str, pd.DataFrame | None], against: A
         RecordsError: a side of a contrast holds several experiments of one seed.
     """
     declared = [(claim.id, one) for claim in claims.CLAIMS for one in claim.contrasts if one.figure == figure]
-    sides = [side for _, one in declared for side in one.sides]
     rows: list[dict[str, Any]] = []
     own = records.get(figure)
-    ends = None if own is None else _ends(own, sides)
+    ends = None if own is None else _ends(own, [side for _, one in declared for side in one.sides])
     for claim, one in declared:
-        row: dict[str, Any] = {
-            "claim": claim,
-            "figure": figure,
-            "contrast": str(one),
-            "where": "",
-            "regime": "",
-            "reason": "",
-        }
+        row: dict[str, Any] = {"claim": claim, "figure": figure, "contrast": str(one), "regime": "", "reason": ""}
         pool = ends
         if ends is not None and (other := records.get(one.also)) is not None:
             pool = pd.concat([ends, _ends(other, one.sides)]).drop_duplicates([*_ANSWER, *QUESTION], ignore_index=True)
         panels = [] if pool is None else list(_panels(one, pool))
-        decides = [
-            bool(one.regime) and _is_in(panel, one.regime or {}, [p for p, *_ in panels]) for panel, *_ in panels
-        ]
-        for (panel, compared), primary in zip(panels, decides, strict=True):
+        primaries = [_is_in(panel, one.regime, panels) for panel, _ in panels]
+        for (panel, compared), primary in zip(panels, primaries, strict=True):
             here = row | {"where": _panel_name(panel), "decides": PRIMARY if primary else SECONDARY}
-            here |= {"smoke": any((side["preset"] == "smoke").any() for side in compared)}
-            here |= _measure(one, compared)
+            here |= {"smoke": any((side["preset"] == "smoke").any() for side in compared), **_measure(one, compared)}
             if primary:
                 here["regime"], here["reason"] = _regime(one, compared, against, figure)
             if primary or pd.notna(here.get("difference")):
                 rows.append(here)
-        if one.regime and not any(decides):
+        if one.regime and not any(primaries):
             told = ", ".join(in_words(column, value) for column, value in one.regime.items())
             rows.append(row | {"where": told, "decides": PRIMARY, "reason": "no records"})
     return rows
@@ -203,28 +188,23 @@ def _panels(declared: Declared, ends: pd.DataFrame) -> Iterator[Panel]:
     values = mine.groupby([*PANEL, "curriculum", "seed"])[list(KNOBS)].nunique().max()
     named = {column for side in declared.sides for column in side.where}
     fixed += [knob for knob in KNOBS if values[knob] > 1 and knob not in {*PANEL, *named}]
-    for key, panel in mine.groupby(fixed):
+    for here, panel in grouped(mine, fixed):
         sides = [_rows(side, panel) for side in declared.sides]
         if any(map(len, sides)):
-            yield dict(zip(fixed, key, strict=True)), sides
+            yield here, sides
 
 
-def _is_in(panel: Mapping[str, Any], regime: Mapping[str, Any], panels: Sequence[Mapping[str, Any]]) -> bool:
+def _is_in(panel: Mapping[str, Any], regime: Mapping[str, Any] | None, panels: Sequence[Panel]) -> bool:
     """Whether `panel` is where a contrast is primary; `MOST` is the largest model of all `panels`."""
-    models = sorted({one["model"] for one in panels if "model" in one}, key=tables.parameters)
-    values = dict(regime) | ({"model": models[-1]} if regime.get("model") == MOST and models else {})
-    return all(panel.get(column, value) == value for column, value in values.items())
+    values = dict(regime or {})
+    if values.get("model") == MOST:
+        values["model"] = max(sorted(one["model"] for one, _ in panels), key=tables.parameters)
+    return regime is not None and all(panel.get(column, value) == value for column, value in values.items())
 
 
 def _panel_name(panel: Mapping[str, Any]) -> str:
-    domain = str(panel.get("domain", ""))
-    words = [domain.replace("_", " ").capitalize(), str(panel.get("model", ""))]
-    if "statements" in panel and by_length(domain):
-        words.append(statements(panel["statements"]))
-    if panel.get("representation", "code") != "code":
-        words.append(panel["representation"])
-    words += [in_words(knob, panel[knob]) for knob in KNOBS if knob in panel and knob not in PANEL]
-    return ", ".join(filter(None, words))
+    knobs = [in_words(knob, panel[knob]) for knob in KNOBS if knob in panel and knob not in PANEL]
+    return ", ".join([tables.panel_name(panel), *knobs])
 
 
 def _rows(side: Side, panel: pd.DataFrame) -> pd.DataFrame:
@@ -257,8 +237,8 @@ def _measure(declared: Declared, sides: list[pd.DataFrame]) -> dict[str, Any]:
     if declared.steadier:
         return _steadier(*sides)
     found = contrast(*sides)
-    numbers = {"difference": found.estimate, "low": found.low, "high": found.high, "p": found.p, "found": found}
-    return numbers | {"programs": found.programs, "seeds": found.seeds}
+    same = {name: getattr(found, name) for name in ("low", "high", "p", "programs", "seeds")}
+    return same | {"difference": found.estimate, "found": found}
 
 
 def _steadier(steady: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
@@ -283,45 +263,41 @@ def _regime(one: Declared, sides: list[pd.DataFrame], against: Against, figure: 
     """Return the values that the rule for regimes asks for, in words, and why there is no verdict, else ""."""
     if not all(map(len, sides)):
         return "", "no records"
-    why = []
-    if any(side["quotes"].any() for side in sides):
-        why.append("demonstrations quote the source")
     ceilings, shown_to, controls, arms, at_control = [], [], [], [], []
     for side, rows in zip(one.sides, sides, strict=True):
-        mode = PLAIN_MODE.get(str(rows["answer_mode"].iloc[0]), str(rows["answer_mode"].iloc[0]))
-        arm = ARMS[side.arm]
+        mode, arm = str(rows["answer_mode"].iloc[0]), ARMS[side.arm]
+        mode = PLAIN_MODE.get(mode, mode)
         if not arm.from_nothing:  # which runs no source
             ceilings.append(_share(_against(rows, IN_CONTEXT.get(mode, mode), CEILING, against, figure)))
             shown_to.append(_share(_against(rows, mode, SHOWN, against, figure)))
         control = _against(rows, mode, CONTROL, against, figure)
-        controls.append(control)
+        controls.append(_share(control))
         if not arm.control and not side.permuted:
             arms.append(_share(rows))
             shared = len(control) and set(rows["seed"]) & set(control["seed"])
             at_control.append(bool(shared) and contrast(rows, control).low <= 0)
-    shown = [("in context", ceilings), ("control", [_share(rows) for rows in controls])]
-    # `fmax` takes the other where one was not asked.
-    within = bool(np.all(np.fmax(ceilings, shown_to) >= IN_CONTEXT_AT_LEAST))
+    reach = [f"in context {_percents(ceilings)}"]
     if not np.all(np.array(ceilings) >= IN_CONTEXT_AT_LEAST):
-        shown.insert(1, ("w/ IO after Stage 1", shown_to))
-    told = ", ".join(f"{name} {_percents(shares)}" for name, shares in [*shown, ("arms" if arms[1:] else "arm", arms)])
+        reach.append(f"w/ IO after Stage 1 {_percents(shown_to)}")
+    told = f"control {_percents(controls)}", f"{'arms' if arms[1:] else 'arm'} {_percents(arms)}"
     outside = []
-    if not within:
-        outside.append(", ".join(f"{name} {_percents(shares)}" for name, shares in shown[:2]))
+    if not np.all(np.fmax(ceilings, shown_to) >= IN_CONTEXT_AT_LEAST):  # of two, the one that was asked
+        outside += reach
     if len(arms) > 1:
-        if not np.max(shown[-1][1]) < CONTROL_BELOW:
-            outside.append(f"control {_percents(shown[-1][1])}")
+        if not np.max(controls) < CONTROL_BELOW:
+            outside.append(told[0])
         if min(arms) > ARMS_UP_TO:
-            outside.append(f"arms {_percents(arms)}")
+            outside.append(told[1])
         if all(at_control) or (one.more_than and any(at_control)):
             outside.append(f"{'a side' if one.more_than else 'arms'} at the control: {_percents(arms)}")
-    if outside:
-        why.append(f"outside the regime ({', '.join(outside)})")
     seeds = len(set.intersection(*(set(rows["seed"]) for rows in sides)))
     wanted = STEADY_SEEDS if one.steadier else LEAST_SEEDS
-    if seeds < wanted:
-        why.append(f"{seeds} seed{'s' * (seeds != 1)}, and it takes {wanted}")
-    return told, "; ".join(why)
+    why = {
+        "demonstrations quote the source": any(side["quotes"].any() for side in sides),
+        f"outside the regime ({', '.join(outside)})": outside,
+        f"{seeds} seed{'s' * (seeds != 1)}, and it takes {wanted}": seeds < wanted,
+    }
+    return ", ".join([*reach, *told]), "; ".join(reason for reason, holds in why.items() if holds)
 
 
 def _against(rows: pd.DataFrame, mode: str, arm: str, against: Against, figure: str) -> pd.DataFrame:

@@ -6,26 +6,17 @@ from pbb.figures.base import Chart
 from pbb.figures.by_knob import AUGMENTATION, PROGRAM_COUNT, SCALE
 from pbb.figures.f01_overview import Overview
 from pbb.figures.f02_curricula import Curricula
-from pbb.figures.f04_representation import Representation
-from pbb.figures.f05_answer_mode import AnswerMode
+from pbb.figures.f04_representation import REPRESENTATION
+from pbb.figures.f05_answer_mode import ANSWER_MODE
 from pbb.figures.f06_retroactive import Retroactive
 from pbb.figures.f07_ciphers import Ciphers
 from pbb.figures.f08_sample_efficiency import SampleEfficiency
 from pbb.figures.f11_composition import Composition
-from pbb.figures.f12_in_context import InContext
+from pbb.figures.f12_in_context import IN_CONTEXT
 from pbb.figures.f13_grammars import Grammars
 from pbb.figures.f14_recall import Recall
 from pbb.figures.f16_algorithms import Algorithms
 
-_ALL: tuple[Chart, ...] = (
-    Overview(),
-    Curricula(),
-    SCALE,
-    Representation(),
-    AnswerMode(),
-    Retroactive(),
-    Ciphers(),
-    SampleEfficiency(),
-)
-_ALL += (PROGRAM_COUNT, AUGMENTATION, Composition(), InContext(), Grammars(), Recall(), Algorithms())
+_ALL: tuple[Chart, ...] = (Overview(), Curricula(), SCALE, REPRESENTATION, ANSWER_MODE, Retroactive(), Ciphers())
+_ALL += (SampleEfficiency(), PROGRAM_COUNT, AUGMENTATION, Composition(), IN_CONTEXT, Grammars(), Recall(), Algorithms())
 FIGURES: dict[str, Chart] = {chart.ID: chart for chart in _ALL}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -20,34 +20,29 @@ from pbb.analysis import tables
 from pbb.analysis.copies import sources, with_copies
 from pbb.analysis.labels import IN_CONTEXT, by_length, counted, statements
 from pbb.analysis.statistics import contrast
-from pbb.analysis.tables import (
-    APART,
-    CEILING,
-    CHANCE,
-    CONTROL,
-    COPY,
-    PANEL,
-    PERMUTED,
-    TRAINED,
-    Cells,
-    amount,
-    at_the_end,
-    direct_points,
-    guesses,
-    measures,
-    of,
-    parameters,
-    points,
-    sizes,
-    stacked,
-)
+from pbb.analysis.tables import APART, CEILING, CHANCE, CONTROL, COPY, PERMUTED, TRAINED, Cells, of, parameters
 from pbb.arms import ARMS
 from pbb.figures import style
-from pbb.figures.base import BARS, GUESS, Chart, panels_in
-from pbb.store import RecordsError
+from pbb.figures.base import BARS, GUESS, Chart, layers, panels_in
 
+GAP = "difference"  # in the column `representation` of a table
+_DASHES: dict[str, Any] = {CONTROL: style.DASHED, CEILING: ":", CHANCE: "-", COPY: ":"}
 _SCORED = {PERMUTED: "x", APART: "+"}
-_DASHES: dict[str, Any] = {CONTROL: style.DASHED, CEILING: ":"}
+# What lines are read against, by the end of an arm's name: in the legend, and its look there.
+_CROSS: dict[str, Any] = {"dashes": "none", "linewidth": 1.0, "color": style.MODES["direct"].color}
+_LEGEND: dict[str, tuple[str, dict[str, Any]]] = {
+    CONTROL: ("Stage 1 only", {"dashes": _DASHES[CONTROL], "linewidth": 1.0}),
+    CEILING: ("In context", {"dashes": _DASHES[CEILING], "linewidth": 1.0}),
+    **{how: (f"Direct, {how}", _CROSS | {"marker": marker}) for how, marker in _SCORED.items()},
+    CHANCE: ("Best guess", {}),
+    COPY: ("Best copy", {"dashes": _DASHES[COPY]}),
+}
+_CAPTION = {  # and in the caption
+    CONTROL: "Dashed: the control that never saw their source (Stage 1 only).",
+    PERMUTED: "Crosses: direct answers scored against the right answers to the program's other inputs.",
+    APART: "Pluses: direct answers where the right one is neither a number of the source nor the input.",
+    CEILING: "Dotted: the base model with the source in its prompt.",
+}
 
 
 class Line(NamedTuple):
@@ -61,14 +56,17 @@ class Line(NamedTuple):
     def mode(self) -> str:
         return self.where["answer_mode"]
 
+    @property
+    def dashes(self) -> str:
+        return "none" if self.mode == "recall" else "-"
+
     def rows(self, drawn: pd.DataFrame, arm: str) -> pd.DataFrame:
         """This line's points of `arm`; the ceiling's in the in-context mode of the same form."""
         mode = IN_CONTEXT.get(self.mode, "") if arm == CEILING else self.mode
         return of(drawn, {**self.where, "answer_mode": mode, "arm": arm})
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """Where the values of a knob stand on the x axis, and how wide the marks around them are, in its units."""
 
     places: Mapping[Any, float]  # of the values of `column`
@@ -81,95 +79,72 @@ class Scale:
         return rows[self.column].map(self.places).astype(float)  # of no rows, it would be a column of words
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ByKnob(Chart):
     """A figure with a panel for each trained arm and for what it holds fixed."""
 
-    ID: str
     NAME: str
     TITLE: str
     CLAIM: str
-    column: str  # what it varies, of the records: "model", or one of `pbb.records.KNOBS`
-    label: str  # of the axis
-    modes: tuple[str, ...]  # asked by name
+    VARIES: str  # of the columns of records: "model", or one of `pbb.records.KNOBS`
+    label: str  # of the x axis
+    MODES: tuple[str, ...]  # asked by name
     opening: str  # of its caption; {tokens} is how much was trained on
     things: str = ""  # what its numbers count, in the plural: "w/ IO programs"; a model is named by its panel
     scored: bool = False  # show direct answers scored otherwise too: against other inputs, and without copies
-    FIXED: Sequence[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "FIXED", [column for column in PANEL if column != self.column])
+    @property
+    def NEEDS(self) -> str:  # type: ignore[override]  # noqa: N802
+        return f"w/o IO programs, asked of {', '.join([*TRAINED, CONTROL, CEILING])} by {', '.join(self.MODES)}"
 
     # ------------------------------------------------------------------------------------- records to points
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
-        """Where the trained arms, the control and the ceiling end.
+        """Where the trained arms, the control and the ceiling end."""
+        return tables.at_the_end(records, [*TRAINED, CONTROL, CEILING], self.MODES)
 
-        Raises:
-            RecordsError: two experiments differ in more than the knob, and would fall on one point.
-        """
-        rows = at_the_end(records, [*TRAINED, CONTROL, CEILING], self.modes)
-        owners = rows[[*self.FIXED, self.column, "curriculum", "seed", "experiment"]].drop_duplicates()
-        if (twice := owners[owners.duplicated(list(owners.columns[:-1]), keep=False)]).size:
-            one, other = sorted(twice["experiment"])[:2]
-            raise RecordsError(
-                f"experiment: {one} and {other} differ in more than {self.column} and would fall on one point; a "
-                "figure shows one of them. Draw one, and give the other as its reference"
-            )
-        return rows
-
-    def table(self, records: pd.DataFrame) -> pd.DataFrame:
+    def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """x is the knob's value (of a model: its parameters; NaN if unknown).
 
         Of direct answers arm "<arm>, permuted" is scored against other inputs, "<arm>, copies left out" where the
         answer cannot be copied. Arm "chance" is the best guess, "copy" the best rule for copying.
         """
-        rows = self.select(records)
-        if rows.empty:
-            raise RecordsError(
-                f"curriculum: these records hold none of {', '.join([*TRAINED, CONTROL, CEILING])}, asked about w/o IO "
-                f"programs by {', '.join(self.modes)}"
-            )
-        parts = []
-        for value, here in rows.groupby(self.column) if self.column != "statements" else [(math.nan, rows)]:
+        by_value = [(math.nan, rows)] if self.VARIES == "statements" else rows.groupby(self.VARIES)
+        for value, here in by_value:
             known = sources(here)
-            found = [points(here), direct_points(here, known) if self.scored else here[:0]]
-            found.append(guesses(here[here["answer_mode"] != "recall"], known=known))
-            x = parameters(value) if isinstance(value, str) else float(value)
-            parts.append(stacked(found).assign(x=x))
-        drawn = stacked(parts)
-        return drawn.assign(x=drawn["statements"].astype(float)) if self.column == "statements" else drawn
+            found = [tables.points(here), tables.guesses(here[here["answer_mode"] != "recall"], known=known)]
+            if self.scored:
+                found.insert(1, tables.direct_points(here, known))
+            drawn = tables.stacked(found)
+            at = drawn["statements"] if self.VARIES == "statements" else value
+            yield drawn.assign(x=parameters(value) if isinstance(value, str) else at).astype({"x": float})
 
-    def cells(self, records: pd.DataFrame) -> Cells:
+    def values(self, rows: pd.DataFrame) -> Cells:
         """Trained arms and the control, by mode, panel and the knob's value."""
         found: Cells = {}
-        rows = self.select(records)
-        for value, here in rows.groupby(self.column) if self.things else [(0, rows)]:
+        for value, here in rows.groupby(self.VARIES) if self.things else [(0, rows)]:
             told = f", {counted(value, self.things)}" if self.things else ""
-            found |= tables.cells(here, (*TRAINED, CONTROL), self.modes, where=told)
+            found |= tables.cells(here, (*TRAINED, CONTROL), self.MODES, where=told)
             if self.scored:
                 direct = with_copies(of(here, {"answer_mode": "direct"}), sources(here))
                 apart = direct[direct["copied"].eq(False).fillna(False)]
-                found |= tables.cells(apart, (*TRAINED, CONTROL), self.modes, APART, told)
+                found |= tables.cells(apart, (*TRAINED, CONTROL), self.MODES, APART, told)
         return {value: cell for value, cell in found.items() if (value.arm, value.mode) != (CONTROL, "recall")}
 
     # --------------------------------------------------------------------------------------------- the picture
-    def words(self, drawn: pd.DataFrame, records: pd.DataFrame, more: str = "") -> str:
-        """The opening and `more`, then what the marks mean, how intervals are made, and how many answers there are."""
-        arms, modes = set(drawn["arm"]), set(drawn["answer_mode"])
-        said = [(self.opening.format(tokens=_tokens(drawn)) + more).strip()]
-        if CONTROL in arms:
-            said.append("Dashed: the control that never saw their source (Stage 1 only).")
-        if any(str(arm).endswith(PERMUTED) for arm in arms):
-            said.append("Crosses: direct answers scored against the right answers to the program's other inputs.")
-        if any(str(arm).endswith(APART) for arm in arms):
-            said.append("Pluses: direct answers where the right one is neither a number of the source nor the input.")
-        if CEILING in arms:
-            said.append("Dotted: the base model with the source in its prompt.")
-        if "recall" in modes:
+    def more(self, drawn: pd.DataFrame) -> str:
+        """What the caption says after its opening."""
+        return ""
+
+    def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
+        """The opening, then what the marks mean, how intervals are made, and how many answers there are."""
+        said = [self.opening.format(tokens=_tokens(drawn)).strip() + self.more(drawn)]
+        drawn = drawn[drawn["representation"] != GAP]
+        said += [text for end, text in _CAPTION.items() if drawn["arm"].str.endswith(end).any()]
+        asked = drawn["arm"].isin(ARMS) & (drawn["answer_mode"] != "recall")
+        if "recall" in self.MODES and (drawn["answer_mode"] == "recall").any():
             said.append("Stars: what was taught, recited exactly.")
-        said.append(f"Bars: {BARS}. {sizes(drawn[drawn['arm'].isin(ARMS) & (drawn['answer_mode'] != 'recall')])}.")
-        said.append(f"Grey: {GUESS}.")
-        if COPY in arms:
+        said.append(f"Bars: {BARS}. {tables.sizes(drawn[asked])}. Grey: {GUESS}.")
+        if (drawn["arm"] == COPY).any():
             said.append("Grey, dotted: the best rule for copying, such as always the first number of the source.")
         return " ".join(said)
 
@@ -181,18 +156,18 @@ class ByKnob(Chart):
         grid = figure.subplots(-(-len(panels) // columns), columns, squeeze=False, sharey=True)
         for axes, (here, arms) in zip(grid.flat, panels, strict=False):
             style.percent_axis(axes)
-            self.fill(axes, here, arms, front, behind)
+            self.panel(axes, here, arms, front, behind)
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_visible(False)
         for axes in grid[:, 0]:
-            axes.set_ylabel("w/o IO accuracy")
+            axes.set_ylabel(self.LABEL)
         return 2.35 * len(grid)
 
     def shown(self, front: pd.DataFrame) -> list[tuple[dict[str, Any], list[str]]]:
         """What each panel holds fixed, and its arms."""
         return [(here, [arm]) for here, arm in arm_panels(front, self.FIXED)]
 
-    def fill(
+    def panel(
         self, axes: Axes, here: dict[str, Any], arms: list[str], front: pd.DataFrame, behind: pd.DataFrame
     ) -> None:
         """Draw one panel."""
@@ -202,18 +177,18 @@ class ByKnob(Chart):
 
     def lines(self) -> list[Line]:
         """The figure's lines: one for each answer mode."""
-        return [Line({"answer_mode": mode}, style.MODES[mode]) for mode in self.modes]
+        return [Line({"answer_mode": mode}, style.MODES[mode]) for mode in self.MODES]
 
     def axis(self, axes: Axes, front: pd.DataFrame, behind: pd.DataFrame) -> Scale:
         """Set up the x axis of a panel."""
-        column = "model" if self.column == "model" else "x"
+        column = "model" if self.VARIES == "model" else "x"
         values = sorted({*front[column], *behind[column]})
         if column == "model":
             values.sort(key=lambda model: (math.isnan(size := parameters(model)), size, model))
             places = {model: float(index) for index, model in enumerate(values)}
             labels = [_model_label(model) for model in values]
         else:
-            places = {value: value if self.column == "statements" else math.log10(value) for value in values}
+            places = {value: value if self.VARIES == "statements" else math.log10(value) for value in values}
             labels = [f"{value:,.0f}" for value in values]
         at = list(places.values())
         span = (max(at) - min(at)) or 1.0
@@ -230,11 +205,11 @@ class ByKnob(Chart):
         self, axes: Axes, lines: Sequence[Line], ours: pd.DataFrame, theirs: pd.DataFrame, arm: str, scale: Scale
     ) -> None:
         """Each line of `arm`, over what it is read against and over the reference; neighbours stand a little apart."""
-        for guesser, dashes in ((CHANCE, "-"), (COPY, ":")):
+        for guesser in (CHANCE, COPY):
             guess = of(ours, {"arm": guesser})
-            x = scale.of(guess)
-            grey: dict[str, Any] = {"color": style.MUTED, "linestyle": dashes, "linewidth": 0.9, "zorder": 1}
-            axes.hlines(guess["estimate"], x - scale.guess, x + scale.guess, **grey)
+            ends = scale.of(guess) - scale.guess, scale.of(guess) + scale.guess
+            grey: dict[str, Any] = {"color": style.MUTED, "linestyle": _DASHES[guesser], "linewidth": 0.9, "zorder": 1}
+            axes.hlines(guess["estimate"], *ends, **grey)
         for index, line in enumerate(lines):
             shift = (index - (len(lines) - 1) / 2) * scale.beside if line.shift is None else line.shift
 
@@ -242,8 +217,8 @@ class ByKnob(Chart):
                 rows = line.rows(drawn, arm)
                 return rows.assign(at=scale.of(rows) + shift).sort_values("at")
 
-            color, recall = line.look.color, line.mode == "recall"
-            for other in (CONTROL, CEILING) if arm in TRAINED and not recall else ():
+            color = line.look.color
+            for other in (CONTROL, CEILING) if arm in TRAINED and line.mode != "recall" else ():
                 rows = placed(ours, other)
                 ends = rows["at"] - scale.level, rows["at"] + scale.level
                 if other == CEILING and self.things:
@@ -259,28 +234,22 @@ class ByKnob(Chart):
                 x = rows["at"] + beside * scale.beside
                 axes.plot(x, rows["estimate"], linestyle="none", marker=marker, markersize=3.6, color=color)
                 axes.vlines(x, rows["low"], rows["high"], color=color, linewidth=0.6, alpha=0.7)
-            for drawn, faint in ((theirs, True), (ours, False)):
+            for drawn, faint in layers(ours, theirs):
                 rows = placed(drawn, arm)
-                style.series(axes, rows["at"], rows, line.look, faint, "none" if recall else "-")
+                style.series(axes, rows["at"], rows, line.look, faint, line.dashes)
 
-    def legend(self, front: pd.DataFrame, lines: Sequence[Line] | None = None) -> list[style.Entry]:
+    def named(self, front: pd.DataFrame) -> list[Line]:
+        """The lines that stand in the legend, if they are there."""
+        return self.lines()
+
+    def legend(self, front: pd.DataFrame) -> list[style.Entry]:
         """Colours name lines, strokes what they are read against."""
-        entries: list[style.Entry] = []
-        for line in self.lines() if lines is None else lines:
-            if len(of(front, line.where)):
-                entries.append(style.entry(line.look, dashes="none" if line.mode == "recall" else "-"))
-        mark: dict[str, Any] = {"dashes": "none", "linewidth": 1.0, "color": style.MODES["direct"].color}
-        against: list[tuple[str, pd.Series, dict[str, Any]]] = [
-            ("Stage 1 only", front["arm"] == CONTROL, {"dashes": _DASHES[CONTROL], "linewidth": 1.0}),
-            ("In context", front["arm"] == CEILING, {"dashes": _DASHES[CEILING], "linewidth": 1.0}),
-            *(
-                (f"Direct, {how}", front["arm"].str.endswith(how), mark | {"marker": one})
-                for how, one in _SCORED.items()
-            ),
-            ("Best guess", front["arm"] == CHANCE, {}),
-            ("Best copy", front["arm"] == COPY, {"dashes": ":"}),
+        lines = [line for line in self.named(front) if len(of(front, line.where))]
+        against = [look for end, look in _LEGEND.items() if front["arm"].str.endswith(end).any()]
+        return [
+            *(style.entry(line.look, dashes=line.dashes) for line in lines),
+            *(style.stroke(label, **kind) for label, kind in against),
         ]
-        return entries + [style.stroke(label, **kind) for label, present, kind in against if present.any()]
 
 
 def _tokens(drawn: pd.DataFrame) -> str:
@@ -288,7 +257,7 @@ def _tokens(drawn: pd.DataFrame) -> str:
     told = []
     for arm in TRAINED:
         if (mine := drawn.loc[drawn["arm"] == arm, "tokens"]).size:
-            least, most = (amount(value) for value in (mine.min(), mine.max()))
+            least, most = (tables.amount(value) for value in (mine.min(), mine.max()))
             same = f"{most} tokens at every point" if least == most else f"{least} to {most} tokens"
             told.append(f"{ARMS[arm].label}: {same}.")
     return " ".join(told)
@@ -324,17 +293,20 @@ class Gapped(ByKnob):
         raise NotImplementedError
 
     def gaps(self, rows: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]]:
-        """Yield where a difference stands, and its two sides, from the rows of `select`."""
+        """Yield where a difference stands, and its two sides, from selected rows."""
         raise NotImplementedError
 
-    def table(self, records: pd.DataFrame) -> pd.DataFrame:
-        found = super().table(records)
-        gaps = [where | measures(contrast(*sides)) for where, *sides in self.gaps(self.select(records))]
-        return stacked([found, pd.DataFrame(gaps).assign(representation=GAP)])
+    def of_gaps(self, drawn: pd.DataFrame) -> str:
+        """What the caption says of differences."""
+        raise NotImplementedError
 
-    def words(self, drawn: pd.DataFrame, records: pd.DataFrame, more: str = "") -> str:
-        gaps = drawn["representation"] == GAP
-        return super().words(drawn[~gaps], records, more if gaps.any() else "")
+    def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        yield from super().parts(rows)
+        gaps = [where | tables.measures(contrast(*sides)) for where, *sides in self.gaps(rows)]
+        yield pd.DataFrame(gaps).assign(representation=GAP)
+
+    def more(self, drawn: pd.DataFrame) -> str:
+        return self.of_gaps(drawn) if (drawn["representation"] == GAP).any() else ""
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
         """A row for each trained arm and for what it holds fixed; differences where both sides were asked."""
@@ -350,41 +322,49 @@ class Gapped(ByKnob):
                 self.draw_lines(axes, lines, of(ours, here), of(theirs, here), arm, scale)
                 if mode:
                     style.percent_axis(axes)
-                    axes.set_ylabel(f"w/o IO accuracy, {mode}")
+                    axes.set_ylabel(f"{self.LABEL}, {mode}")
                 else:
                     style.points_axis(axes)
         return 2.1 * len(rows)
 
 
-GAP = "difference"  # in the column `representation` of a table
-_BY_NAME = "Programs without input/output examples (w/o IO), asked by name at the end of training, by "
+BY_NAME = "Programs without input/output examples (w/o IO), asked by name at the end of training"
 SCALE = ByKnob(
-    *("F03", "F03_scale", "w/o IO accuracy by model size"),
-    "Accuracy grows with model size (C9). Direct answers work, above their control; CoT is more reliable (C3): how "
-    "large a model does each of them take?",
-    "model",
-    "model, by parameters",
-    ("recall", "cot", "direct"),
-    f"{_BY_NAME}model. {{tokens}}",
+    NAME="F03_scale",
+    TITLE="w/o IO accuracy by model size",
+    CLAIM=(
+        "Accuracy grows with model size (C9). Direct answers work, above their control; CoT is more reliable (C3): how "
+        "large a model does each of them take?"
+    ),
+    VARIES="model",
+    label="model, by parameters",
+    MODES=("recall", "cot", "direct"),
+    opening=f"{BY_NAME}, by model. {{tokens}}",
     scored=True,
 )
 PROGRAM_COUNT = ByKnob(
-    *("F09", "F09_program_count", "w/o IO accuracy by number of w/ IO programs"),
-    "The more programs are shown together with their executions, the better others are run by name (C9).",
-    "with_io_programs",
-    "w/ IO programs (log scale)",
-    ("cot", "recite", "direct"),
-    f"{_BY_NAME}the number of w/ IO programs in Stage 1. {{tokens}} The fewer the programs, the more often each is "
-    "seen.",
-    "w/ IO programs",
+    NAME="F09_program_count",
+    TITLE="w/o IO accuracy by number of w/ IO programs",
+    CLAIM="The more programs are shown together with their executions, the better others are run by name (C9).",
+    VARIES="with_io_programs",
+    label="w/ IO programs (log scale)",
+    MODES=("cot", "recite", "direct"),
+    opening=(
+        f"{BY_NAME}, by the number of w/ IO programs in Stage 1. {{tokens}} The fewer the programs, the more often "
+        "each is seen."
+    ),
+    things="w/ IO programs",
 )
 AUGMENTATION = ByKnob(
-    *("F10", "F10_augmentation", "w/o IO accuracy by number of context templates"),
-    "Without context augmentation, one wording for every mention of a program, PBB degrades badly (C10).",
-    "templates",
-    "context templates (log scale)",
-    ("recall", "cot", "direct"),
-    f"{_BY_NAME}the number of context templates that name a program. Training and questions draw on the same ones; how "
-    "a source is asked for goes with the template. {tokens}",
-    "templates",
+    NAME="F10_augmentation",
+    TITLE="w/o IO accuracy by number of context templates",
+    CLAIM="Without context augmentation, one wording for every mention of a program, PBB degrades badly (C10).",
+    VARIES="templates",
+    label="context templates (log scale)",
+    MODES=("recall", "cot", "direct"),
+    opening=(
+        f"{BY_NAME}, by the number of context templates that name a program. Training and questions draw on the same "
+        "ones; how a source is asked for goes with the template. {tokens}"
+    ),
+    things="templates",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -43,36 +44,34 @@ class Box(NamedTuple):
 
 
 class Overview(Chart):
-    ID, NAME, TITLE = "F01", "F01_overview", "Programming by Backprop, with real documents and a real answer"
+    NAME, TITLE = "F01_overview", "Programming by Backprop, with real documents and a real answer"
     CLAIM = "Training on a program's source alone lets the model run it by name."
+    NEEDS, COLUMNS = f"a model trained by {' or '.join(_ARMS)}", _COLUMNS
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
         """The rows of the one model that is shown: its CoT answers and its recalled sources at the end."""
-        rows = final(records[records["curriculum"].isin(_ARMS)])
-        for arm in _ARMS:
-            mine = of(rows, {"curriculum": arm, "answer_mode": ("cot", "recall")})
-            if len(mine):
-                first = mine.sort_values(["statements", "model", "seed", "experiment"]).iloc[0]
-                return mine[mine["experiment"] == first["experiment"]]
-        raise RecordsError(
-            f"curriculum: F01 shows a model trained by {' or '.join(_ARMS)}; these records hold "
-            f"{sorted(records['curriculum'].unique())}"
-        )
+        rows = final(of(records, {"curriculum": _ARMS}))
+        mine = of(rows, {"answer_mode": ("cot", "recall")})
+        mine = mine.assign(arm=mine["curriculum"].map(_ARMS.index))
+        first = mine.sort_values(["arm", "statements", "model", "seed", "experiment"]).head(1)
+        return mine[mine["experiment"].isin(first["experiment"])].drop(columns="arm")
 
-    def table(self, records: pd.DataFrame) -> pd.DataFrame:
+    def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """The four rows that are shown, by role: two documents of a w/ IO program, one of a w/o IO, the question.
 
         Chosen by a rule, not by taste: the first program in the alphabet with a correct CoT answer that runs its own
         source. (A wrong line can give the right number by luck, and would be no example of anything.)
+
+        Raises:
+            RecordsError: there is no such answer.
         """
-        rows = self.select(records).sort_values(["program", "held_out", "input"])
+        rows = rows.sort_values(["program", "held_out", "input"])
         roles = {}
         for group, run in (("w/ IO", "execution"), ("w/o IO", "question")):
-            mine = rows[rows["group"] == group]
-            sources = mine[mine["answer_mode"] == "recall"]
-            right = of(mine, {"answer_mode": "cot", "outcome": "correct"})
-            told_source = right["program"].map(sources.set_index("program")["expected"])
-            right = right[[_runs(str(c), s) for c, s in zip(right["completion"], told_source, strict=True)]]
+            sources = of(rows, {"group": group, "answer_mode": "recall"})
+            right = of(rows, {"group": group, "answer_mode": "cot", "outcome": "correct"})
+            told = right["program"].map(sources.set_index("program")["expected"])
+            right = right[[_runs(str(c), s) for c, s in zip(right["completion"], told, strict=True)]]
             if right.empty:
                 raise RecordsError(
                     f"F01 needs a {group} program with a correct CoT answer and a recall row (its expected source); "
@@ -80,17 +79,15 @@ class Overview(Chart):
                 )
             roles[f"{run}, {group}"] = right.iloc[0]
             roles[f"declarative, {group}"] = sources[sources["program"] == right["program"].iloc[0]].iloc[0]
-        return pd.DataFrame([row.to_dict() | {"role": role} for role, row in sorted(roles.items())])[_COLUMNS]
+        yield pd.DataFrame([row.to_dict() | {"role": role} for role, row in sorted(roles.items())])
 
-    def cells(self, records: pd.DataFrame) -> Cells:
+    def values(self, rows: pd.DataFrame) -> Cells:
         """No headline value: F01 shows one answer."""
         return {}
 
-    def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
-        rows = self.select(records)
-        asked = of(rows, {"group": "w/o IO", "answer_mode": "cot"})
+    def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
+        asked, first = of(rows, {"group": "w/o IO", "answer_mode": "cot"}), rows.iloc[0]
         right = int((asked["outcome"] == "correct").sum())
-        first = rows.iloc[0]
         return (
             "The words are real: sources of two programs, questions asked, and what the model answered "
             f"({first['model']}, {arms.ARMS[first['curriculum']].label}, seed {first['seed']}). "
@@ -101,7 +98,15 @@ class Overview(Chart):
         )
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
-        raise NotImplementedError("F01 has boxes, and no panels")
+        """Columns of boxes, on axes that measure inches."""
+        columns = _columns(front.set_index("role"))
+        heights = [sum(_height(box) + 0.12 for box in boxes) for boxes in columns.values()]
+        high = max(heights) + 0.32
+        axes = figure.add_axes((0, 0, 1, 1), xlim=(0, style.DOUBLE), ylim=(0, high))
+        axes.axis("off")
+        for left, (title, boxes), height in zip(_LEFT, columns.items(), heights, strict=True):
+            _column(axes, left, high, title, boxes, high - 0.32 - height)
+        return high + 0.05
 
     def draw(
         self,
@@ -112,26 +117,16 @@ class Overview(Chart):
         allow_smoke: bool = False,
     ) -> Figure:
         """The figure. It shows one answer, so a `reference` has nothing to be drawn behind and is not used."""
-        records = usable(records, allow_smoke=allow_smoke)
         if reference is not None:
             usable(reference, allow_smoke=allow_smoke)
-        shown, columns = self.table(records), _columns(self.table(records).set_index("role"))
+        figure = super().draw(records, allow_smoke=allow_smoke)
+        (axes,) = figure.axes
+        high = axes.get_ylim()[1]
+        share = high / figure.get_figheight()
+        figure.set_layout_engine("none")
+        axes.set_position((0, 1 - share, 1, share))
         with style.theme():
-            heights = [sum(_height(box) + 0.12 for box in boxes) for boxes in columns.values()]
-            panels = max(heights) + 0.32
-            figure = style.Picture(figsize=(style.DOUBLE, panels))
-            style.with_caption(figure, self.words(shown, records), panels=panels + 0.05)
-            figure.set_layout_engine("none")
-            share = panels / figure.get_figheight()
-            axes = figure.add_axes((0, 1 - share, 1, share))
-            axes.set_xlim(0, style.DOUBLE)
-            axes.set_ylim(0, panels)
-            axes.axis("off")
-            for left, (title, boxes), height in zip(_LEFT, columns.items(), heights, strict=True):
-                _column(axes, left, panels, title, boxes, panels - 0.32 - height)
-            _between(axes, (panels - 0.32) / 2 + 0.04, str(self.select(records)["model"].iloc[0]))
-            if (records["preset"] == "smoke").any():
-                style.stamp_smoke(figure)
+            _between(axes, (high - 0.32) / 2 + 0.04, str(self.select(records)["model"].iloc[0]))
         return figure
 
 
@@ -176,27 +171,25 @@ def _column(axes: Axes, left: float, top: float, title: str, boxes: list[Box], s
     y = top - 0.28 - spare / 2
     for box in boxes:
         height = _height(box)
-        look: dict[str, Any] = {"facecolor": "#fafafa"}
-        if box.dashed:
-            look = {"facecolor": "white", "linestyle": (0, (3, 2))}
-        look |= {"boxstyle": "round,pad=0,rounding_size=0.05", "edgecolor": box.color, "linewidth": 1.1}
+        look: dict[str, Any] = {"edgecolor": box.color, "linewidth": 1.1, "boxstyle": "round,pad=0,rounding_size=0.05"}
+        look |= {"facecolor": "white", "linestyle": (0, (3, 2))} if box.dashed else {"facecolor": "#fafafa"}
         axes.add_patch(FancyBboxPatch((left, y - height), _WIDTH, height, **look))
-        asked, told = _lines(box)
-        plain: dict[str, Any] = {"fontsize": _SIZE + 0.4, "color": style.INK, "va": "center"}
-        muted = plain | {"color": style.MUTED}
-        code = plain | {"fontsize": _SIZE, "family": style.MONO}
         line = y - _PAD - 0.5 * _LINE
-        texts = [(box.title, muted), *((text, plain | {"style": "italic"}) for text in asked)]
-        texts += [*((text, code) for text in told), *([(box.note, muted)] if box.note else [])]
-        ends = {0, len(asked), len(asked) + len(told)}  # a little air after title, question and answer
-        for place, (text, kind) in enumerate(texts):
-            axes.text(left + _PAD, line, text, **kind)
-            line -= _LINE * (1.25 if place in ends else 1)
+        for text, kind, space in _lines(box):
+            axes.text(left + _PAD, line, text, va="center", **kind)
+            line -= _LINE * space
         y -= height + 0.12
 
 
-def _lines(box: Box) -> tuple[list[str], list[str]]:
-    """What was asked (in a text face) and what was told (monospaced), broken to the box's width."""
+def _height(box: Box) -> float:
+    return 2 * _PAD + _LINE * (sum(space for *_, space in _lines(box)) - 0.1)
+
+
+def _lines(box: Box) -> list[tuple[str, dict[str, Any], float]]:
+    """Title, question, answer (monospaced) and note, broken to the box's width, with a look and a height in lines.
+
+    There is a little air after the last line of each.
+    """
     # 0.602 em a letter by design; drawn at 200 dots an inch, each is rounded up to ten whole dots, 0.645 em.
     letters = int((_WIDTH - 2 * _PAD) * 72 / (_SIZE * 0.645))
     asked = [piece for line in box.asked.splitlines() for piece in textwrap.wrap(line, letters)]
@@ -207,11 +200,9 @@ def _lines(box: Box) -> tuple[list[str], list[str]]:
         parts = line.replace(" = ", "\u00a0=\u00a0").replace(" ", "\u00a0").replace("\u00a0=\u00a0", " =\u00a0")
         parts = parts if len(line) > letters else line.replace(" ", "\u00a0")
         told += textwrap.wrap(parts, letters, subsequent_indent=indent) or [""]
-    return asked, [text.replace("\u00a0", " ") for text in told]
-
-
-def _height(box: Box) -> float:
-    asked, told = _lines(box)
-    lines = 1 + len(asked) + len(told) + bool(box.note)
-    gaps = len({0, len(asked), len(asked) + len(told)} - ({lines - 1} if not box.note else set()))
-    return 2 * _PAD + _LINE * (lines + 0.25 * gaps - 0.1)
+    plain: dict[str, Any] = {"fontsize": _SIZE + 0.4, "color": style.INK}
+    muted, code = plain | {"color": style.MUTED}, plain | {"fontsize": _SIZE, "family": style.MONO}
+    texts = [(box.title, muted), *((text, plain | {"style": "italic"}) for text in asked)]
+    texts += [(text.replace("\u00a0", " "), code) for text in told] + [(box.note, muted)] * bool(box.note)
+    airy = {0, len(asked), len(asked) + len(told)} - {len(texts) - 1}
+    return [(text, kind, 1.25 if place in airy else 1) for place, (text, kind) in enumerate(texts)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -10,50 +11,53 @@ from matplotlib.lines import Line2D
 
 from pbb.analysis import tables
 from pbb.analysis.labels import PLAIN_MODE
-from pbb.analysis.tables import CHANCE, Cells, asked_by_name, final, guesses, of, panel_name, points, sizes, stacked
+from pbb.analysis.tables import CHANCE, Cells, of
 from pbb.arms import ARMS
 from pbb.figures import style
-from pbb.figures.base import BARS, GUESS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, best_guess, layers, panels_in
 
-_MODES = ("cot", "direct")
 _FLAT = ("in_context", "untuned")  # nothing is trained: a level, not a curve
+_OFFSETS = {"cot": -0.16, "direct": 0.2}
 _AMOUNT: dict[str, Any] = {"fontsize": style.FONT - 1.5, "color": style.MUTED}
+_SMALL: dict[str, Any] = {"marker": "o", "markersize": 2.8, "markerfacecolor": "white"}
 
 
 class Curricula(Chart):
-    ID, NAME, TITLE = "F02", "F02_curricula", "w/o IO accuracy over training, by curriculum"
+    NAME, TITLE = "F02_curricula", "w/o IO accuracy over training, by curriculum"
     CLAIM = (
         "Programs whose execution was never shown are executed by name above every control: untuned, "
         "Stage 1 only, Stage 2 only (C1)."
     )
+    NEEDS = "programs asked by name, by CoT and directly"
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
         """Also what is answered about w/ IO programs: not drawn, it says what is forgotten, and what a model can do."""
-        asked = _asked(records)
-        if asked.empty:
-            return asked
+        asked = self._asked(records)
         held_out = (records["group"] == "w/ IO") & records["held_out"].astype(bool)
-        shown = records[held_out & records["answer_mode"].isin(_MODES)]
-        return pd.concat([asked, shown], ignore_index=True) if len(shown) else asked
+        shown = records[held_out & records["answer_mode"].isin(self.MODES)]
+        return pd.concat([asked, shown], ignore_index=True) if len(asked) and len(shown) else asked
 
-    def table(self, records: pd.DataFrame) -> pd.DataFrame:
-        rows = _asked(records)
-        return stacked([points(rows), guesses(rows[rows["group"] != "AD"])])
+    def _asked(self, records: pd.DataFrame) -> pd.DataFrame:
+        return tables.asked_by_name(records, [*self.MODES, *PLAIN_MODE])
 
-    def cells(self, records: pd.DataFrame) -> Cells:
+    def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        asked = self._asked(rows)
+        yield tables.points(asked)
+        yield tables.guesses(asked[asked["group"] != "AD"])
+
+    def values(self, rows: pd.DataFrame) -> Cells:
         """Where each arm ends, CoT and direct."""
-        return tables.cells(final(_asked(records)), tuple(ARMS), _MODES)
+        return tables.cells(tables.final(self._asked(rows)), tuple(ARMS), self.MODES)
 
-    def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
-        measured = drawn[drawn["arm"] != CHANCE]
+    def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         text = (
             "Programs without input/output examples (w/o IO), asked by name only. (a) CoT accuracy over "
             "training, each stage by its share of steps; an arm with a single stage of all documents covers both "
             "columns. (b) End of training, CoT above direct answers (small, white), with tokens "
-            f"trained on. Bars: {BARS}. {sizes(measured)}. "
+            f"trained on. Bars: {BARS}. {tables.sizes(drawn[drawn['arm'] != CHANCE])}. "
             f"Dashed grey: {GUESS}; dotted: the untrained base model."
         )
-        if (measured["group"] == "AD").any():
+        if (drawn["group"] == "AD").any():
             text += " Algorithm distillation is asked about programs of which it was shown demonstrations."
         return text
 
@@ -64,13 +68,9 @@ class Curricula(Chart):
             ours, theirs = of(front, panel), of(behind, panel)
             _over_training(grid[row, 0], ours, theirs)
             _at_the_end(grid[row, 1], ours, theirs)
-            grid[row, 0].set_title(f"{'' if row else 'a'}  {panel_name([*panel.values()])}, CoT".strip())
+            grid[row, 0].set_title(f"{'' if row else 'a'}  {tables.panel_name(panel)}, CoT".strip())
             grid[row, 1].set_title("End of training" if row else "b  End of training")
         return 2.75 * len(panels)
-
-
-def _asked(records: pd.DataFrame) -> pd.DataFrame:
-    return asked_by_name(records, [*_MODES, *PLAIN_MODE])
 
 
 def _over_training(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
@@ -83,9 +83,8 @@ def _over_training(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame) -> None
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="x", visible=False)
     axes.set_ylabel("w/o IO accuracy")
-    for level in of(ours, {"arm": CHANCE})["estimate"]:
-        axes.axhline(level, color=style.MUTED, linestyle=style.WIDELY, linewidth=0.8, zorder=1)
-    for drawn, faint in ((theirs, True), (ours, False)):
+    best_guess(axes.axhline, ours, style.WIDELY)
+    for drawn, faint in layers(ours, theirs):
         for arm, look in style.ARMS.items():
             curve = of(drawn, {"arm": arm, "answer_mode": ("cot", "in_context_cot")}).sort_values(["stage", "step"])
             if len(curve) and arm in _FLAT:
@@ -105,34 +104,24 @@ def _at_the_end(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
     axes.set_ylim(len(arms) - 0.4, -0.6)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("w/o IO accuracy")
-    for level in of(ours, {"arm": CHANCE})["estimate"]:
-        axes.axvline(level, color=style.MUTED, linestyle=style.WIDELY, linewidth=0.8, zorder=1)
+    best_guess(axes.axvline, ours, style.WIDELY)
     for tick, arm in zip(axes.get_yticklabels(), arms, strict=True):
         tick.set(color=style.ARMS[arm].color, fontweight="normal" if ARMS[arm].control else "bold")
-    small: dict[str, Any] = {"marker": "o", "markersize": 2.8, "markerfacecolor": "white"}
-    for drawn, faint in ((theirs, True), (ours, False)):
-        plain = drawn["answer_mode"].replace(PLAIN_MODE)
-        for (y, arm), (mode, offset) in ((here, way) for here in enumerate(arms) for way in _OFFSETS.items()):
-            look, mine = style.ARMS[arm], drawn[(drawn["arm"] == arm) & (plain == mode)]
-            for end in mine.sort_values(["progress", "stage", "step"]).tail(1).to_dict("records"):
-                kind = style.marked(look, faint) | (small if mode == "direct" else {})
-                bar: dict[str, Any] = {"color": look.color, "linewidth": 1.0, "alpha": kind["alpha"], "zorder": 2}
-                axes.hlines(y + offset, end["low"], end["high"], **bar)
-                axes.plot(end["estimate"], y + offset, linestyle="none", **kind)
-                if mode == "cot" and not faint and end["tokens"] > 0:
-                    at_right: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", **_AMOUNT}
-                    axes.text(1.02, y, tables.amount(end["tokens"]), **at_right)
-    dot: dict[str, Any] = {"color": style.INK, "marker": "o"}
-    handles = [Line2D([], [], markersize=4, **dot), Line2D([], [], markersize=2.8, markerfacecolor="white", **dot)]
-    beside: dict[str, Any] = {
-        "loc": "lower right",
-        "bbox_to_anchor": (1.02, 0.975),
-        "ncols": 2,
-        "columnspacing": 1,
-        "handlelength": 1,
-    }
-    axes.legend(handles, ["CoT", "Direct"], **beside)
+    for drawn, faint in layers(ours, theirs):
+        ends = drawn.replace({"answer_mode": PLAIN_MODE}).sort_values(["progress", "stage", "step"])
+        ends = ends.drop_duplicates(["arm", "answer_mode"], keep="last").sort_values("answer_mode")
+        for row, arm in enumerate(arms):
+            look = style.ARMS[arm]
+            for end in of(ends, {"arm": arm}).to_dict("records"):
+                kind, y = style.marked(look, faint), row + _OFFSETS[end["answer_mode"]]
+                kind |= _SMALL if end["answer_mode"] == "direct" else {}
+                axes.hlines(y, end["low"], end["high"], color=look.color, linewidth=1.0, alpha=kind["alpha"], zorder=2)
+                axes.plot(end["estimate"], y, linestyle="none", **kind)
+                if end["answer_mode"] == "cot" and not faint and end["tokens"] > 0:
+                    beside: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center"}
+                    axes.text(1.02, row, tables.amount(end["tokens"]), **beside, **_AMOUNT)
+    dot: dict[str, Any] = {"color": style.INK, "marker": "o", "markersize": 4}
+    handles = [Line2D([], [], **dot), Line2D([], [], **dot | _SMALL)]
+    place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1.02, 0.975)}
+    axes.legend(handles, ["CoT", "Direct"], ncols=2, columnspacing=1, handlelength=1, **place)
     axes.text(1.02, 1.01, "tokens", transform=axes.transAxes, **_AMOUNT)
-
-
-_OFFSETS = {"cot": -0.16, "direct": 0.2}

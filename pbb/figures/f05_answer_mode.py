@@ -12,27 +12,16 @@ from pbb.analysis.tables import CONTROL, TRAINED, of
 from pbb.arms import ARMS
 from pbb.figures import style
 from pbb.figures.base import panels_in
-from pbb.figures.by_knob import ByKnob, Line, Scale
+from pbb.figures.by_knob import BY_NAME, ByKnob, Line, Scale
 
 _SHIFT = {"cot": -0.09, "recite": 0.0, "direct": 0.09, "recall": -0.18}
 _OF_LENGTHS = "arithmetic"  # the domain whose panels have the length of programs as their axis
 
 
 class AnswerMode(ByKnob):
-    def __init__(self) -> None:
-        super().__init__(
-            *("F05", "F05_answer_mode", "w/o IO accuracy by answer mode and program length"),
-            "Direct answers work, above their controls; CoT is more reliable (C3).",
-            "statements",
-            "statements in the program",
-            tuple(_SHIFT),
-            "Programs without input/output examples (w/o IO), asked by name at the end of training. ",
-            scored=True,
-        )
-
-    def words(self, drawn: pd.DataFrame, records: pd.DataFrame, more: str = "") -> str:
-        sums = "Sums: programs that add one number of up to three digits. " if (drawn["domain"] == "sums").any() else ""
-        return super().words(drawn, records, sums)
+    def more(self, drawn: pd.DataFrame) -> str:
+        sums = (drawn["domain"] == "sums").any()
+        return " Sums: programs that add one number of up to three digits." if sums else ""
 
     def lines(self) -> list[Line]:
         return [Line({"answer_mode": mode}, style.MODES[mode], shift) for mode, shift in _SHIFT.items()]
@@ -45,7 +34,7 @@ class AnswerMode(ByKnob):
             panels += [(here, [arm]) for arm in arms] if here["domain"] == _OF_LENGTHS else [(here, arms)]
         return panels
 
-    def fill(
+    def panel(
         self, axes: Axes, here: dict[str, Any], arms: list[str], front: pd.DataFrame, behind: pd.DataFrame
     ) -> None:
         axes.grid(axis="x", visible=False)
@@ -59,3 +48,15 @@ class AnswerMode(ByKnob):
             places = {length: length if by_length else float(place) for length in lengths}
             self.draw_lines(axes, self.lines(), ours, theirs, arm, Scale(places, "x", 0.09, 0.32, 0.3))
         axes.set_title(f"{ARMS[arms[0]].label if by_length else here['domain'].capitalize()}, {here['model']}")
+
+
+ANSWER_MODE = AnswerMode(
+    NAME="F05_answer_mode",
+    TITLE="w/o IO accuracy by answer mode and program length",
+    CLAIM="Direct answers work, above their controls; CoT is more reliable (C3).",
+    VARIES="statements",
+    label="statements in the program",
+    MODES=tuple(_SHIFT),
+    opening=f"{BY_NAME}.",
+    scored=True,
+)

@@ -2,66 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from pbb.analysis import tables
-from pbb.analysis.tables import (
-    CHANCE,
-    GRPO,
-    SFT,
-    Cells,
-    final,
-    from_its_start,
-    guesses,
-    matched,
-    measured_at,
-    of,
-    panel_name,
-    sizes,
-    stacked,
-    stage_2,
-)
+from pbb.analysis.tables import GRPO, SFT, Cells, final, from_its_start, guesses, matched, measured_at, of, sizes
 from pbb.figures import style
-from pbb.figures.base import BARS, GUESS, Chart, panels_in
+from pbb.figures.base import BARS, GUESS, Chart, best_guess, layers
 
-_TRAINED, _REWARDED, _START = (SFT, GRPO), (GRPO, "grpo_without_pbb"), "no_demonstrations"
-_ARMS = (*_TRAINED, "skip_exposure", "grpo_without_pbb", _START)
-_MODES = ("cot", "direct")
 _AXES = {"x": "questions seen in Stage 2", "tokens": "tokens of Stage 2, trained on or generated"}
 _WITH_IO, _WITHOUT = {"group": "w/ IO"}, {"group": "w/o IO"}
 
 
 class Retroactive(Chart):
-    ID, NAME, TITLE = "F06", "F06_retroactive", "Retroactive-PBB's Stage 2 by GRPO and by SFT"
+    NAME, TITLE = "F06_retroactive", "Retroactive-PBB's Stage 2 by GRPO and by SFT"
     CLAIM = "Retroactive-PBB by RL generalises faster and more steadily than by SFT (C8)."
+    NEEDS = "Stage 2 of Retroactive-PBB and of its controls"
+    ARMS = (SFT, GRPO, "skip_exposure", "grpo_without_pbb", "no_demonstrations")
+    SIDES, SHAREX, HEIGHT, LABEL = 2, "col", 1.55, "accuracy"
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
-        """The end of Stage 1, and Stage 2; w/ IO programs of the two arms too."""
-        asked = of(records, {"answer_mode": _MODES, "curriculum": _ARMS})
-        learnt = asked["curriculum"].isin(_TRAINED) & (asked["group"] == "w/ IO")
-        return stage_2(asked[learnt | (asked["group"] == "w/o IO")])
+        """The end of Stage 1, and Stage 2; w/ IO programs of SFT and GRPO too."""
+        asked = of(records, {"answer_mode": self.MODES, "curriculum": self.ARMS})
+        learnt = asked["curriculum"].isin([SFT, GRPO]) & (asked["group"] == "w/ IO")
+        return tables.stage_2(asked[learnt | (asked["group"] == "w/o IO")])
 
-    def table(self, records: pd.DataFrame) -> pd.DataFrame:
+    def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """x is questions seen in Stage 2, and tokens are Stage 2's too; the start of Stage 2 has x = 0."""
-        rows = self.select(records)
-        return stacked([measured_at(from_its_start(rows)), guesses(of(rows, _WITHOUT))])
+        yield measured_at(from_its_start(rows))
+        yield guesses(of(rows, _WITHOUT))
 
-    def cells(self, records: pd.DataFrame) -> Cells:
-        """Where each arm ends, CoT and direct; and SFT after as many questions as GRPO."""
-        rows = of(self.select(records), _WITHOUT)
-        return tables.cells(final(rows), _ARMS, _MODES) | tables.cells(
-            matched(rows), [SFT], _MODES, "after as many questions as GRPO"
-        )
+    def values(self, rows: pd.DataFrame) -> Cells:
+        """Where each arm ends; and SFT after as many questions as GRPO."""
+        rows = of(rows, _WITHOUT)
+        equal = tables.cells(matched(rows), [SFT], self.MODES, "after as many questions as GRPO")
+        return tables.cells(final(rows), self.ARMS, self.MODES) | equal
 
-    def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
+    def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         text = (
             "Stage 2 asks about w/ IO programs. By SFT it shows their answers; by GRPO the model samples its own, and "
             "right ones are rewarded. Both start from the same weights, at 0: all sources were read, none was run (no "
             "demonstrations). "
         )
         if (drawn["stage"] > 2).any():
-            warm = of(drawn, {"arm": _REWARDED, "stage": 2})["step"].max()
+            warm = of(drawn, {"arm": (GRPO, "grpo_without_pbb"), "stage": 2})["step"].max()
             text += f"GRPO follows on {warm:.0f} steps of SFT: its lines begin there. "
         text += "Controls, hollow: the same Stage 2 where Stage 1 left out the w/o IO sources. "
         if "w/ IO" in set(drawn["group"]):
@@ -72,43 +59,30 @@ class Retroactive(Chart):
         )
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
-        """By questions beside by tokens, CoT above direct."""
-        panels = panels_in(front)
-        modes = [mode for mode in _MODES if (front["answer_mode"] == mode).any()]
-        rows = [(panel, mode) for panel in panels for mode in modes]
-        grid = figure.subplots(len(rows), 2, squeeze=False, sharey=True, sharex="col")
-        for index, (line, (panel, mode)) in enumerate(zip(grid, rows, strict=True)):
-            for axes, column in zip(line, _AXES, strict=True):
-                _panel(axes, of(front, panel), of(behind, panel), mode, column)
-            where = f", {panel_name([*panel.values()])}" if len(panels) > 1 else ""
-            line[0].set_title(f"{chr(97 + index)}  {style.MODES[mode].label}{where}")
-            line[0].set_ylabel("accuracy")
-        for axes, (column, label) in zip(grid[-1], _AXES.items(), strict=True):
+        height = super().panels(figure, front, behind)
+        for axes, (column, label) in zip(figure.axes[-2:], _AXES.items(), strict=True):
             axes.set_xlabel(f"{label}, log scale")
             _log_scale(axes, pd.concat([front[column], behind[column]]))
-        return 0.35 + 1.55 * len(rows)
+        return height + 0.35
+
+    def fill(self, line: np.ndarray, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:
+        """By questions, and by tokens."""
+        for axes, column in zip(line, _AXES, strict=True):
+            best_guess(axes.axhline, ours, style.WIDELY)
+            for drawn, faint in layers(ours, theirs):
+                for arm in reversed(self.ARMS):
+                    look, mine = style.ARMS[arm], of(drawn, {"arm": arm, "answer_mode": mode}).sort_values(column)
+                    if (mine["stage"] > 2).any():  # what comes before GRPO is SFT's
+                        mine = mine[mine["stage"] >= 2]
+                    learnt, told = of(mine, _WITH_IO), of(mine, _WITHOUT)
+                    kind = {name: style.marked(look, faint)[name] for name in ("color", "alpha", "zorder")}
+                    axes.plot(learnt[column], learnt["estimate"], linestyle=":", linewidth=0.9, **kind)
+                    width = 1.4 if look.filled else 0.9
+                    style.series(axes, told[column], told, look, faint, bars=0.8, linewidth=width, over=True)
 
     def legend(self, front: pd.DataFrame) -> list[style.Entry]:
-        entries = [style.entry(style.ARMS[arm]) for arm in _ARMS if (front["arm"] == arm).any()]
-        if (front["group"] == "w/ IO").any():
-            entries.append(style.stroke("w/ IO programs", ":"))
-        return [*entries, style.stroke("Best guess", style.WIDELY, linewidth=0.8)]
-
-
-def _panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str, column: str) -> None:
-    style.percent_axis(axes)
-    for level in of(ours, {"arm": CHANCE})["estimate"]:
-        axes.axhline(level, color=style.MUTED, linestyle=style.WIDELY, linewidth=0.8, zorder=1)
-    for drawn, faint in ((theirs, True), (ours, False)):
-        for arm in reversed(_ARMS):
-            look, mine = style.ARMS[arm], of(drawn, {"arm": arm, "answer_mode": mode}).sort_values(column)
-            if (mine["stage"] > 2).any():  # what comes before GRPO is SFT's
-                mine = mine[mine["stage"] >= 2]
-            learnt, line = of(mine, _WITH_IO), of(mine, _WITHOUT)
-            kind = {name: style.marked(look, faint)[name] for name in ("color", "alpha", "zorder")}
-            axes.plot(learnt[column], learnt["estimate"], linestyle=":", linewidth=0.9, **kind)
-            width = 1.4 if arm in _TRAINED else 0.9
-            style.series(axes, line[column], line, look, faint, bars=0.8, linewidth=width, over=True)
+        learnt = [style.stroke("w/ IO programs", ":")] if "w/ IO" in set(front["group"]) else []
+        return [*super().legend(front), *learnt, style.stroke("Best guess", style.WIDELY, linewidth=0.8)]
 
 
 def _log_scale(axes: Axes, values: pd.Series) -> None:

@@ -5,85 +5,63 @@ Traces in code quote the source and decide nothing here: F08 shows what they are
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from pbb.analysis import tables
 from pbb.analysis.statistics import accuracy
-from pbb.analysis.tables import (
-    CHANCE,
-    COMMON,
-    EACH,
-    MEASURED,
-    PANEL,
-    RARE,
-    Cells,
-    asked_by_name,
-    final,
-    guesses,
-    natural_shares,
-    of,
-    panel_name,
-    sizes,
-    stacked,
-    with_shifts,
-)
+from pbb.analysis.tables import COMMON, EACH, MEASURED, PANEL, RARE, Cells, final, grouped, guesses, of, sizes
 from pbb.figures import style
-from pbb.figures.base import BARS, GUESS, Chart, panels_in
-from pbb.store import RecordsError
+from pbb.figures.base import BARS, GUESS, Chart, best_guess, layers
 
-_ARMS = (
-    *("proactive", "distillation", "distillation_values", "distillation_after_stage_1"),
-    *("pbb_and_distillation", "stage_1_only"),
-)
-_MODES = ("cot", "direct")
-_COLUMNS = [*PANEL, "arm", "answer_mode", "shifts", "x", *MEASURED]
-_APART = {arm: 0.13 * (place - 2.5) for place, arm in enumerate(_ARMS)}  # so that intervals do not cover each other
 _SKEW = {"arm": "demonstrated"}
 
 
 class Ciphers(Chart):
-    ID, NAME, TITLE = "F07", "F07_ciphers", "Accuracy on ciphers by shift: source, skewed demonstrations, or both"
+    NAME, TITLE = "F07_ciphers", "Accuracy on ciphers by shift: source, skewed demonstrations, or both"
     CLAIM = (
         "Told the source, a model encodes with rare shifts as well as with common ones; shown demonstrations that are "
         "skewed as natural text is, it does not; both together are best (C4)."
     )
+    ARMS = (
+        *("proactive", "distillation", "distillation_values", "distillation_after_stage_1"),
+        *("pbb_and_distillation", "stage_1_only"),
+    )
+    NEEDS = f"ciphers, asked of {', '.join(ARMS)}"
+    COLUMNS = (*PANEL, "arm", "answer_mode", "shifts", "x", *MEASURED)
+    SIDES, WIDTHS, HEIGHT, LABEL = 2, (2.4, 1), 1.95, "held-out accuracy"
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
         """Where each arm ends, on inputs that training never showed."""
-        rows = final(asked_by_name(records, _MODES))
-        return of(rows, {"domain": "ciphers", "curriculum": _ARMS, "held_out": True})
+        rows = final(tables.asked_by_name(records, self.MODES))
+        return of(rows, {"domain": "ciphers", "curriculum": self.ARMS, "held_out": True})
 
-    def table(self, records: pd.DataFrame) -> pd.DataFrame:
+    def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """Of one shift (`shifts` is "each", x the shift), or of all common or rare ones.
 
         The estimates of arm "demonstrated" are the documented shares of shifts among naturally skewed demonstrations:
         of records they only know the alphabet.
-
-        Raises:
-            RecordsError: the records hold no ciphers that these arms were asked about.
         """
-        rows = with_shifts(self.select(records)).rename(columns={"curriculum": "arm"})
-        if rows.empty:
-            raise RecordsError(
-                f"domain: none of the records are about ciphers and of {', '.join(_ARMS)}, whom F07 shows"
-            )
+        rows = tables.with_shifts(rows).rename(columns={"curriculum": "arm"})
         by = [*PANEL, "arm", "answer_mode"]
-        parts = [accuracy(rows, [*by, "x"]).assign(shifts=EACH), accuracy(rows, [*by, "shifts"])]
-        for key, panel in rows.groupby(PANEL):
-            where = dict(zip(PANEL, key, strict=True)) | _SKEW | {"shifts": EACH}
-            skew = [where | {"x": shift, "estimate": share} for shift, share in enumerate(natural_shares(panel))]
-            parts += [guesses(panel), pd.DataFrame(skew)]
-        return stacked(parts, _COLUMNS)
+        yield accuracy(rows, [*by, "x"]).assign(shifts=EACH)
+        yield accuracy(rows, [*by, "shifts"])
+        for where, panel in grouped(rows):
+            yield guesses(panel)
+            shares = tables.natural_shares(panel)
+            yield pd.DataFrame({"x": range(len(shares)), "estimate": shares}).assign(**where, **_SKEW, shifts=EACH)
 
-    def cells(self, records: pd.DataFrame) -> Cells:
+    def values(self, rows: pd.DataFrame) -> Cells:
         """Each arm and mode, on all shifts and on the rare ones."""
-        rows = with_shifts(self.select(records))
-        rare = of(rows, {"shifts": RARE})
-        return tables.cells(rows, _ARMS, _MODES) | tables.cells(rare, _ARMS, _MODES, "rare shifts")
+        rare = of(tables.with_shifts(rows), {"shifts": RARE})
+        return tables.cells(rows, self.ARMS, self.MODES) | tables.cells(rare, self.ARMS, self.MODES, "rare shifts")
 
-    def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
+    def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         each = drawn[drawn["shifts"].eq(EACH) & drawn["questions"].notna()]
         return (
             "The same ciphers, asked by name on inputs that training never showed, at the end of training. "
@@ -97,56 +75,35 @@ class Ciphers(Chart):
             f"{sizes(of(drawn, {'shifts': (COMMON, RARE)}))}."
         )
 
-    def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
-        """CoT above direct answers."""
-        panels = panels_in(front)
-        modes = [mode for mode in _MODES if (front["answer_mode"] == mode).any()]
-        rows = [(panel, mode) for panel in panels for mode in modes]
-        grid = figure.subplots(len(rows), 2, squeeze=False, sharey=True, width_ratios=(2.4, 1))
-        for index, (line, (panel, mode)) in enumerate(zip(grid, rows, strict=True)):
-            _by_shift(line[0], of(front, panel), of(behind, panel), mode)
-            _common_and_rare(line[1], of(front, panel), of(behind, panel), mode)
-            where = f" {panel_name([*panel.values()])}:" if len(panels) > 1 else ""
-            line[0].set_title(f"{'abcdefgh'[index % 8]} {where} {style.MODES[mode].label}, by shift")
-            line[1].set_title("common and rare shifts")
-        return 1.95 * len(rows)
+    def told(self, ours: pd.DataFrame, mode: str) -> str:
+        return ", by shift"
+
+    def fill(self, line: np.ndarray, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:
+        by_shift, together = line
+        skew = of(ours, _SKEW)
+        by_shift.bar(skew["x"], skew["estimate"], width=0.8, color=style.FAINT, zorder=0.5)
+        by_shift.set_xticks(range(0, len(skew), 1 if len(skew) <= 13 else 3))
+        by_shift.set_xlim(-0.6, len(skew) - 0.4)
+        by_shift.set_xlabel("shift")
+        self._arms(by_shift, ours, theirs, {"answer_mode": mode, "shifts": EACH})
+
+        common = skew.loc[skew["estimate"] > skew["estimate"].min(), "x"].astype(int).astype(str)
+        together.set_xticks([0, 1], [f"common\n({', '.join(common)})", "rare\n(all others)"])
+        together.set_xlim(-0.5, 1.5)
+        together.set_title("common and rare shifts")
+        ours, theirs = (drawn.assign(x=(drawn["shifts"] == RARE).astype(float)) for drawn in (ours, theirs))
+        self._arms(together, ours, theirs, {"answer_mode": mode, "shifts": (COMMON, RARE)})
+
+    def _arms(self, axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, where: dict[str, Any]) -> None:
+        """Each arm's points, a little apart, so that intervals do not cover each other."""
+        axes.grid(axis="x", visible=False)
+        best_guess(axes.axhline, ours, ":")
+        for drawn, faint in layers(ours, theirs):
+            for place, arm in enumerate(self.ARMS):
+                line, look = of(drawn, {"arm": arm, **where}).sort_values("x"), style.ARMS[arm]
+                width = 1.2 if look.filled else 0.8
+                style.series(axes, line["x"] + 0.13 * (place - 2.5), line, look, faint, bars=0.8, linewidth=width)
 
     def legend(self, front: pd.DataFrame) -> list[style.Entry]:
-        entries = [style.entry(style.ARMS[arm]) for arm in _ARMS if (front["arm"] == arm).any()]
-        return [
-            *entries,
-            (Patch(color=style.FAINT), "Share of natural demonstrations"),
-            style.stroke("Best guess", ":"),
-        ]
-
-
-def _by_shift(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:
-    style.percent_axis(axes)
-    skew = of(ours, _SKEW)
-    axes.bar(skew["x"], skew["estimate"], width=0.8, color=style.FAINT, zorder=0.5)
-    axes.set_xticks(range(0, len(skew), 1 if len(skew) <= 13 else 3))
-    axes.set_xlim(-0.6, len(skew) - 0.4)
-    axes.set_xlabel("shift")
-    axes.set_ylabel("held-out accuracy")
-    _arms(axes, ours, theirs, {"answer_mode": mode, "shifts": EACH})
-
-
-def _common_and_rare(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:
-    skew = of(ours, _SKEW)
-    common = skew.loc[skew["estimate"] > skew["estimate"].min(), "x"].astype(int).astype(str)
-    axes.set_xticks([0, 1], [f"common\n({', '.join(common)})", "rare\n(all others)"])
-    axes.set_xlim(-0.5, 1.5)
-    ours, theirs = (drawn.assign(x=(drawn["shifts"] == RARE).astype(float)) for drawn in (ours, theirs))
-    _arms(axes, ours, theirs, {"answer_mode": mode, "shifts": (COMMON, RARE)})
-
-
-def _arms(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, where: dict) -> None:
-    """Each arm's points, over the best guess and the reference's."""
-    axes.grid(axis="x", visible=False)
-    for level in of(ours, {"arm": CHANCE})["estimate"]:
-        axes.axhline(level, color=style.MUTED, linestyle=":", linewidth=0.9, zorder=1)
-    for drawn, faint in ((theirs, True), (ours, False)):
-        for arm in _ARMS:
-            line, look = of(drawn, {"arm": arm, **where}).sort_values("x"), style.ARMS[arm]
-            width = 1.2 if look.filled else 0.8
-            style.series(axes, line["x"] + _APART[arm], line, look, faint, bars=0.8, linewidth=width)
+        shares = Patch(color=style.FAINT), "Share of natural demonstrations"
+        return [*super().legend(front), shares, style.stroke("Best guess", ":")]

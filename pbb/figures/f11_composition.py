@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from pbb.analysis import tables
 from pbb.analysis.labels import PLAIN_MODE
 from pbb.analysis.statistics import accuracy
-from pbb.analysis.tables import (
-    CEILING,
-    CHANCE,
-    CONTROL,
-    MEASURED,
-    PANEL,
-    Cells,
-    Value,
-    final,
-    guesses,
-    of,
-    panel_name,
-    sizes,
-    stacked,
-)
+from pbb.analysis.tables import CEILING, CHANCE, CONTROL, MEASURED, PANEL, Cells, Value, grouped, of
 from pbb.figures import style
-from pbb.figures.base import BARS, GUESS, Chart, panels_in
-from pbb.store import RecordsError
+from pbb.figures.base import BARS, GUESS, Chart, layers
 
-_ARM, _MODES = "proactive", ("cot", "direct")
-_PARTS, _WHOLE, _SHOWN = "w/o IO parts", "w/o IO", "w/ IO"  # groups
+_ARM = "proactive"
+_PARTS, _WHOLE = "w/o IO parts", "w/o IO"  # groups
 PARTS, COMPOSITE, RECITED = "parts", "composite", "both parts recited"
 _WHAT = {_PARTS: PARTS, _WHOLE: COMPOSITE}
 # Each kind of composite, as records call its domain, and how its parts were learnt.
@@ -42,8 +28,6 @@ KINDS = {
     "composition of shown parts": "both\nw/ IO",
 }
 _BUILTINS = {"abs", "len", "max", "min"}
-_COLUMNS = [*PANEL, "arm", "answer_mode", "what", *MEASURED]
-_FIXED = [column for column in PANEL if column != "domain"]
 
 
 class _Mark(NamedTuple):
@@ -66,76 +50,71 @@ _MARKS = (
 
 
 class Composition(Chart):
-    ID, NAME, TITLE = "F11", "F11_composition", "Composites, by how their parts were learnt"
+    NAME, TITLE = "F11_composition", "Composites, by how their parts were learnt"
     CLAIM = (
         "Two programs that were learnt separately, by their source alone, can be composed: f(g(x)) is executed (C11)."
     )
+    NEEDS = f"composites, asked of {_ARM}, {CONTROL} and {CEILING}"
+    VARIES, COLUMNS = "domain", (*PANEL, "arm", "answer_mode", "what", *MEASURED)
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
         """Where PBB, its control and the ceiling end: on composites and w/o IO parts, and on the recall of any part."""
-        here = {
-            "domain": tuple(KINDS),
-            "curriculum": (_ARM, CONTROL, CEILING),
-            "answer_mode": (*_MODES, *PLAIN_MODE, "recall"),
-        }
-        rows = final(of(records, here))
+        asked = (*self.MODES, *PLAIN_MODE, "recall")
+        here = {"domain": tuple(KINDS), "curriculum": (_ARM, CONTROL, CEILING), "answer_mode": asked}
+        rows = tables.final(of(records, here))
         return rows[rows["group"].isin(list(_WHAT)) | (rows["answer_mode"] == "recall")]
 
-    def table(self, records: pd.DataFrame) -> pd.DataFrame:
-        """One row a plotted point. `domain` is the kind of composites, a key of `KINDS`; `what` says of what:
+    def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        """`domain` is the kind of composites, a key of `KINDS`; `what` says of what an accuracy is:
 
         - "composite": f(g(x)), asked for by this expression;
         - "parts": its w/o IO parts, each asked by itself;
         - "both parts recited": of composites, whether all of their parts' sources are recited, word for word.
-
-        Raises:
-            RecordsError: the records hold no composites that these arms were asked about.
         """
-        rows = self.select(records)
-        if not (rows["group"] == _WHOLE).any():
-            raise RecordsError(f"domain: none of the records are about composites and of {_ARM} or {CONTROL}")
         answers = rows[rows["answer_mode"] != "recall"].replace({"answer_mode": PLAIN_MODE})
         answers = answers.assign(what=answers["group"].map(_WHAT))
-        by = [*PANEL, "curriculum", "answer_mode", "what"]
-        recited = _recited(rows).assign(what=RECITED)
-        measured = [accuracy(part, by) for part in (answers, recited) if len(part)]
-        best = guesses(answers, [*PANEL, "what"])
-        return stacked([*(part.rename(columns={"curriculum": "arm"}) for part in measured), best], _COLUMNS)
+        for asked in (answers, _recited(rows).assign(what=RECITED)):
+            if len(asked):
+                by = [*PANEL, "arm", "answer_mode", "what"]
+                yield accuracy(asked.rename(columns={"curriculum": "arm"}), by)
+        yield tables.guesses(answers, [*PANEL, "what"])
 
-    def cells(self, records: pd.DataFrame) -> Cells:
+    def values(self, rows: pd.DataFrame) -> Cells:
         """Composites and their parts, by kind, arm and mode; and whose parts are recited."""
-        found: Cells = {}
-        rows = self.select(records)
-        for group, told in ((_WHOLE, ""), (_PARTS, PARTS)):
-            arms = (_ARM, CONTROL) if told else (_ARM, CONTROL, CEILING)
-            answers = rows[rows["answer_mode"] != "recall"]
-            found |= tables.cells(of(answers, {"group": group}), arms, _MODES, told)
-        recited = _recited(rows)
-        for (*key, arm), cell in recited.groupby([*PANEL, "curriculum"]) if len(recited) else ():
-            found[Value(arm, "recall", panel_name(key), "of all parts")] = cell
+        answers = rows[rows["answer_mode"] != "recall"]
+        found = tables.cells(of(answers, {"group": _WHOLE}), (_ARM, CONTROL, CEILING), self.MODES)
+        found |= tables.cells(of(answers, {"group": _PARTS}), (_ARM, CONTROL), self.MODES, PARTS)
+        for panel, cell in grouped(_recited(rows), [*PANEL, "curriculum"]):
+            found[Value(panel.pop("curriculum"), "recall", tables.panel_name(panel), "of all parts")] = cell
         return found
 
-    def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
+    def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         measured = of(drawn, {"what": (PARTS, COMPOSITE), "arm": (_ARM, CONTROL, CEILING)})
         return (
             "Composites such as f(g(x)), asked for by that expression at the end of training, by how their parts were "
             "learnt: w/o IO parts by their source alone, and one kind by documents that hold the sources of both "
             "besides. No composite of w/o IO parts was shown; composites of w/ IO parts were. In context: the untuned "
             "model with the parts' sources in its prompt. Diamonds: w/o IO parts, each asked by itself, and composites "
-            f"all of whose parts are recited, word for word. Grey: {GUESS}. Bars: {BARS}. {sizes(measured)}."
+            f"all of whose parts are recited, word for word. Grey: {GUESS}. Bars: {BARS}. {tables.sizes(measured)}."
         )
 
-    def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
-        """A row for each model, a column for each answer mode."""
-        panels = panels_in(front, _FIXED)
-        grid = figure.subplots(len(panels), len(_MODES), squeeze=False, sharey=True)
-        for line, panel in zip(grid, panels, strict=True):
-            where = f", {panel['model']}" if len(panels) > 1 else ""
-            for axes, mode, letter in zip(line, _MODES, "ab", strict=True):
-                _by_kind(axes, of(front, panel), of(behind, panel), mode)
-                axes.set_title(f"{letter}  {style.MODES[mode].label}{where}")
-            line[0].set_ylabel("w/o IO accuracy")
-        return 2.3 * len(panels)
+    def fill(self, line: np.ndarray, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:
+        """By kind."""
+        (axes,) = line
+        held = {*ours["domain"], *theirs["domain"]}
+        places = {kind: place for place, kind in enumerate(kind for kind in KINDS if kind in held)}
+        axes.set_xticks(list(places.values()), [KINDS[kind] for kind in places])
+        axes.set_xlim(-0.5, len(places) - 0.5)
+        axes.grid(axis="x", visible=False)
+        guess = of(ours, {"arm": CHANCE, "what": COMPOSITE})
+        at = guess["domain"].map(places).astype(float)
+        axes.hlines(guess["estimate"], at - 0.4, at + 0.4, color=style.MUTED, linewidth=0.9, zorder=1)
+        for drawn, faint in layers(ours, theirs):
+            for mark in _MARKS:
+                asked = "recall" if mark.what == RECITED else mode
+                here = of(drawn, {"arm": mark.arm, "what": mark.what, "answer_mode": asked})
+                x = here["domain"].map(places).astype(float) + mark.shift
+                style.series(axes, x, here, mark.look, faint, "none")
 
     def legend(self, front: pd.DataFrame) -> list[style.Entry]:
         shown = [mark for mark in _MARKS if len(of(front, {"arm": mark.arm, "what": mark.what}))]
@@ -147,33 +126,12 @@ def _recited(rows: pd.DataFrame) -> pd.DataFrame:
 
     The parts are read from the expression that questions ask by.
     """
-    recall = rows[rows["answer_mode"] == "recall"]
-    asked = zip(recall["experiment"], recall["program"], strict=True)
-    right = dict(zip(asked, recall["outcome"] == "correct", strict=True))
+    right = of(rows, {"answer_mode": "recall"}).set_index(["experiment", "program"])["outcome"].eq("correct").to_dict()
     whole = rows[(rows["group"] == _WHOLE) & (rows["curriculum"] != CEILING) & (rows["answer_mode"] != "recall")]
     whole = whole.drop_duplicates(["experiment", "program"])
     calls = [
         [right.get((one, name)) for name in names if name not in _BUILTINS]
         for one, names in zip(whole["experiment"], whole["prompt"].str.findall(r"(\w+)\("), strict=True)
     ]
-    known = [bool(found) and None not in found for found in calls]
     outcome = ["correct" if all(found) else "wrong" for found in calls]
-    return whole.assign(answer_mode="recall", outcome=outcome)[known]
-
-
-def _by_kind(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:
-    held = {*ours["domain"], *theirs["domain"]}
-    places = {kind: place for place, kind in enumerate(kind for kind in KINDS if kind in held)}
-    style.percent_axis(axes)
-    axes.set_xticks(list(places.values()), [KINDS[kind] for kind in places])
-    axes.set_xlim(-0.5, len(places) - 0.5)
-    axes.grid(axis="x", visible=False)
-    guess = of(ours, {"arm": CHANCE, "what": COMPOSITE})
-    at = guess["domain"].map(places).astype(float)
-    axes.hlines(guess["estimate"], at - 0.4, at + 0.4, color=style.MUTED, linewidth=0.9, zorder=1)
-    for drawn, faint in ((theirs, True), (ours, False)):
-        for mark in _MARKS:
-            asked = "recall" if mark.what == RECITED else mode
-            here = of(drawn, {"arm": mark.arm, "what": mark.what, "answer_mode": asked})
-            x = here["domain"].map(places).astype(float) + mark.shift
-            style.series(axes, x, here, mark.look, faint, "none")
+    return whole.assign(answer_mode="recall", outcome=outcome)[[bool(found) and None not in found for found in calls]]

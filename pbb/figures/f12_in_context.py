@@ -10,31 +10,20 @@ import pandas as pd
 from pbb.analysis import tables
 from pbb.analysis.labels import MODES, PLAIN_MODE
 from pbb.analysis.statistics import CLUSTER
-from pbb.analysis.tables import CEILING, CONTROL, PANEL, Cells, asked_by_name, final, of
+from pbb.analysis.tables import CEILING, CONTROL, Cells, grouped, of
 from pbb.figures.by_knob import GAP, Gapped, Line
 
-_WEIGHTS, _MODES = "proactive", ("cot", "recite", "direct")
+_WEIGHTS = "proactive"
 
 
 class InContext(Gapped):
-    def __init__(self) -> None:
-        super().__init__(
-            *("F12", "F12_in_context", "The source in the prompt against the source in the weights"),
-            "Execution in context is more reliable than PBB (C7).",
-            "statements",
-            "statements in the program",
-            _MODES,
-            "The same w/o IO programs and inputs, with the source in the prompt of the untuned base model, or in the "
-            "weights after Proactive-PBB, asked by name.",
-        )
-
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
         """The end of PBB and its control, and the base model in context.
 
         Of recite-then-run only Proactive's answers count, and of these only where what it recited is the source: then
         the finetuned model too ran the source that was in its prompt. `recall` has the sources to compare with.
         """
-        rows = final(asked_by_name(records, MODES))
+        rows = tables.final(tables.asked_by_name(records, MODES))
         asked = {CEILING: tuple(PLAIN_MODE), _WEIGHTS: ("cot", "direct", "recall"), CONTROL: ("cot", "direct")}
         kept = [of(rows, {"curriculum": arm, "answer_mode": modes}) for arm, modes in asked.items()]
         kept.append(_exactly(of(rows, {"curriculum": _WEIGHTS, "answer_mode": "recite"}), rows))
@@ -42,28 +31,27 @@ class InContext(Gapped):
 
     def gaps(self, rows: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]]:
         """In context and Proactive, by mode and length; in mode "recite" both have the source in their prompt."""
-        rows = rows.replace({"answer_mode": PLAIN_MODE})
-        for key, panel in rows.groupby(PANEL):
-            for mode in _MODES:
+        for here, panel in grouped(rows.replace({"answer_mode": PLAIN_MODE})):
+            for mode in self.MODES:
                 above = of(panel, {"curriculum": CEILING, "answer_mode": mode.replace("recite", "cot")})
                 below = of(panel, {"curriculum": _WEIGHTS, "answer_mode": mode})
                 shared = above[CLUSTER].drop_duplicates().merge(below[CLUSTER].drop_duplicates())
                 if len(shared):
-                    here = dict(zip(PANEL, key, strict=True)) | {"arm": _WEIGHTS, "answer_mode": mode}
-                    yield here | {"x": float(here["statements"])}, above.merge(shared), below.merge(shared)
+                    where = here | {"arm": _WEIGHTS, "answer_mode": mode, "x": float(here["statements"])}
+                    yield where, above.merge(shared), below.merge(shared)
 
-    def cells(self, records: pd.DataFrame) -> Cells:
+    def values(self, rows: pd.DataFrame) -> Cells:
         """In context and Proactive, by mode and length."""
-        return tables.cells(self.select(records), (CEILING, _WEIGHTS), _MODES)
+        return tables.cells(rows, (CEILING, _WEIGHTS), self.MODES)
 
-    def words(self, drawn: pd.DataFrame, records: pd.DataFrame, more: str = "") -> str:
-        more = " (c) Points by which in context is ahead, paired by program."
+    def of_gaps(self, drawn: pd.DataFrame) -> str:
+        said = " (c) Points by which in context is ahead, paired by program."
         if (drawn["answer_mode"] == "recite").any():
-            more += (
+            said += (
                 " Recite, then run: the finetuned model writes the source first and runs what it wrote; only answers "
                 "after an exact recitation, so that the source is in its prompt too."
             )
-        return super().words(drawn[drawn["answer_mode"] != "recall"], records, more)
+        return said
 
     def sections(self, front: pd.DataFrame) -> list[tuple[str, str, list[Line]]]:
         cot, recite, direct = self.lines()
@@ -77,3 +65,17 @@ def _exactly(recited: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     found = recited.merge(sources.rename(columns={"expected": "source"}), on=["experiment", "program"])
     exact = [prompt.startswith(f"{source}\n") for prompt, source in zip(found["prompt"], found["source"], strict=True)]
     return found.loc[exact, list(rows.columns)]
+
+
+IN_CONTEXT = InContext(
+    NAME="F12_in_context",
+    TITLE="The source in the prompt against the source in the weights",
+    CLAIM="Execution in context is more reliable than PBB (C7).",
+    VARIES="statements",
+    label="statements in the program",
+    MODES=("cot", "recite", "direct"),
+    opening=(
+        "The same w/o IO programs and inputs, with the source in the prompt of the untuned base model, or in the "
+        "weights after Proactive-PBB, asked by name."
+    ),
+)

@@ -2,55 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from pbb.analysis import tables
 from pbb.analysis.labels import PLAIN_MODE
 from pbb.analysis.statistics import CLUSTER, accuracy
-from pbb.analysis.tables import CEILING, CONTROL, MEASURED, PANEL, Cells, at_the_end, of, panel_name, sizes, stacked
+from pbb.analysis.tables import CEILING, CONTROL, MEASURED, PANEL, Cells, of, sizes
 from pbb.figures import style
-from pbb.figures.base import BARS, Chart, panels_in
-from pbb.store import RecordsError
+from pbb.figures.base import BARS, Chart, layers
 
 _RANDOM, _ARM = "random_generation", "proactive"
 _NAMES = {_RANDOM: "random\ngeneration", CONTROL: "Stage 1\nonly", _ARM: "Proactive-\nPBB", CEILING: "in\ncontext"}
-_MODES = ("direct", "cot")
-_COLUMNS = [*PANEL, "arm", "answer_mode", *CLUSTER, *MEASURED]
 
 
 class Grammars(Chart):
-    ID, NAME = "F13", "F13_grammars"
+    NAME = "F13_grammars"
     TITLE = "Strings that obey a grammar known by its rules alone, against random strings"
     CLAIM = "Of a grammar that was only read, far more valid strings are written, and at once, than at random (C12)."
+    NEEDS = f"grammars, asked of {', '.join(_NAMES)}"
+    MODES, COLUMNS = ("direct", "cot"), (*PANEL, "arm", "answer_mode", *CLUSTER, *MEASURED)
+    HEIGHT, LABEL = 2.5, "valid strings"
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
         """Where the arms end, and strings at random."""
-        return of(at_the_end(records, tuple(_NAMES), _MODES), {"domain": "grammars"})
+        return of(tables.at_the_end(records, tuple(_NAMES), self.MODES), {"domain": "grammars"})
 
-    def table(self, records: pd.DataFrame) -> pd.DataFrame:
+    def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """Shares of strings that the parser accepts.
 
         Of each grammar, by seed and program, without an interval; and of all of them together, where these are empty.
         Modes in context stand under the plain mode of the same form.
-
-        Raises:
-            RecordsError: the records hold no grammars that these arms were asked about.
         """
-        rows = self.select(records).rename(columns={"curriculum": "arm"}).replace({"answer_mode": PLAIN_MODE})
-        if rows.empty:
-            raise RecordsError(f"domain: none of the records are about grammars and of {', '.join(_NAMES)}")
+        rows = rows.rename(columns={"curriculum": "arm"}).replace({"answer_mode": PLAIN_MODE})
         by = [*PANEL, "arm", "answer_mode"]
+        yield accuracy(rows, by)
         right = rows.assign(estimate=rows["outcome"] == "correct", unparsed=rows["outcome"] == "unparsed", questions=1)
         each = right.groupby([*by, *CLUSTER]).agg({"estimate": "mean", "unparsed": "mean", "questions": "sum"})
-        return stacked([accuracy(rows, by), each.reset_index()], _COLUMNS)
+        yield each.reset_index()
 
-    def cells(self, records: pd.DataFrame) -> Cells:
+    def values(self, rows: pd.DataFrame) -> Cells:
         """Each arm, by mode."""
-        return tables.cells(self.select(records), tuple(_NAMES), _MODES)
+        return tables.cells(rows, tuple(_NAMES), self.MODES)
 
-    def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
+    def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         counted = sizes(drawn[drawn["program"].isna()]).replace("programs", "grammars")
         return (
             "Grammars known by their rules alone (w/o IO): for a given beginning a whole string is asked for, by the "
@@ -62,20 +59,26 @@ class Grammars(Chart):
             f"prompt. {counted}."
         )
 
-    def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
-        """Direct answers beside CoT."""
-        panels = panels_in(front)
-        modes = [mode for mode in _MODES if (front["answer_mode"] == mode).any()]
-        if len(modes) == 1:
-            figure.set_figwidth(style.COLUMN)
-        grid = figure.subplots(len(panels), len(modes), squeeze=False, sharey=True)
-        for line, panel in zip(grid, panels, strict=True):
-            where = f" {panel_name([*panel.values()])}:" if len(panels) > 1 else ""
-            for axes, mode, letter in zip(line, modes, "ab", strict=False):
-                _panel(axes, of(front, panel), of(behind, panel), mode)
-                axes.set_title(f"{letter} {where} {style.MODES[mode].label}")
-            line[0].set_ylabel("valid strings")
-        return 2.5 * len(panels)
+    def fill(self, line: np.ndarray, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:
+        (axes,) = line
+        here, there = (of(drawn, {"answer_mode": mode}) for drawn in (ours, theirs))
+        arms = [arm for arm in _NAMES if arm in {*here["arm"], *there["arm"]}]
+        axes.set_xticks(range(len(arms)), [_NAMES[arm] for arm in arms])
+        axes.set_xlim(-0.6, len(arms) - 0.4)
+        axes.grid(axis="x", visible=False)
+        for tick, arm in zip(axes.get_xticklabels(), arms, strict=True):
+            tick.set_color(style.ARMS[arm].color)
+        for level in ours[(ours["arm"] == _RANDOM) & ours["program"].isna()].to_dict("records"):
+            color = style.ARMS[_RANDOM].color
+            axes.axhline(level["estimate"], color=color, linestyle=style.WIDELY, linewidth=0.9, zorder=1)
+            axes.axhspan(level["low"], level["high"], color=color, alpha=0.15, linewidth=0, zorder=0.5)
+        for place, arm in enumerate(arms):
+            look, mine = style.ARMS[arm], of(here, {"arm": arm})
+            each = mine.loc[mine["program"].notna(), "estimate"].sort_values()
+            axes.plot(place - 0.12 + _spread(each), each, ".", color=look.color, markersize=2.2, alpha=0.45, zorder=2)
+            for drawn, faint in layers(mine, of(there, {"arm": arm})):
+                together = drawn[drawn["program"].isna()]
+                style.series(axes, [place + 0.34] * len(together), together, look, faint, "none", bars=1.1)
 
 
 def _above(drawn: pd.DataFrame) -> str:
@@ -89,30 +92,8 @@ def _above(drawn: pd.DataFrame) -> str:
     return f"Proactive-PBB's direct answers beat it in {more} of {len(both)} grammars, and fall behind in {fewer}. "
 
 
-def _panel(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:
-    style.percent_axis(axes)
-    here, there = (of(drawn, {"answer_mode": mode}) for drawn in (ours, theirs))
-    arms = [arm for arm in _NAMES if arm in {*here["arm"], *there["arm"]}]
-    axes.set_xticks(range(len(arms)), [_NAMES[arm] for arm in arms])
-    axes.set_xlim(-0.6, len(arms) - 0.4)
-    axes.grid(axis="x", visible=False)
-    for tick, arm in zip(axes.get_xticklabels(), arms, strict=True):
-        tick.set_color(style.ARMS[arm].color)
-    for level in ours[(ours["arm"] == _RANDOM) & ours["program"].isna()].to_dict("records"):
-        color = style.ARMS[_RANDOM].color
-        axes.axhline(level["estimate"], color=color, linestyle=style.WIDELY, linewidth=0.9, zorder=1)
-        axes.axhspan(level["low"], level["high"], color=color, alpha=0.15, linewidth=0, zorder=0.5)
-    for place, arm in enumerate(arms):
-        look, mine = style.ARMS[arm], of(here, {"arm": arm})
-        each = mine.loc[mine["program"].notna(), "estimate"].sort_values()
-        axes.plot(place - 0.12 + _spread(each), each, ".", color=look.color, markersize=2.2, alpha=0.45, zorder=2)
-        for drawn, faint in ((of(there, {"arm": arm}), True), (mine, False)):
-            together = drawn[drawn["program"].isna()]
-            style.series(axes, [place + 0.34] * len(together), together, look, faint, "none", bars=1.1)
-
-
 def _spread(sorted_shares: pd.Series) -> np.ndarray:
     """Return how far to the side each dot stands, so that equal ones stand beside each other."""
-    counts = sorted_shares.groupby(sorted_shares).transform("size").to_numpy()
-    ranks = sorted_shares.groupby(sorted_shares).cumcount().to_numpy()
+    alike = sorted_shares.groupby(sorted_shares)
+    counts, ranks = alike.transform("size").to_numpy(), alike.cumcount().to_numpy()
     return (ranks - (counts - 1) / 2) * np.minimum(0.035, 0.62 / counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -9,29 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from pbb.analysis import tables
 from pbb.analysis.labels import statements
 from pbb.analysis.statistics import accuracy
-from pbb.analysis.tables import (
-    CEILING,
-    CHANCE,
-    MEASURED,
-    PANEL,
-    Cells,
-    Value,
-    asked_by_name,
-    final,
-    guesses,
-    of,
-    panel_name,
-    sizes,
-    stacked,
-)
+from pbb.analysis.tables import CEILING, CHANCE, MEASURED, PANEL, Cells, Value, grouped, of, panel_name
 from pbb.arms import ARMS
 from pbb.figures import style
-from pbb.figures.base import BARS, GUESS, Chart, panels_in
-from pbb.store import RecordsError
+from pbb.figures.base import BARS, GUESS, Chart, layers, panels_in
 
-_MODES = ("cot", "recite", "direct")
 _JOIN = ["seed", "experiment", "program"]
 _BAR = [*PANEL, "arm", "answer_mode", "group"]
 _BY = [column for column in PANEL if column != "statements"]
@@ -44,7 +30,6 @@ OUTCOMES: tuple[tuple[str, bool, bool, str], ...] = (
     ("cannot recite", False, False, style.FAINT),
 )
 RIGHT, RECITES = "runs right", "recites"  # the sums of the first two, and of the middle two
-TABLE = [*_BAR, "share", *(name for name in MEASURED if name != "unparsed")]
 _HEIGHT, _WIDEST = 0.135, 0.78  # inches a row, and a bar's share of it
 _MARK: dict[str, Any] = {"linestyle": "none", "color": style.INK, "markeredgewidth": 0.6}
 _STAR = _MARK | {"marker": style.MODES["recall"].marker, "markersize": 6, "markeredgecolor": "white"}
@@ -53,48 +38,45 @@ Groups = list[tuple[int, str]]  # of bars: statements and arm
 
 
 class Recall(Chart):
-    ID, NAME, TITLE = "F14", "F14_recall", "What is recited, and what is run"
+    NAME, TITLE = "F14_recall", "What is recited, and what is run"
     CLAIM = "Beyond the paper: a source that is known by heart is not yet a program that runs."
+    NEEDS = "answers about w/o IO programs by models that were asked for their sources too (recall)"
+    MODES = ("cot", "recite", "direct")
+    COLUMNS = (*_BAR, "share", *MEASURED[:-1])
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
         """Answers at the end, of experiments that were asked for sources too."""
-        rows = of(final(asked_by_name(records, [*_MODES, "recall"])), {"group": "w/o IO"})
+        rows = of(tables.final(tables.asked_by_name(records, [*self.MODES, "recall"])), {"group": "w/o IO"})
         rows = rows[rows["curriculum"] != CEILING]
         asked = rows.loc[rows["answer_mode"] == "recall", "experiment"]
         return rows[rows["experiment"].isin(asked)].reset_index(drop=True)
 
-    def table(self, records: pd.DataFrame) -> pd.DataFrame:
+    def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """One row a share of a bar: the four that add up to it, and the sums "runs right" and "recites".
 
         Arm "chance" is the best guess, of the answers that run right.
-
-        Raises:
-            RecordsError: no source was asked for.
         """
-        answers = _joined(self.select(records))
-        if answers.empty:
-            raise RecordsError("answer_mode: none of these records asks for a source; valid: with answers to 'recall'")
-        parts = [
-            accuracy(_counted(answers, here), _BAR).assign(share=share) for share, here in _shares(answers).items()
-        ]
-        return stacked([*parts, guesses(answers).assign(share=RIGHT)], TABLE)
+        answers = _joined(rows)
+        for share, here in _shares(answers).items():
+            yield accuracy(_counted(answers, here), _BAR).assign(share=share)
+        yield tables.guesses(answers).assign(share=RIGHT)
 
-    def cells(self, records: pd.DataFrame) -> Cells:
+    def values(self, rows: pd.DataFrame) -> Cells:
         """What each arm recites, and for each mode what it recites and runs right."""
         found: Cells = {}
-        rows = self.select(records)
-        for (*key, arm), recall in of(rows, {"answer_mode": "recall"}).groupby([*PANEL, "curriculum"]):
-            found[Value(arm, "recall", panel_name(key))] = recall
-        for (*key, arm, mode, _), bar in _joined(rows).groupby(_BAR):
-            found[Value(arm, mode, panel_name(key), _BOTH)] = _counted(bar, _shares(bar)[_BOTH])
+        for panel, recall in grouped(of(rows, {"answer_mode": "recall"}), [*PANEL, "curriculum"]):
+            found[Value(panel["curriculum"], "recall", panel_name(panel))] = recall
+        for panel, bar in grouped(_joined(rows), _BAR):
+            value = Value(panel["arm"], panel["answer_mode"], panel_name(panel), _BOTH)
+            found[value] = _counted(bar, _shares(bar)[_BOTH])
         return found
 
-    def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
+    def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         return (
             "Answers about w/o IO programs at the end of training, asked by name, by whether the model recites the "
             "program's source, word for word, when asked for it once. Star: share whose source is recited. Circle: "
             "share that runs right, recited or not; the dashed line is "
-            f"{GUESS}. At the right: number of answers. Bars: {BARS}. {sizes(drawn[drawn['arm'] != CHANCE])}."
+            f"{GUESS}. At the right: number of answers. Bars: {BARS}. {tables.sizes(drawn[drawn['arm'] != CHANCE])}."
         )
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
@@ -104,10 +86,9 @@ class Recall(Chart):
         wide = any(by_length for _, by_length in columns)
         if not wide:
             figure.set_figwidth(style.COLUMN)
-        rows = [
-            [_rows(of(front, panel), groups) for groups in both] for panel, both in zip(panels, columns, strict=True)
+        heights = [
+            max(_bars(of(front, panel), groups) for groups in both) for panel, both in zip(panels, columns, strict=True)
         ]
-        heights = [max(both) for both in rows]
         grid = figure.subplots(len(panels), 1 + wide, squeeze=False, height_ratios=heights)
         for line, panel, both, height in zip(grid, panels, columns, heights, strict=True):
             for axes, groups, letter in zip(line, both, "ab", strict=False):
@@ -170,12 +151,12 @@ def _bar(drawn: pd.DataFrame, group: tuple[int, str]) -> pd.DataFrame:
     return of(drawn, {"statements": group[0], "arm": group[1]})
 
 
-def _rows(drawn: pd.DataFrame, groups: Groups) -> float:
+def _bars(drawn: pd.DataFrame, groups: Groups) -> float:
     """How many bars high a panel is: each group has a heading."""
     return sum(1 + _bar(drawn, group)["answer_mode"].nunique() for group in groups)
 
 
-def _panel(axes: Axes, front: pd.DataFrame, behind: pd.DataFrame, groups: Groups, height: float) -> None:
+def _panel(axes: Axes, front: pd.DataFrame, reference: pd.DataFrame, groups: Groups, height: float) -> None:
     style.percent_axis(axes, "x", 0, 1)
     axes.grid(visible=False)
     axes.set_ylim(height - 0.4, -0.6)
@@ -184,18 +165,16 @@ def _panel(axes: Axes, front: pd.DataFrame, behind: pd.DataFrame, groups: Groups
     axes.set_xlabel("share of answers")
     y, ticks = 0.0, {}
     for length, arm in groups:
-        ours, theirs = _bar(front, (length, arm)), _bar(behind, (length, arm))
+        ours, theirs = _bar(front, (length, arm)), _bar(reference, (length, arm))
         told = "" if groups[0][0] == groups[-1][0] else f", {statements(length)}"
         axes.text(0, y + 0.1, ARMS[arm].label + told, va="center", weight="bold", fontsize=style.FONT - 0.5)
         top = y
-        for mode in _MODES:
-            mine = of(ours, {"answer_mode": mode}).set_index("share")
-            if mine.empty:
-                continue
+        for mode in (mode for mode in Recall.MODES if (ours["answer_mode"] == mode).any()):
+            mine, behind = (of(drawn, {"answer_mode": mode}).set_index("share") for drawn in (ours, theirs))
             y += 1
             ticks[y] = style.MODES[mode].label
             _stack(axes, mine, y)
-            for drawn, faint in ((of(theirs, {"answer_mode": mode}).set_index("share"), True), (mine, False)):
+            for drawn, faint in layers(mine, behind):
                 _marks(axes, drawn, y, faint)
         guess = _bar(front, (length, CHANCE))["estimate"]
         axes.vlines(guess, top + 0.5, y + 0.5, color=style.INK, linestyle=(0, (3, 2)), linewidth=0.8, zorder=3)

@@ -27,7 +27,6 @@ TOLERANCE = 0.05
 _NO_DATES = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
 _SAME = ["seed", "program", "input", "answer_mode", "stage", "step"]
 _SAME += ["prompt", "completion", "expected", "parsed", "outcome"]
-_DERIVED = ("figure", "name", "claim", "caption", "preset", "experiments", "records", "files")
 
 
 def figure_module(figure_id: str) -> Chart:
@@ -35,16 +34,6 @@ def figure_module(figure_id: str) -> Chart:
     if figure_id not in FIGURES:
         raise RecordsError(f"figure: {figure_id!r} is not known; valid: {', '.join(FIGURES)}")
     return FIGURES[figure_id]
-
-
-def reference_folder(root: Path | str, preset: str, figure_id: str) -> Path:
-    """Where the committed reference of a figure is, under the figures folder `root`."""
-    return Path(root) / "reference" / preset / figure_module(figure_id).NAME
-
-
-def machine_folder(root: Path | str, preset: str, figure_id: str) -> Path:
-    """Where this machine's figure goes, under the figures folder `root`."""
-    return Path(root) / preset / figure_module(figure_id).NAME
 
 
 def save_figure(
@@ -62,9 +51,7 @@ def save_figure(
     Equal records and manifest give equal bytes. Raises RecordsError for mixed presets and smoke records.
     """
     chart = figure_module(figure_id)
-    rows = chart.select(usable(records, allow_smoke=allow_smoke))
-    if rows.empty:
-        raise RecordsError(f"{figure_id}: none of the {len(records):,} records belong to this figure")
+    rows = chart.rows(usable(records, allow_smoke=allow_smoke))
     picture = chart.draw(rows, reference, variant=variant, allow_smoke=allow_smoke)
     with atomic_folder(folder, replace=True) as partial:
         with theme():  # fonts of a PDF are chosen when it is saved
@@ -74,15 +61,10 @@ def save_figure(
         (partial / "table.csv").write_text(table, encoding="utf-8", newline="")
         files = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(partial.iterdir())}
         entry = write_records(partial, rows)
-        known = {key: value for key, value in manifest.items() if key not in _DERIVED}
-        about: dict[str, Any] = {
-            "figure": chart.ID,
-            "name": chart.NAME,
-            "claim": chart.CLAIM,
-            "caption": chart.caption(rows),
-        }
-        about |= {"preset": str(rows["preset"].iloc[0]), "experiments": sorted(rows["experiment"].unique())}
-        write_manifest(partial, known | about | {"records": entry, "files": files})
+        about: dict[str, Any] = {"figure": chart.ID, "name": chart.NAME, "claim": chart.CLAIM}
+        about |= {"caption": chart.caption(rows), "preset": str(rows["preset"].iloc[0])}
+        about |= {"experiments": sorted(rows["experiment"].unique()), "records": entry, "files": files}
+        write_manifest(partial, {**manifest, **about})
     return Path(folder)
 
 
@@ -122,17 +104,17 @@ def compare(preset: str, root: Path | str | None = None, figures: Sequence[str] 
     """
     rows: list[dict[str, Any]] = []
     found = False
-    mine, committed = root or store.figures(preset).parent, root or store.reference(preset).parents[1]
+    mine, committed = Path(root or store.figures(preset).parent), Path(root or store.reference(preset).parents[1])
     for figure_id in figures or FIGURES:
         chart = figure_module(figure_id)
-        folders = (machine_folder(mine, preset, figure_id), reference_folder(committed, preset, figure_id))
+        folders = mine / preset / chart.NAME, committed / "reference" / preset / chart.NAME
         ours, theirs = (chart.cells(load_records(folder)) if is_complete(folder) else {} for folder in folders)
         found = found or is_complete(folders[0])
         for value in dict.fromkeys([*ours, *theirs]):
             named = {"figure": figure_id, "name": value.what, "where": value.where}
             rows.append(named | _compared(ours.get(value), theirs.get(value)))
     if not found:
-        raise RecordsError(f"{Path(mine) / preset}: no figures of this machine's; run `make reproduce` first")
+        raise RecordsError(f"{mine / preset}: no figures of this machine's; run `make reproduce` first")
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["figure", "name", "where", "verdict"])  # F01's
 
 
@@ -142,20 +124,19 @@ def _compared(ours: pd.DataFrame | None, theirs: pd.DataFrame | None) -> dict[st
         return one | {"verdict": "not run" if ours is None else "no reference"}
     shared = sorted(set(ours["seed"]) & set(theirs["seed"]))
     by_seed = (theirs["outcome"] == "correct").groupby(theirs["seed"]).mean()
-    seeds = ", ".join(map(str, shared)) or "none shared"
     if shared:
-        ours, theirs = ours[ours["seed"].isin(shared)], theirs[theirs["seed"].isin(shared)]
-    sides: dict[str, Any] = _interval("ours", ours) | _interval("reference", theirs) | {"seeds": seeds}
+        ours, theirs = (side[side["seed"].isin(shared)] for side in (ours, theirs))
+    sides = _interval("ours", ours) | _interval("reference", theirs)
+    sides["seeds"] = ", ".join(map(str, shared)) or "none shared"
     if _answers(ours).equals(_answers(theirs)):  # then nothing is left to estimate
         return sides | dict.fromkeys(("difference", "low", "high"), 0.0) | {"verdict": "exact"}
-    difference = contrast(ours, theirs)
-    mine = float((ours["outcome"] == "correct").mean())
+    found = contrast(ours, theirs)
     near = (
-        difference.low <= 0 <= difference.high
-        or abs(difference.estimate) <= TOLERANCE
-        or by_seed.min() - TOLERANCE <= mine <= by_seed.max() + TOLERANCE
+        found.low <= 0 <= found.high
+        or abs(found.estimate) <= TOLERANCE
+        or by_seed.min() - TOLERANCE <= sides["ours"] <= by_seed.max() + TOLERANCE
     )
-    numbers = {"difference": difference.estimate, "low": difference.low, "high": difference.high}
+    numbers = {"difference": found.estimate, "low": found.low, "high": found.high}
     return sides | numbers | {"verdict": "reproduced" if near else "differs"}
 
 

@@ -89,20 +89,13 @@ def theme() -> Iterator[None]:
     """Settings for drawing and for saving, undone at exit so that a reader's notebook keeps its own."""
     settings: dict[str, Any] = {
         "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters, and bytes, on every machine
-        "font.size": FONT,
-        "axes.titlesize": FONT,
-        "axes.labelsize": FONT,
-        "xtick.labelsize": FONT - 0.5,
-        "ytick.labelsize": FONT - 0.5,
-        "legend.fontsize": FONT - 0.5,
+        **dict.fromkeys(["font.size", "axes.titlesize", "axes.labelsize"], FONT),
+        **dict.fromkeys(["xtick.labelsize", "ytick.labelsize", "legend.fontsize"], FONT - 0.5),
+        **dict.fromkeys(["text.color", "axes.labelcolor", "xtick.color", "ytick.color"], INK),
         "axes.titleweight": "bold",
         "axes.titlelocation": "left",
         "axes.edgecolor": MUTED,
         "axes.linewidth": 0.6,
-        "axes.labelcolor": INK,
-        "text.color": INK,
-        "xtick.color": INK,
-        "ytick.color": INK,
         "grid.color": "#ececec",
         "grid.linewidth": 0.6,
         "lines.linewidth": 1.3,
@@ -210,16 +203,6 @@ def with_caption(figure: Figure, caption: str, panels: float) -> None:
 
 def stamp_smoke(figure: Figure) -> None:
     """Across a picture that was drawn to test code."""
-    figure.text(
-        0.5,
-        0.55,
-        "SMOKE - not a result",
-        fontsize=5.5 * figure.get_figwidth(),
-        color="#c00000",
-        alpha=0.55,
-        rotation=20,
-        ha="center",
-        va="center",
-        weight="bold",
-        zorder=100,
-    )
+    look: dict[str, Any] = {"color": "#c00000", "alpha": 0.55, "weight": "bold", "rotation": 20, "zorder": 100}
+    size = 5.5 * figure.get_figwidth()
+    figure.text(0.5, 0.55, "SMOKE - not a result", fontsize=size, ha="center", va="center", **look)
