@@ -7,32 +7,20 @@ import functools
 import itertools
 import random
 import re
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from readers.interpreter import InterpretationError, interpret
 
-from pbb.experiments.base_data import base_programs
 from pbb.programs import Arithmetic, Program, generate, normalised
 from pbb.programs.arithmetic import (
     CONTROL,
     OPERATORS,
-    Chain,
-    Choice,
-    Condition,
-    Statement,
-    all_inputs,
     candidates,
-    render_description,
-    render_source,
 )
-from pbb.programs.names import BASE_NAMES, EXPERIMENT_NAMES, experiment_names
-from pbb.programs.program import belongs_to_base
+from pbb.programs.names import EXPERIMENT_NAMES, experiment_names
 from pbb.streams import digest, stream
 
 Group = tuple[Arithmetic, list[Program]]
@@ -66,13 +54,6 @@ def every(groups: list[Group]) -> Iterator[Program]:
     return itertools.chain.from_iterable(programs for _, programs in groups)
 
 
-def plain_python(program: Program) -> Any:
-    """The function that `program.source` defines, made without any code of pbb."""
-    names: dict[str, Any] = {}
-    exec(program.source, names)
-    return names[program.name]
-
-
 def values(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(", "))
 
@@ -92,17 +73,6 @@ def test_every_knob_occurs(groups: list[Group]) -> None:
     assert all(word in sources for word in words)
     assert {knobs.wrap for knobs, _ in groups} == {10, None, 7, 16}
     assert {knobs.statements for knobs, _ in groups} == {1, 2, 3, 4, 5}
-
-
-def test_source_description_and_stored_output_agree(groups: list[Group]) -> None:
-    for knobs, programs in groups:
-        for program in programs:
-            function = plain_python(program)
-            assert list(program.inputs) == all_inputs(knobs)
-            for text, execution in zip(program.inputs, program.executions, strict=True):
-                truth = function(*values(text))
-                assert execution.output == repr(truth), program
-                assert interpret(program.description, *values(text)) == truth, program
 
 
 def test_traces_replay_the_source(groups: list[Group]) -> None:
@@ -134,43 +104,6 @@ def test_traces_replay_the_source(groups: list[Group]) -> None:
                 variables[name] = int(parts[-1])
             assert step.startswith("return ")
             assert str(variables["return"]) == execution.output
-
-
-def test_traces_take_the_branches_that_python_takes(groups: list[Group]) -> None:
-    """As many tests come out true, and as many rounds are made, as a counting tracer of this test's own sees."""
-    for program in itertools.islice((p for p in every(groups) if re.search(r"if |for |while ", p.source)), 60):
-        function = plain_python(program)
-        for text, execution in zip(program.inputs, program.executions, strict=True):
-            seen: list[int] = []
-
-            def tracer(frame: Any, event: str, _: Any, seen: list[int] = seen) -> Any:
-                if event == "line" and frame.f_code.co_filename == "<string>":
-                    seen.append(frame.f_lineno)
-                return tracer
-
-            sys.settrace(tracer)
-            try:
-                function(*values(text))
-            finally:
-                sys.settrace(None)
-            source = program.source.splitlines()
-            executed = [source[line - 1].strip() for line in seen]
-            # A for line is executed once more than it hands over a value; the trace leaves that out.
-            rounds = sum(line.startswith("for ") for line in executed) - program.source.count("for ")
-            assert sum(line.startswith("i = ") for line in execution.trace) == rounds, (program, text)
-            rest = [line for line in executed if not line.startswith("for ")]
-            assert len(execution.trace) == len(rest) + rounds, (program, text)
-
-
-def test_pools_are_disjoint_by_name_and_by_normalised_source(groups: list[Group]) -> None:
-    base = base_programs(300, "tests", "base")
-    assert {program.name for program in base} <= set(BASE_NAMES)
-    assert {program.name for program in every(groups)} <= set(EXPERIMENT_NAMES)
-    assert not set(BASE_NAMES) & set(EXPERIMENT_NAMES)
-    assert not {normalised(p.source) for p in base} & {normalised(p.source) for p in every(groups)}
-    # Single operations are the base models' own, whatever their hash: no experiment can draw one of them.
-    singles = {normal for normal, _ in itertools.islice(candidates(Arithmetic(operations=1), 0), 2000)}
-    assert all(map(belongs_to_base, singles))
 
 
 def test_programs_never_change() -> None:
@@ -267,39 +200,6 @@ def test_traces_in_words_hold_by_themselves_and_show_no_code(groups: list[Group]
 
 
 # --- the interpreter of descriptions -------------------------------------------------------------------------------
-
-NUMBERS = st.integers(1, 12)
-OPERANDS = st.one_of(NUMBERS.map(str), st.sampled_from(["x", "y"]))
-OPERATIONS = st.one_of(
-    st.tuples(st.sampled_from(["+", "-", "rsub", "*", "abs", "min", "max"]), OPERANDS),
-    st.tuples(st.sampled_from(["//", "%"]), NUMBERS.map(str)),
-)
-VARIABLES = st.sampled_from(["x", "y"])
-CHAINS = st.builds(Chain, VARIABLES, st.lists(OPERATIONS, max_size=4).map(tuple))
-KEPT = st.builds(Chain, VARIABLES, st.lists(OPERATIONS, max_size=2).map(lambda ops: (*ops, ("%", "10"))))
-CONDITIONS = st.builds(Condition, VARIABLES, st.sampled_from([">", "<", ">=", "<=", "==", "!=", "divides"]), NUMBERS)
-CHOICES = st.builds(Choice, CONDITIONS, KEPT, KEPT | st.builds(Chain, NUMBERS.map(str)))
-STATEMENTS = st.one_of(
-    st.builds(Statement, st.just("set"), KEPT, VARIABLES),
-    st.builds(Statement, st.just("set"), CHOICES, VARIABLES),
-    st.builds(Statement, st.just("if"), KEPT, VARIABLES, test=CONDITIONS, otherwise=st.none() | KEPT),
-    st.builds(Statement, st.just("for"), KEPT, VARIABLES, st.integers(0, 4)),
-)
-
-
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
-@given(
-    st.lists(STATEMENTS, max_size=5), CHAINS, st.integers(1, 5), VARIABLES, st.integers(-20, 20), st.integers(-20, 20)
-)
-def test_any_statements_mean_the_same_in_both_languages(
-    body: list[Statement], last: Chain, step: int, target: str, x: int, y: int
-) -> None:
-    """Beyond what the generator draws: chains without operations, operands that are their own start, and so on."""
-    loop = Statement("while", Chain(target, (("+", str(step)),)), target, 9)
-    statements = [*body, loop, *body, Statement("return", last)]
-    names: dict[str, Any] = {}
-    exec(render_source("Blorp", statements, 2), names)
-    assert interpret(render_description("Blorp", statements, 2), x, y) == names["Blorp"](x, y)
 
 
 def test_interpreter_reads_and_explains_what_it_cannot() -> None:

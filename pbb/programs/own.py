@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import itertools
+import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pbb.programs.execution import Execution, ExecutionError, Worker
+from pbb.programs.execution import Execution, ExecutionError, execute_many
 from pbb.programs.own_source import MAX_SOURCE, OwnProgramError, OwnSource, check_source, source_text, unprintable
 from pbb.programs.program import Program, statements_of
 from pbb.programs.tracing_worker import shown
@@ -21,7 +22,7 @@ MAX_INPUTS = 1000
 MAX_TEXT = 200  # characters of an input or an output: longer ones are no single answer
 MAX_STEPS = 500  # executed lines an input
 PROGRAM_SECONDS = 2.0  # processor time of all inputs of a program
-HASH_SEEDS = (0, 1, 2, 3)  # one process each; the order of a set depends on it
+HASH_SEEDS = (0, 1, 2, 3)  # the order of a set depends on it
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
 _LITERALS = "numbers, texts, True, False, None, and lists, tuples, dicts and sets of these"
 
@@ -37,43 +38,6 @@ class Draft:
     description: str
 
 
-def from_function(
-    fn_or_source: object,
-    inputs: Sequence[Any] | None = None,
-    description: str = "",
-    name: str | None = None,
-    taught: Iterable[Program | str] = (),
-) -> Program:
-    """Make a program of a function of your own.
-
-    Comments, docstring and type annotations are left out of the source that is taught: they do not run, and they
-    may say what the model is to find out by itself.
-
-    What is guarded: the source is read first and runs only if it is one plain function that uses nothing but its
-    arguments, their methods and a few builtins. It then runs in child processes, four times, with other hash seeds
-    and in another order of inputs; `pbb.programs.execution` says what holds it there. What is **not**: that
-    `description` says the same as the source (nobody can check that for any English), that a program that behaved
-    equally four times always will, and that the answers are worth asking for (a constant guess may do well).
-
-    Args:
-        fn_or_source: a Python function, or source text that defines one.
-        inputs: what it is run on: tuples of arguments, single arguments, or argument lists as Python writes them
-            (a text is always read as such a list: ``"4"``, ``"'ab', 3"``). Without inputs, each of one or two
-            arguments takes the whole numbers from 0 to 9.
-        description: English that says the same as the source, step by step. Without it, the docstring up to its
-            first example.
-        name: the name it is taught by, its own if None.
-        taught: programs, or their names, that are taught already.
-
-    Raises:
-        OwnProgramError: it cannot be taught; the message says why, and what would be valid.
-    """
-    (made,) = finish([prepare(fn_or_source, inputs, description, name, taught)])
-    if isinstance(made, OwnProgramError):
-        raise made
-    return made
-
-
 def prepare(
     fn_or_source: object,
     inputs: Sequence[Any] | None = None,
@@ -81,7 +45,7 @@ def prepare(
     name: str | None = None,
     taught: Iterable[Program | str] = (),
 ) -> Draft:
-    """Check all that can be checked without running the program; arguments and errors as `from_function`'s."""
+    """Check all that can be checked without running the program; arguments and errors as of `Program.from_function`."""
     names = [taught] if isinstance(taught, str) else taught
     source = check_source(
         source_text(fn_or_source), name, frozenset(p if isinstance(p, str) else p.name for p in names)
@@ -101,47 +65,43 @@ def prepare(
     return Draft(source, _input_texts(source, inputs), description)
 
 
-def finish(drafts: Iterable[Draft]) -> list[Program | OwnProgramError]:
+def finish(drafts: Sequence[Draft]) -> list[Program | OwnProgramError]:
     """Run `drafts` and return for each its program or what is wrong with it.
 
     Raises:
         WorkerError: the process that runs programs did not start.
     """
-    with finishing() as one:
-        return [one(draft) for draft in drafts]
-
-
-@contextmanager
-def finishing() -> Iterator[Callable[[Draft], Program | OwnProgramError]]:
-    """Give a function that runs one draft, as `finish` does; its processes end with the block."""
-    with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(seed)) for seed in HASH_SEEDS]
-
-        def one(draft: Draft) -> Program | OwnProgramError:
-            source = draft.source
+    first, wrong = dict[int, list[Execution]](), dict[int, OwnProgramError]()
+    for seed in HASH_SEEDS:
+        order = -1 if seed % 2 else 1  # every other time from the last input to the first
+        left = [number for number in range(len(drafts)) if number not in wrong]
+        jobs = [(drafts[n].source.name, drafts[n].source.text, drafts[n].inputs[::order]) for n in left]
+        ran = execute_many(
+            jobs, max_steps=MAX_STEPS, program_seconds=PROGRAM_SECONDS, max_seconds=math.inf, hash_seed=seed
+        )
+        for number, results in zip(left, ran, strict=True):
+            source, inputs = drafts[number].source, drafts[number].inputs
             try:
-                first: tuple[Execution, ...] = ()
-                for number, worker in enumerate(workers):
-                    order = -1 if number % 2 else 1  # every other one from the last input to the first
-                    job = (source.name, source.text, draft.inputs[::order])
-                    (results,) = worker.run([job], max_steps=MAX_STEPS, program_seconds=PROGRAM_SECONDS)
-                    first = first or tuple(map(partial(_checked, source), draft.inputs, results))
-                    for text, one_run, other in zip(draft.inputs, first, results[::order], strict=True):
-                        _compare(source.name, text, one_run, other)
+                if number not in first:
+                    first[number] = list(map(partial(_checked, source), inputs, results))
+                for text, one, other in zip(inputs, first[number], results[::order], strict=True):
+                    _compare(source.name, text, one, other)
             except OwnProgramError as error:
-                return error
-            return Program(
-                name=source.name,
-                source=source.text,
-                description=draft.description,
-                inputs=draft.inputs,
-                executions=first,
-                domain="own",
-                statements=statements_of(source.text),
-                made_by={"by": "from_function"},
-            )
+                wrong[number] = error
+    return [wrong.get(number) or _program(draft, first[number]) for number, draft in enumerate(drafts)]
 
-        yield one
+
+def _program(draft: Draft, executions: Sequence[Execution]) -> Program:
+    return Program(
+        name=draft.source.name,
+        source=draft.source.text,
+        description=draft.description,
+        inputs=draft.inputs,
+        executions=tuple(executions),
+        domain="own",
+        statements=statements_of(draft.source.text),
+        made_by={"by": "from_function"},
+    )
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -181,12 +141,12 @@ def _arguments(name: str, given: Any) -> list[str]:
 
 
 def _input_texts(source: OwnSource, inputs: Sequence[Any] | None) -> tuple[str, ...]:
-    name, arguments = source.name, ", ".join(source.parameters)
+    name, arguments, most = source.name, ", ".join(source.parameters), len(source.parameters)
     if inputs is None:
         if source.least > 2:
             wrong = f"takes {source.least} arguments ({arguments}) and has no inputs"
             raise OwnProgramError(name, wrong, "inputs=[...]")
-        inputs = list(itertools.product(DEFAULT_VALUES, repeat=min(source.most, 2)))
+        inputs = list(itertools.product(DEFAULT_VALUES, repeat=min(most, 2)))
     if not isinstance(inputs, (list, tuple, range)):
         valid = "a list, such as [0, 1, 2] or [(1, 2), (3, 4)]"
         raise OwnProgramError(name, f"has inputs of type {type(inputs).__name__}", valid)
@@ -196,9 +156,9 @@ def _input_texts(source: OwnSource, inputs: Sequence[Any] | None) -> tuple[str, 
     for given in inputs:
         parts = _arguments(name, given)
         text, count = ", ".join(parts), len(parts)
-        if not source.least <= count <= source.most:
+        if not source.least <= count <= most:
             few = "few" if count < source.least else "many"
-            valid = f"{source.least} to {source.most}" if source.least < source.most else f"{source.most} ({arguments})"
+            valid = f"{source.least} to {most}" if source.least < most else f"{most} ({arguments})"
             raise OwnProgramError(name, f"gets too {few} arguments, {count}, by the input ({text})", valid)
         if len(text) > MAX_TEXT:
             raise OwnProgramError(name, f"has an input of {len(text)} characters", f"at most {MAX_TEXT}")

@@ -18,8 +18,9 @@ from pbb.programs.algorithms.family import SIZES, Family
 from pbb.programs.execution import ExecutionError
 from pbb.programs.names import asking
 from pbb.programs.program import (
+    Drafts,
     Program,
-    drawn,
+    generator,
     guessable,
     normalised,
     pool_for,
@@ -159,21 +160,9 @@ def _with_inputs(entries: Sequence[_Entry], count: int, *key: object) -> list[tu
     return kept
 
 
-def generate(
-    settings: Algorithms,
-    count: int,
-    *key: object,
-    pool: str = "experiment",
-    without: frozenset[str] = frozenset(),
-    inputs: Sequence[str] | None = None,
-) -> list[Program]:
-    """Return `count` programs; all families take part in turn, as `pbb.programs.arithmetic.generate` does.
-
-    ``inputs`` take the place of each family's own; programs that fail on one are left out.
-
-    Raises:
-        ValueError: the settings do not allow for so many different programs, or an input does not suit them.
-    """
+@generator("more sizes or families")
+def generate(settings: Algorithms, pool: str, inputs: Sequence[str] | None, *key: object) -> Drafts[_Entry]:
+    """All families take part in turn; programs that fail on one of ``inputs`` are left out."""
 
     def make(entries: list[_Entry]) -> list[Program]:
         return runnable(
@@ -194,5 +183,4 @@ def generate(
             ]
         )
 
-    entries = ((entry.normal, entry) for entry in _in_order(settings, pool, *key))
-    return drawn(settings, count, key, pool, without, entries, make, "more sizes or families")
+    return ((entry.normal, entry) for entry in _in_order(settings, pool, *key)), make
