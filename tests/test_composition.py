@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from readers import reading_agrees
 
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import (
@@ -88,6 +89,7 @@ def test_traces_run_through_the_parts_from_the_innermost_on(every: list[Program]
             assert wanted.startswith(f"{said}, then ") if builtin else wanted == said
             assert [line for line in words if line.endswith(":")] == [f"{c[:-1].replace('(', ' of ')}:" for c in calls]
             assert words[-1].endswith(f"the result is {execution.output}")
+            assert reading_agrees(program, text) is not False
 
 
 def test_a_composite_names_its_parts_and_no_more(every: list[Program]) -> None:

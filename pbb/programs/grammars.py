@@ -167,11 +167,10 @@ def _executions(
     except RichLanguageError:
         return {}
     found = _beginnings(strings)
-    if not inputs and len(found) < settings.inputs:
-        return {}
     chosen = [ast.literal_eval(text).replace(" ", "") for text in inputs or ()]
-    chosen = chosen or ["", *rng.sample(found[1:], settings.inputs - 1)]
-    if not set(chosen) <= set(found):
+    if not chosen and len(found) >= settings.inputs:
+        chosen = ["", *rng.sample(found[1:], settings.inputs - 1)]
+    if not chosen or not set(chosen) <= set(found):
         return {}
     chances = [_chance(strings, beginning, settings.terminals, settings.longest) for beginning in chosen]
     easiest = max(sum(string.startswith(beginning) for beginning in chosen) for string in strings)
