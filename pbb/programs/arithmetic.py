@@ -56,7 +56,6 @@ _KIN = {"-": "+", "square": "*"}  # x + 3 - 4 is one addition in two steps: not 
 _TURNED = {"+": "radd", "*": "rmul", "abs": "size"}
 TURNED = 0.25  # of the results that grow, the sums and products are written the other way round, as readers may
 CHOICES = 0.2  # of the expressions are `if` expressions, where these are among the operators
-PATIENCE = 10_000  # draws without one new program after which there seem to be no more
 MOST_COMMON_OUTPUT = 0.4  # a program whose commonest output covers more of its inputs than this is left out
 LONGEST_OUTPUT = 4  # characters
 
@@ -269,7 +268,7 @@ def candidates(settings: Arithmetic, *key: object) -> Iterator[tuple[str, Texts]
         yield _normal_form(texts[0], settings.arguments), texts
 
 
-@generator("more statements, operations or operators", PATIENCE)
+@generator("more statements, operations or operators")
 def generate(settings: Arithmetic, pool: str, inputs: Sequence[str] | None, *key: object) -> Drafts[Texts]:
     every_input = tuple(all_inputs(settings))
     valid = f"{settings.arguments} whole numbers, such as {every_input[0]!r}"

@@ -343,7 +343,7 @@ def composites(
         return [p for p in _execute(drafts, inputs, settings.composites == "named") if not _degenerate(p)]
 
     more = f"more parts that fit than these {len(parts)}"
-    return drawn(settings, count, key, pool, without, candidates(), make, more, names=names)
+    return drawn(settings, count, key, pool, without, (candidates(), make), more, names=names)
 
 
 def generate(

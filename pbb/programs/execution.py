@@ -42,9 +42,9 @@ Job = tuple[str, str, Sequence[str]]  # name, source as `ast.unparse` lays it ou
 _WORKER = Path(__file__).with_name("tracing_worker.py")
 _MEMORY_BYTES = 512 * 2**20
 _START_SECONDS = 60.0
-_WAIT = 10.0  # seconds by the clock for a foreign program, and as many again for each of processor time
+_WAIT = 10.0  # seconds by the clock for a program, and as many again for each of processor time
 _TOGETHER = 100  # trusted programs that are sent at once
-_LATE = "the whole call had no time left for it (max_seconds)"
+MAX_STEPS = 500  # executed lines an input
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # some clusters' Python does not start without
 
 
@@ -92,7 +92,7 @@ class _Worker:
                 command, bufsize=0, env=environment, cwd="/", start_new_session=True, **pipes
             )
             if not self._exchange(b"", 1, time.monotonic() + _START_SECONDS, most)[0]:
-                raise WorkerError(f"the process that runs programs did not start: {_ending(*self.end(wait=1.0))}")
+                raise WorkerError(f"the process that runs programs did not start: {_ending(*self.close(wait=1.0))}")
         return self._exchange(f"{json.dumps(asked)}\n".encode(), count, until, most)
 
     def _exchange(self, asked: bytes, count: int, until: float, most: float) -> tuple[list[bytes], bool]:
@@ -113,7 +113,7 @@ class _Worker:
                 late = lines < count and time.monotonic() >= until
         return bytes(answer).split(b"\n")[:-1], late
 
-    def end(self, wait: float = 0.0) -> tuple[int, bytes]:
+    def close(self, wait: float = 0.0) -> tuple[int, bytes]:
         """End the process, which has `wait` seconds to do so itself; return its exit status and what it said."""
         process, self._process = self._process, None
         if process is None:
@@ -130,20 +130,16 @@ def execute_many(
     jobs: Sequence[Job],
     *,
     trace: bool = True,
-    max_steps: int = 500,
     program_seconds: float = 5.0,
-    max_seconds: float = 600.0,
     hash_seed: int = 0,
     trusted: bool = False,
 ) -> list[list[Execution | ExecutionError]]:
-    """Run each (name, source, inputs) of `jobs`.
+    """Run each (name, source, inputs) of `jobs`, each input for at most `MAX_STEPS` lines.
 
     Args:
         jobs: programs; an input is the argument list as Python writes it, such as ``"4"`` or ``"4, 'ab'"``.
         trace: whether traces are written (outputs alone are about four times faster).
-        max_steps: executed lines for each input.
         program_seconds: processor time for each program, all its inputs together.
-        max_seconds: time for the whole call.
         hash_seed: what the order of a set of texts depends on; fixed, so that equal programs run equally.
         trusted: whether these are the package's own programs, which may share a process.
 
@@ -154,31 +150,21 @@ def execute_many(
     Raises:
         WorkerError: the process that runs programs did not start, or ended while it ran a trusted one.
     """
-    limits = {"trace": trace, "steps": max_steps, "seconds": program_seconds, "trusted": trusted}
+    limits = {"trace": trace, "steps": MAX_STEPS, "seconds": program_seconds, "trusted": trusted}
     together, most = (_TOGETHER, math.inf) if trusted else (1, MAX_ANSWER + 100)
-    until = time.monotonic() + max_seconds
     everything: list[list[Execution | ExecutionError]] = []
-    with contextlib.ExitStack() as stack:
-        worker = _Worker(hash_seed)
-        stack.callback(worker.end)
+    with contextlib.closing(_Worker(hash_seed)) as worker:
         while len(everything) < len(jobs):
             batch = jobs[len(everything) :][:together]
-            clock = math.inf if trusted else time.monotonic() + _WAIT + _WAIT * program_seconds
-            if time.monotonic() >= until:
-                everything.append(_failed(batch[0], _LATE))
-                continue
-            asked = [
-                {"name": name, "source": source, "inputs": list(inputs)} | limits for name, source, inputs in batch
-            ]
-            answers, late = worker.ask(asked, len(batch), min(until, clock), most)
+            asked = [{"name": n, "source": s, "inputs": list(i)} | limits for n, s, i in batch]
+            until = time.monotonic() + _WAIT * (1 + program_seconds) * len(batch)
+            answers, late = worker.ask(asked, len(batch), until, most)
             everything += [_results(job, answer, program_seconds) for job, answer in zip(batch, answers, strict=False)]
             if len(answers) == len(batch):
                 continue
-            job, (code, errors) = batch[len(answers)], worker.end(wait=0.0 if late else 1.0)
-            ending = _ending(code, errors, program_seconds)
-            if late:
-                ending = _LATE if until <= clock else "it used more time than it has by the clock"
-            elif trusted and code != -signal.SIGPROF:
+            job, (code, errors) = batch[len(answers)], worker.close(wait=0.0 if late else 1.0)
+            ending = "it used more time than it has by the clock" if late else _ending(code, errors, program_seconds)
+            if trusted and code != -signal.SIGPROF:
                 raise WorkerError(
                     f"the process that runs programs ended while it ran {job[0]!r}: {ending}; that is no fault of the "
                     "program: the machine may be short of memory, or a limit (ulimit) was reached"

@@ -4,38 +4,33 @@ from __future__ import annotations
 
 import ast
 import itertools
-import math
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pbb.programs.execution import Execution, ExecutionError, execute_many
-from pbb.programs.own_source import MAX_SOURCE, OwnProgramError, OwnSource, check_source, source_text, unprintable
+from pbb.programs.execution import MAX_STEPS, Execution, ExecutionError, execute_many
+from pbb.programs.own_source import (
+    MAX_SOURCE,
+    OwnProgramError,
+    OwnSource,
+    check_source,
+    says_none,
+    source_text,
+    unprintable,
+)
 from pbb.programs.program import Program, statements_of
 from pbb.programs.tracing_worker import shown
 
 DEFAULT_VALUES = range(10)  # of each argument, where no inputs are given
 MAX_INPUTS = 1000
 MAX_TEXT = 200  # characters of an input or an output: longer ones are no single answer
-MAX_STEPS = 500  # executed lines an input
 PROGRAM_SECONDS = 2.0  # processor time of all inputs of a program
 HASH_SEEDS = (0, 1, 2, 3)  # the order of a set depends on it
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
 _LITERALS = "numbers, texts, True, False, None, and lists, tuples, dicts and sets of these"
-
-Result = Execution | ExecutionError
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A program whose source and inputs are checked, and that has not run yet."""
-
-    source: OwnSource
-    inputs: tuple[str, ...]
-    description: str
 
 
 def prepare(
@@ -44,8 +39,8 @@ def prepare(
     description: str = "",
     name: str | None = None,
     taught: Iterable[Program | str] = (),
-) -> Draft:
-    """Check all that can be checked without running the program; arguments and errors as of `Program.from_function`."""
+) -> Program:
+    """Return a program, checked but not run yet; arguments and errors as of `Program.from_function`."""
     names = [taught] if isinstance(taught, str) else taught
     source = check_source(
         source_text(fn_or_source), name, frozenset(p if isinstance(p, str) else p.name for p in names)
@@ -62,46 +57,39 @@ def prepare(
         raise OwnProgramError(source.name, f"has a description of {length} characters", f"at most {MAX_SOURCE}")
     if letter := unprintable(description):
         raise OwnProgramError(source.name, f"has {letter} in its description", "letters that can be shown")
-    return Draft(source, _input_texts(source, inputs), description)
+    return Program(
+        name=source.name,
+        source=source.text,
+        description=description,
+        inputs=_input_texts(source, inputs),
+        executions=(),
+        domain="own",
+        statements=statements_of(source.text),
+        made_by={"by": "from_function"},
+    )
 
 
-def finish(drafts: Sequence[Draft]) -> list[Program | OwnProgramError]:
-    """Run `drafts` and return for each its program or what is wrong with it.
+def finish(programs: Sequence[Program]) -> list[Program | OwnProgramError]:
+    """Run what `prepare` gave, and return for each its program or what is wrong with it.
 
     Raises:
         WorkerError: the process that runs programs did not start.
     """
-    first, wrong = dict[int, list[Execution]](), dict[int, OwnProgramError]()
+    made: list[Program | OwnProgramError] = list(programs)
     for seed in HASH_SEEDS:
         order = -1 if seed % 2 else 1  # every other time from the last input to the first
-        left = [number for number in range(len(drafts)) if number not in wrong]
-        jobs = [(drafts[n].source.name, drafts[n].source.text, drafts[n].inputs[::order]) for n in left]
-        ran = execute_many(
-            jobs, max_steps=MAX_STEPS, program_seconds=PROGRAM_SECONDS, max_seconds=math.inf, hash_seed=seed
-        )
-        for number, results in zip(left, ran, strict=True):
-            source, inputs = drafts[number].source, drafts[number].inputs
+        left = [(place, p) for place, p in enumerate(made) if isinstance(p, Program)]
+        jobs = [(p.name, p.source, p.inputs[::order]) for _, p in left]
+        ran = execute_many(jobs, program_seconds=PROGRAM_SECONDS, hash_seed=seed)
+        for (place, p), results in zip(left, ran, strict=True):
             try:
-                if number not in first:
-                    first[number] = list(map(partial(_checked, source), inputs, results))
-                for text, one, other in zip(inputs, first[number], results[::order], strict=True):
-                    _compare(source.name, text, one, other)
+                first = p.executions or tuple(map(partial(_checked, p), p.inputs, results))
+                for text, one, other in zip(p.inputs, first, results[::order], strict=True):
+                    _compare(p.name, text, one, other)
+                made[place] = replace(p, executions=first)
             except OwnProgramError as error:
-                wrong[number] = error
-    return [wrong.get(number) or _program(draft, first[number]) for number, draft in enumerate(drafts)]
-
-
-def _program(draft: Draft, executions: Sequence[Execution]) -> Program:
-    return Program(
-        name=draft.source.name,
-        source=draft.source.text,
-        description=draft.description,
-        inputs=draft.inputs,
-        executions=tuple(executions),
-        domain="own",
-        statements=statements_of(draft.source.text),
-        made_by={"by": "from_function"},
-    )
+                made[place] = error
+    return made
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -171,16 +159,16 @@ def _input_texts(source: OwnSource, inputs: Sequence[Any] | None) -> tuple[str, 
 # --- what running shows ----------------------------------------------------------------------------------------------
 
 
-def _checked(source: OwnSource, text: str, result: Result) -> Execution:
+def _checked(program: Program, text: str, result: Execution | ExecutionError) -> Execution:
     """Return the execution on input `text` if it is an answer that can be taught; raises OwnProgramError otherwise."""
-    name, on = source.name, f"on input ({text})"
+    name, on = program.name, f"on input ({text})"
     if isinstance(result, ExecutionError):
         raise _explained(name, on, result.cause)
     output, end = result.output, result.trace[-1] if result.trace else ""
     if len(output) > MAX_TEXT:
         wrong = f"has an output of {len(output)} characters {on}, which is too long"
         raise OwnProgramError(name, wrong, f"at most {MAX_TEXT}")
-    if output == "None" and not source.says_none:
+    if output == "None" and not says_none(program.source):
         raise OwnProgramError(name, f"returns nothing {on}", "end every way through it in return <value>")
     if not _representable(output):
         raise OwnProgramError(name, f"returns {output} {on}, a type that is not representable", _LITERALS)
@@ -219,7 +207,7 @@ def _explained(name: str, on: str, cause: str) -> OwnProgramError:
     return OwnProgramError(name, wrong.format(on=on, cause=cause), valid)
 
 
-def _compare(name: str, text: str, one: Execution, other: Result) -> None:
+def _compare(name: str, text: str, one: Execution, other: Execution | ExecutionError) -> None:
     """Raise OwnProgramError if two runs on input `text` gave two results."""
     if one == other:
         return

@@ -72,7 +72,7 @@ class OwnSource:
     """One checked function. `text` is its source without comments, docstring and annotations, as Python lays it out.
 
     `docstring` is what that says before its first example, which would show answers; `least` how many arguments a call
-    needs; `says_none` whether it returns None in so many words.
+    needs.
     """
 
     name: str
@@ -80,7 +80,6 @@ class OwnSource:
     docstring: str
     parameters: tuple[str, ...]
     least: int
-    says_none: bool
 
 
 class _Strip(ast.NodeTransformer):
@@ -153,8 +152,7 @@ def _checked(text: str, name: str | None, taught: frozenset[str]) -> OwnSource:
     variables |= {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     if {old, new} & variables:
         raise OwnProgramError(new, "is called like one of its own variables", "a name that none of them has")
-    returns = [node.value for node in nodes if isinstance(node, ast.Return) and node.value]
-    if not returns:
+    if not any(isinstance(node, ast.Return) and node.value for node in nodes):
         raise OwnProgramError(new, "returns no value", "end it in return <value>")
     docstring = ast.get_docstring(function)
     if docstring is not None:
@@ -173,8 +171,13 @@ def _checked(text: str, name: str | None, taught: frozenset[str]) -> OwnSource:
         docstring=_without_examples(docstring or "", old),
         parameters=tuple(argument.arg for argument in arguments),
         least=len(arguments) - len(function.args.defaults),
-        says_none=any(isinstance(n, ast.Constant) and n.value is None for value in returns for n in ast.walk(value)),
     )
+
+
+def says_none(source: str) -> bool:
+    """Whether a function returns None in so many words."""
+    returned = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Return) and node.value]
+    return any(isinstance(n, ast.Constant) and n.value is None for value in returned for n in ast.walk(value))
 
 
 def _parse(text: str) -> ast.Module:

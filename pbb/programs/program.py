@@ -24,7 +24,7 @@ T = TypeVar("T")
 # an eighth: by a hash, so that no two of them share a program.
 PARTS = ("base", "base", "tuning", *(f"reference {seed}" for seed in range(5)))
 FIRST_TUNING_SEED = 1000
-PATIENCE = 5_000  # draws without one new program after which there seem to be no more
+PATIENCE = 10_000  # draws without one new program after which there seem to be no more
 
 
 @dataclass(frozen=True)
@@ -218,10 +218,12 @@ def check_inputs(inputs: Iterable[str] | None, form: str, valid: str) -> None:
             raise ValueError(f"inputs: {text!r} is not valid; valid: {valid}")
 
 
+# Candidates, endless or not: a normal form with what a program is made of, or None for a draw of no use; and what makes
+# programs called ``NAME`` of a list of these, in order, leaving out those that are not fit.
 Drafts = tuple[Iterator[tuple[str, T] | None], Callable[[list[T]], Iterable[Program]]]
 
 
-def generator(allow: str, patience: int = PATIENCE) -> Callable[[Callable[..., Drafts[Any]]], Callable[..., Any]]:
+def generator(allow: str) -> Callable[[Callable[..., Drafts[Any]]], Callable[..., Any]]:
     """Make a domain's ``generate(settings, count, *key)`` of what gives `drawn` its candidates and makes programs.
 
     That function takes (settings, pool, inputs, *key). The one that is made returns `count` programs, unique by name
@@ -238,7 +240,7 @@ def generator(allow: str, patience: int = PATIENCE) -> Callable[[Callable[..., D
             without: frozenset[str] = frozenset(),
             inputs: Sequence[str] | None = None,
         ) -> list[Program]:
-            return drawn(settings, count, key, pool, without, *drafts(settings, pool, inputs, *key), allow, patience)
+            return drawn(settings, count, key, pool, without, drafts(settings, pool, inputs, *key), allow)
 
         return generate
 
@@ -251,13 +253,11 @@ def drawn(
     key: Sequence[object],
     pool: str,
     without: frozenset[str],
-    candidates: Iterator[tuple[str, T] | None],
-    make: Callable[[list[T]], Iterable[Program]],
+    drafts: Drafts[T],
     allow: str,
-    patience: int = PATIENCE,
     names: Sequence[str] = (),
 ) -> list[Program]:
-    """Return the first `count` programs that come of `candidates`, unique by name and by normal form.
+    """Return the first `count` programs that come of `drafts`, unique by name and by normal form.
 
     Args:
         settings: the domain's, said in the programs' `made_by` and in a refusal.
@@ -265,22 +265,20 @@ def drawn(
         key: what the random streams are derived from: a seed and whatever else.
         pool: ``"experiment"``, or ``"base"`` for what base models are pretrained on: see `pool_for`.
         without: normal forms to leave out.
-        candidates: (normal form, what a program is made of), or None for a draw of no use; endless or not.
-        make: makes programs called ``NAME`` of a list of candidates, in order, leaving out those that are not fit.
+        drafts: candidates, and what makes programs of them.
         allow: what to allow more of where there are too few.
-        patience: how many draws in a row may give no new program.
         names: drawn for the pool when empty.
 
     Raises:
         ValueError: there is no such pool, or there are not so many different programs or names.
     """
-    names = names or names_of(pool, count, *key)
+    names, (candidates, make) = names or names_of(pool, count, *key), drafts
     made_by, wanted = {"settings": asdict(settings), "key": list(key), "pool": pool}, pool_for(pool, key)
     seen, found, idle = set(without), list[Program](), 0
     while len(found) < count:
         missing = count - len(found)
         chunk, tried = list[T](), 0
-        for candidate in itertools.islice(candidates, patience):
+        for candidate in itertools.islice(candidates, PATIENCE):
             tried += 1
             if candidate and candidate[0] not in seen and pool_of(candidate[0]) == wanted:
                 seen.add(candidate[0])
@@ -290,7 +288,7 @@ def drawn(
         made = list(itertools.islice(make(chunk), missing))
         found += made
         idle = 0 if made else idle + tried
-        if idle >= patience or not tried:
+        if idle >= PATIENCE or not tried:
             raise ValueError(
                 f"count={count}: {settings} allows for only about {len(found)} different programs; ask for fewer, or "
                 f"allow {allow}"
