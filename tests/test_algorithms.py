@@ -22,7 +22,6 @@ from pbb.programs import Program, normalised
 from pbb.programs.algorithms import FAMILIES, Algorithms, as_text, generate
 from pbb.programs.algorithms.family import SIZES, TECHNIQUES, Family
 from pbb.programs.domains import draw
-from pbb.programs.names import EXPERIMENT_NAMES
 from pbb.programs.program import statements_of
 from pbb.programs.tracing_worker import BUILTINS
 from pbb.streams import stream
@@ -91,16 +90,8 @@ def test_source_agrees_with_the_reference(family: Family) -> None:
     for choice, function, source, problem, _ in rendered(family):
         reference = reference_of(family, choice)
         for point in arguments(family, choice, 6):
-            assert called(function, point) == called(reference, point), (source, problem, point)
-
-
-def test_stored_outputs_agree_with_the_reference_and_end_their_traces(programs: list[Program]) -> None:
-    for program in programs:
-        reference = reference_of(family_of(program), program.made_by["choice"])
-        for text, execution in zip(program.inputs, program.executions, strict=True):
-            assert execution.output == repr(reference(*ast.literal_eval(f"({text},)"))), (program, text)
-            assert type(ast.literal_eval(execution.output)) in (int, str, list, dict)  # no bool
-            assert re.fullmatch(r"return (.* = )?" + re.escape(execution.output), execution.trace[-1])
+            result = called(function, point)
+            assert result == called(reference, point) not in ("True", "False"), (source, problem, point)
 
 
 @every_family
@@ -163,8 +154,10 @@ def test_short_programs_have_short_traces(short: list[Program]) -> None:
         assert max(lines) <= 14, program
 
 
-def test_every_family_is_drawn_and_every_edge_is_an_input(programs: list[Program]) -> None:
+def test_every_family_is_drawn_and_every_edge_is_an_input(programs: list[Program], short: list[Program]) -> None:
     assert len({family_of(program) for program in programs}) > 0.9 * len(FAMILIES)
+    available = [family for family in FAMILIES if family.size == "short"]
+    assert len({family_of(program) for program in short[: len(available)]}) > 0.75 * len(available), "in turn"
     for program in programs:
         edges = list(map(as_text, family_of(program).inputs.edges))
         assert list(program.inputs[: len(edges)]) == edges
@@ -190,32 +183,7 @@ def test_a_family_says_what_is_wrong_with_it(change: dict[str, Any], message: st
         replace(BY_NAME["digits read in another base"], **change)
 
 
-def test_programs_are_unique_and_families_take_turns(short: list[Program]) -> None:
-    assert len(short) == len({p.name for p in short}) == len({normalised(p.source) for p in short}) == 290
-    assert {p.name for p in short} <= set(EXPERIMENT_NAMES)
-    available = [family for family in FAMILIES if family.size == "short"]
-    assert len({family_of(program) for program in short[: len(available)]}) > 0.75 * len(available)
-    for program in short:
-        assert program.source.startswith(f"def {program.name}(")
-        assert program.description.startswith(f"{program.name} of ")
-        assert "NAME" not in program.source + program.description + program.problem
-        assert program.domain == "algorithms"
-        assert program.statements == statements_of(program.source) <= 4
-
-
-def test_no_constant_guess_does_well(programs: list[Program], short: list[Program]) -> None:
-    for some in (short, programs):
-        outputs = Counter(e.output for p in some for e in p.executions)
-        assert outputs.most_common(1)[0][1] < 0.15 * outputs.total()
-    for program in programs:
-        outputs = Counter(e.output for e in program.executions)
-        echoed = sum(e.output == text for e, text in zip(program.executions, program.inputs, strict=True))
-        assert max(outputs.most_common(1)[0][1], echoed) <= 0.4 * len(program.inputs), program
-
-
-def test_sources_can_be_left_out_and_sizes_families_and_inputs_chosen() -> None:
-    taken = frozenset(normalised(p.source) for p in generate(SHORT, 20, 0))
-    assert not taken & {normalised(p.source) for p in generate(SHORT, 60, 0, without=taken)}
+def test_sizes_families_and_inputs_can_be_chosen() -> None:
     assert {family_of(p).size for p in generate(LONGER, 20, 0)} <= {"medium", "long"}
     chosen = generate(Algorithms(families=("gray code",), inputs=20), 5, 0, inputs=["3", "11"])
     assert all(family_of(p).name == "gray code" and p.inputs == ("3", "11") for p in chosen)

@@ -20,7 +20,6 @@ from pbb.experiments.documents import (
     WITHOUT_IO,
     declarative_document,
     execution_document,
-    parse_answer,
     pointer,
 )
 from pbb.experiments.experiment import Experiment
@@ -68,28 +67,6 @@ def functions(sources: Sequence[str]) -> dict[str, Any]:
     return names
 
 
-def test_depths_domains_and_kinds_of_values_all_occur(every: list[Program]) -> None:
-    assert {len(part_names(p)) for p in every} == {1, 2, 3}
-    families = {p.family for p in every}
-    assert {"arithmetic of arithmetic", "ciphers of ciphers of ciphers", "arithmetic of algorithms"} <= families
-    assert {int, str} <= {type(ast.literal_eval(p.executions[0].output)) for p in every}
-    assert any(", y)" in p.source for p in every), "a further argument is handed to the part that takes it"
-
-
-def test_source_parts_description_and_trace_agree_on_every_input(every: list[Program]) -> None:
-    readable = 0
-    for program in every:
-        names = functions([*(part["source"] for part in program.made_by["parts"]), program.source])
-        for text, execution in zip(program.inputs, program.executions, strict=True):
-            truth = repr(names[program.name](*values(text)))
-            assert execution.output == truth, program
-            assert parse_answer("\n".join(execution.trace), "cot") == truth, execution
-            agrees = reading_agrees(program, text)
-            assert agrees is not False, program
-            readable += agrees is True
-    assert readable > 300
-
-
 def test_traces_run_through_the_parts_from_the_innermost_on(every: list[Program]) -> None:
     for program in every[::3]:
         parts = {part["name"]: functions([part["source"]])[part["name"]] for part in program.made_by["parts"]}
@@ -112,6 +89,7 @@ def test_traces_run_through_the_parts_from_the_innermost_on(every: list[Program]
             assert wanted.startswith(f"{said}, then ") if builtin else wanted == said
             assert [line for line in words if line.endswith(":")] == [f"{c[:-1].replace('(', ' of ')}:" for c in calls]
             assert words[-1].endswith(f"the result is {execution.output}")
+            assert reading_agrees(program, text) is not False
 
 
 def test_a_composite_names_its_parts_and_no_more(every: list[Program]) -> None:
@@ -142,14 +120,6 @@ def test_a_builtin_changes_what_it_is_handed_and_is_said_in_the_last_line(every:
             assert handed in call
             changed += handed != said
         assert changed >= 0.2 * len(program.executions)
-
-
-def test_asking_for_too_many_fails_clearly() -> None:
-    one_each = generate(Arithmetic(), 2, 0)
-    from pbb.programs.composition import composites
-
-    with pytest.raises(ValueError, match=r"count=9: Compos.* only about [0-2] different programs.* than these 2"):
-        composites(Composition(), one_each, 9, 0, names=["Blorp"] * 9)
 
 
 # --------------------------------------------------------------------------------------------- in curricula

@@ -66,6 +66,7 @@ VARIANTS: dict[str, tuple[Any, ...]] = {
         Arithmetic(),
         Arithmetic(statements=3, control=("if", "for", "while"), arguments=2, high=4),
         Arithmetic(statements=2, wrap=None, low=-5, high=5),
+        Arithmetic(statements=5, operations=4, control=("while",), wrap=16, operators=("if", "abs", "*", "//")),
     ),
     "sums": (Sums(), Sums(largest=2000)),
     "algorithms": (
@@ -77,6 +78,7 @@ VARIANTS: dict[str, tuple[Any, ...]] = {
         Ciphers(),
         Ciphers(alphabet=8, longest=6, case="upper"),
         Ciphers(distribution="natural", demonstrations=20),
+        Ciphers(alphabet=10, case="digits", longest=3),
     ),
     "grammars": (Grammars(), Grammars(nonterminals=2, terminals=5, alternatives=4, longest=6, inputs=6)),
     "composition": (

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from pbb.programs import Execution, ExecutionError, execute_many
+from pbb.programs import Execution, ExecutionError, Program, execute_many
 from pbb.programs.execution import confinement
-from pbb.programs.own import from_function, prepare
+from pbb.programs.own import prepare
 from pbb.programs.own_source import METHODS, OwnProgramError
 
 GOOD = ("Good", "def Good(x):\n    return max(x, 2) * 2", ["3"])
@@ -233,13 +233,13 @@ def test_past_the_first_wall_it_is_held(end: str, body: str, file: Path) -> None
 
 def test_annotations_never_run(file: Path) -> None:
     source = f"def Blorp(x: __import__('os').remove({str(file)!r})) -> open({str(file)!r}, 'w'):\n    return x + 1"
-    program = from_function(source, [3], "What it does.")
+    program = Program.from_function(source, [3], "What it does.")
     assert (program.source, program.executions[0].output) == ("def Blorp(x):\n    return x + 1", "4")
     assert file.read_text() == "kept"
 
 
 def test_letters_that_cannot_be_shown_are_written_as_python_writes_them() -> None:
-    program = from_function("def Blorp(x):\n    return chr(x) + chr(27) + chr(0xD800)", [3], "What it does.")
+    program = Program.from_function("def Blorp(x):\n    return chr(x) + chr(27) + chr(0xD800)", [3], "What it does.")
     (execution,) = program.executions
     assert execution.output == r"'\x03\x1b\ud800'"
     assert all(line.isprintable() for line in execution.trace)
@@ -247,7 +247,7 @@ def test_letters_that_cannot_be_shown_are_written_as_python_writes_them() -> Non
 
 def test_no_letters_keep_the_reader_of_answers_busy() -> None:
     start = time.monotonic()
-    program = from_function("def Blorp(x):\n    y = '<' * 90000\n    return x", [3], "What it does.")
+    program = Program.from_function("def Blorp(x):\n    y = '<' * 90000\n    return x", [3], "What it does.")
     assert program.executions[0].output == "3"
     assert time.monotonic() - start < 10
 
@@ -255,7 +255,7 @@ def test_no_letters_keep_the_reader_of_answers_busy() -> None:
 def test_all_traces_of_a_program_are_bounded() -> None:
     source = "def Blorp(x):\n    y = 'a' * 50000\n    return x"
     with pytest.raises(OwnProgramError, match="OverflowError: all its traces and outputs are longer than 2000000"):
-        from_function(source, range(1000), "What it does.")
+        Program.from_function(source, range(1000), "What it does.")
 
 
 def test_methods_are_those_of_plain_values() -> None:

@@ -26,7 +26,7 @@ from pbb.experiments.documents import parse_answer
 from pbb.experiments.experiment import Experiment, _paths
 from pbb.experiments.presets import PRESETS
 from pbb.programs import DOMAINS, Algorithms, Arithmetic, Program, generate, settings
-from pbb.programs.own import Draft, finishing, prepare
+from pbb.programs.own import finish, prepare
 from pbb.programs.own_source import OwnProgramError
 from pbb.programs.settings import ExperimentError
 from pbb.programs.tracing_worker import BUILTINS
@@ -147,26 +147,25 @@ def holds(program: Program, text: str) -> None:
 
 def test_mutated_programs_are_refused_or_right() -> None:
     sources, ended = texts(), Counter[str]()
-    with finishing() as finished:
-        for number in range(CASES):
-            rng = random.Random(f"own program {number}")
-            text, start = mutated(rng, sources), time.monotonic()
-            made: Draft | Program | OwnProgramError
-            try:
-                inputs = rng.choice(([0, 3, 12], [(4,), ("ab",), ([1, 2, 3],)], None))
-                made = prepare(text, inputs, "What it does.")
-            except OwnProgramError as error:
-                made, how = error, "refused when read"
-            else:
-                made = finished(made)
-                how = "accepted" if isinstance(made, Program) else "refused when run"
-            ended[how] += 1
-            assert time.monotonic() - start < 60, text
-            if isinstance(made, Program):
-                holds(made, text)
-            else:
-                assert re.fullmatch(r"(the program|program '.*?') .+; valid: .+", str(made), re.DOTALL), (text, made)
-                assert len(str(made)) < 1000
+    for number in range(CASES):
+        rng = random.Random(f"own program {number}")
+        text, start = mutated(rng, sources), time.monotonic()
+        made: Program | OwnProgramError
+        try:
+            inputs = rng.choice(([0, 3, 12], [(4,), ("ab",), ([1, 2, 3],)], None))
+            draft = prepare(text, inputs, "What it does.")
+        except OwnProgramError as error:
+            made, how = error, "refused when read"
+        else:
+            (made,) = finish([draft])
+            how = "accepted" if isinstance(made, Program) else "refused when run"
+        ended[how] += 1
+        assert time.monotonic() - start < 60, text
+        if isinstance(made, Program):
+            holds(made, text)
+        else:
+            assert re.fullmatch(r"(the program|program '.*?') .+; valid: .+", str(made), re.DOTALL), (text, made)
+            assert len(str(made)) < 1000
     print(f"{CASES} own programs: {dict(ended)}")
     assert ended["accepted"] > CASES / 30
     assert min(ended["refused when read"], ended["refused when run"]) > CASES / 10

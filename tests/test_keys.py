@@ -158,7 +158,7 @@ def forget() -> None:
 
 
 CHANGES: tuple[tuple[str, str, str, bool], ...] = (
-    ("programs/arithmetic.py", '"-": "subtract {b}"', '"-": "take away {b}"', True),
+    ("programs/arithmetic.py", '1, 1, "subtract {b}"', '1, 1, "take away {b}"', True),
     ("programs/arithmetic.py", '**{"+": (1, 9)', '**{"+": (1, 8)', True),
     ("experiments/documents.py", 'AND_FOR = "And for {input}?"', 'AND_FOR = "And {input}?"', True),
     ("models/sft.py", '"adam_beta2": 0.98', '"adam_beta2": 0.97', True),

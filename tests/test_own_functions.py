@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import own_functions
 import pandas as pd
 import pytest
-from own_functions import functions, lessons, table, totals
+from own_functions import functions, table, totals
 
 import pbb
 from pbb.experiments import teaching
@@ -23,22 +20,6 @@ def test_sixty_different_functions_can_be_taught_together(choosing: list[pbb.Pro
     assert {program.statements for program in choosing} == {1}
     assert {len(program.inputs) for program in choosing} == {10, 100}
     teaching.lesson(choosing)  # raises where a name is taken, or two do the same
-
-
-def test_a_file_that_holds_a_function_twice_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "twice.txt").write_text("def Double(x): return x * 2\ndef twice(n): return n * 2\n")
-    monkeypatch.setattr(own_functions, "FOLDER", tmp_path)
-    with pytest.raises(SystemExit, match=r"twice\.txt: 'twice' is called like 'Double', or does the same"):
-        functions("twice")
-
-
-def test_lessons_take_functions_evenly_from_the_file(choosing: list[pbb.Program]) -> None:
-    assert lessons(choosing, alone=12, at_once=None) == [[program] for program in choosing[::5]]
-    assert lessons(choosing, alone=0, at_once=None) == [[program] for program in choosing]
-    for at_once, sizes in ((20, [20, 20, 20]), (7, [7] * 6 + [6] * 3)):
-        shared = lessons(choosing, alone=None, at_once=at_once)
-        assert [len(one) for one in shared] == sizes
-        assert sorted(p.name for one in shared for p in one) == sorted(p.name for p in choosing)
 
 
 def test_tables_count_right_answers_apart_for_what_is_beyond_the_model() -> None:

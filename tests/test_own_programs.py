@@ -14,7 +14,7 @@ import pytest
 from pbb.experiments.documents import parse_answer
 from pbb.programs import Arithmetic, Execution, Program, generate
 from pbb.programs.names import BASE_NAMES
-from pbb.programs.own import MAX_INPUTS, from_function
+from pbb.programs.own import MAX_INPUTS
 from pbb.programs.own_source import OwnProgramError
 
 
@@ -33,14 +33,14 @@ def source(body: str, arguments: str = "x") -> str:
 
 
 def made(body: str, *inputs: Any, arguments: str = "x", **more: Any) -> Program:
-    return from_function(source(body, arguments), list(inputs) or [1, 2, 3], "What it does.", **more)
+    return Program.from_function(source(body, arguments), list(inputs) or [1, 2, 3], "What it does.", **more)
 
 
 # --- what can be taught ----------------------------------------------------------------------------------------------
 
 
 def test_a_function_becomes_a_program() -> None:
-    program = from_function(plus_seven)
+    program = Program.from_function(plus_seven)
     assert program.name == "plus_seven"
     assert program.source == "def plus_seven(x):\n    total = x + 7\n    return total % 10"
     assert program.description == "Add 7 to x and keep the last digit."
@@ -57,13 +57,13 @@ def test_source_text_gives_the_same_as_the_function() -> None:
             total: int = x + 7
             return total % 10
     """
-    assert from_function(text) == from_function(plus_seven)
+    assert Program.from_function(text) == Program.from_function(plus_seven)
 
 
 def test_it_runs_as_generated_programs_do() -> None:
     settings = Arithmetic(statements=3, control=("if", "for", "while"), arguments=2, high=3)
     for program in generate(settings, 5, "tests", "own"):
-        own = from_function(program.source, list(program.inputs), program.description)
+        own = Program.from_function(program.source, list(program.inputs), program.description)
         assert (own.name, own.source, own.inputs) == (program.name, program.source, program.inputs)
         assert (own.executions, own.description) == (program.executions, program.description)
 
@@ -88,7 +88,7 @@ def test_inputs_come_in_three_forms(inputs: Any, texts: tuple[str, ...]) -> None
 
 
 def test_two_arguments_and_defaults() -> None:
-    pairs = from_function(source("return x + y", "x, y"), description="Add y to x.")
+    pairs = Program.from_function(source("return x + y", "x, y"), description="Add y to x.")
     assert len(pairs.inputs) == 100
     assert pairs.execution("3, 9").output == "12"
     assert made("return x + y", 1, "1, 5", arguments="x, y=-2").execution("1").output == "-1"
@@ -131,7 +131,7 @@ def test_another_name_goes_into_the_source() -> None:
     ],
 )
 def test_a_docstring_tells_no_answers(docstring: str, description: str) -> None:
-    program = from_function(source(f"'''{docstring}'''\nreturn x + 7"))
+    program = Program.from_function(source(f"'''{docstring}'''\nreturn x + 7"))
     assert program.description == description
 
 
@@ -169,12 +169,8 @@ class Unwritable:
 SOURCES = r"""
 has a source of 0 characters; valid: 1 to \d+ characters <=
 is not Python: invalid syntax.* \(line 1\) <= add 7 to x
-is not Python: expected ':' \(line 1\) <= def Blorp(x)\n    return x
 is not Python: '\(' was never closed \(line 2\) <- return (x + 1
-is not Python: expected an indented block <= def Blorp(x):\nreturn x
 is not Python: duplicate argument 'x' <= def Blorp(x, x):\n    return x
-is not Python: cannot assign to <- x + 1 = 3\nreturn x
-is not Python: .*default <= def Blorp(x=1, y):\n    return y
 defines no function <= max(1, 2)
 the program is a lambda; valid: one plain function <= Blorp = lambda x: x + 1
 has 2 functions \(Blorp, Snurg\) <= def Blorp(x):\n    return x\n\ndef Snurg(x):\n    return Blorp(x)
@@ -189,22 +185,16 @@ program 'Blorp' is called like one of its own variables <- Blorp = x + 1\nreturn
 program 'sum' is called like a part of Python <= def sum(x):\n    return x
 uses the builtin 'Exception', which <- try:\n    return 1 // x\nexcept Exception:\n    return 0
 uses the name 'math', which is defined nowhere in it <- return math.sqrt(x)
-uses the name 'y', which is defined nowhere <- return [y for z in range(x)]
 uses the name 'FACTOR', which is defined nowhere <- return (lambda a: a * FACTOR)(x)
 uses the attribute 'calls' \(Blorp.calls\) <- Blorp.calls = x\nreturn x
 returns no value; valid: end it in return <value> <- y = x + 1
 returns nothing on input \(3\); valid: end every way <- if x < 3:\n    return 1
-returns nothing on input \(1\) <- return [x].append(2)
 ends on input \(2\) with the step 'if 2 == 1: False' <- if x == 1:\n    return None\nif x == 1:\n    return 1
 ends on input \(1\) with the step 'x = 2', which does <- try:\n    return x\nfinally:\n    x = 2
 ends on input .1. with the step .*, and no ' = ' in texts <- return 'a = b'
 raises an error on input \(2\): ZeroDivisionError: .*; valid: leave the input out <- return 1 // (x - 2)
-raises an error on input \(1\): TypeError: .*not subscriptable <- return x[0]
 raises an error on input \(3\): ValueError: no threes <- if x == 3:\n    raise ValueError('no threes')\nreturn x
-raises an error on input \(1\): AttributeError: 'int' object has no attribute 'upper' <- return x.upper()
-raises an error on input \(1\): UnboundLocalError <- if x > 1:\n    y = 1\nreturn y
 does not end on input \(1\): StepLimit: .*; valid: at most 500 executed lines <- while True: pass\nreturn 1
-does not end on input \(1\): StepLimit <- return sum(i for i in range(10 ** 9))
 does not end on input \(3\): StepLimit <- return Blorp(x) if x == 3 else x
 does not end on one of its inputs: it used more than 2.0 s of proc <- return sum(range(10 ** 15))
 needs too much memory|does not end <- return [0] * 10 ** 9
@@ -288,7 +278,7 @@ for field, table in (("inputs", GIVEN), ("name", CALLED), ("fn_or_source", OBJEC
 @pytest.mark.parametrize(("message", "arguments"), MALFORMED, ids=[str(i) for i in range(len(MALFORMED))])
 def test_malformed_programs_give_clear_errors(message: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(OwnProgramError) as raised:
-        from_function(**{"fn_or_source": FINE, "description": "What it does."} | arguments)
+        Program.from_function(**{"fn_or_source": FINE, "description": "What it does."} | arguments)
     text = str(raised.value)
     assert re.search(message, text, re.DOTALL), text
     assert re.match(r"(the program|program '.*?') .+; valid: .+", text, re.DOTALL), text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -15,8 +16,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.programs import Algorithms, Arithmetic, Ciphers, Composition, Grammars, Sums, generate
 from pbb.programs.arithmetic import all_inputs, candidates
-from pbb.programs.domains import base_may_have_seen, normal_form
-from pbb.programs.pools import count
+from pbb.programs.domains import normal_form
 from pbb.programs.program import FIRST_TUNING_SEED, PARTS, normalised, operations_of, pool_for, pool_of
 
 REFERENCE_SEEDS = range(5)  # all that any reference uses
@@ -43,19 +43,6 @@ def test_every_reference_seed_tuning_and_base_models_draw_from_programs_of_their
         assert not pools[one] & pools[other], (one, other)
     for name, normals in pools.items():
         assert {pool_of(normal) for normal in normals} == {name}
-
-
-def test_the_groups_of_every_reference_seed_share_nothing() -> None:
-    """As experiments have them: 800 w/ IO and 100 w/o IO programs a seed, and what base models are made of."""
-    found: dict[Any, set[str]] = {}
-    for seed in (*REFERENCE_SEEDS, FIRST_TUNING_SEED):
-        taught = [p for group in groups(Experiment.of("cpu", seed=seed)) for p in group.programs]
-        assert len(taught) == 900
-        assert not any(map(base_may_have_seen, taught))
-        found[seed] = set(map(normal_form, taught))
-    found["base"] = set(map(normal_form, base_programs(1000, "tests", "pools", shares=BASE_PROGRAMS[:8])))
-    for one, other in itertools.combinations(found, 2):
-        assert not found[one] & found[other], (one, other)
 
 
 def test_a_seed_says_whose_programs_it_takes() -> None:
@@ -149,18 +136,11 @@ def test_programs_of_a_single_operation_are_base_models_alone(wrap: int | None, 
     assert {pool_of(normal) for normal in drawn} == {"base"}
 
 
-def test_no_experiment_can_draw_a_single_operation() -> None:
-    with pytest.raises(ValueError, match="allows for only about 0 different programs"):
-        generate(Arithmetic(operations=1), 1, 0)
-
-
-def test_there_are_thousands_of_one_statement_forms_of_each_kind() -> None:
-    """The command draws ten times as often and finds more than twenty thousand."""
-    found = count(Arithmetic(), 40_000)
-    assert sum(found.values()) > 7_000
-    for pool in set(PARTS):
-        assert found[pool, "chain"] > 500
-        assert found[pool, "if"] > 100
+def test_every_pool_has_hundreds_of_one_statement_forms_of_each_kind() -> None:
+    """Ten times as many draws find more than twenty thousand."""
+    found = dict(itertools.islice(candidates(Arithmetic(), "pools"), 20_000))
+    kinds = Counter((pool_of(normal), " if " in normal) for normal in found)
+    assert min(kinds[pool, choice] for pool in PARTS for choice in (True, False)) > 100
 
 
 def test_a_regime_has_inputs_enough_for_a_hundred_demonstrations() -> None:

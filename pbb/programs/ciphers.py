@@ -15,7 +15,6 @@ import ast
 import itertools
 import math
 import random
-import re
 import string
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -23,7 +22,16 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 from pbb.programs.names import asking, pointers
-from pbb.programs.program import Program, drawn, normalised, on_inputs, runnable, statements_of
+from pbb.programs.program import (
+    Drafts,
+    Program,
+    check_inputs,
+    generator,
+    normalised,
+    on_inputs,
+    runnable,
+    statements_of,
+)
 from pbb.programs.settings import Between, Words, group, refuse
 from pbb.streams import stream
 
@@ -35,7 +43,6 @@ NATURAL_WEIGHTS = {13: 0.5, 3: 0.25, 1: 0.15}
 VOWEL_SHARE = 0.4  # of the letters of a text: about as in English, so that vowels and consonants are told apart
 PROBES = 60  # inputs on which a program is tried
 EASIEST_GUESS = 0.4  # a program on which a simple guess is right more often than this is left out
-DISTRIBUTIONS = ("uniform", "natural")
 ALPHABETS = {"lower": string.ascii_lowercase, "upper": string.ascii_uppercase, "digits": string.digits}
 
 
@@ -75,22 +82,22 @@ class Ciphers:
     def vowels(self) -> str:
         return "".join(letter for letter in self.letters if letter in "aeiouAEIOU02468")
 
+    @property
+    def letter(self) -> str:
+        """What one of the letters is called."""
+        return "digit" if self.digits else "letter"
+
+    @property
+    def number(self) -> str:
+        """The expression for the number of the letter `c`, from 0."""
+        return "c" if self.digits else f"ord(c) - {ord(self.letters[0])}"
+
 
 Texts = tuple[str, str]  # a source, or a part of it, and the same in words
 
 
-def _letter(settings: Ciphers) -> str:
-    return "digit" if settings.digits else "letter"
-
-
-def _number(settings: Ciphers) -> str:
-    """Return the expression for the number of the letter `c`, from 0."""
-    return "c" if settings.digits else f"ord(c) - {ord(settings.letters[0])}"
-
-
-def _write(settings: Ciphers, number: str = "", plus: str = "shift", indent: int = 4) -> str:
-    """Return what writes the letter `plus` after that of `number`: one statement, or with digits two, `indent` deep."""
-    total = f"{number or _number(settings)}{f' + {plus}' * bool(plus)}"
+def _write(settings: Ciphers, total: str, indent: int = 4) -> str:
+    """Return what writes the letter of number `total`: one statement, or with digits two, `indent` deep."""
     if settings.digits:
         return f"c = ({total}) % {settings.alphabet}\n{' ' * indent}out.append(c)"
     return f"out.append(chr(({total}) % {settings.alphabet} + {ord(settings.letters[0])}))"
@@ -101,19 +108,23 @@ def _each(
     change: Texts = ("", ""),
     write: str = "",
     move: str = "move it forward by shift",
-    at: str = "c in",
+    head: str = "for c in text:",
 ) -> Texts:
     """Return the loop that, for each letter, does `change` and then writes."""
-    lines = [f"for {at} {'enumerate(text)' if ',' in at else 'text'}:", change[0], write or _write(settings)]
-    words = ", ".join(filter(None, (change[1], move)))
-    return "\n    ".join(filter(None, lines)), f"for each {_letter(settings)}: {words}"
+    write = write or _write(settings, f"{settings.number} + shift")
+    code, words = filter(None, (head, change[0], write)), filter(None, (change[1], move))
+    return "\n    ".join(code), f"for each {settings.letter}: {', '.join(words)}"
 
 
 def _start(rng: random.Random, settings: Ciphers) -> Texts:
-    amount, size = rng.randint(1, settings.alphabet - 1), settings.alphabet
+    amount = rng.randint(1, settings.alphabet - 1)
     if settings.digits and rng.random() < 0.5:  # ten digits alone would make too few programs
-        return f"shift = ({amount} - shift) % {size}", f"set shift to {amount} minus shift"
-    return f"shift = (shift + {amount}) % {size}", f"add {amount} to shift"
+        return _turn(settings, amount)
+    return f"shift = (shift + {amount}) % {settings.alphabet}", f"add {amount} to shift"
+
+
+def _turn(settings: Ciphers, total: int) -> Texts:
+    return f"shift = ({total} - shift) % {settings.alphabet}", f"set shift to {total} minus shift"
 
 
 def _growth(rng: random.Random, settings: Ciphers) -> Texts:
@@ -135,7 +146,7 @@ def _scaled(rng: random.Random, settings: Ciphers) -> dict[str, str]:
         return {}
     factor = rng.choice(_factors(settings))
     move = f"multiply its number by {factor}, move it forward by shift"
-    return {"write": _write(settings, f"c * {factor}"), "move": move}
+    return {"write": _write(settings, f"c * {factor} + shift"), "move": move}
 
 
 def _growing(rng: random.Random, settings: Ciphers) -> Texts:
@@ -144,21 +155,21 @@ def _growing(rng: random.Random, settings: Ciphers) -> Texts:
 
 def _alternating(rng: random.Random, settings: Ciphers) -> Texts:
     period, total = rng.randint(1, 3), rng.randrange(settings.alphabet)
-    turn, words = f"shift = ({total} - shift) % {settings.alphabet}", f"set shift to {total} minus shift"
+    turn, words = _turn(settings, total)
     if settings.digits:  # every time: whether a place is divisible is what the tiny models do not learn
         return _each(settings, (turn, words), **_scaled(rng, settings))
     if period > 1:
         turn, words = f"if i % {period} == 0:\n        {turn}", f"at places divisible by {period} {words}"
-    return _each(settings, (turn, words), at="i, c in")
+    return _each(settings, (turn, words), head="for i, c in enumerate(text):")
 
 
 def _blocks(rng: random.Random, settings: Ciphers) -> Texts:
     grow, grow_words = _growth(rng, settings)
     size = rng.randint(2, max(2, min(4, settings.longest - 1)))  # of one block the growth would never be seen
-    letter = _letter(settings)
+    letter, write = settings.letter, _write(settings, f"{settings.number} + shift", indent=8)
     return (
         f"for i in range(0, len(text), {size}):\n    for c in reversed(text[i:i + {size}]):\n"
-        f"        {_write(settings, indent=8)}\n    {grow}",
+        f"        {write}\n    {grow}",
         f"for each block of {size} {letter}s: from its last {letter} to its first move each forward by shift, "
         f"then {grow_words}",
     )
@@ -169,15 +180,16 @@ def _keyed(rng: random.Random, settings: Ciphers) -> Texts:
     key = word + "".join(letter for letter in settings.letters if letter not in word)
     write = f"out.append(key[(key.index(c) + shift) % {settings.alphabet}])"
     if settings.digits:
-        write = f"c = key.index(c)\n    {_write(settings)}".replace("append(c)", "append(key[c])")
+        write = f"c = key.index(c)\n    {_write(settings, 'c + shift')}".replace("append(c)", "append(key[c])")
     loop, words = _each(settings, write=write)
     return f"key = {list(map(int, key)) if settings.digits else repr(key)}\n{loop}", f"{key} in a ring: {words}"
 
 
 def _affine(rng: random.Random, settings: Ciphers) -> Texts:
     factor = rng.choice(_factors(settings))
-    number = f"c * {factor}" if settings.digits else f"({_number(settings)}) * {factor}"
-    return _each(settings, ("", f"multiply its number by {factor}"), _write(settings, number))
+    number = settings.number if settings.digits else f"({settings.number})"
+    write = _write(settings, f"{number} * {factor} + shift")
+    return _each(settings, ("", f"multiply its number by {factor}"), write)
 
 
 def _vowels(rng: random.Random, settings: Ciphers) -> Texts:
@@ -185,10 +197,11 @@ def _vowels(rng: random.Random, settings: Ciphers) -> Texts:
     if settings.digits:
         which, test = ("even", "% 2 == 0") if which == "a vowel" else ("odd", "% 2 == 1")
     amount = rng.randint(1, min(9, settings.alphabet - 1))
-    other, words = _write(settings, plus=str(amount), indent=8), f"move it forward by {amount}"
+    shifted, other = (_write(settings, f"{settings.number} + {plus}", indent=8) for plus in ("shift", amount))
+    words = f"move it forward by {amount}"
     if rng.random() < 0.5:
         other, words = "out.append(c)", "keep it"
-    write = f"if c {test}:\n        {_write(settings, indent=8)}\n    else:\n        {other}"
+    write = f"if c {test}:\n        {shifted}\n    else:\n        {other}"
     return _each(settings, write=write, move=f"if it is {which} move it forward by shift, otherwise {words}")
 
 
@@ -201,7 +214,7 @@ def _multiplied(rng: random.Random, settings: Ciphers) -> Texts:
 def _mirrored(rng: random.Random, settings: Ciphers) -> Texts:
     number = "shift - c" if settings.digits else f"shift - ord(c) + {ord(settings.letters[0])}"
     move = "replace its number by shift minus its number"
-    return _each(settings, _growth(rng, settings), _write(settings, number, plus=""), move)
+    return _each(settings, _growth(rng, settings), _write(settings, number), move)
 
 
 _DRAW: dict[str, Callable[[random.Random, Ciphers], Texts]] = {
@@ -230,20 +243,14 @@ def candidates(settings: Ciphers, *key: object) -> Iterator[tuple[str, str, str]
         indented = body.replace("\n", "\n    ")
         last = "out" if settings.digits else "''.join(out)"
         source = f"def NAME(text, shift):\n    out = []\n    {indented}\n    return {last}"
-        yield kind, source, f"NAME of text and shift, {_letter(settings)}s {words}."
+        yield kind, source, f"NAME of text and shift, {settings.letter}s {words}."
 
 
 # --- inputs and programs ---------------------------------------------------------------------------------------------
 
 
 def shift_weights(settings: Ciphers, distribution: str) -> list[float]:
-    """Return the probability of each shift, from 0 to one less than the alphabet's size; they sum to 1.
-
-    Raises:
-        ValueError: there is no such distribution.
-    """
-    if distribution not in DISTRIBUTIONS:
-        raise ValueError(f"distribution={distribution!r} is not valid; valid: one of {DISTRIBUTIONS}")
+    """Return the probability of each shift, from 0 to one less than the alphabet's size; they sum to 1."""
     size = settings.alphabet
     if distribution == "uniform":
         return [1 / size] * size
@@ -268,7 +275,7 @@ def sample_inputs(
     """Return `count` different inputs such as ``"'cab', 13"``, their shifts drawn from `distribution`.
 
     Raises:
-        ValueError: there is no such distribution, or there are not so many inputs beside those in `without`.
+        ValueError: there are not so many inputs beside those in `without`.
     """
     weights = shift_weights(settings, distribution)
     found: dict[str, None] = {}
@@ -313,32 +320,16 @@ def _too_easy(program: Program, letters: str) -> bool:
     return guesses.most_common(1)[0][1] > EASIEST_GUESS * len(program.inputs)
 
 
-def _check(settings: Ciphers, inputs: Sequence[str]) -> None:
+def _form(settings: Ciphers) -> tuple[str, str]:
+    """Return the regular expression of an input, and the same in words."""
     one, letters = f"[{settings.letters}]", settings.letters
-    texts, such = (rf"\[{one}(, {one})*\]", "[3, 1, 4]") if settings.digits else (f"'{one}+'", f"'{letters[:3]}'")
-    for text in inputs:
-        if not re.fullmatch(rf"{texts}, \d+", text):
-            valid = f"a text of the {'digits' if settings.digits else 'letters'} {letters} and a shift, such as "
-            raise ValueError(f'inputs: {text!r} is not valid; valid: {valid}"{such}, 3"')
+    text, such = (rf"\[{one}(, {one})*\]", "[3, 1, 4]") if settings.digits else (f"'{one}+'", f"'{letters[:3]}'")
+    return rf"{text}, \d+", f'a text of the {settings.letter}s {letters} and a shift, such as "{such}, 3"'
 
 
-def generate(
-    settings: Ciphers,
-    count: int,
-    *key: object,
-    pool: str = "experiment",
-    without: frozenset[str] = frozenset(),
-    inputs: Sequence[str] | None = None,
-) -> list[Program]:
-    """Return `count` ciphers, as `pbb.programs.arithmetic.generate` does.
-
-    ``inputs`` are the same for all; when None, each program has its own `program_inputs`: ``settings.demonstrations``
-    that may be shown, then one for each shift to evaluate.
-
-    Raises:
-        ValueError: the settings do not allow for so many different programs, or an input does not suit them.
-    """
-    _check(settings, inputs or ())
+@generator("more kinds or a larger alphabet")
+def generate(settings: Ciphers, pool: str, inputs: Sequence[str] | None, *key: object) -> Drafts[tuple[str, str, str]]:
+    check_inputs(inputs, *_form(settings))
     probes = sample_inputs(settings, "uniform", PROBES, stream("cipher probes"))
 
     def make(drafts: list[tuple[str, str, str]]) -> list[Program]:
@@ -349,5 +340,4 @@ def generate(
         fine = [p for p in runnable(programs, trace=False) if not _too_easy(p, settings.letters)]
         return on_inputs(fine, [inputs or program_inputs(settings, *key, normalised(p.source)) for p in fine])
 
-    endless = ((normalised(draft[1]), draft) for draft in candidates(settings, *key, pool))
-    return drawn(settings, count, key, pool, without, endless, make, "more kinds or a larger alphabet")
+    return ((normalised(draft[1]), draft) for draft in candidates(settings, *key, pool)), make

@@ -19,9 +19,9 @@ import ast
 import itertools
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import pydantic
 
@@ -47,14 +47,10 @@ LONGEST_OUTPUT = 12  # characters
 LONGEST_TRACE = 60  # lines
 IDLE = 0.8  # of the inputs, at most, on which a builtin changes nothing
 BUILTIN = "builtin"  # the domain of parts that are Python's own
-# Kinds of composites, by the parts of those that are measured: how they are taught.
-SHOWN, HIDDEN, OUTER_HIDDEN, WITH_BUILTIN, TOGETHER = (
-    *("w/ IO", "w/o IO"),  # all of them
-    "outer w/o IO",  # the others w/ IO
-    "w/o IO and a builtin",  # min(f(x), 4)
-    "w/o IO in one document",  # besides each in its own
-)
-# What records and figures call each kind: a domain of its own.
+# How the parts of the composites that are measured are taught, and what records and figures call such composites.
+SHOWN, HIDDEN, OUTER_HIDDEN = "w/ IO", "w/o IO", "outer w/o IO"  # all of them; the others are shown
+WITH_BUILTIN = "w/o IO and a builtin"  # min(f(x), 4)
+TOGETHER = "w/o IO in one document"  # besides each in its own
 KINDS = {
     SHOWN: "composition of shown parts",
     HIDDEN: "composition",
@@ -74,17 +70,15 @@ class Composition:
     composites: Literal["declared", "named"] = "declared"
     # How the parts of the w/o IO composites are taught, a key of `KINDS`.
     taught_parts: Literal["w/ IO", "w/o IO", "outer w/o IO", "w/o IO and a builtin", "w/o IO in one document"] = "w/ IO"
-    with_io_composites: Annotated[int, Between(0, 2000)] = (
-        0  # of w/ IO parts, shown run: else none is seen put together
-    )
+    # Of w/ IO parts, shown run: else none is seen put together.
+    with_io_composites: Annotated[int, Between(0, 2000)] = 0
 
     def __post_init__(self) -> None:
         if not self.parts or any(type(part) not in PARTS for part in self.parts):
             refuse(self, "parts", f"a tuple of one or more of {', '.join(s.__name__ for s in PARTS)}")
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(NamedTuple):
     """What a program takes and gives: kinds of values, and its arguments' names."""
 
     first: str
@@ -97,8 +91,7 @@ def _kind(values: Sequence[Any]) -> str:
     """Return the one kind that all `values` have, such as ``"int"`` or ``"list of str"``, or "" where they differ."""
     kinds = {type(value).__name__ for value in values}
     if kinds in ({"list"}, {"tuple"}):
-        items = [item for value in values for item in value]
-        inside = _kind(items) if items else ""
+        inside = _kind([item for value in values for item in value])
         return f"{kinds.pop()} of {inside}" if inside else ""
     return kinds.pop() if len(kinds) == 1 else ""
 
@@ -110,11 +103,10 @@ def _argument_list(text: str) -> tuple[Any, ...]:
 
 def signature(program: Program) -> Signature:
     """Return the kinds of values that `program` takes and gives, judged by its inputs and outputs."""
-    columns = list(zip(*map(_argument_list, program.inputs), strict=True))
+    first, *rest = map(_kind, zip(*map(_argument_list, program.inputs), strict=True))
     output = _kind([ast.literal_eval(execution.output) for execution in program.executions])
     function: Any = ast.parse(program.source).body[0]
-    arguments = tuple(argument.arg for argument in function.args.args)
-    return Signature(_kind(columns[0]), tuple(map(_kind, columns[1:])), output, arguments)
+    return Signature(first, tuple(rest), output, tuple(argument.arg for argument in function.args.args))
 
 
 def fit(chain: Sequence[Signature]) -> bool:
@@ -141,7 +133,7 @@ def normal_form(program: Program) -> str:
 
 
 def _in_order(parts: Sequence[tuple[str, str]]) -> str:
-    """Return the texts of (domain, text); a builtin's comes last, since the first one says whose pool it is."""
+    """Join the texts of (domain, text); a builtin's comes last, since the first one says whose pool it is."""
     return "\n".join(text for _, text in sorted(parts, key=lambda part: part[0] == BUILTIN))
 
 
@@ -155,20 +147,28 @@ def with_parts(program: Program, representation: str) -> str:
 @cache
 def builtins() -> list[Program]:
     """Return calls of Python's own functions as programs; `problem` is how one is written around its argument."""
-    numbers = (("abs({} - K)", "take the distance to K"), ("min({}, K)", "cut to at most K"))
-    forms = [(*form, k) for form in (*numbers, ("max({}, K)", "raise to at least K")) for k in "2345678"]
-    made = [
-        Program("NAME", f"def NAME(x):\n    return {call.format('x')}", said, (), (), BUILTIN, 1, problem=call)
-        for call, said in [*((call.replace("K", k), said.replace("K", k)) for call, said, k in forms), _LENGTH]
-    ]
-    return on_inputs(made, [*[["0", "9"]] * len(forms), ["'a'", "'abc'"]])
+    numbers = {
+        "abs({} - K)": "take the distance to K",
+        "min({}, K)": "cut to at most K",
+        "max({}, K)": "raise to at least K",
+    }
+    said = {form.replace("K", k): words.replace("K", k) for form, words in numbers.items() for k in "2345678"}
+    inputs = [["0", "9"]] * len(said) + [["'a'", "'abc'"]]
+    said["len({})"] = "count its characters"
+    return on_inputs(
+        [
+            Program("NAME", f"def NAME(x):\n    return {call.format('x')}", words, (), (), BUILTIN, 1, problem=call)
+            for call, words in said.items()
+        ],
+        inputs,
+    )
 
 
-_LENGTH = ("len({})", "count its characters")
+def _call(part: Program, handed: str) -> str:
+    return part.problem.format(handed) if part.domain == BUILTIN else f"{part.name}({handed})"
 
 
-@dataclass(frozen=True)
-class _Draft:
+class _Draft(NamedTuple):
     """A composite whose parts are chosen, not yet executed. `parts` and `signatures` are the innermost first."""
 
     parts: tuple[Program, ...]
@@ -183,10 +183,9 @@ class _Draft:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The innermost part's inputs, with further arguments from the first part that takes any."""
-        firsts = [_argument_list(text) for text in self.parts[0].inputs]
         giver = next((part for part, s in zip(self.parts, self.signatures, strict=True) if s.rest), self.parts[0])
-        rests = [_argument_list(text)[1:] for text in giver.inputs]
-        made = [(values[0], *rests[i % len(rests)]) for i, values in enumerate(firsts)]
+        rests = itertools.cycle(_argument_list(text)[1:] for text in giver.inputs)
+        made = [(_argument_list(text)[0], *rest) for text, rest in zip(self.parts[0].inputs, rests, strict=False)]
         return tuple(dict.fromkeys(", ".join(map(repr, values)) for values in made))
 
     def handed(self, index: int, values: Sequence[str]) -> str:
@@ -197,12 +196,8 @@ class _Draft:
         """Return all calls, one inside the other, on `values` (or on the names of arguments)."""
         text = values[0]
         for index, part in enumerate(self.parts):
-            text = self.call(part, self.handed(index, (text, *values[1:])))
+            text = _call(part, self.handed(index, (text, *values[1:])))
         return text
-
-    def call(self, part: Program, handed: str) -> str:
-        """Return the call of one part."""
-        return part.problem.format(handed) if part.domain == BUILTIN else f"{part.name}({handed})"
 
     def wanted(self, values: Sequence[str]) -> tuple[list[str], list[str]]:
         """Return the first line of a trace on `values`, in code and in words."""
@@ -213,19 +208,19 @@ class _Draft:
 
     def program(self, inputs: Sequence[str] | None, named: bool) -> Program:
         """Return the composite, not yet executed, called ``NAME``, or if `named` by its expression."""
-        body, outermost_first = self.expression(self.arguments), self.parts[::-1]
+        arguments, body, outermost_first = self.arguments, self.expression(self.arguments), self.parts[::-1]
         steps = [
             part.description
             if part.domain == BUILTIN
-            else f"run {part.name} on {self.handed(i, ('the result' if i else self.arguments[0], *self.arguments[1:]))}"
+            else f"run {part.name} on {self.handed(i, ('the result' if i else arguments[0], *arguments[1:]))}"
             for i, part in enumerate(self.parts)
         ]
         said = ", ".join(step.replace(", ", " and ") for step in steps)
         fields = ("name", "domain", "source", "description")
         return Program(
             name="NAME",
-            source=f"def NAME({', '.join(self.arguments)}):\n    return {body}",
-            description=f"NAME of {' and '.join(self.arguments)}: {said}, return the result.",
+            source=f"def NAME({', '.join(arguments)}):\n    return {body}",
+            description=f"NAME of {' and '.join(arguments)}: {said}, return the result.",
             inputs=tuple(inputs or self.inputs),
             executions=(),
             domain="composition",
@@ -257,7 +252,7 @@ def _execute(drafts: Sequence[_Draft], inputs: Sequence[str] | None, named: bool
         for part, some, texts in zip(ran, values, traces, strict=True):
             for (trace, words), value, handed, run in zip(texts, some, part.inputs, part.executions, strict=True):
                 if part.domain == BUILTIN:
-                    trace.append(f"return {part.problem.format(handed)} = {run.output}")
+                    trace.append(f"return {_call(part, handed)} = {run.output}")
                 else:
                     trace += [f"{part.name}({handed}):", *run.trace]
                     words.append(f"{part.name} of {handed}:")
@@ -280,22 +275,21 @@ def draw_parts(
         ValueError: a domain's settings do not allow for so many.
     """
     domains = len(settings.parts)
-    made = []
-    for index, part in enumerate(settings.parts):
-        share = len(range(index, count, domains))
-        made.append(PARTS[type(part)](part, share, *key, "parts", index, pool=pool) if share else [])
-    parts = [made[i % domains][i // domains].renamed(name) for i, name in zip(range(count), names, strict=False)]
+    made = [
+        PARTS[type(part)](part, len(range(index, count, domains)), *key, "parts", index, pool=pool)
+        for index, part in enumerate(settings.parts)
+    ]
+    parts = [made[i % domains][i // domains].renamed(names[i]) for i in range(count)]
     return [replace(part, problem=part.name) if part.problem else part for part in parts]
 
 
 def _degenerate(program: Program) -> bool:
-    outputs = [execution.output for execution in program.executions]
-    firsts = [repr(_argument_list(text)[0]) for text in program.inputs]
-    long = any(len(e.output) > LONGEST_OUTPUT or len(e.trace) > LONGEST_TRACE for e in program.executions)
-    idle = 0
+    runs, idle = program.executions, 0
     if program.made_by["parts"][0]["domain"] == BUILTIN:
-        idle = sum(e.trace[-2].rsplit(" = ", 1)[-1] == e.output for e in program.executions)
-    return long or idle > IDLE * len(outputs) or guessable(outputs, firsts, MOST_COMMON_OUTPUT)
+        idle = sum(run.trace[-2].rsplit(" = ", 1)[-1] == run.output for run in runs)
+    long = any(len(run.output) > LONGEST_OUTPUT or len(run.trace) > LONGEST_TRACE for run in runs)
+    firsts = [repr(_argument_list(text)[0]) for text in program.inputs]
+    return long or idle > IDLE * len(runs) or guessable([run.output for run in runs], firsts, MOST_COMMON_OUTPUT)
 
 
 def _chain(rng: random.Random, pools: Sequence[Mapping[Signature, Sequence[int]]]) -> list[int]:
@@ -349,7 +343,7 @@ def composites(
         return [p for p in _execute(drafts, inputs, settings.composites == "named") if not _degenerate(p)]
 
     more = f"more parts that fit than these {len(parts)}"
-    return drawn(settings, count, key, pool, without, candidates(), make, more, names=names)
+    return drawn(settings, count, key, pool, without, (candidates(), make), more, names=names)
 
 
 def generate(
@@ -360,7 +354,7 @@ def generate(
     without: frozenset[str] = frozenset(),
     inputs: Sequence[str] | None = None,
 ) -> list[Program]:
-    """Return `count` composites of parts that are drawn along with them, as `pbb.programs.arithmetic.generate` does.
+    """Return `count` composites of parts that are drawn along with them, as `pbb.programs.domains.generate` does.
 
     ``without`` holds normal forms. The parts' texts are in ``made_by["parts"]``.
     """
@@ -374,18 +368,17 @@ def generate(
 
 def check(settings: Composition, stages: Sequence[str], asked: Sequence[str]) -> None:
     """Raise ExperimentError where these settings do not go with an arm's stages and ways of asking."""
-    if settings.composites == "named":
-        if "recite" in asked:
-            raise ExperimentError(
-                f"asked={tuple(asked)!r} is not valid; valid: 'direct', 'cot' and 'recall' with composites='named': "
-                "they have no source to recite"
-            )
-        declaring = {"without_io", "without_io_alone", "mixture", "source_and_pairs"}
-        if settings.taught_parts == SHOWN and declaring & set(stages):
-            raise ExperimentError(
-                "composites='named' and taught_parts='w/ IO' leave nothing for a stage of w/o IO sources; valid: an "
-                "arm without one, or taught_parts='w/o IO'"
-            )
+    if settings.composites == "named" and "recite" in asked:
+        raise ExperimentError(
+            f"asked={tuple(asked)!r} is not valid; valid: 'direct', 'cot' and 'recall' with composites='named': "
+            "they have no source to recite"
+        )
+    declaring = {"without_io", "without_io_alone", "mixture", "source_and_pairs"}
+    if settings.composites == "named" and settings.taught_parts == SHOWN and declaring & set(stages):
+        raise ExperimentError(
+            "composites='named' and taught_parts='w/ IO' leave nothing for a stage of w/o IO sources; valid: an "
+            "arm without one, or taught_parts='w/o IO'"
+        )
     if settings.taught_parts != SHOWN and {"source_and_pairs", "outputs_next"} & set(stages):
         refuse(settings, "taught_parts", "'w/ IO' with AD after Stage 1: a composite's run shows its parts run")
 

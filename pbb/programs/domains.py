@@ -44,7 +44,7 @@ class Domain:
     """One domain of programs; a domain may have programs of its own kind, or what is said here."""
 
     settings: type  # the group of its knobs
-    # Draws programs, as `pbb.programs.arithmetic.generate` does; None where programs are given.
+    # Draws programs, as `generate` below does; None where programs are given.
     generate: Callable[..., list[Program]] | None
     modules: tuple[str, ...]  # whose code makes its programs, beside what all domains share: part of a stage's key
     draw: Callable[..., tuple[tuple[Program, ...], ...]] | None = None  # as `draw` below, where that is more
@@ -150,11 +150,11 @@ def with_demonstrations(settings: Any, count: int) -> Any:
 
 def domain_of(settings: object) -> str:
     """Return the name of the domain whose settings these are. Raises ExperimentError where there is none."""
-    for name, domain in DOMAINS.items():
-        if type(settings) is domain.settings:
-            return name
-    valid = ", ".join(domain.settings.__name__ for domain in DOMAINS.values())
-    raise ExperimentError(f"programs={written(settings)} is not valid; valid: settings of a domain, one of {valid}")
+    names = {domain.settings: name for name, domain in DOMAINS.items()}
+    if type(settings) not in names:
+        valid = ", ".join(kind.__name__ for kind in names)
+        raise ExperimentError(f"programs={written(settings)} is not valid; valid: settings of a domain, one of {valid}")
+    return names[type(settings)]
 
 
 @lru_cache(maxsize=64)  # arms of one seed ask for the same programs
@@ -175,17 +175,23 @@ def draw(
 
 
 def generate(settings: object, count: int, *key: object, **options: Any) -> list[Program]:
-    """Return `count` programs of the domain whose settings these are, as `pbb.programs.arithmetic.generate` does.
+    """Return `count` programs of the domain whose settings these are, unique by name and by normal form.
 
-    `options` are ``pool``, ``without`` (normal forms) and ``inputs``.
+    Args:
+        settings: such as ``Arithmetic(statements=2)``.
+        count: how many.
+        key: what the random stream is derived from: a seed and whatever else.
+        options: ``pool``, ``"experiment"`` or ``"base"`` for what base models are pretrained on (names may repeat);
+            ``without``, normal forms to leave out; ``inputs``, which to run on in place of the programs' own.
 
     Raises:
-        ValueError: the settings are of no domain, or do not allow for so many different programs.
+        ValueError: the settings are of no domain that draws programs, or do not allow for so many different ones; or
+            an input does not suit them.
     """
-    for domain in DOMAINS.values():
-        if domain.generate and domain.settings is type(settings):
-            return domain.generate(settings, count, *key, **options)
-    raise ValueError(f"settings={settings!r} are of no domain that draws programs; valid: {', '.join(DOMAINS)}")
+    draws = DOMAINS[domain_of(settings)].generate
+    if not draws:
+        raise ValueError(f"programs={written(settings)} draw none; valid: settings of any other domain")
+    return draws(settings, count, *key, **options)
 
 
 def pointer(program: Program, template: int) -> str:

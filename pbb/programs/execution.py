@@ -42,9 +42,9 @@ Job = tuple[str, str, Sequence[str]]  # name, source as `ast.unparse` lays it ou
 _WORKER = Path(__file__).with_name("tracing_worker.py")
 _MEMORY_BYTES = 512 * 2**20
 _START_SECONDS = 60.0
-_WAIT = 10.0  # seconds by the clock for a foreign program, and as many again for each of processor time
+_WAIT = 10.0  # seconds by the clock for a program, and as many again for each of processor time
 _TOGETHER = 100  # trusted programs that are sent at once
-_LATE = "the whole call had no time left for it (max_seconds)"
+MAX_STEPS = 500  # executed lines an input
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # some clusters' Python does not start without
 
 
@@ -69,88 +69,36 @@ class Execution:
     words: tuple[str, ...] = field(default=(), compare=False)  # empty where a domain has none of its own
 
 
-class Worker:
-    """The process that runs programs: started when it is first asked, and again after it has ended.
+class _Worker:
+    """The process that runs programs: started when it is first asked, and again after it has ended."""
 
-    Args:
-        hash_seed: what the order of a set of texts depends on; fixed, so that equal programs run equally.
-        trusted: whether all programs are the package's own; they share the process.
-    """
-
-    def __init__(self, hash_seed: int = 0, trusted: bool = False) -> None:
-        self._seed, self._trusted = hash_seed, trusted
+    def __init__(self, hash_seed: int) -> None:
+        self._seed = hash_seed
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end()
-
-    def run(
-        self,
-        jobs: Sequence[Job],
-        *,
-        trace: bool = True,
-        max_steps: int = 500,
-        program_seconds: float = 5.0,
-        until: float = math.inf,
-    ) -> list[list[Execution | ExecutionError]]:
-        """Run programs; arguments and results as of `execute_many`, `until` on the clock `time.monotonic`.
+    def ask(self, asked: object, count: int, until: float, most: float) -> tuple[list[bytes], bool]:
+        """Return the `count` lines that answer what is `asked`; fewer where the process ends or is late (True).
 
         Raises:
-            WorkerError: the process did not start; or it ended while it ran a trusted program.
+            WorkerError: the process did not start.
         """
-        limits = {"trace": trace, "steps": max_steps, "seconds": program_seconds, "trusted": self._trusted}
-        everything: list[list[Execution | ExecutionError]] = []
-        while len(everything) < len(jobs):
-            batch = jobs[len(everything) :][: _TOGETHER if self._trusted else 1]
-            clock = math.inf if self._trusted else time.monotonic() + _WAIT + _WAIT * program_seconds
-            if time.monotonic() >= until:
-                everything.append(_failed(batch[0], _LATE))
-                continue
-            if self._process is None:
-                self._start()
-            asked = [{"name": n, "source": s, "inputs": list(i)} | limits for n, s, i in batch]
-            answers, late = self._exchange(f"{json.dumps(asked)}\n".encode(), len(batch), min(until, clock))
-            everything += [_results(job, answer, program_seconds) for job, answer in zip(batch, answers, strict=False)]
-            if len(answers) < len(batch):
-                everything.append(
-                    self._ended(batch[len(answers)], late, _LATE if until <= clock else "", program_seconds)
-                )
-        return everything
-
-    def _ended(self, job: Job, late: bool, why: str, seconds: float) -> list[Execution | ExecutionError]:
-        """Return the errors of the program during which the process ended, or was `late`."""
-        code, errors = self._end(wait=0.0 if late else 1.0)
-        if late:
-            return _failed(job, why or "it used more time than it has by the clock")
-        ending = _ending(code, errors, seconds)
-        if self._trusted and code != -signal.SIGPROF:
-            raise WorkerError(
-                f"the process that runs programs ended while it ran {job[0]!r}: {ending}; that is no fault of the "
-                "program: the machine may be short of memory, or a limit (ulimit) was reached"
+        if self._process is None:
+            # Isolated as by -I, which would ignore the hash seed too.
+            command = [sys.executable, "-P", "-s", "-S", str(_WORKER), str(_MEMORY_BYTES)]
+            environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+            environment["PYTHONHASHSEED"] = str(self._seed)
+            pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+            self._process = subprocess.Popen(
+                command, bufsize=0, env=environment, cwd="/", start_new_session=True, **pipes
             )
-        return _failed(job, ending)
+            if not self._exchange(b"", 1, time.monotonic() + _START_SECONDS, most)[0]:
+                raise WorkerError(f"the process that runs programs did not start: {_ending(*self.close(wait=1.0))}")
+        return self._exchange(f"{json.dumps(asked)}\n".encode(), count, until, most)
 
-    def _start(self) -> None:
-        # Isolated as by -I, which would ignore the hash seed too.
-        command = [sys.executable, "-P", "-s", "-S", str(_WORKER), str(_MEMORY_BYTES)]
-        environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        environment["PYTHONHASHSEED"] = str(self._seed)
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            command, bufsize=0, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, cwd="/", start_new_session=True
-        )
-        if not self._exchange(b"", 1, time.monotonic() + _START_SECONDS)[0]:
-            raise WorkerError(f"the process that runs programs did not start: {_ending(*self._end(wait=1.0))}")
-
-    def _exchange(self, asked: bytes, count: int, until: float) -> tuple[list[bytes], bool]:
-        """Write `asked`; return the `count` lines that come back, fewer where the process ends or is late (True)."""
+    def _exchange(self, asked: bytes, count: int, until: float, most: float) -> tuple[list[bytes], bool]:
         assert self._process
         assert self._process.stdin
         assert self._process.stdout
-        most = math.inf if self._trusted else MAX_ANSWER + 100
         answer, lines, late = bytearray(), 0, False
         with selectors.DefaultSelector() as selector, contextlib.suppress(BrokenPipeError):
             selector.register(self._process.stdout, selectors.EVENT_READ)
@@ -165,7 +113,7 @@ class Worker:
                 late = lines < count and time.monotonic() >= until
         return bytes(answer).split(b"\n")[:-1], late
 
-    def _end(self, wait: float = 0.0) -> tuple[int, bytes]:
+    def close(self, wait: float = 0.0) -> tuple[int, bytes]:
         """End the process, which has `wait` seconds to do so itself; return its exit status and what it said."""
         process, self._process = self._process, None
         if process is None:
@@ -182,20 +130,16 @@ def execute_many(
     jobs: Sequence[Job],
     *,
     trace: bool = True,
-    max_steps: int = 500,
     program_seconds: float = 5.0,
-    max_seconds: float = 600.0,
     hash_seed: int = 0,
     trusted: bool = False,
 ) -> list[list[Execution | ExecutionError]]:
-    """Run each (name, source, inputs) of `jobs`.
+    """Run each (name, source, inputs) of `jobs`, each input for at most `MAX_STEPS` lines.
 
     Args:
         jobs: programs; an input is the argument list as Python writes it, such as ``"4"`` or ``"4, 'ab'"``.
         trace: whether traces are written (outputs alone are about four times faster).
-        max_steps: executed lines for each input.
         program_seconds: processor time for each program, all its inputs together.
-        max_seconds: time for the whole call.
         hash_seed: what the order of a set of texts depends on; fixed, so that equal programs run equally.
         trusted: whether these are the package's own programs, which may share a process.
 
@@ -206,10 +150,27 @@ def execute_many(
     Raises:
         WorkerError: the process that runs programs did not start, or ended while it ran a trusted one.
     """
-    limits: dict[str, Any] = {"trace": trace, "max_steps": max_steps, "program_seconds": program_seconds}
-    until = time.monotonic() + max_seconds
-    with Worker(hash_seed, trusted) as worker:
-        return worker.run(jobs, until=until, **limits)
+    limits = {"trace": trace, "steps": MAX_STEPS, "seconds": program_seconds, "trusted": trusted}
+    together, most = (_TOGETHER, math.inf) if trusted else (1, MAX_ANSWER + 100)
+    everything: list[list[Execution | ExecutionError]] = []
+    with contextlib.closing(_Worker(hash_seed)) as worker:
+        while len(everything) < len(jobs):
+            batch = jobs[len(everything) :][:together]
+            asked = [{"name": n, "source": s, "inputs": list(i)} | limits for n, s, i in batch]
+            until = time.monotonic() + _WAIT * (1 + program_seconds) * len(batch)
+            answers, late = worker.ask(asked, len(batch), until, most)
+            everything += [_results(job, answer, program_seconds) for job, answer in zip(batch, answers, strict=False)]
+            if len(answers) == len(batch):
+                continue
+            job, (code, errors) = batch[len(answers)], worker.close(wait=0.0 if late else 1.0)
+            ending = "it used more time than it has by the clock" if late else _ending(code, errors, program_seconds)
+            if trusted and code != -signal.SIGPROF:
+                raise WorkerError(
+                    f"the process that runs programs ended while it ran {job[0]!r}: {ending}; that is no fault of the "
+                    "program: the machine may be short of memory, or a limit (ulimit) was reached"
+                )
+            everything.append(_failed(job, ending))
+    return everything
 
 
 def confinement() -> str:
@@ -235,37 +196,30 @@ class _Failure:
 _ANSWER = TypeAdapter(list[Execution | _Failure])
 
 
-def _failed(job: Job, cause: str) -> list[Execution | ExecutionError]:
-    return _read(job, [_Failure(cause)] * len(job[2]))
-
-
 def _results(job: Job, answer: bytes, seconds: float) -> list[Execution | ExecutionError]:
     """Read a worker's answer, which a hostile program may have written."""
-    status, _, results = answer.partition(b" ")
+    status, _, written = answer.partition(b" ")
     if code := int(status):
         return _failed(job, _ending(code, b"", seconds))
-    try:
-        read = _ANSWER.validate_json(results, strict=True)
-    except ValueError:
-        read = []
-    return (
-        _read(job, read) if len(read) == len(job[2]) else _failed(job, "its process gave no answer of the right form")
-    )
-
-
-def _read(job: Job, results: list[Execution | _Failure]) -> list[Execution | ExecutionError]:
-    name, _, inputs = job
+    results: list[Execution | _Failure] = []
+    with contextlib.suppress(ValueError):
+        results = _ANSWER.validate_json(written, strict=True)
+    if len(results) != len(job[2]):
+        return _failed(job, "its process gave no answer of the right form")
     return [
-        result
-        if isinstance(result, Execution)
-        else ExecutionError(f"program {name!r} on input ({text}): {_shown(result.error)}", _shown(result.error))
-        for text, result in zip(inputs, results, strict=True)
+        result if isinstance(result, Execution) else _error(job[0], text, result.error)
+        for text, result in zip(job[2], results, strict=True)
     ]
 
 
-def _shown(reason: str) -> str:
-    """An error as a program worded it, short and with nothing in it that a terminal would obey."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in reason[:MAX_REASON])
+def _failed(job: Job, cause: str) -> list[Execution | ExecutionError]:
+    return [_error(job[0], text, cause) for text in job[2]]
+
+
+def _error(name: str, text: str, cause: str) -> ExecutionError:
+    """Return an error as a program worded it, short and with nothing in it that a terminal would obey."""
+    cause = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in cause[:MAX_REASON])
+    return ExecutionError(f"program {name!r} on input ({text}): {cause}", cause)
 
 
 def _ending(code: int, errors: bytes = b"", seconds: float = 0.0) -> str:

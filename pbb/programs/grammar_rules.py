@@ -11,7 +11,7 @@ import functools
 import itertools
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 Alternative = tuple[str, ...]
 Rules = Mapping[str, tuple[Alternative, ...]]  # nonterminal -> alternatives; the first nonterminal is where one starts
@@ -27,15 +27,7 @@ class RichLanguageError(ValueError):
 
 
 def draw_rules(rng: random.Random, nonterminals: int, terminals: int, alternatives: int, symbols: int) -> Rules:
-    """Return random rules, most of which are of no use: see `fault`.
-
-    Args:
-        rng: the random stream.
-        nonterminals: how many, each with one rule.
-        terminals: how many letters there are to write with.
-        alternatives: of each rule.
-        symbols: the most in one alternative.
-    """
+    """Return random rules, most of which are of no use (see `fault`); `symbols` is the most in one alternative."""
     names, letters = NONTERMINALS[:nonterminals], rng.sample(TERMINALS, terminals)
 
     def alternative() -> Alternative:
@@ -59,7 +51,7 @@ def _ordered(rules: Rules) -> Rules:
 
 def letters_of(rules: Rules) -> list[str]:
     """Return the terminals, in alphabetical order."""
-    return sorted({symbol for alternatives in rules.values() for a in alternatives for symbol in a} - set(rules))
+    return sorted({symbol for name in rules for alternative in rules[name] for symbol in alternative} - set(rules))
 
 
 def fault(rules: Rules, nonterminals: int, terminals: int) -> str:
@@ -100,17 +92,15 @@ class Language:
 
     def _list(self, symbols: Alternative, length: int) -> frozenset[str]:
         first, rest = symbols[0], symbols[1:]
-        found: set[str] = set()
+        found = set[str]()
         if rest:
             for cut in range(1, length - len(rest) + 1):
                 pairs = itertools.product(self._strings((first,), cut), self._strings(rest, length - cut))
                 found.update(map("".join, itertools.islice(pairs, RICH + 1)))
-        elif first not in self.rules:
-            found.update(first if length == 1 else ())
-        else:
-            for alternative in self.rules[first]:
-                if len(alternative) <= length:
-                    found |= self._strings(alternative, length)
+        elif first in self.rules:
+            found.update(*(self._strings(a, length) for a in self.rules[first] if len(a) <= length))
+        elif length == 1:
+            found = {first}
         if len(found) > RICH:
             raise RichLanguageError(f"{len(found)} strings of length {length} come from {' '.join(symbols)}")
         return frozenset(found)
@@ -158,24 +148,18 @@ class Language:
 
 def render(rules: Rules) -> str:
     """Return the rules in EBNF as lark reads it: one a line, letters quoted, the start symbol first."""
+    return _written(rules, lambda symbol: symbol if symbol in rules else f'"{symbol}"')
 
-    def symbol(text: str) -> str:
-        return text if text in rules else f'"{text}"'
 
-    return "\n".join(
-        f"{name}: {' | '.join(' '.join(map(symbol, alternative)) for alternative in alternatives)}"
-        for name, alternatives in rules.items()
-    )
+def _written(rules: Rules, said: Callable[[str], str]) -> str:
+    lines = {name: [" ".join(map(said, alternative)) for alternative in rules[name]] for name in rules}
+    return "\n".join(f"{said(name)}: {' | '.join(alternatives)}" for name, alternatives in lines.items())
 
 
 def render_english(rules: Rules) -> str:
     """Return the rules in words, without the grammar's name."""
-    start = next(iter(rules))
-    said = [
-        f"replace {name} by {' or by '.join(' '.join(alternative) for alternative in alternatives)}"
-        for name, alternatives in rules.items()
-    ]
-    return f"start with {start}; {'; '.join(said)}; until no {' or '.join(rules)} is left."
+    said = [f"replace {name} by {' or by '.join(map(' '.join, rules[name]))}" for name in rules]
+    return f"start with {next(iter(rules))}; {'; '.join(said)}; until no {' or '.join(rules)} is left."
 
 
 def read_source(source: str) -> Rules:
@@ -225,7 +209,4 @@ def _renamed(rules: Rules) -> str:
     for name, alternatives in rules.items():
         for symbol in (name, *itertools.chain.from_iterable(alternatives)):
             names.setdefault(symbol, f"{'N' if symbol in rules else 't'}{len(names)}")
-    return "\n".join(
-        f"{names[name]}: {' | '.join(' '.join(names[symbol] for symbol in a) for a in alternatives)}"
-        for name, alternatives in rules.items()
-    )
+    return _written(rules, names.__getitem__)

@@ -38,7 +38,7 @@ from pbb.programs.grammar_rules import (
     render_english,
 )
 from pbb.programs.names import pointers
-from pbb.programs.program import Program, drawn
+from pbb.programs.program import Drafts, Program, check_inputs, generator
 from pbb.programs.settings import Between, group, refuse
 from pbb.streams import stream
 
@@ -167,11 +167,10 @@ def _executions(
     except RichLanguageError:
         return {}
     found = _beginnings(strings)
-    if not inputs and len(found) < settings.inputs:
-        return {}
     chosen = [ast.literal_eval(text).replace(" ", "") for text in inputs or ()]
-    chosen = chosen or ["", *rng.sample(found[1:], settings.inputs - 1)]
-    if not set(chosen) <= set(found):
+    if not chosen and len(found) >= settings.inputs:
+        chosen = ["", *rng.sample(found[1:], settings.inputs - 1)]
+    if not chosen or not set(chosen) <= set(found):
         return {}
     chances = [_chance(strings, beginning, settings.terminals, settings.longest) for beginning in chosen]
     easiest = max(sum(string.startswith(beginning) for beginning in chosen) for string in strings)
@@ -188,26 +187,14 @@ def _executions(
     return made
 
 
+@generator("more nonterminals, terminals, alternatives or symbols")
 def generate(
-    settings: Grammars,
-    count: int,
-    *key: object,
-    pool: str = "experiment",
-    without: frozenset[str] = frozenset(),
-    inputs: Sequence[str] | None = None,
-) -> list[Program]:
-    """Return `count` grammars, unique by name and by normal form, as `pbb.programs.arithmetic.generate` does.
-
-    ``inputs`` are beginnings that every grammar has to allow for; when None, ``settings.inputs`` of each grammar's own,
-    the empty one first.
-
-    Raises:
-        ValueError: the settings do not allow for so many different programs, or an input does not suit them.
-    """
-    for text in inputs or ():
-        if not re.fullmatch(f"'([{TERMINALS}]( [{TERMINALS}]){{,{LONGEST_PREFIX - 1}}})?'", text):
-            valid = f"up to {LONGEST_PREFIX} of the letters {TERMINALS}, such as \"'a b'\""
-            raise ValueError(f"inputs: {text!r} is not valid; valid: {valid}")
+    settings: Grammars, pool: str, inputs: Sequence[str] | None, *key: object
+) -> Drafts[tuple[Rules, random.Random]]:
+    """``inputs`` are beginnings that every grammar has to allow for; a grammar's own start with the empty one."""
+    one = f"[{TERMINALS}]"
+    valid = f"up to {LONGEST_PREFIX} of the letters {TERMINALS}, such as \"'a b'\""
+    check_inputs(inputs, f"'({one}( {one}){{,{LONGEST_PREFIX - 1}}})?'", valid)
     shape = (settings.nonterminals, settings.terminals)
 
     def candidates() -> Iterator[tuple[str, tuple[Rules, random.Random]] | None]:
@@ -230,5 +217,4 @@ def generate(
                     family=f"{shape[0]} nonterminals, {shape[1]} terminals",
                 )
 
-    more = "more nonterminals, terminals, alternatives or symbols"
-    return drawn(settings, count, key, pool, without, candidates(), make, more)
+    return candidates(), make

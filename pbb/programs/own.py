@@ -5,73 +5,32 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pbb.programs.execution import Execution, ExecutionError, Worker
-from pbb.programs.own_source import MAX_SOURCE, OwnProgramError, OwnSource, check_source, source_text, unprintable
+from pbb.programs.execution import MAX_STEPS, Execution, ExecutionError, execute_many
+from pbb.programs.own_source import (
+    MAX_SOURCE,
+    OwnProgramError,
+    OwnSource,
+    check_source,
+    says_none,
+    source_text,
+    unprintable,
+)
 from pbb.programs.program import Program, statements_of
 from pbb.programs.tracing_worker import shown
 
 DEFAULT_VALUES = range(10)  # of each argument, where no inputs are given
 MAX_INPUTS = 1000
 MAX_TEXT = 200  # characters of an input or an output: longer ones are no single answer
-MAX_STEPS = 500  # executed lines an input
 PROGRAM_SECONDS = 2.0  # processor time of all inputs of a program
-HASH_SEEDS = (0, 1, 2, 3)  # one process each; the order of a set depends on it
+HASH_SEEDS = (0, 1, 2, 3)  # the order of a set depends on it
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+>")
 _LITERALS = "numbers, texts, True, False, None, and lists, tuples, dicts and sets of these"
-
-Result = Execution | ExecutionError
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A program whose source and inputs are checked, and that has not run yet."""
-
-    source: OwnSource
-    inputs: tuple[str, ...]
-    description: str
-
-
-def from_function(
-    fn_or_source: object,
-    inputs: Sequence[Any] | None = None,
-    description: str = "",
-    name: str | None = None,
-    taught: Iterable[Program | str] = (),
-) -> Program:
-    """Make a program of a function of your own.
-
-    Comments, docstring and type annotations are left out of the source that is taught: they do not run, and they
-    may say what the model is to find out by itself.
-
-    What is guarded: the source is read first and runs only if it is one plain function that uses nothing but its
-    arguments, their methods and a few builtins. It then runs in child processes, four times, with other hash seeds
-    and in another order of inputs; `pbb.programs.execution` says what holds it there. What is **not**: that
-    `description` says the same as the source (nobody can check that for any English), that a program that behaved
-    equally four times always will, and that the answers are worth asking for (a constant guess may do well).
-
-    Args:
-        fn_or_source: a Python function, or source text that defines one.
-        inputs: what it is run on: tuples of arguments, single arguments, or argument lists as Python writes them
-            (a text is always read as such a list: ``"4"``, ``"'ab', 3"``). Without inputs, each of one or two
-            arguments takes the whole numbers from 0 to 9.
-        description: English that says the same as the source, step by step. Without it, the docstring up to its
-            first example.
-        name: the name it is taught by, its own if None.
-        taught: programs, or their names, that are taught already.
-
-    Raises:
-        OwnProgramError: it cannot be taught; the message says why, and what would be valid.
-    """
-    (made,) = finish([prepare(fn_or_source, inputs, description, name, taught)])
-    if isinstance(made, OwnProgramError):
-        raise made
-    return made
 
 
 def prepare(
@@ -80,8 +39,8 @@ def prepare(
     description: str = "",
     name: str | None = None,
     taught: Iterable[Program | str] = (),
-) -> Draft:
-    """Check all that can be checked without running the program; arguments and errors as `from_function`'s."""
+) -> Program:
+    """Return a program, checked but not run yet; arguments and errors as of `Program.from_function`."""
     names = [taught] if isinstance(taught, str) else taught
     source = check_source(
         source_text(fn_or_source), name, frozenset(p if isinstance(p, str) else p.name for p in names)
@@ -98,50 +57,39 @@ def prepare(
         raise OwnProgramError(source.name, f"has a description of {length} characters", f"at most {MAX_SOURCE}")
     if letter := unprintable(description):
         raise OwnProgramError(source.name, f"has {letter} in its description", "letters that can be shown")
-    return Draft(source, _input_texts(source, inputs), description)
+    return Program(
+        name=source.name,
+        source=source.text,
+        description=description,
+        inputs=_input_texts(source, inputs),
+        executions=(),
+        domain="own",
+        statements=statements_of(source.text),
+        made_by={"by": "from_function"},
+    )
 
 
-def finish(drafts: Iterable[Draft]) -> list[Program | OwnProgramError]:
-    """Run `drafts` and return for each its program or what is wrong with it.
+def finish(programs: Sequence[Program]) -> list[Program | OwnProgramError]:
+    """Run what `prepare` gave, and return for each its program or what is wrong with it.
 
     Raises:
         WorkerError: the process that runs programs did not start.
     """
-    with finishing() as one:
-        return [one(draft) for draft in drafts]
-
-
-@contextmanager
-def finishing() -> Iterator[Callable[[Draft], Program | OwnProgramError]]:
-    """Give a function that runs one draft, as `finish` does; its processes end with the block."""
-    with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(seed)) for seed in HASH_SEEDS]
-
-        def one(draft: Draft) -> Program | OwnProgramError:
-            source = draft.source
+    made: list[Program | OwnProgramError] = list(programs)
+    for seed in HASH_SEEDS:
+        order = -1 if seed % 2 else 1  # every other time from the last input to the first
+        left = [(place, p) for place, p in enumerate(made) if isinstance(p, Program)]
+        jobs = [(p.name, p.source, p.inputs[::order]) for _, p in left]
+        ran = execute_many(jobs, program_seconds=PROGRAM_SECONDS, hash_seed=seed)
+        for (place, p), results in zip(left, ran, strict=True):
             try:
-                first: tuple[Execution, ...] = ()
-                for number, worker in enumerate(workers):
-                    order = -1 if number % 2 else 1  # every other one from the last input to the first
-                    job = (source.name, source.text, draft.inputs[::order])
-                    (results,) = worker.run([job], max_steps=MAX_STEPS, program_seconds=PROGRAM_SECONDS)
-                    first = first or tuple(map(partial(_checked, source), draft.inputs, results))
-                    for text, one_run, other in zip(draft.inputs, first, results[::order], strict=True):
-                        _compare(source.name, text, one_run, other)
+                first = p.executions or tuple(map(partial(_checked, p), p.inputs, results))
+                for text, one, other in zip(p.inputs, first, results[::order], strict=True):
+                    _compare(p.name, text, one, other)
+                made[place] = replace(p, executions=first)
             except OwnProgramError as error:
-                return error
-            return Program(
-                name=source.name,
-                source=source.text,
-                description=draft.description,
-                inputs=draft.inputs,
-                executions=first,
-                domain="own",
-                statements=statements_of(source.text),
-                made_by={"by": "from_function"},
-            )
-
-        yield one
+                made[place] = error
+    return made
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -181,12 +129,12 @@ def _arguments(name: str, given: Any) -> list[str]:
 
 
 def _input_texts(source: OwnSource, inputs: Sequence[Any] | None) -> tuple[str, ...]:
-    name, arguments = source.name, ", ".join(source.parameters)
+    name, arguments, most = source.name, ", ".join(source.parameters), len(source.parameters)
     if inputs is None:
         if source.least > 2:
             wrong = f"takes {source.least} arguments ({arguments}) and has no inputs"
             raise OwnProgramError(name, wrong, "inputs=[...]")
-        inputs = list(itertools.product(DEFAULT_VALUES, repeat=min(source.most, 2)))
+        inputs = list(itertools.product(DEFAULT_VALUES, repeat=min(most, 2)))
     if not isinstance(inputs, (list, tuple, range)):
         valid = "a list, such as [0, 1, 2] or [(1, 2), (3, 4)]"
         raise OwnProgramError(name, f"has inputs of type {type(inputs).__name__}", valid)
@@ -196,9 +144,9 @@ def _input_texts(source: OwnSource, inputs: Sequence[Any] | None) -> tuple[str, 
     for given in inputs:
         parts = _arguments(name, given)
         text, count = ", ".join(parts), len(parts)
-        if not source.least <= count <= source.most:
+        if not source.least <= count <= most:
             few = "few" if count < source.least else "many"
-            valid = f"{source.least} to {source.most}" if source.least < source.most else f"{source.most} ({arguments})"
+            valid = f"{source.least} to {most}" if source.least < most else f"{most} ({arguments})"
             raise OwnProgramError(name, f"gets too {few} arguments, {count}, by the input ({text})", valid)
         if len(text) > MAX_TEXT:
             raise OwnProgramError(name, f"has an input of {len(text)} characters", f"at most {MAX_TEXT}")
@@ -211,16 +159,16 @@ def _input_texts(source: OwnSource, inputs: Sequence[Any] | None) -> tuple[str, 
 # --- what running shows ----------------------------------------------------------------------------------------------
 
 
-def _checked(source: OwnSource, text: str, result: Result) -> Execution:
+def _checked(program: Program, text: str, result: Execution | ExecutionError) -> Execution:
     """Return the execution on input `text` if it is an answer that can be taught; raises OwnProgramError otherwise."""
-    name, on = source.name, f"on input ({text})"
+    name, on = program.name, f"on input ({text})"
     if isinstance(result, ExecutionError):
         raise _explained(name, on, result.cause)
     output, end = result.output, result.trace[-1] if result.trace else ""
     if len(output) > MAX_TEXT:
         wrong = f"has an output of {len(output)} characters {on}, which is too long"
         raise OwnProgramError(name, wrong, f"at most {MAX_TEXT}")
-    if output == "None" and not source.says_none:
+    if output == "None" and not says_none(program.source):
         raise OwnProgramError(name, f"returns nothing {on}", "end every way through it in return <value>")
     if not _representable(output):
         raise OwnProgramError(name, f"returns {output} {on}, a type that is not representable", _LITERALS)
@@ -259,7 +207,7 @@ def _explained(name: str, on: str, cause: str) -> OwnProgramError:
     return OwnProgramError(name, wrong.format(on=on, cause=cause), valid)
 
 
-def _compare(name: str, text: str, one: Execution, other: Result) -> None:
+def _compare(name: str, text: str, one: Execution, other: Execution | ExecutionError) -> None:
     """Raise OwnProgramError if two runs on input `text` gave two results."""
     if one == other:
         return

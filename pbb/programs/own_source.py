@@ -71,8 +71,8 @@ class OwnProgramError(ValueError):
 class OwnSource:
     """One checked function. `text` is its source without comments, docstring and annotations, as Python lays it out.
 
-    `docstring` is what that says before its first example, which would show answers. `least` and `most` arguments are
-    what a call may have; `says_none` is whether it returns None in so many words.
+    `docstring` is what that says before its first example, which would show answers; `least` how many arguments a call
+    needs.
     """
 
     name: str
@@ -80,8 +80,6 @@ class OwnSource:
     docstring: str
     parameters: tuple[str, ...]
     least: int
-    most: int
-    says_none: bool
 
 
 class _Strip(ast.NodeTransformer):
@@ -114,14 +112,13 @@ def source_text(program: object) -> str:
     name = getattr(program, "__name__", "")
     if hasattr(program, "__wrapped__"):
         raise OwnProgramError(name, "has a decorator", "the function without it")
-    for kind, wrong in (
-        (inspect.isclass, "is a class, not a function"),
-        (inspect.ismethod, "is a method, which needs its object"),
-        (lambda p: inspect.isroutine(p) and not inspect.isfunction(p), "is built in and has no Python source"),
-    ):
-        if kind(program):
-            raise OwnProgramError(name, wrong, _PLAIN)
+    if inspect.isclass(program):
+        raise OwnProgramError(name, "is a class, not a function", _PLAIN)
+    if inspect.ismethod(program):
+        raise OwnProgramError(name, "is a method, which needs its object", _PLAIN)
     if not inspect.isfunction(program):
+        if inspect.isroutine(program):
+            raise OwnProgramError(name, "is built in and has no Python source", _PLAIN)
         raise OwnProgramError("", f"is not a function but of type {type(program).__name__}", _PLAIN)
     if name == "<lambda>":
         raise OwnProgramError("", "is a lambda, which has no name", _PLAIN)
@@ -155,8 +152,7 @@ def _checked(text: str, name: str | None, taught: frozenset[str]) -> OwnSource:
     variables |= {node.id for node in nodes if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
     if {old, new} & variables:
         raise OwnProgramError(new, "is called like one of its own variables", "a name that none of them has")
-    returns = [node.value for node in nodes if isinstance(node, ast.Return) and node.value]
-    if not returns:
+    if not any(isinstance(node, ast.Return) and node.value for node in nodes):
         raise OwnProgramError(new, "returns no value", "end it in return <value>")
     docstring = ast.get_docstring(function)
     if docstring is not None:
@@ -175,9 +171,13 @@ def _checked(text: str, name: str | None, taught: frozenset[str]) -> OwnSource:
         docstring=_without_examples(docstring or "", old),
         parameters=tuple(argument.arg for argument in arguments),
         least=len(arguments) - len(function.args.defaults),
-        most=len(arguments),
-        says_none=any(isinstance(n, ast.Constant) and n.value is None for value in returns for n in ast.walk(value)),
     )
+
+
+def says_none(source: str) -> bool:
+    """Whether a function returns None in so many words."""
+    returned = [node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Return) and node.value]
+    return any(isinstance(n, ast.Constant) and n.value is None for value in returned for n in ast.walk(value))
 
 
 def _parse(text: str) -> ast.Module:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 # an eighth: by a hash, so that no two of them share a program.
 PARTS = ("base", "base", "tuning", *(f"reference {seed}" for seed in range(5)))
 FIRST_TUNING_SEED = 1000
-PATIENCE = 5_000  # draws without one new program after which there seem to be no more
+PATIENCE = 10_000  # draws without one new program after which there seem to be no more
 
 
 @dataclass(frozen=True)
@@ -72,32 +72,46 @@ class Program:
         name: str | None = None,
         taught: Iterable[Program | str] = (),
     ) -> Program:
-        """Make a program of a function of your own: see `pbb.programs.own.from_function`."""
-        from pbb.programs.own import from_function
+        """Make a program of a function of your own.
 
-        return from_function(fn_or_source, inputs, description, name, taught)
+        Comments, docstring and type annotations are left out of the source that is taught: they do not run, and they
+        may say what the model is to find out by itself.
+
+        What is guarded: the source is read first and runs only if it is one plain function that uses nothing but its
+        arguments, their methods and a few builtins. It then runs in child processes, four times, with other hash seeds
+        and in another order of inputs; `pbb.programs.execution` says what holds it there. What is **not**: that
+        `description` says the same as the source (nobody can check that for any English), that a program that behaved
+        equally four times always will, and that the answers are worth asking for (a constant guess may do well).
+
+        Args:
+            fn_or_source: a Python function, or source text that defines one.
+            inputs: what it is run on: tuples of arguments, single arguments, or argument lists as Python writes them
+                (a text is always read as such a list: ``"4"``, ``"'ab', 3"``). Without inputs, each of one or two
+                arguments takes the whole numbers from 0 to 9.
+            description: English that says the same as the source, step by step. Without it, the docstring up to its
+                first example.
+            name: the name it is taught by, its own if None.
+            taught: programs, or their names, that are taught already.
+
+        Raises:
+            OwnProgramError: it cannot be taught; the message says why, and what would be valid.
+        """
+        from pbb.programs.own import finish, prepare
+
+        (made,) = finish([prepare(fn_or_source, inputs, description, name, taught)])
+        if isinstance(made, Program):
+            return made
+        raise made
 
     def renamed(self, name: str) -> Program:
         """Return the same program under another name, in all its texts."""
-        word = re.compile(rf"\b{re.escape(self.name)}\b")
-
-        def text(old: str) -> str:
-            return word.sub(name, old)
-
-        return replace(
-            self,
-            name=name,
-            source=text(self.source),
-            description=text(self.description),
-            executions=tuple(
-                Execution(e.output, tuple(map(text, e.trace)), tuple(map(text, e.words))) for e in self.executions
-            ),
-            problem=text(self.problem),
-        )
+        new = functools.partial(re.compile(rf"\b{re.escape(self.name)}\b").sub, name)
+        runs = tuple(Execution(e.output, tuple(map(new, e.trace)), tuple(map(new, e.words))) for e in self.executions)
+        texts: dict[str, Any] = {text: new(getattr(self, text)) for text in _TEXTS}
+        return replace(self, name=name, executions=runs, **texts)
 
     def to_json(self) -> str:
-        executions = [{"output": e.output, "trace": e.trace, "words": e.words} for e in self.executions]
-        values = {**vars(self), "executions": executions}  # what asdict gives, in half the time
+        values = {**vars(self), "executions": list(map(vars, self.executions))}  # asdict's, in half the time
         for empty in [name for name in ("family", "problem") if not values[name]]:
             del values[empty]  # the JSON of programs without them, and every hash of it, is older than these fields
         return json.dumps(values, sort_keys=True)
@@ -109,6 +123,7 @@ class Program:
 
 
 _JSON = TypeAdapter(Program)
+_TEXTS = ("source", "description", "problem")
 
 
 def run_sources(
@@ -196,86 +211,100 @@ def belongs_to_base(normal: str) -> bool:
     return pool_of(normal) == "base"
 
 
+def check_inputs(inputs: Iterable[str] | None, form: str, valid: str) -> None:
+    """Raise ValueError for the first of `inputs` that is not of the regular expression `form`."""
+    for text in inputs or ():
+        if not re.fullmatch(form, text):
+            raise ValueError(f"inputs: {text!r} is not valid; valid: {valid}")
+
+
+# Candidates, endless or not: a normal form with what a program is made of, or None for a draw of no use; and what makes
+# programs called ``NAME`` of a list of these, in order, leaving out those that are not fit.
+Drafts = tuple[Iterator[tuple[str, T] | None], Callable[[list[T]], Iterable[Program]]]
+
+
+def generator(allow: str) -> Callable[[Callable[..., Drafts[Any]]], Callable[..., Any]]:
+    """Make a domain's ``generate(settings, count, *key)`` of what gives `drawn` its candidates and makes programs.
+
+    That function takes (settings, pool, inputs, *key). The one that is made returns `count` programs, unique by name
+    and by normal form, as `drawn` does. Its options are ``pool``, ``without``, and ``inputs``: which to execute and
+    keep, in place of the programs' own.
+    """
+
+    def made(drafts: Callable[..., Drafts[Any]]) -> Callable[..., list[Program]]:
+        def generate(
+            settings: Any,
+            count: int,
+            *key: object,
+            pool: str = "experiment",
+            without: frozenset[str] = frozenset(),
+            inputs: Sequence[str] | None = None,
+        ) -> list[Program]:
+            return drawn(settings, count, key, pool, without, drafts(settings, pool, inputs, *key), allow)
+
+        return generate
+
+    return made
+
+
 def drawn(
     settings: Any,
     count: int,
     key: Sequence[object],
     pool: str,
     without: frozenset[str],
-    candidates: Iterator[tuple[str, T] | None],
-    make: Callable[[list[T]], Iterable[Program]],
+    drafts: Drafts[T],
     allow: str,
-    *,
     names: Sequence[str] = (),
-    patience: int = PATIENCE,
 ) -> list[Program]:
-    """Return the first `count` programs that come of `candidates`, unique by name and by normal form.
+    """Return the first `count` programs that come of `drafts`, unique by name and by normal form.
 
     Args:
         settings: the domain's, said in the programs' `made_by` and in a refusal.
         count: how many.
-        key: what the random streams are derived from.
+        key: what the random streams are derived from: a seed and whatever else.
         pool: ``"experiment"``, or ``"base"`` for what base models are pretrained on: see `pool_for`.
         without: normal forms to leave out.
-        candidates: (normal form, what a program is made of), or None for a draw of no use; endless or not.
-        make: makes programs called ``NAME`` of a list of candidates, in order, leaving out those that are not fit.
+        drafts: candidates, and what makes programs of them.
         allow: what to allow more of where there are too few.
         names: drawn for the pool when empty.
-        patience: how many draws in a row may give no new program.
 
     Raises:
         ValueError: there is no such pool, or there are not so many different programs or names.
     """
-    names = names or names_of(pool, count, *key)
+    names, (candidates, make) = names or names_of(pool, count, *key), drafts
     made_by, wanted = {"settings": asdict(settings), "key": list(key), "pool": pool}, pool_for(pool, key)
     seen, found, idle = set(without), list[Program](), 0
     while len(found) < count:
         missing = count - len(found)
         chunk, tried = list[T](), 0
-        for candidate in itertools.islice(candidates, patience):
+        for candidate in itertools.islice(candidates, PATIENCE):
             tried += 1
-            if candidate and candidate[0] not in seen:
-                normal, content = candidate
-                if pool_of(normal) == wanted:
-                    seen.add(normal)
-                    chunk.append(content)
-                    if len(chunk) == 2 * missing + 16:  # some are not fit, and starting a child process takes long
-                        break
+            if candidate and candidate[0] not in seen and pool_of(candidate[0]) == wanted:
+                seen.add(candidate[0])
+                chunk.append(candidate[1])
+                if len(chunk) == 2 * missing + 16:  # some are not fit, and starting a child process takes long
+                    break
         made = list(itertools.islice(make(chunk), missing))
         found += made
         idle = 0 if made else idle + tried
-        if idle >= patience or not tried:
+        if idle >= PATIENCE or not tried:
             raise ValueError(
                 f"count={count}: {settings} allows for only about {len(found)} different programs; ask for fewer, or "
                 f"allow {allow}"
             )
-    return [_named(program, name, made_by) for program, name in zip(found, names, strict=False)]
+    return [
+        replace(
+            replace(p, executions=()).renamed(name),  # what is run may have NAME among its letters
+            executions=p.executions,
+            made_by={**p.made_by, **made_by},
+        )
+        for p, name in zip(found, names, strict=False)
+    ]
 
 
-def _named(program: Program, name: str, made_by: dict[str, Any]) -> Program:
-    source, description, problem = (
-        re.sub(r"\bNAME\b", name, text) for text in (program.source, program.description, program.problem)
-    )
-    made_by = {**program.made_by, **made_by}
-    return replace(program, name=name, source=source, description=description, problem=problem, made_by=made_by)
-
-
-class _Rename(ast.NodeVisitor):
-    """Names the function ``f`` and its variables ``v0``, ``v1``, … in order of appearance."""
-
-    def __init__(self, variables: set[str]) -> None:
-        self.variables = variables
-        self.order: dict[str, str] = {}
-
-    def visit(self, node: ast.AST) -> None:
-        if isinstance(node, ast.FunctionDef):
-            node.name = "f"
-        if isinstance(node, (ast.arg, ast.Name)):
-            what = "arg" if isinstance(node, ast.arg) else "id"
-            if (name := getattr(node, what)) in self.variables:
-                setattr(node, what, self.order.setdefault(name, f"v{len(self.order)}"))
-        else:
-            self.generic_visit(node)
+_MIRRORED: dict[type, type[ast.cmpop]] = {ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.LtE, ast.LtE: ast.GtE}
+_MIRRORED |= {ast.Eq: ast.Eq, ast.NotEq: ast.NotEq}
 
 
 class _Sort(ast.NodeTransformer):
@@ -312,10 +341,6 @@ class _Sort(ast.NodeTransformer):
         return node
 
 
-_MIRRORED: dict[type, type[ast.cmpop]] = {ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.LtE, ast.LtE: ast.GtE}
-_MIRRORED |= {ast.Eq: ast.Eq, ast.NotEq: ast.NotEq}
-
-
 def _terms(node: ast.expr, kind: type) -> list[ast.expr]:
     if isinstance(node, ast.BinOp) and type(node.op) is kind:
         return [*_terms(node.left, kind), *_terms(node.right, kind)]
@@ -325,12 +350,13 @@ def _terms(node: ast.expr, kind: type) -> list[ast.expr]:
 def _numeric(node: ast.expr) -> bool:
     """Whether nothing in an expression is a text or a list, for which + does not commute; a variable may be."""
     texts = (ast.Subscript, ast.List, ast.Tuple, ast.JoinedStr, ast.ListComp, ast.Attribute)
-    names = {part.func.id for part in ast.walk(node) if isinstance(part, ast.Call) and isinstance(part.func, ast.Name)}
-    constants = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
-    plain = not any(isinstance(part, texts) for part in ast.walk(node)) and not any(
-        isinstance(c, str) for c in constants
-    )
-    return plain and names <= {"abs", "max", "min", "len", "sum", "int", "ord"}
+    for part in ast.walk(node):
+        if isinstance(part, texts) or (isinstance(part, ast.Constant) and isinstance(part.value, str)):
+            return False
+        called = part.func.id if isinstance(part, ast.Call) and isinstance(part.func, ast.Name) else "abs"
+        if called not in ("abs", "max", "min", "len", "sum", "int", "ord"):
+            return False
+    return True
 
 
 def _in_order(terms: Sequence[ast.expr]) -> list[ast.expr]:
@@ -340,7 +366,22 @@ def _in_order(terms: Sequence[ast.expr]) -> list[ast.expr]:
 def normalised(source: str) -> str:
     """Return `source` with function and variables renamed in order, operands that commute sorted, and one layout."""
     tree = ast.parse(source)
-    variables = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
-    variables |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    _Rename(variables).visit(tree)
+    nodes = list(ast.walk(tree))
+    variables = {node.arg for node in nodes if isinstance(node, ast.arg)}
+    variables |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    names = dict[str, str]()
+    for node in _in_text(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.name = "f"
+        elif isinstance(node, ast.arg) and node.arg in variables:
+            node.arg = names.setdefault(node.arg, f"v{len(names)}")
+        elif isinstance(node, ast.Name) and node.id in variables:
+            node.id = names.setdefault(node.id, f"v{len(names)}")
     return ast.unparse(_Sort().visit(tree))
+
+
+def _in_text(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a syntax tree's parts in the order of the text, which `ast.walk` does not keep."""
+    yield node
+    for part in ast.iter_child_nodes(node):
+        yield from _in_text(part)

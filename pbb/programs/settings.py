@@ -103,15 +103,12 @@ def _in_words(error: pydantic.ValidationError, cls: type) -> str:
     if name not in known:
         return str(unknown(cls.__name__, name, known))
     where = "".join(f"[{place}]" for place in first["loc"][1:] if isinstance(place, int))
-    return f"{name}{where}={written(first['input'])} is not valid; valid: {valid_values(cls, name)}"
-
-
-def valid_values(cls: type, name: str) -> str:
-    """Return in words what field `name` of a group may be."""
-    return _said(typing.get_type_hints(cls, include_extras=True)[name])
+    valid = _said(typing.get_type_hints(cls, include_extras=True)[name])
+    return f"{name}{where}={written(first['input'])} is not valid; valid: {valid}"
 
 
 def _said(annotation: Any) -> str:
+    """Return in words what a field of this annotation may be."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         for part in parts[1:]:

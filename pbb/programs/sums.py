@@ -24,7 +24,7 @@ class Sums:
 
 
 def generate(settings: Sums, count: int, *key: object, pool: str = "experiment", **options: Any) -> list[Program]:
-    """Return `count` sums, as `pbb.programs.arithmetic.generate` does; inputs are 0 to 9.
+    """Return `count` sums, as `pbb.programs.domains.generate` does; inputs are 0 to 9.
 
     Raises:
         ValueError: the settings do not allow for so many different programs, or an input does not suit them.

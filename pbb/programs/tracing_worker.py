@@ -32,12 +32,11 @@ TYPE_CHECKING = False  # to load `typing` takes a seventh of the time in which t
 if TYPE_CHECKING:
     from typing import Any
 
-PURE_CALLS: dict[str, Any] = {"abs": abs, "max": max, "min": min, "len": len, "sum": sum, "int": int, "str": str}
-PURE_CALLS |= {"chr": chr, "ord": ord, "bool": bool, "sorted": sorted, "divmod": divmod, "round": round, "pow": pow}
-BUILTINS = PURE_CALLS | {"range": range, "enumerate": enumerate, "zip": zip, "list": list, "tuple": tuple}
-BUILTINS |= {"dict": dict, "set": set, "reversed": reversed, "any": any, "all": all, "map": map, "bin": bin}
-BUILTINS |= {"filter": filter, "ValueError": ValueError, "IndexError": IndexError, "float": float}
-BUILTINS |= {"KeyError": KeyError, "ZeroDivisionError": ZeroDivisionError, "isinstance": isinstance}
+PURE = (abs, max, min, len, sum, int, str, chr, ord, bool, sorted, divmod, round, pow)
+REST = (range, enumerate, zip, list, tuple, dict, set, reversed, any, all, map, filter, bin, float, isinstance)
+ERRORS = (ValueError, IndexError, KeyError, ZeroDivisionError)
+PURE_CALLS: dict[str, Any] = {call.__name__: call for call in PURE}
+BUILTINS = PURE_CALLS | {call.__name__: call for call in (*REST, *ERRORS)}
 REDUCIBLE = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Call, ast.Constant, ast.Name)
 IN_WORDS: dict[type, str] = {ast.Add: "plus", ast.Sub: "minus", ast.Mult: "times", ast.Mod: "modulo"}
 IN_WORDS |= {ast.FloorDiv: "divided by", ast.Gt: "above", ast.Lt: "below", ast.GtE: "at least", ast.LtE: "at most"}
@@ -130,7 +129,7 @@ def rebuilt(node: Any, change: Callable[[ast.AST], ast.AST | None]) -> Any:
 
 def literal(node: ast.AST) -> bool:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return isinstance(node.operand, ast.Constant)
+        node = node.operand
     return isinstance(node, ast.Constant)
 
 
@@ -141,15 +140,12 @@ def small(node: ast.expr) -> bool:
 
 
 def operands(node: ast.AST) -> list[ast.expr]:
-    if isinstance(node, ast.BinOp):
-        return [node.left, node.right]
-    if isinstance(node, ast.Compare):
-        return [node.left, *node.comparators]
-    if isinstance(node, ast.Call):
-        return list(node.args)
-    if isinstance(node, ast.IfExp):
-        return [node.test, node.body, node.orelse]
-    return [node.operand] if isinstance(node, ast.UnaryOp) else []
+    called = getattr(node, "func", None)
+    return [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr) and part is not called]
+
+
+def difference(node: ast.AST) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub)
 
 
 def ready(node: ast.expr) -> ast.expr | None:
@@ -165,8 +161,7 @@ def ready(node: ast.expr) -> ast.expr | None:
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod) and literal(node.right):
         inner = node if literal(node.left) else node.left
     if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id == "abs" and inner.args:
-        inside = inner.args[0]
-        inner = inside if isinstance(inside, ast.BinOp) and isinstance(inside.op, ast.Sub) else inner
+        inner = inner.args[0] if difference(inner.args[0]) else inner
     if operands(inner) and not literal(inner) and all(map(literal, operands(inner))):
         return node if all(map(small, operands(inner))) else inner
     return next(filter(None, map(ready, operands(node))), None)
@@ -200,14 +195,13 @@ def placed(expression: ast.expr, values: dict[str, Any]) -> str:
 
 def said(node: ast.AST) -> str:
     """Return one operation on literals in words."""
-    if isinstance(node, ast.BinOp) and type(node.op) in IN_WORDS:
-        return f"{said(node.left)} {IN_WORDS[type(node.op)]} {said(node.right)}"
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in IN_WORDS:
-        return f"{said(node.left)} {IN_WORDS[type(node.ops[0])]} {said(node.comparators[0])}"
+    operations = node.ops if isinstance(node, ast.Compare) else [getattr(node, "op", None)]
+    if len(given := operands(node)) == 2 and type(operations[0]) in IN_WORDS:
+        return f"{said(given[0])} {IN_WORDS[type(operations[0])]} {said(given[1])}"
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        name, given = node.func.id, node.args
-        if name == "abs" and isinstance(given[0], ast.BinOp) and isinstance(given[0].op, ast.Sub):
-            return f"the distance of {said(given[0].left)} and {said(given[0].right)}"
+        name = node.func.id
+        if name == "abs" and difference(given[0]):
+            return f"the distance of {' and '.join(map(said, operands(given[0])))}"
         return f"{CALLED.get(name, f'{name} of')} {' and '.join(map(said, given))}"
     return ast.unparse(node)
 
@@ -361,24 +355,20 @@ def lower(limit: int, value: int) -> None:
     resource.setrlimit(limit, (value, value))
 
 
-def instruction(code: int, value: int, yes: int = 0, no: int = 0) -> bytes:
-    return struct.pack("HBBI", code, yes, no, value)
-
-
 def filtered(machine: str) -> bytes:
     """The seccomp filter, in the kernel's own language: any call but `CALLS` is an error (EPERM)."""
     calls, write, kind = CALLS[machine]
     load, equal, give, refuse, allow, end = 0x20, 0x15, 0x06, 0x00050001, 0x7FFF0000, 0x80000000
     count = len(calls)
-    return b"".join(
-        (
-            *(instruction(load, 4), instruction(equal, kind, 0, count + 6)),  # calls numbered as of another machine
-            instruction(load, 0),
-            *(instruction(equal, call, count - i + 3) for i, call in enumerate(calls)),
-            *(instruction(equal, write, 0, 2), instruction(load, 16), instruction(equal, 1, 1)),
-            *(instruction(give, refuse), instruction(give, allow), instruction(give, end)),
-        )
+    program = (
+        (load, 0, 0, 4),
+        (equal, 0, count + 6, kind),  # calls numbered as of another machine
+        (load, 0, 0, 0),
+        *((equal, count - i + 3, 0, call) for i, call in enumerate(calls)),
+        *((equal, 0, 2, write), (load, 0, 0, 16), (equal, 1, 0, 1)),
+        *((give, 0, 0, refuse), (give, 0, 0, allow), (give, 0, 0, end)),
     )
+    return b"".join(struct.pack("HBBI", *instruction) for instruction in program)
 
 
 @functools.cache

@@ -23,10 +23,6 @@ _LAST = {
 }
 
 
-class CompositeReadingError(ValueError):
-    """A description is not understood, or the number of arguments is wrong; the message says which."""
-
-
 def run(description: str, arguments: Sequence[Any], part: Callable[..., Any]) -> Any:
     """Return what the described composite gives for `arguments`.
 
@@ -34,17 +30,10 @@ def run(description: str, arguments: Sequence[Any], part: Callable[..., Any]) ->
         description: as in the example above.
         arguments: one value for each name that the description starts with.
         part: called with a part's name and its arguments, returns what that part gives.
-
-    Raises:
-        CompositeReadingError: the description is not understood or does not suit the arguments.
     """
     whole = _WHOLE.fullmatch(description)
-    if not whole:
-        raise CompositeReadingError(f"not understood: {description!r}")
-    names = whole["arguments"].split(" and ")
-    if len(names) != len(arguments):
-        raise CompositeReadingError(f"{description!r} takes {len(names)} arguments, not {len(arguments)}")
-    known = dict(zip(names, arguments, strict=True))
+    assert whole, f"not understood: {description!r}"
+    known = dict(zip(whole["arguments"].split(" and "), arguments, strict=True))
     for text in whole["steps"].split(", "):
         last = [(said, do) for form, do in _LAST.items() if (said := re.fullmatch(form, text))]
         if last:
@@ -52,8 +41,6 @@ def run(description: str, arguments: Sequence[Any], part: Callable[..., Any]) ->
             known["the result"] = do(known["the result"], *map(int, said.groups()))
             continue
         step = _STEP.fullmatch(text)
-        values = step["values"].split(" and ") if step else ()
-        if not step or not known.keys() >= set(values):
-            raise CompositeReadingError(f"not understood: {text!r} in {description!r}")
-        known["the result"] = part(step["part"], *(known[name] for name in values))
+        assert step, f"not understood: {text!r} in {description!r}"
+        known["the result"] = part(step["part"], *(known[name] for name in step["values"].split(" and ")))
     return known["the result"]

@@ -17,7 +17,6 @@ import functools
 from typing import Any
 
 from lark import Lark
-from lark.exceptions import UnexpectedInput
 
 GRAMMAR = r"""
     grammar: NAME ":" "start" "with" SYMBOL ";" (rule ";")+ end "."
@@ -30,10 +29,6 @@ GRAMMAR = r"""
 """
 
 
-class GrammarReadingError(ValueError):
-    """A description is not understood or contradicts itself; the message says where and why."""
-
-
 @functools.cache
 def _parser() -> Lark:
     return Lark(GRAMMAR, start="grammar", parser="lalr")
@@ -41,26 +36,13 @@ def _parser() -> Lark:
 
 @functools.lru_cache(maxsize=256)
 def read(description: str) -> tuple[str, dict[str, list[str]]]:
-    """Return the symbol that one starts with, and for each symbol to be replaced what it may be replaced by.
-
-    Raises:
-        GrammarReadingError: the description is not understood, or the symbols that it replaces are not those of which
-            none may be left.
-    """
-    parser = _parser()
-    try:
-        tree: Any = parser.parse(description)
-    except UnexpectedInput as error:
-        where = error.get_context(description).strip("\n")
-        raise GrammarReadingError(f"the description is not understood at the marked place:\n{where}") from None
+    """Return the symbol that one starts with, and for each symbol to be replaced what it may be replaced by."""
+    tree: Any = _parser().parse(description)
     _, start, *rules, end = tree.children
     replaced = {str(rule.children[0]): ["".join(by.children) for by in rule.children[1:]] for rule in rules}
-    gone = [str(symbol) for symbol in end.children]
-    if sorted(gone) != sorted(replaced) or len(rules) != len(replaced) or str(start) not in replaced:
-        raise GrammarReadingError(
-            f"{description[:60]!r} starts with {start}, replaces {', '.join(replaced)}, and ends without "
-            f"{', '.join(gone)}; these should be the same, each once"
-        )
+    assert sorted(map(str, end.children)) == sorted(replaced), "what is replaced, and nothing else, is gone at the end"
+    assert len(rules) == len(replaced)
+    assert start in replaced
     return str(start), replaced
 
 
@@ -69,9 +51,6 @@ def obeys(description: str, string: str) -> bool:
 
     The description is followed backwards: whatever a symbol may be replaced by is put back to that symbol, in every
     way, until the start symbol alone is there or nothing new comes up.
-
-    Raises:
-        GrammarReadingError: see `read`.
     """
     start, replaced = read(description)
     letters = string.split(" ")

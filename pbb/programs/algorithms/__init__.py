@@ -11,21 +11,20 @@ import importlib
 import itertools
 import pkgutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pbb.programs.algorithms.family import SIZES, Family
-from pbb.programs.execution import ExecutionError
 from pbb.programs.names import asking, experiment_names
 from pbb.programs.program import (
+    Drafts,
     Program,
-    drawn,
+    generator,
     guessable,
     normalised,
     pool_for,
     pool_of,
-    run_sources,
     runnable,
     statements_of,
 )
@@ -74,9 +73,7 @@ class Algorithms:
 
     sizes: Annotated[tuple[str, ...], SomeOf(SIZES)] = ("short",)  # tiny models do best with short programs alone
     families: Words = ()  # names of families; () for all of these sizes
-    inputs: Annotated[int, Between(8, 40)] = (
-        12  # of a program, edge cases among them; fewer where there are not so many
-    )
+    inputs: Annotated[int, Between(8, 40)] = 12  # of a program, edge cases among them; fewer where there are fewer
     # What no w/ IO program has of a w/o IO one: its family; or, which is easier, its parameters alone.
     held_apart: Literal["families", "programs"] = "families"
 
@@ -87,20 +84,32 @@ class Algorithms:
 
 
 class _Entry(NamedTuple):
-    """One program of a family, with the name ``NAME``."""
+    """One program of a family, called ``NAME`` and without inputs."""
 
     family: Family
-    choice: dict[str, Any]
     normal: str
-    source: str
-    problem: str
-    description: str
+    program: Program
 
 
 @functools.cache
 def _entries(family: Family) -> tuple[_Entry, ...]:
-    rendered = ((choice, *family.render("NAME", choice)) for choice in family.programs())
-    return tuple(_Entry(family, choice, normalised(source), source, *texts) for choice, source, *texts in rendered)
+    made = []
+    for choice in family.programs():
+        source, problem, description = family.render("NAME", choice)
+        program = Program(
+            name="NAME",
+            source=source,
+            description=description,
+            inputs=(),
+            executions=(),
+            domain="algorithms",
+            statements=statements_of(source),
+            made_by={"choice": choice},
+            family=f"{family.technique}: {family.name}",
+            problem=problem,
+        )
+        made.append(_Entry(family, normalised(source), program))
+    return tuple(made)
 
 
 def _in_order(settings: Algorithms, pool: str, *key: object) -> list[_Entry]:
@@ -123,18 +132,17 @@ def as_text(arguments: Sequence[object]) -> str:
 
 def _candidates(entry: _Entry, count: int, *key: object) -> list[str]:
     """Return different inputs: the family's edge cases, then `count` draws (repeats left out)."""
-    rng = stream(*key, "inputs", entry.normal)
-    drawn = (entry.family.inputs.sample(rng, entry.choice) for _ in range(count))
-    return list(dict.fromkeys(map(as_text, itertools.chain(entry.family.inputs.edges, drawn))))
+    rng, inputs = stream(*key, "inputs", entry.normal), entry.family.inputs
+    drawn = (inputs.sample(rng, entry.program.made_by["choice"]) for _ in range(count))
+    return list(dict.fromkeys(map(as_text, itertools.chain(inputs.edges, drawn))))
 
 
-def _chosen(entry: _Entry, inputs: Sequence[str], outputs: Sequence[str], count: int) -> list[int]:
-    """Return the positions of `count` inputs: all edge cases, then always one whose output occurs least so far.
+def _chosen(edges: int, outputs: Sequence[str], count: int) -> list[int]:
+    """Return the positions of `count` inputs: the first `edges`, then always one whose output occurs least so far.
 
     Small problems give 0 and 1 more often than not; inputs are chosen for variety, so that guessing these does not pay.
     """
-    edges = len(set(map(as_text, entry.family.inputs.edges)))
-    chosen, rest = list(range(edges)), list(range(edges, len(inputs)))
+    chosen, rest = list(range(edges)), list(range(edges, len(outputs)))
     seen = Counter(outputs[:edges])
     while rest and len(chosen) < count:
         best = min(rest, key=lambda position: seen[outputs[position]])
@@ -144,64 +152,32 @@ def _chosen(entry: _Entry, inputs: Sequence[str], outputs: Sequence[str], count:
     return chosen
 
 
-def _with_inputs(entries: Sequence[_Entry], count: int, *key: object) -> list[tuple[_Entry, list[str]]]:
-    """Return those of `entries` that no constant guess does well on, each with its inputs.
+def _with_inputs(entries: Sequence[_Entry], count: int, *key: object) -> Iterator[Program]:
+    """Yield the programs of `entries` that no constant guess does well on, each with its inputs.
 
     Raises:
         ExecutionError: a program failed on an input that its own family made.
     """
     drawn = [_candidates(entry, DRAWS * count, *key) for entry in entries]
-    jobs = [("NAME", entry.source, inputs) for entry, inputs in zip(entries, drawn, strict=True)]
-    kept = []
-    for entry, inputs, runs in zip(entries, drawn, run_sources(jobs, trace=False), strict=True):
-        if isinstance(runs, ExecutionError):
-            raise runs
-        outputs = [execution.output for execution in runs]
-        chosen = _chosen(entry, inputs, outputs, count)
-        texts, given = [inputs[i] for i in chosen], [outputs[i] for i in chosen]
+    tried = [replace(entry.program, inputs=tuple(inputs)) for entry, inputs in zip(entries, drawn, strict=True)]
+    for entry, program in zip(entries, runnable(tried, trace=False, strict=True), strict=True):
+        outputs = [execution.output for execution in program.executions]
+        edges = len(set(map(as_text, entry.family.inputs.edges)))
+        chosen = _chosen(edges, outputs, count)
+        texts, given = [program.inputs[i] for i in chosen], [outputs[i] for i in chosen]
         if not guessable(given, texts, MOST_COMMON_OUTPUT) and max(map(len, given)) <= LONGEST_OUTPUT:
-            kept.append((entry, texts))
-    return kept
+            yield replace(program, inputs=tuple(texts), executions=())
 
 
-def generate(
-    settings: Algorithms,
-    count: int,
-    *key: object,
-    pool: str = "experiment",
-    without: frozenset[str] = frozenset(),
-    inputs: Sequence[str] | None = None,
-    names: Sequence[str] = (),
-) -> list[Program]:
-    """Return `count` programs; all families take part in turn, as `pbb.programs.arithmetic.generate` does.
-
-    ``inputs`` take the place of each family's own; programs that fail on one are left out. Empty `names` are drawn.
-
-    Raises:
-        ValueError: the settings do not allow for so many different programs, or an input does not suit them.
-    """
+@generator("more sizes or families")
+def generate(settings: Algorithms, pool: str, inputs: Sequence[str] | None, *key: object) -> Drafts[_Entry]:
+    """All families take part in turn; programs that fail on one of ``inputs`` are left out."""
 
     def make(entries: list[_Entry]) -> list[Program]:
-        return runnable(
-            [
-                Program(
-                    name="NAME",
-                    source=entry.source,
-                    description=entry.description,
-                    inputs=tuple(inputs or own),
-                    executions=(),
-                    domain="algorithms",
-                    statements=statements_of(entry.source),
-                    made_by={"choice": entry.choice},
-                    family=f"{entry.family.technique}: {entry.family.name}",
-                    problem=entry.problem,
-                )
-                for entry, own in _with_inputs(entries, settings.inputs, *key)
-            ]
-        )
+        fit = _with_inputs(entries, settings.inputs, *key)
+        return runnable([replace(program, inputs=tuple(inputs or program.inputs)) for program in fit])
 
-    entries = ((entry.normal, entry) for entry in _in_order(settings, pool, *key))
-    return drawn(settings, count, key, pool, without, entries, make, "more sizes or families", names=names)
+    return ((entry.normal, entry) for entry in _in_order(settings, pool, *key)), make
 
 
 def draw(
@@ -213,17 +189,15 @@ def draw(
         ValueError: the settings do not allow for so many different programs.
     """
     taken = frozenset(normalised(program.source) for program in own)  # a w/ IO program could be one under another name
-    names = experiment_names(with_io + without_io, seed, "algorithms")
     hidden = shown = settings
     if settings.held_apart == "families":
         known = [f.name for f in FAMILIES if f.size in settings.sizes and f.name in (settings.families or (f.name,))]
         stream(seed, "algorithms", "held apart").shuffle(known)
         some = max(1, round(HELD_APART * len(known)))
         hidden, shown = replace(settings, families=tuple(known[:some])), replace(settings, families=tuple(known[some:]))
-    without = generate(hidden, without_io, seed, "algorithms", without=taken, names=names[:without_io])
+    without = generate(hidden, without_io, seed, "algorithms", without=taken)
     taken |= frozenset(normalised(program.source) for program in without)
-    return (
-        tuple(generate(shown, with_io, seed, "algorithms", without=taken, names=names[without_io:])),
-        (),
-        (*without, *own),
-    )
+    programs = [*without, *generate(shown, with_io, seed, "algorithms", without=taken)]
+    names = experiment_names(len(programs), seed, "algorithms")
+    named = tuple(program.renamed(name) for program, name in zip(programs, names, strict=True))
+    return named[without_io:], (), (*named[:without_io], *own)
