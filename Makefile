@@ -17,7 +17,7 @@ READY := .venv/.ready
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # A name that nothing here reads, such as FIGURE=F01, would plan everything: it is refused.
-KNOWN := BUDGET_MIN FIGURES OPTIONS PRESET PYTHON REPOSITORY SEEDS TAG TORCH_INDEX
+KNOWN := BUDGET_MIN FIGURES FULL OPTIONS PRESET PYTHON REPOSITORY SEEDS TAG TORCH_INDEX
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 $(foreach name,$(filter-out $(KNOWN),$(GIVEN)),\
 	$(error $(name)=$($(name)) is not valid; valid: $(KNOWN), such as FIGURES="F01 F02"))
@@ -28,6 +28,7 @@ $(foreach name,$(filter-out $(KNOWN),$(GIVEN)),\
 help:
 	@echo "usage: make TARGET [PRESET=auto|smoke|cpu|llm|paper] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
 	@echo "       make reproduce FIGURES='F01 F02' trains, draws and compares these figures alone"
+	@echo "       make reproduce FULL=1 trains all that the figures may show, not what is done in an hour"
 	@echo "       make reproduce OPTIONS='--executor slurm --slurm partition=gpu' trains in jobs of a Slurm cluster"
 	@echo "       make reproduce BUDGET_MIN=9 starts nothing expected to finish after minute 9; running tasks complete."
 	@echo "       It ends with 'Error 75' until all is done; the same command goes on"
@@ -44,7 +45,7 @@ ask: $(READY) ## ask a finetuned model, without training | any | 10 s | -
 # What the command says that goes on.
 reproduce: export PBB_COMMAND = $(strip make reproduce $(MAKEOVERRIDES))
 reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 60 min | 1 GB
-	$(PY) -m pbb reproduce $(strip $(FIGURES) --preset $(PRESET) --seeds $(SEEDS) \
+	$(PY) -m pbb reproduce $(strip $(FIGURES) --preset $(PRESET) --seeds $(SEEDS) $(if $(FULL),--full) \
 		$(addprefix --budget-min=,$(BUDGET_MIN)) $(OPTIONS))
 
 figures: $(READY) ## draw the figures from the committed records | any | 15 s | 10 MB
@@ -61,7 +62,7 @@ claims: $(READY) ## judge every claim from committed records, into RESULTS.md | 
 	$(PY) -m pbb claims --write
 
 reference: $(READY) ## promote complete runs to figures/reference/PRESET | any | 1 min | 10 MB
-	$(PY) -m pbb reference --preset $(PRESET) --seeds $(SEEDS)
+	$(PY) -m pbb reference $(strip --preset $(PRESET) --seeds $(SEEDS) $(if $(FULL),--full))
 
 smoke: $(READY) ## the whole pipeline at toy size; never makes a figure | 1 core, 4 GB | 5 min | 0.1 GB
 	$(PY) -m pbb smoke

@@ -71,6 +71,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "answers": {"nargs": "+", "type": Path, "metavar": "ANSWERS", "help": "JSONL files"},
     "preset": {"help": f"auto, {', '.join(PRESETS)} (default: auto)"},
     "seeds": {"type": int, "help": "seeds 0 to N - 1 (default: 1)"},
+    "full": _FLAG | {"help": "all that a figure may show, not what is done in an hour"},
     "budget_min": {"type": _minutes, "metavar": "MIN", "help": "begin nothing that would end after so many minutes"},
     "workers": {"type": int, "help": "processes (default: one a card, else one a core)"},
     "executor": {"help": "workers (default); or jobs by submitit: local or slurm; they say where their logs are"},
@@ -106,8 +107,8 @@ def _notebooks(preset: str) -> list[str]:
     return [path.stem for path in list_notebooks() if path.stem.partition("_")[0] not in left_out]
 
 
-def _all_experiments(figures: Sequence[str], preset: str, seeds: int) -> list[Any]:
-    return [experiment for figure in figures for experiment in study(figure, preset, seeds)]
+def _all_experiments(figures: Sequence[str], preset: str, seeds: int, full: bool = False) -> list[Any]:
+    return [experiment for figure in figures for experiment in study(figure, preset, seeds, full)]
 
 
 def _refused(why: str) -> int:
@@ -121,6 +122,7 @@ def save_figures(
     seeds: int,
     folder: Path,
     *,
+    full: bool = False,
     allow_smoke: bool = False,
     again: bool = True,
     left_out: Collection[Any] = (),
@@ -133,7 +135,7 @@ def save_figures(
     from pbb.figures.io import figure_module, save_figure
 
     for figure in figures:
-        target, whole = folder / figure_module(figure).NAME, study(figure, preset, seeds)
+        target, whole = folder / figure_module(figure).NAME, study(figure, preset, seeds, full)
         experiments = [experiment for experiment in whole if experiment not in left_out]
         tasks = run.plan(experiments).tasks
         stages = [store.read_manifest(task.folder) or {} for task in tasks if isinstance(task, run.StageTask)]
@@ -164,21 +166,23 @@ def command_ask(program: str | None = None, input: str | None = None, mode: str 
     print(textwrap.fill(", ".join(model.programs), 100) if program == "list" else model.ask(program, input, mode))
 
 
-def command_plan(figures: Names, preset: str = "auto", seeds: int = 1, budget_min: float | None = None) -> None:
+def command_plan(
+    figures: Names, preset: str = "auto", seeds: int = 1, full: bool = False, budget_min: float | None = None
+) -> None:
     """say what would be computed and how long it should take"""
-    todo = run.plan(_all_experiments(_figures(figures, preset), preset, seeds), preset=preset)
+    todo = run.plan(_all_experiments(_figures(figures, preset), preset, seeds, full), preset=preset)
     print("\n  ".join([str(todo), *(() if budget_min is None else todo.longer_than(budget_min))]))
 
 
-def command_run(figures: Names, preset: str = "auto", seeds: int = 1, **how: Any) -> None:
+def command_run(figures: Names, preset: str = "auto", seeds: int = 1, full: bool = False, **how: Any) -> None:
     """compute what is missing, without notebooks"""
     chosen = _figures(figures, preset)
-    run.run(_all_experiments(chosen, preset, seeds), preset=preset, **how | {"slurm": dict(how["slurm"])})
+    run.run(_all_experiments(chosen, preset, seeds, full), preset=preset, **how | {"slurm": dict(how["slurm"])})
     if preset != "smoke":
-        save_figures(chosen, preset, seeds, store.figures(preset), again=False)
+        save_figures(chosen, preset, seeds, store.figures(preset), full=full, again=False)
 
 
-def command_reproduce(figures: Names, preset: str = "auto", seeds: int = 1, **how: Any) -> int:
+def command_reproduce(figures: Names, preset: str = "auto", seeds: int = 1, full: bool = False, **how: Any) -> int:
     """compute what is missing, draw, run the notebooks, compare
 
     Of figures that are named, only their own notebooks are run, and they alone are compared.
@@ -188,7 +192,7 @@ def command_reproduce(figures: Names, preset: str = "auto", seeds: int = 1, **ho
     started = time.perf_counter()
     print(f"preset {preset}, {seeds} seed(s)\n")
     try:
-        command_run(figures, preset, seeds, **how)
+        command_run(figures, preset, seeds, full, **how)
     except run.BudgetError as stop:
         raise run.BudgetError(f"{stop}\nFigures, notebooks and the comparison come when all of that is done.") from None
     _run_notebooks(preset, seeds, started + 60 * (how["budget_min"] or math.inf), figures)
@@ -275,12 +279,14 @@ def command_compare(preset: str = "auto") -> None:
     print(render(compare(preset)))
 
 
-def command_reference(figures: Names, preset: str = "auto", seeds: int = 1, partial: bool = False) -> int | None:
+def command_reference(
+    figures: Names, preset: str = "auto", seeds: int = 1, full: bool = False, partial: bool = False
+) -> int | None:
     """promote complete runs to the committed reference"""
     if preset == "smoke":
         return _refused("preset smoke never becomes a reference; valid: any other")
     chosen = _figures(figures, preset)
-    every = _all_experiments(chosen, preset, seeds)
+    every = _all_experiments(chosen, preset, seeds, full)
     todo = run.plan(every)
     if todo.missing and not partial:
         return _refused(
@@ -288,8 +294,8 @@ def command_reference(figures: Names, preset: str = "auto", seeds: int = 1, part
             f"what is complete:\n{todo}"
         )
     left_out = [e for e in dict.fromkeys(every) if run.plan(e).missing] if todo.missing else []
-    drawn = [name for name in chosen if any(e not in left_out for e in _all_experiments([name], preset, 1))]
-    save_figures(drawn, preset, seeds, store.reference(preset), left_out=left_out)
+    drawn = [name for name in chosen if any(e not in left_out for e in _all_experiments([name], preset, 1, full))]
+    save_figures(drawn, preset, seeds, store.reference(preset), full=full, left_out=left_out)
     print(f"promoted to {store.reference(preset).relative_to(store.root())}: {', '.join(drawn)}")
     for experiment in left_out:
         print(f"  not run, so left out: {_asked_last(experiment)}")

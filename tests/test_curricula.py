@@ -13,6 +13,7 @@ from pbb.experiments.documents import DISTILLED, GENERAL, WITH_IO, WITHOUT_IO, e
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.experiments.leakage import LeakageError, guarded
+from pbb.experiments.questions import questions
 from pbb.runs.tasks import StageTask
 
 # Without base data, which is slow to make; other tests look at it.
@@ -133,3 +134,17 @@ def test_doubling_checkpoints_are_of_stage_2_and_end_with_it() -> None:
     assert StageTask(doubling, 0).checkpoints() == StageTask(even, 0).checkpoints() == [10, 20, 30]
     assert StageTask(doubling, 1).checkpoints() == [15, 31, 62, 125, 250, 500]
     assert StageTask(doubling.changed(execution_steps=3), 1).checkpoints() == [1, 3]
+
+
+def test_w_io_programs_may_be_named_in_fewer_ways_than_others() -> None:
+    e = Experiment().changed(templates=1, hidden_templates=20, with_io_programs=20, without_io_programs=20)
+    ways: dict[str, set[str]] = {}
+    for stage in curriculum(e):
+        for document in itertools.islice(stage.documents(), 200):
+            if document.group in (WITH_IO, WITHOUT_IO):
+                said = document.prompt.partition(":")[0].replace(document.program, "NAME")
+                ways.setdefault(document.group, set()).add(said)
+    assert (len(ways[WITH_IO]), len(ways[WITHOUT_IO])) == (1, 20)
+    asked = {q.prompt.partition(":")[0].replace(q.program.name, "NAME") for q in questions(e) if q.group == WITHOUT_IO}
+    assert len(asked) > 10
+    assert asked <= ways[WITHOUT_IO]

@@ -112,6 +112,7 @@ def test_every_field_by_its_smallest_step(domain: str, arm: str, path: tuple[str
 def test_arms_share_their_stages() -> None:
     base, replayed = (keys.stage_keys(Experiment().changed(**changes)) for changes in ({}, {"replay": 0.01}))
     assert [one == other for one, other in zip(base, replayed, strict=True)] == [True, False]
+    assert keys.stage_keys(Experiment()) == keys.stage_keys(Experiment().changed(hidden_templates=20)), "as many"
     found = {arm: keys.stage_keys(Experiment(arm=arm)) for arm in described.ARMS}
     assert found["proactive"][0] == found["stage_1_only"][0] == found["pbb_and_distillation"][0]
     few, many = (

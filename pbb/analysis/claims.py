@@ -302,10 +302,10 @@ CLAIMS: tuple[Claim, ...] = (
         "C10",
         "Without context augmentation PBB degrades badly.",
         "notes",
-        (Declared("F10", _pbb(templates=20), _pbb(templates=1), {"domain": "arithmetic"}),),
-        "With one template, questions use the same words as training, so that a model that learnt nothing beyond "
-        "these words loses nothing.",
-        here="Twenty pointer templates against one.",
+        (Declared("F10", _pbb(templates=20), _pbb(templates=1), _TWO),),
+        "The base model has run programs in context after every one of these templates, so that one may be enough to "
+        "learn what a name stands for.",
+        here="Twenty pointer templates of w/ IO programs against one. w/o IO programs and questions have twenty.",
     ),
     Claim(
         "C11",

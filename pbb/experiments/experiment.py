@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Annotated, Any, Literal
 
 from pbb.arms import ARMS, IN_CONTEXT
-from pbb.experiments.documents import ANSWER_MODES
+from pbb.experiments.documents import ANSWER_MODES, WITH_IO
 from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.domains import DOMAINS, POINTERS, domain_of, with_demonstrations
 from pbb.programs.names import BASE_NAMES
@@ -44,9 +44,15 @@ class Documents:
 
     representation: Literal["code", "description"] = "code"  # what declarative documents hold
     templates: Annotated[int, Between(1, len(POINTERS))] = 20  # pointer contexts: fewer tie knowledge to its prompt
+    # Of w/o IO programs and of questions about them, where that is another number; 0: as many.
+    hidden_templates: Annotated[int, Between(0, len(POINTERS))] = 0
     question_style: Literal["plain", "word_problem"] = "plain"
     trained_modes: Annotated[tuple[str, ...], SomeOf(ANSWER_MODES)] = ANSWER_MODES  # how execution documents answer
     executions: Annotated[int, Between(1, 50)] = 1  # execution documents a declarative one: more are learnt by heart
+
+    def templates_of(self, group: str) -> int:
+        """Return how many pointer contexts there are for programs of a group, such as ``"w/ IO"``."""
+        return self.templates if group == WITH_IO else self.hidden_templates or self.templates
 
 
 @group

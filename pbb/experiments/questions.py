@@ -56,7 +56,7 @@ def questions(experiment: Experiment, modes: Sequence[str] | None = None) -> lis
             for mode in modes or experiment.ways:
                 if (mode == "recite" and shown) or (mode == "recall" and not told):
                     continue
-                template = rng.randrange(experiment.documents.templates)
+                template = rng.randrange(experiment.documents.templates_of(group.name))
                 asked += asked_about(experiment, group, program, inputs, mode, template)
     return asked
 

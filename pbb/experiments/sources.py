@@ -75,7 +75,7 @@ def documents_of(source: Source, experiment: Experiment) -> Iterator[Document]:
 
 
 def _declarative(experiment: Experiment, rng: random.Random, group: Group) -> list[Document]:
-    form, templates = experiment.documents.representation, experiment.documents.templates
+    form, templates = experiment.documents.representation, experiment.documents.templates_of(group.name)
     return [
         declarative_document(p, group.name, rng.randrange(templates), form)
         for p in group.programs
@@ -94,7 +94,7 @@ def _executions(
         for index in range(how.executions):
             mode = modes[(first + index) % len(modes)]
             text = rng.choice(group.shown[program.name])
-            template = rng.randrange(how.templates)
+            template = rng.randrange(how.templates_of(group.name))
             documents.append(execution_document(program, group.name, template, text, mode, how.question_style, form))
     return documents
 

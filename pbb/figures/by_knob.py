@@ -363,8 +363,8 @@ AUGMENTATION = ByKnob(
     label="context templates (log scale)",
     MODES=("recall", "cot", "direct"),
     opening=(
-        f"{BY_NAME}, by the number of context templates that name a program. Training and questions draw on the same "
-        "ones; how a source is asked for goes with the template. {tokens}"
+        f"{BY_NAME}, by the number of context templates that name a w/ IO program in Stage 1. The sources of w/o IO "
+        "programs and the questions about them come in all twenty. {tokens}"
     ),
     things="templates",
 )

@@ -19,7 +19,7 @@ from pbb import registry
 from pbb.arms import ARMS, NO_MODEL
 from pbb.experiments.base_data import mixture_of
 from pbb.experiments.curricula import curriculum
-from pbb.experiments.documents import DISTILLED, VALUES, WITH_IO
+from pbb.experiments.documents import DISTILLED, VALUES, WITH_IO, WITHOUT_IO
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.sources import DECLARE, EXECUTE, OUTPUTS, Epochs, Mix, Source
 from pbb.programs.domains import DOMAINS, domain_of
@@ -38,9 +38,9 @@ ASKS = ("experiments/questions", *LOADS, "models/ask")
 # Tables of rows: each domain's own row counts as data (`_domain`), so that a new row makes nothing stale.
 _TABLES = {"DOMAINS"}
 # Fields of `Documents` that are read, by how documents are written.
-_EXECUTED = ("templates", "question_style", "executions")
+_EXECUTED = ("question_style", "executions")
 _READ = {
-    DECLARE: ("representation", "templates"),
+    DECLARE: ("representation",),
     EXECUTE: ("representation", "trained_modes", *_EXECUTED),
     OUTPUTS: _EXECUTED,
     VALUES: _EXECUTED,
@@ -142,7 +142,8 @@ def _stage_keys(e: Experiment, base: str) -> tuple[str, ...]:
         made_by = code(modules, _domains(e) | general)
         parts = _parts(stage.source)
         taught = _taught(e, {group for _, group in parts})
-        written = {name: getattr(e.documents, name) for how, _ in parts for name in _READ[how]}
+        written: list[Any] = [{name: getattr(e.documents, name) for how, _ in parts for name in _READ[how]}]
+        written += [[group, e.documents.templates_of(group)] for _, group in parts]
         before = [digest(*before, stage.reads(), kept_steps(e, index), shared, taught, written, made_by)]
         keys.append(before[0][:20])
     return tuple(keys)
@@ -161,7 +162,8 @@ def evaluation_key(e: Experiment, index: int, step: int, asked: tuple[str, ...])
 
 @lru_cache(maxsize=16384)
 def _evaluation_key(e: Experiment, step: int, asked: tuple[str, ...], trained: str) -> str:
-    how = [e.documents.representation, e.documents.templates, e.documents.question_style, e.in_context]
+    templates = [e.documents.templates_of(group) for group in (WITH_IO, WITHOUT_IO)]
+    how = [e.documents.representation, templates, e.documents.question_style, e.in_context]
     arm = [ARMS[e.arm].measured, ARMS[e.arm].from_nothing]  # which groups are asked about
     read = [_taught(e), how, arm, asked, e.ask.questions]
     return digest(trained, step, read, code((*WRITES, *ASKS), _domains(e)))[:20]
