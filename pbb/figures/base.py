@@ -152,8 +152,9 @@ class Chart(ABC):
             style.percent_axis(line[0])
             ours = of(front, panel)
             self.fill(line, ours, of(behind, panel), mode)
-            where = f", {panel_name(panel)}" if len(panels) > 1 else ""
-            line[0].set_title(f"{next(letters)}  {style.MODES[mode].label}{self.told(ours, mode)}{where}")
+            told = self.told(ours, mode)
+            where = ("\n" if told else ", ") + panel_name(panel) if len(panels) > 1 else ""
+            line[0].set_title(f"{next(letters)}  {style.MODES[mode].label}{told}{where}")
         for axes in grid[:, 0]:
             axes.set_ylabel(self.LABEL)
         return self.HEIGHT * len(grid)

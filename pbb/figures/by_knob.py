@@ -26,6 +26,7 @@ from pbb.figures import style
 from pbb.figures.base import BARS, GUESS, Chart, layers, panels_in
 
 GAP = "difference"  # in the column `representation` of a table
+_ASKED = (*TRAINED, CONTROL, CEILING)
 _DASHES: dict[str, Any] = {CONTROL: style.DASHED, CEILING: ":", CHANCE: "-", COPY: ":"}
 _SCORED = {PERMUTED: "x", APART: "+"}
 # What lines are read against, by the end of an arm's name: in the legend, and its look there.
@@ -92,15 +93,12 @@ class ByKnob(Chart):
     opening: str  # of its caption; {tokens} is how much was trained on
     things: str = ""  # what its numbers count, in the plural: "w/ IO programs"; a model is named by its panel
     scored: bool = False  # show direct answers scored otherwise too: against other inputs, and without copies
-
-    @property
-    def NEEDS(self) -> str:  # type: ignore[override]  # noqa: N802
-        return f"w/o IO programs, asked of {', '.join([*TRAINED, CONTROL, CEILING])} by {', '.join(self.MODES)}"
+    NEEDS = f"w/o IO programs, asked of {', '.join(_ASKED)}"
 
     # ------------------------------------------------------------------------------------- records to points
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
         """Where the trained arms, the control and the ceiling end."""
-        return tables.at_the_end(records, [*TRAINED, CONTROL, CEILING], self.MODES)
+        return tables.at_the_end(records, _ASKED, self.MODES)
 
     def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """x is the knob's value (of a model: its parameters; NaN if unknown).
