@@ -146,7 +146,7 @@ def test_two_experiments_on_one_point_are_refused(few: pd.DataFrame) -> None:
 def test_records_of_another_figure_are_refused(few: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(RecordsError, match="none of the"):
         save_figure("F02", few[few["group"] == "w/ IO"], tmp_path / "figure", {})
-    with pytest.raises(RecordsError, match="F01 shows a model trained by"):
+    with pytest.raises(RecordsError, match="which shows a model trained by proactive or homogeneous"):
         save_figure("F01", few[few["curriculum"] == "stage_1_only"], tmp_path / "figure", {})
     with pytest.raises(RecordsError, match="valid: F01, F02, "):
         figure_module("F99")
