@@ -11,7 +11,7 @@ import itertools
 import multiprocessing
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import torch
 from datasets import Dataset, concatenate_datasets, load_from_disk
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast, set_seed
 
-from pbb import store
+from pbb import progress, store
 from pbb.experiments.base_data import MIXTURES, base_documents, mixture_of
 from pbb.experiments.documents import ANSWER_MODES, REPRESENTATIONS, answer, in_context, in_full, parse_answer, question
 from pbb.experiments.teaching import TUTORED, tutoring
@@ -64,8 +64,9 @@ TINY = {
     "tiny-s": TinyShape(hidden=48, layers=4, heads=4, learning_rate=5e-3, steps=7400),
     "tiny-sm": TinyShape(hidden=72, layers=5, heads=4, learning_rate=5e-3, steps=7400),
     "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=5e-3, steps=10750),
-    "tiny-ml": TinyShape(hidden=160, layers=6, heads=5, learning_rate=4e-3, steps=8800),
-    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=4e-3, steps=7400),
+    # About as many operations as tiny-m takes.
+    "tiny-ml": TinyShape(hidden=160, layers=6, heads=5, learning_rate=4e-3, steps=5900),
+    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=4e-3, steps=3700),
     "tiny-m-strings": TinyShape(
         hidden=128, layers=5, heads=4, learning_rate=5e-3, steps=7000, batch_rows=11, row_tokens=384
     ),
@@ -189,6 +190,7 @@ def train(
 def pretrain(name: str, rows: Dataset, tokenizer: PreTrainedTokenizerFast, keep: Path) -> None:
     """Pretrain `name`, measure it, and put it in place under `pbb/base_models/`."""
     shape = TINY[name]
+    progress.begin(name)
     model, said = train(shape, rows, tokenizer, keep)
     _install(
         name,
@@ -251,11 +253,20 @@ def _pretrain_all(chosen: Sequence[str], workers: int) -> None:
     for name in chosen:  # models of one mixture share it: as much as the longest training of theirs needs
         mixture = "strings" if name in MIXTURES else "numbers"
         rows[name] = build_corpus(work / mixture, work / "tokenizer", name, TINY[name], workers)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        futures = {
+    context = multiprocessing.get_context("spawn")
+    messages = context.Queue()
+    bars = progress.Bars(messages, {name: f"pretrain {name}" for name in chosen})
+    with ProcessPoolExecutor(workers, context, progress.connect, (messages,)) as pool:
+        running = {
             pool.submit(pretrain, name, rows[name], tokenizer, work / f"{name}-training"): name
             for name in reversed(chosen)
         }
-        for future in as_completed(futures):
-            future.result()
-            print(f"{futures[future]} is trained: {TINY_FOLDER / futures[future]}")
+        while running:
+            bars.update()
+            for future in wait(running, progress.PAUSE_S, FIRST_COMPLETED).done:
+                name = running.pop(future)
+                future.result()
+                said = f"{name} is trained: {TINY_FOLDER / name}{bars.finish(name)}"
+                with bars.aside():
+                    print(said)
+    bars.close()
