@@ -22,9 +22,13 @@ from typing import Any
 
 from pbb import store
 from pbb.experiments.presets import PRESETS, resolve_preset
-from pbb.experiments.presets.recipe import ALL_FIGURES
+from pbb.experiments.presets.recipe import ALL_FIGURES as FIGURE_IDS
+from pbb.experiments.studies import figures_of, study
+from pbb.programs.execution import WorkerError
+from pbb.records import KNOBS, load_records
+from pbb.runs import keys, run
+from pbb.streams import digest
 
-FIGURE_IDS = ALL_FIGURES
 SMOKE_IDS = ("F01", "F02", "F05", "F06")  # every kind of stage; the other figures differ in numbers alone
 COME_BACK = 75  # exit status of a command whose budget is used up with something left to do, as sysexits' EX_TEMPFAIL
 
@@ -88,8 +92,6 @@ Names = Sequence[str]
 # ------------------------------------------------------------------------------------------------ what is meant
 def _figures(asked: Sequence[str] | None, preset: str) -> tuple[str, ...]:
     """Return the figures that were asked for, or all that `preset` has, saying which it leaves out."""
-    from pbb.experiments.studies import figures_of
-
     own = figures_of(preset)
     if not asked and (others := [figure for figure in FIGURE_IDS if figure not in own]):
         print(f"preset {preset} leaves out {', '.join(others)}; named, such as `run {others[0]}`, one is computed")
@@ -98,7 +100,6 @@ def _figures(asked: Sequence[str] | None, preset: str) -> tuple[str, ...]:
 
 def _notebooks(preset: str) -> list[str]:
     """Return the notebooks that belong to `preset`: all but those of figures that it leaves out."""
-    from pbb.experiments.studies import figures_of
     from pbb.notebook.execute import list_notebooks
 
     left_out = set(FIGURE_IDS) - set(figures_of(preset))
@@ -106,8 +107,6 @@ def _notebooks(preset: str) -> list[str]:
 
 
 def _all_experiments(figures: Sequence[str], preset: str, seeds: int) -> list[Any]:
-    from pbb.experiments.studies import study
-
     return [experiment for figure in figures for experiment in study(figure, preset, seeds)]
 
 
@@ -131,26 +130,21 @@ def save_figures(
     Experiments in `left_out` are not drawn, and the manifest names them. Without `again` those figures are left that
     this code has drawn there from the same runs.
     """
-    from pbb.experiments.studies import study
     from pbb.figures.io import figure_module, save_figure
-    from pbb.runs import run
-    from pbb.runs.keys import code_of
-    from pbb.store import environment_manifest, read_manifest
-    from pbb.streams import digest
 
     for figure in figures:
         target, whole = folder / figure_module(figure).NAME, study(figure, preset, seeds)
         experiments = [experiment for experiment in whole if experiment not in left_out]
         tasks = run.plan(experiments).tasks
-        stages = [read_manifest(task.folder) or {} for task in tasks if isinstance(task, run.StageTask)]
+        stages = [store.read_manifest(task.folder) or {} for task in tasks if isinstance(task, run.StageTask)]
         trained_on = sorted({str(stage.get("card") or stage["device"]) for stage in stages if "device" in stage})
-        manifest: dict[str, Any] = {"seeds": seeds, "trained_on": trained_on, **environment_manifest()}
+        manifest: dict[str, Any] = {"seeds": seeds, "trained_on": trained_on, **store.environment_manifest()}
         if len(experiments) < len(whole):
             manifest["not_run"] = [_asked_last(e) for e in whole if e in left_out]
         if not again:
-            drawn_from = [code_of("figures"), code_of("analysis"), seeds, [task.folder.name for task in tasks]]
-            manifest["drawn_from"] = digest(*drawn_from)
-            if (read_manifest(target) or {}).get("drawn_from") == manifest["drawn_from"]:
+            code = [keys.code_of("figures"), keys.code_of("analysis")]
+            manifest["drawn_from"] = digest(*code, seeds, [task.folder.name for task in tasks])
+            if (store.read_manifest(target) or {}).get("drawn_from") == manifest["drawn_from"]:
                 continue
         records = run.run(experiments, preset=preset, say=lambda line: None)
         save_figure(figure, records, target, manifest, allow_smoke=allow_smoke)
@@ -158,8 +152,6 @@ def save_figures(
 
 def _asked_last(experiment: Any) -> str:
     """Return what an experiment comes to, in words: the model, the programs, the seed, the arm, the last step."""
-    from pbb.runs import run
-
     return str(run.points(experiment)[-1].task).removeprefix("ask ")
 
 
@@ -174,8 +166,6 @@ def command_ask(program: str | None = None, input: str | None = None, mode: str 
 
 def command_plan(figures: Names, preset: str = "auto", seeds: int = 1, budget_min: float | None = None) -> None:
     """say what would be computed and how long it should take"""
-    from pbb.runs import run
-
     todo = run.plan(_all_experiments(_figures(figures, preset), preset, seeds), preset=preset)
     print("\n  ".join([str(todo), *(() if budget_min is None else todo.longer_than(budget_min))]))
 
@@ -190,8 +180,6 @@ def command_run(
     slurm: Sequence[tuple[str, Any]] = (),
 ) -> None:
     """compute what is missing, without notebooks"""
-    from pbb.runs import run
-
     chosen = _figures(figures, preset)
     how: dict[str, Any] = {"workers": workers, "executor": executor, "slurm": dict(slurm), "budget_min": budget_min}
     run.run(_all_experiments(chosen, preset, seeds), preset=preset, **how)
@@ -213,14 +201,13 @@ def command_reproduce(
     Of figures that are named, only their own notebooks are run, and they alone are compared.
     """
     from pbb.figures.io import compare, render
-    from pbb.runs.run import BudgetError
 
     started = time.perf_counter()
     print(f"preset {preset}, {seeds} seed(s)\n")
     try:
         command_run(figures, preset, seeds, workers, budget_min, executor, slurm)
-    except BudgetError as stop:
-        raise BudgetError(f"{stop}\nFigures, notebooks and the comparison come when all of that is done.") from None
+    except run.BudgetError as stop:
+        raise run.BudgetError(f"{stop}\nFigures, notebooks and the comparison come when all of that is done.") from None
     _run_notebooks(preset, seeds, started + 60 * (budget_min or math.inf), figures)
     minutes = (time.perf_counter() - started) / 60
     if preset == "smoke":
@@ -248,14 +235,13 @@ def _run_notebooks(preset: str, seeds: int, until: float, figures: Sequence[str]
         return
 
     from pbb.notebook.execute import run_notebooks  # takes a while to load
-    from pbb.runs.run import BudgetError
 
     def note(line: str) -> None:
         print(line)
         undone.remove(left.pop(0))
         store.write_whole(store.build(preset) / ".state", "\n".join([_notebook_state(preset, seeds), *undone]))
         if left and time.perf_counter() > until:
-            raise BudgetError(
+            raise run.BudgetError(
                 "Stopped, since the budget is used up. Done and kept: everything that was to be trained, and every "
                 f"figure.\nLeft: the notebooks {', '.join(left)}, and the comparison with the reference."
             )
@@ -265,8 +251,6 @@ def _run_notebooks(preset: str, seeds: int, until: float, figures: Sequence[str]
 
 def _notebook_state(preset: str, seeds: int) -> str:
     """Return a hash of what executed notebooks depend on: their text, the package, and the figures' records."""
-    from pbb.streams import digest
-
     root = store.root()
     patterns = ((Path(__file__).parent, "*.py"), (root / "figures", "records.parquet"), (root / "notebooks", "*.ipynb"))
     files = [file for folder, pattern in patterns for file in sorted(folder.rglob(pattern))]
@@ -285,8 +269,6 @@ def command_smoke() -> None:
 
     In a folder of its own: it proves that everything runs, and shows nothing.
     """
-    from pbb.runs import run
-
     with tempfile.TemporaryDirectory(prefix="pbb-smoke-") as folder:
         os.environ["PBB_RUNS"] = folder
         run.run(_all_experiments(SMOKE_IDS, "smoke", 1), preset="smoke")
@@ -313,8 +295,6 @@ def command_compare(preset: str = "auto") -> None:
 
 def command_reference(figures: Names, preset: str = "auto", seeds: int = 1, partial: bool = False) -> int | None:
     """promote complete runs to the committed reference"""
-    from pbb.runs import run
-
     if preset == "smoke":
         return _refused("preset smoke never becomes a reference; valid: any other")
     chosen = _figures(figures, preset)
@@ -372,9 +352,7 @@ def command_score(answers: Sequence[Path], model: str = "", export: Path | None 
 
     from pbb.analysis.labels import percent
     from pbb.figures.io import figure_module, save_figure
-    from pbb.records import KNOBS, load_records
     from pbb.runs import external
-    from pbb.store import environment_manifest, is_complete
 
     figure, records = external.score(answers, model, export)
     for row in figure_module(figure).headline(records).to_dict("records"):
@@ -385,12 +363,12 @@ def command_score(answers: Sequence[Path], model: str = "", export: Path | None 
         print("smoke: scored, and not drawn, since its numbers mean nothing")
         return
     target = store.figures(preset) / figure_module(figure).NAME
-    if is_complete(target):  # what was scored before stays, of other models and other arms
+    if store.is_complete(target):  # what was scored before stays, of other models and other arms
         one = ["domain", "model", "curriculum", "representation", "seed", *KNOBS]
         before = load_records(target)
         again = before.set_index(one).index.isin(records.set_index(one).index)
         records = pd.concat([before[~again], records], ignore_index=True)
-    save_figure(figure, records, target, {"seeds": int(records["seed"].nunique()), **environment_manifest()})
+    save_figure(figure, records, target, {"seeds": int(records["seed"].nunique()), **store.environment_manifest()})
     print(f"drawn: {target}\njudge it: python -m pbb claims --mine --preset {preset}")
 
 
@@ -419,14 +397,14 @@ def command_finetuned(preset: str = "auto") -> int | None:
 
 def command_clean(runs: Names, all: bool = False, yes: bool = False) -> int | None:
     """list runs with their sizes, and delete what is named"""
-    sizes = {f"{folder.parent.name}/{folder.name}": _size(folder) for folder in sorted(store.runs().glob("*/*/"))}
+    sizes = {f"{folder.parent.name}/{folder.name}": _megabytes(folder) for folder in sorted(store.runs().glob("*/*/"))}
     if unknown := [name for name in runs if not any(own.startswith(name) for own in sizes)]:
         return _refused(f"{unknown[0]!r} is not in {store.runs()}; valid: the beginning of a name listed by `clean`")
     named = [own for own in sizes if all or own.startswith(tuple(runs))]
-    for name in named or sizes:
-        print(f"{sizes[name] / 1e6:8.1f} MB  {name}")
-    total = sum(sizes[name] for name in named or sizes) / 1e6
-    print(f"{total:8.1f} MB  in {len(named or sizes)} folders of {store.runs()}")
+    listed = named or [*sizes]
+    for name in listed:
+        print(f"{sizes[name]:8.1f} MB  {name}")
+    print(f"{sum(sizes[name] for name in listed):8.1f} MB  in {len(listed)} folders of {store.runs()}")
     if not named:
         print("nothing was deleted; name what to delete, such as `clean stages/`, or `clean --all`")
     elif not yes and (not sys.stdin.isatty() or input("delete them? [y/N] ").strip().lower() != "y"):
@@ -438,9 +416,8 @@ def command_clean(runs: Names, all: bool = False, yes: bool = False) -> int | No
     return None
 
 
-def _size(folder: Path) -> int:
-    files = (file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
-    return sum(file.stat().st_size for file in files)
+def _megabytes(folder: Path) -> float:
+    return sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink()) / 1e6
 
 
 def command_doctor() -> None:
@@ -489,21 +466,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # what cannot be shown is replaced; a log file gets each line as it comes
             stream.reconfigure(errors="replace", line_buffering=True)
-    from pbb.programs.execution import WorkerError
-    from pbb.runs.run import BudgetError, RunError
-    from pbb.store import RecordsError
-
     try:
         function = asked.pop("function")
         if "preset" in asked and function is not command_claims:  # which takes auto for all that have records
             asked["preset"] = resolve_preset(asked["preset"])
         with store.explained():
             return function(**asked) or 0
-    except BudgetError as stop:
+    except run.BudgetError as stop:
         again = os.environ.get("PBB_COMMAND") or shlex.join(["python", "-m", "pbb", *given])
         print(f"\n{stop}\nThe same command goes on: {again}\n(exit status {COME_BACK}: nothing is wrong, come back)")
         return COME_BACK
-    except (RecordsError, RunError, WorkerError, ValueError) as error:  # a NotebookError is a RunError
+    except (run.RunError, WorkerError, ValueError) as error:  # a NotebookError is a RunError, RecordsError a ValueError
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

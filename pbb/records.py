@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from pandas.api.types import infer_dtype
 
 from pbb.arms import ARMS
-from pbb.store import MANIFEST, CorruptRunError, RecordsError, atomic_folder, read_manifest, seal
+from pbb.store import MANIFEST, CorruptRunError, RecordsError, atomic_folder, compare, read_manifest, seal
 
 RECORDS = "records.parquet"
 SCHEMA_VERSION = 3
@@ -46,7 +46,13 @@ KNOBS = ("statements", "with_io_programs", "demonstrations", "templates")
 # What makes a question one question, and the order of rows in a file.
 KEY = ["experiment", "stage", "step", "answer_mode", "group", "program", "input", "prompt"]
 
-_ARROW = {"str": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
+# Of each dtype: how Parquet keeps it, and what pandas may find in such a column.
+_KEPT: dict[str, tuple[pa.DataType, set[str]]] = {
+    "str": (pa.string(), {"string", "empty"}),
+    "int64": (pa.int64(), {"integer"}),
+    "float64": (pa.float64(), {"floating", "integer"}),
+    "bool": (pa.bool_(), {"boolean"}),
+}
 
 
 # ---------------------------------------------------------------------------------------------- the schema
@@ -82,14 +88,8 @@ def _typed(column: pd.Series, dtype: str) -> pd.Series:
     if name not in NULLABLE and column.isna().any():
         row = int(column.isna().to_numpy().argmax())
         raise RecordsError(f"records: column {name!r} is null in row {row}; only {', '.join(NULLABLE)} may be")
-    kinds = {
-        "str": {"string", "empty"},
-        "int64": {"integer"},
-        "float64": {"floating", "integer"},
-        "bool": {"boolean"},
-    }[dtype]
     found = infer_dtype(column, skipna=True)
-    if found not in kinds:
+    if found not in _KEPT[dtype][1]:
         such = f"values such as {column.tolist()[0]!r}"
         raise RecordsError(f"records: column {name!r} holds {found} {such}; valid: {dtype}")
     return column.astype(dtype).where(column.notna())  # pandas 2 would write a null as the word None
@@ -97,11 +97,8 @@ def _typed(column: pd.Series, dtype: str) -> pd.Series:
 
 def _refuse(frame: pd.DataFrame, bad: pd.Series, name: str, valid: str) -> None:
     if bad.any():
-        row = int(bad.to_numpy().argmax())
-        raise RecordsError(
-            f"records: column {name!r} is {frame[name].tolist()[row]!r} in row {row} ({int(bad.sum())} such rows); "
-            f"{valid}"
-        )
+        row, rows = int(bad.to_numpy().argmax()), f"({int(bad.sum())} such rows)"
+        raise RecordsError(f"records: column {name!r} is {frame[name].tolist()[row]!r} in row {row} {rows}; {valid}")
 
 
 # ---------------------------------------------------------------------------------------- save and load
@@ -109,8 +106,7 @@ def save_records(folder: Path | str, frame: pd.DataFrame, manifest: Mapping[str,
     """Leave `frame` and `manifest` at `folder`, complete or not at all. A complete folder is kept."""
     folder = Path(folder)
     with atomic_folder(folder) as partial:
-        entry = write_records(partial, frame)
-        seal(partial, folder.name, {**manifest, "records": entry})
+        seal(partial, folder.name, {**manifest, "records": write_records(partial, frame)})
     return folder
 
 
@@ -129,34 +125,21 @@ def load_records(folder: Path | str) -> pd.DataFrame:
     if entry.get("schema") != SCHEMA_VERSION:
         wrong = f"is of schema {entry.get('schema')!r}, and this version reads {SCHEMA_VERSION}"
         raise CorruptRunError(folder / MANIFEST, wrong)
-    file = folder / RECORDS
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        raise CorruptRunError(file, "is missing, though the manifest names it") from None
-    except OSError as error:
-        raise CorruptRunError(file, f"cannot be read ({error.strerror})") from None
-    if (found := hashlib.sha256(data).hexdigest()) != entry["sha256"]:
-        wrong = f"does not match its manifest (sha256 {found[:12]}…, expected {str(entry['sha256'])[:12]}…)"
-        raise CorruptRunError(file, wrong)
-    return frame_from_bytes(data)
+    compare(folder / RECORDS, entry["sha256"], folder)
+    return frame_from_bytes((folder / RECORDS).read_bytes())
 
 
 def write_records(folder: Path, frame: pd.DataFrame) -> dict[str, Any]:
     """Write records.parquet into a folder under construction; returns the manifest's entry for it."""
     data = frame_to_bytes(frame)
     (folder / RECORDS).write_bytes(data)
-    return {
-        "file": RECORDS,
-        "rows": len(frame),
-        "schema": SCHEMA_VERSION,
-        "sha256": hashlib.sha256(data).hexdigest(),
-    }
+    entry = {"file": RECORDS, "rows": len(frame), "schema": SCHEMA_VERSION}
+    return {**entry, "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def frame_to_bytes(frame: pd.DataFrame) -> bytes:
     """Parquet bytes (zstd, dictionary-encoded), the same for the same rows in any order."""
-    schema = pa.schema([pa.field(n, _ARROW[d], nullable=n in NULLABLE) for n, d in COLUMNS.items()])
+    schema = pa.schema([pa.field(n, _KEPT[d][0], nullable=n in NULLABLE) for n, d in COLUMNS.items()])
     table = pa.Table.from_pandas(canonical(frame), schema=schema, preserve_index=False)
     buffer = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(None), buffer, compression="zstd", compression_level=9)

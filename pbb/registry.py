@@ -14,20 +14,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from pbb.store import checksum
+from pbb.store import MANIFEST, checksum
 
 TINY_FOLDER = Path(__file__).parent / "base_models"
 # The last is taught beside its base data: see `pbb.experiments.teaching`.
 TINY_NAMES = ("tiny-s", "tiny-m", "tiny-l", "tiny-m-ciphers", "tiny-m-tutored")
 SMOLLM2 = "smollm2-135m"
-# How `pbb.models` writes a conversation, where a tokenizer's template would say more: a part of what a model is here.
+# How `pbb.models` writes a conversation, whatever a tokenizer's template would add: a part of what a model is here.
 FORMAT = "no default system message"
 HUB_MODELS = Path(__file__).parent / "hub_models.json"
 # Of a model's folder: weights, and whatever says how text becomes tokens and where a turn ends.
-_IDENTITY_FILES = ("*.safetensors", "*.bin", "*.gguf", "*.json", "*.jinja", "*.model", "*.txt")
-_NOT_READ = ("manifest.json",)
+_IDENTITY = {".safetensors", ".bin", ".gguf", ".json", ".jinja", ".model", ".txt"}
 
 
 class ModelError(ValueError):
@@ -69,8 +68,7 @@ PACKAGED = {
 }
 
 
-@dataclass(frozen=True)
-class HubName:
+class HubName(NamedTuple):
     """A Hub model's repository, and its revision: a commit, branch or tag, or "" for the default branch's latest."""
 
     repository: str
@@ -175,9 +173,8 @@ def identity(name: str) -> str:
 
 def _hash_folder(folder: Path) -> str:
     """Return the hash of a model folder's files; what has not changed since is not read again."""
-    files = sorted({f for pattern in _IDENTITY_FILES for f in folder.glob(pattern) if f.name not in _NOT_READ})
     total = hashlib.sha256()
-    for file in files:
+    for file in sorted(file for file in folder.iterdir() if file.suffix in _IDENTITY and file.name != MANIFEST):
         total.update(file.name.encode() + bytes.fromhex(checksum(file)))
     return total.hexdigest()
 
@@ -188,8 +185,8 @@ def config_of(name: str) -> Mapping[str, Any] | None:
     Raises:
         ModelError: see `folder_of`.
     """
-    if row := PACKAGED.get(name):
-        name = row.model
+    if name in PACKAGED:
+        name = PACKAGED[name].model
     folder = folder_of(name) or (gguf_folder(name) if is_gguf(name) else None)
     if folder is None:
         return hub_models().get(hub_name(name).repository, {}).get("shape")

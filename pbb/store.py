@@ -40,11 +40,10 @@ class RecordsError(ValueError):
 
 
 class CorruptRunError(RecordsError):
-    """A folder that claims to be complete cannot be trusted; the message names the folder to delete.
+    """A folder that claims to be complete cannot be trusted; the message names all of `folders` to delete.
 
     Args:
-        file: what is damaged.
-        wrong: what is wrong with it.
+        file: what is damaged, and `wrong`, how.
         folder: the complete folder that it belongs to; the one that it lies in when None.
         others: further damaged folders, so that one deletion is enough.
     """
@@ -52,11 +51,12 @@ class CorruptRunError(RecordsError):
     def __init__(self, file: Path, wrong: str, folder: Path | None = None, others: Iterable[Path] = ()) -> None:
         self.file, self.wrong, self.folder = file, wrong, folder or file.parent
         self.folders = list(dict.fromkeys([self.folder, *others]))
+        named = f"the folder {self.folder}"
         if len(self.folders) > 1:
             wrong += f"; damaged folders that this command reads: {len(self.folders)}"
-        what = " ".join(["the folder" + "s" * (len(self.folders) > 1), *map(str, self.folders)])
+            named = f"the folders {' '.join(map(str, self.folders))}"
         super().__init__(
-            f"{file}: {wrong}. The way out: delete {what} and run the same command again; nothing else is affected."
+            f"{file}: {wrong}. The way out: delete {named} and run the same command again; nothing else is affected."
         )
 
 
@@ -97,7 +97,8 @@ def unwritten(error: BaseException | None, target: Path | None = None) -> Record
         if number in _UNWRITTEN:
             named = getattr(error, "filename", None)
             where = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else target or Path.cwd()
-            why = _UNWRITTEN[number].format(free=shutil.disk_usage(_existing_parent(where)).free / 1e6)
+            disk = next(path for path in (where.absolute(), *where.absolute().parents) if os.path.exists(path))
+            why = _UNWRITTEN[number].format(free=shutil.disk_usage(disk).free / 1e6)
             return RecordsError(f"{target or where}: {why}; what is complete is kept.")
         error = error.__cause__ or error.__context__
     return None
@@ -120,18 +121,16 @@ def root() -> Path:
     return _PACKAGE.parent if (_PACKAGE.parent / "pyproject.toml").exists() else Path.cwd()
 
 
+def _named(variable: str) -> Path | None:
+    return Path(os.path.realpath(os.path.expanduser(os.environ[variable]))) if os.environ.get(variable) else None
+
+
 def make_absolute() -> None:
     """Make the folders that this process's environment names absolute: notebooks and jobs run in other folders."""
-    for variable in FOLDERS:
-        if os.environ.get(variable):
-            os.environ[variable] = os.path.realpath(os.path.expanduser(os.environ[variable]))
+    os.environ.update({name: str(folder) for name in FOLDERS if (folder := _named(name))})
 
 
 make_absolute()
-
-
-def _named(variable: str) -> Path | None:
-    return Path(os.path.realpath(os.path.expanduser(os.environ[variable]))) if os.environ.get(variable) else None
 
 
 def runs() -> Path:
@@ -166,8 +165,8 @@ def quiet() -> None:
 
     Workers write them all at once, and they would bury the one line a task that `pbb.run` writes.
     """
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    for library in ("HF_HUB", "HF_DATASETS"):
+        os.environ.setdefault(f"{library}_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 
@@ -215,11 +214,12 @@ def checked(folder: Path, *parts: str) -> dict[str, Any]:
         if not own:
             raise CorruptRunError(folder / part, "is missing, and its manifest does not know it", folder)
         for name in own:
-            _compare(folder / name, manifest["files"][name], folder)
+            compare(folder / name, manifest["files"][name], folder)
     return manifest
 
 
-def _compare(file: Path, expected: str, folder: Path) -> None:
+def compare(file: Path, expected: str, folder: Path) -> None:
+    """Raise CorruptRunError unless `file`, of the complete `folder`, has the checksum `expected`."""
     try:
         found = checksum(file)
     except FileNotFoundError:
@@ -227,7 +227,7 @@ def _compare(file: Path, expected: str, folder: Path) -> None:
     except OSError as error:
         raise CorruptRunError(file, f"cannot be read ({error.strerror})", folder) from None
     if found != expected:
-        wrong = f"does not match its manifest (sha256 {found[:12]}…, expected {expected[:12]}…)"
+        wrong = f"does not match its manifest (sha256 {found[:12]}…, expected {str(expected)[:12]}…)"
         raise CorruptRunError(file, wrong, folder)
 
 
@@ -275,15 +275,10 @@ def is_complete(folder: Path | str) -> bool:
 
 def environment_manifest(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
     """What the numbers may depend on, without host names or paths. Looks versions up, imports nothing."""
-    versions: dict[str, str | None] = {}
-    for name in packages:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = None
+    find = importlib.metadata.distributions
     revision, dirty = git_revision()
     return {
-        "packages": versions,
+        "packages": {name: next((found.version for found in find(name=name)), None) for name in packages},
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": f"{platform.system()} {platform.machine()}",
         "git": {"revision": revision, "dirty": dirty},
@@ -293,34 +288,31 @@ def environment_manifest(packages: Iterable[str] = PACKAGES) -> dict[str, Any]:
 
 def git_revision() -> tuple[str | None, bool | None]:
     """Commit of the checkout that holds this package and whether tracked files differ; None, None outside."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():  # installed inside someone else's repository: not our revision
+    checkout = _PACKAGE.parent
+    if not (checkout / ".git").exists():  # installed inside someone else's repository: not our revision
         return None, None
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=20
-        )
-        return done.stdout.strip()
-
+    how: dict[str, Any] = {"cwd": checkout, "text": True, "timeout": 20, "stderr": subprocess.DEVNULL}
     try:
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
+        revision = subprocess.check_output(["git", "rev-parse", "HEAD"], **how)
+        changed = subprocess.check_output(["git", "status", "--porcelain", "--untracked-files=no"], **how)
     except (OSError, subprocess.SubprocessError):
         return None, None
+    return revision.strip(), bool(changed.strip())
 
 
 # ------------------------------------------------------------------------------------------ atomic folders
 @contextmanager
-def locked(folder: Path, timeout: float = -1) -> Iterator[None]:
-    """Hold the lock of `folder`, as whoever builds it does: what lies half-written beside it then is of a dead process.
+def locked(path: Path, timeout: float = -1) -> Iterator[None]:
+    """Hold the lock of `path`, as whoever builds it does: what lies half-written beside it then is of a dead process.
 
     The system frees a lock when its process ends, however that ends. Raises filelock's Timeout after so many seconds.
     """
-    file = folder.with_name(f".{folder.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.with_name(f".{path.name}.lock")
     lock = FileLock(str(file), is_singleton=True)  # a thread may take it again
     with lock.acquire(timeout):
         if lock.lock_counter == 1:
-            for left in folder.parent.glob(f".{glob.escape(folder.name)}.*.partial*"):
+            for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial*"):
                 _remove(left)
         try:
             yield
@@ -331,74 +323,48 @@ def locked(folder: Path, timeout: float = -1) -> Iterator[None]:
 
 
 @contextmanager
-def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
-    """Build a folder out of sight, then rename it into place at exit.
+def whole_file(target: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Yield a hidden sibling of `target` to write (or make a folder of), which takes its place at a clean exit.
 
-    Yields a hidden sibling of `path` to write into. At a clean exit its files are synced and it becomes `path`; a
-    complete folder that is already there is kept, unless `replace`. An incomplete one is replaced. After an exception
-    nothing is left. One process at a time builds it. Raises RecordsError where it cannot be written.
+    After an exception nothing is left, and what there was is whole. One process at a time builds it. Raises
+    RecordsError where it cannot be written.
     """
-    target = Path(path)
-    with explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with locked(target):
-            partial = _hidden_sibling(target)
-            partial.mkdir()
-            try:
-                yield partial
-                _sync(partial)
-                _put_in_place(partial, target, replace)
-            finally:
-                _remove(partial)  # gone already where it was renamed
+    with explained(target), locked(target):
+        hidden = _hidden_sibling(target)
+        try:
+            yield hidden
+            for path in (*hidden.rglob("*"), hidden):
+                _sync(path)
+            _put_in_place(hidden, target, replace)
+        finally:
+            _remove(hidden)  # gone already where it was renamed
+
+
+@contextmanager
+def atomic_folder(path: Path | str, *, replace: bool = False) -> Iterator[Path]:
+    """As `whole_file`, of a folder: yields an empty one, whose files are written one by one.
+
+    A complete folder that is already there is kept, unless `replace`. An incomplete one is replaced.
+    """
+    with whole_file(Path(path), replace=replace) as partial:
+        partial.mkdir()
+        yield partial
 
 
 def once(folder: Path, work: Callable[[Path], object]) -> None:
     """Do `work` into `folder` unless it is complete; a process that asks for the same meanwhile waits for it."""
     if is_complete(folder):
         return
-    with explained(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with locked(folder):
-            if not is_complete(folder):
-                with atomic_folder(folder) as partial:
-                    work(partial)
-
-
-@contextmanager
-def whole_file(file: Path) -> Iterator[Path]:
-    """Yield a hidden sibling of `file` to write, which takes its place at a clean exit.
-
-    After an exception nothing is left, and what there was is whole. Raises RecordsError where it cannot be written.
-    """
-    partial = _hidden_sibling(file, file.suffix)
-    with explained(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with locked(file):
-            try:
-                yield partial
-                with open(partial, "rb+") as written:
-                    os.fsync(written.fileno())
-                os.replace(partial, file)
-            finally:
-                _remove(partial)
+    with explained(folder), locked(folder):
+        if not is_complete(folder):
+            with atomic_folder(folder) as partial:
+                work(partial)
 
 
 def write_whole(file: Path, text: str) -> None:
     """Write a file's text (UTF-8, line ends as they are) in one step. Raises RecordsError where it cannot be."""
     with whole_file(file) as partial:
         partial.write_text(text, encoding="utf-8", newline="")
-
-
-def _hidden_sibling(target: Path, suffix: str = "") -> Path:
-    return target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial{suffix}")
-
-
-def _remove(left: Path) -> None:
-    with suppress(OSError):
-        if left.is_dir():
-            shutil.rmtree(left)
-        else:
-            left.unlink()
 
 
 def sweep(folder: Path) -> None:
@@ -409,50 +375,45 @@ def sweep(folder: Path) -> None:
             pass
 
 
-def _put_in_place(partial: Path, target: Path, replace: bool) -> None:
+def _hidden_sibling(target: Path) -> Path:
+    ending = ".ipynb" * (target.suffix == ".ipynb")  # without which papermill warns
+    return target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial{ending}")
+
+
+def _remove(left: Path) -> None:
+    with suppress(OSError):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+
+
+def _put_in_place(built: Path, target: Path, replace: bool) -> None:
+    if built.is_file():
+        os.replace(built, target)
+        return
     if target.exists() and not target.is_dir():
         raise RecordsError(f"{target}: a file is where a folder must be; move it away")
-    if not replace and _surely_complete(target):
-        return
+    with suppress(CorruptRunError):
+        if not replace and is_complete(target):
+            return
     aside = _hidden_sibling(target)
     if target.exists():
         os.rename(target, aside)
     try:
-        os.rename(partial, target)
+        os.rename(built, target)
     except OSError:
         if aside.exists():
             os.rename(aside, target)
         raise
-    _sync_folder(target.parent)
+    _sync(target.parent)
     _remove(aside)
 
 
-def _surely_complete(folder: Path) -> bool:
-    try:
-        return is_complete(folder)
-    except CorruptRunError:
-        return False
-
-
-def _sync(folder: Path) -> None:
-    for file in folder.rglob("*"):
-        if file.is_file():
-            descriptor = os.open(file, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":  # a directory cannot be opened on Windows
-        descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    if path.is_file() or os.name == "posix":  # a directory cannot be opened on Windows
+        descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _existing_parent(path: Path) -> Path:
-    return next(parent for parent in [path.absolute(), *path.absolute().parents] if os.path.exists(parent))
