@@ -54,12 +54,9 @@ class Bars:
     """What the caller knows of its workers' trainings: a bar for each and one for all tasks, or a line now and then."""
 
     def __init__(self, messages: Any, titles: Mapping[str, str], seconds: Mapping[str, float] | None = None) -> None:
-        """Read from `messages`, a queue of multiprocessing.
+        """Read what `tell` puts into `messages`, a queue of multiprocessing.
 
-        Args:
-            messages: what `tell` puts into it.
-            titles: what to call the tasks that `begin` names.
-            seconds: about how long each takes, in any unit; all alike when None.
+        `titles` are what to call the tasks that `begin` names, `seconds` about how long each takes (None: all alike).
         """
         with warnings.catch_warnings():  # that Jupyter has no ipywidgets is nothing to warn of
             warnings.simplefilter("ignore")
@@ -81,8 +78,7 @@ class Bars:
 
     def update(self) -> None:
         """Draw what has arrived."""
-        reached = set[str]()
-        now = time.monotonic()
+        reached, now = set[str](), time.monotonic()
         with suppress(queue.Empty):
             while True:
                 task, step, steps, loss = self._messages.get_nowait()

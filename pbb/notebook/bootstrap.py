@@ -3,10 +3,9 @@
 On Colab the first cell of every notebook fetches the repository and calls `prepare`, before anything that pbb needs
 is installed. So this module imports the standard library and `packaging`, which every notebook kernel comes with.
 
-Colab's torch fits its driver and its numpy is what all its other packages were built for; a swap of either breaks a
-session in ways that are hard to read. pip is therefore bound: these two stay as they are, what fits stays too, and
-what is missing or does not fit comes from requirements.lock, or from before it, never from after. With a card, what
-preset llm needs comes too, at pyproject.toml's pins and without what these packages ask for in turn.
+Colab's torch fits its driver, and all its other packages were built for its numpy. So these two stay as they are,
+what fits stays too, and what is missing or does not fit comes from requirements.lock, or from before it, never from
+after. With a card, what preset llm needs comes too, at pyproject.toml's pins, without what these ask for in turn.
 """
 
 from __future__ import annotations
@@ -66,10 +65,10 @@ def prepare(root: Path = ROOT) -> None:
 
     after = installed()
     replaced = {n: f"{n} {v} → {after[n]}" for n, v in sorted(before.items()) if after.get(n, v) != v}
-    if added := [f"{name} {after[name]}" for name in sorted(after.keys() - before.keys())]:
-        print(f"added: {', '.join(added)}")
-    if replaced:
-        print(f"replaced: {', '.join(replaced.values())}")
+    added = [f"{name} {after[name]}" for name in sorted(after.keys() - before.keys())]
+    for what, told in (("added", added), ("replaced", replaced.values())):
+        if told:
+            print(f"{what}: {', '.join(told)}")
     print(f"Python {platform.python_version()}, {kept or 'no torch before'}, {card}; pbb lies in {root}")
 
     _in_use.update((name, replaced[name]) for name in (loaded() if replaced else set()) & replaced.keys())
@@ -146,7 +145,7 @@ def _install_for_card(extras: Mapping[str, Sequence[str]], present: Mapping[str,
             raise BootstrapError(f"pip could not add preset llm's model. It said:\n\n{said.stderr.strip()[-1500:]}")
         if said.returncode:
             _pip("uninstall", "--quiet", "--yes", "unsloth", "unsloth_zoo")
-            why = (said.stderr.strip().splitlines() or ["no reason given"])[-1]
+            why = (said.stderr.strip() or "no reason given").splitlines()[-1]
             print(f"Unsloth cannot be used here, so PEFT trains ({why[:200]})")
 
 

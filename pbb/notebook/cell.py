@@ -22,7 +22,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from pbb import store
+from pbb import __version__, store
 from pbb.analysis import board as boards
 from pbb.analysis import claims, verdicts
 from pbb.analysis.labels import percent
@@ -43,7 +43,7 @@ from pbb.notebook.views.page import table
 from pbb.programs.settings import ExperimentError
 from pbb.records import load_records
 from pbb.runs.run import points
-from pbb.runs.tasks import StageTask
+from pbb.runs.tasks import StageTask, count
 from pbb.store import RecordsError, environment_manifest, is_complete, quiet
 
 LONGEST_TABLE = 60  # rows that a notebook shows whole; pandas shortens what is longer
@@ -54,8 +54,6 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # -------------------------------------------------------------------------------------------------- set-up
 def setup() -> None:
     """Say which versions and hardware run here and what does not fit; make tables and errors readable."""
-    from pbb import __version__
-
     quiet()
     warnings.filterwarnings("ignore", message="IProgress not found")
     facts = environment_manifest(("torch", "transformers", "trl"))
@@ -81,9 +79,8 @@ def show_error(
     while last and last.tb_next:
         last = last.tb_next
     ours = last and _PACKAGE in Path(last.tb_frame.f_code.co_filename).parents and kind is ValueError
-    if ours or kind.__module__.partition(".")[0] == "pbb":
-        lines = [f"\x1b[31m{kind.__name__}: {error}\x1b[0m"]
-    else:
+    lines = [f"\x1b[31m{kind.__name__}: {error}\x1b[0m"]
+    if not (ours or kind.__module__.partition(".")[0] == "pbb"):
         lines = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
     shell._showtraceback(kind, error, lines)
 
@@ -120,8 +117,8 @@ _WORDS |= {list[str]: "a list of texts", list[int]: "a list of whole numbers"}
 def parameters(namespace: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a notebook's parameters cell by name, checked against their declared types.
 
-    Papermill injects texts and numbers as it sees fit; they are converted where their meaning is plain (``"false"`` for
-    a bool, 4 for a text), and put back into `namespace`, the notebook's ``globals()``.
+    Texts and numbers, as papermill injects them, are converted where their meaning is plain (``"false"`` for a bool,
+    4 for a text), and put back into `namespace`, the notebook's ``globals()``.
 
     Raises:
         ExperimentError: a value has another type; the message names parameter, value and what is valid.
@@ -157,14 +154,12 @@ class Variant:
     @property
     def label(self) -> str:
         """How a legend names it: every change, in full."""
-        lists = (tuple, list)
-        told = {name: ", ".join(map(str, v)) if isinstance(v, lists) else str(v) for name, _, v in self.changes}
-        return "; ".join(f"{name}={value}" for name, value in told.items()) or "this run"
+        told = ((name, v if isinstance(v, (tuple, list)) else [v]) for name, _, v in self.changes)
+        return "; ".join(f"{name}={', '.join(map(str, values))}" for name, values in told) or "this run"
 
     def __str__(self) -> str:
         arms = ", ".join(dict.fromkeys(e.arm for e in self.experiments))
-        seeds = len({e.seed for e in self.experiments})
-        lines = [f"preset {self.base}, {seeds} seed{'s' if seeds > 1 else ''}: {arms}"]
+        lines = [f"preset {self.base}, {count(len({e.seed for e in self.experiments}), 'seed')}: {arms}"]
         lines += [f"changed: {name}={value!r} (the preset has {before!r})" for name, before, value in self.changes]
         if not self.changes:
             lines.append("changed: nothing; these are the preset's own experiments")
@@ -207,14 +202,14 @@ def variant(
     kept = [e for e in experiments if arms is None or e.arm in arms]
     wanted = {name: value for name, value in changes.items() if value is not None}
     every = itertools.product(*(_values(kept[0].value(name), value) for name, value in wanted.items()))
-    changes_each = [dict(zip(wanted, values, strict=True)) for values in every]
-    made = tuple(dict.fromkeys(e.changed(**values) for values in changes_each for e in kept))
+    made = [e.changed(**dict(zip(wanted, values, strict=True))) for values in every for e in kept]
     changed = []
     for name in wanted:
         before, after = ({e.value(name) for e in some} for some in (kept, made))
         if before != after:
-            changed.append((name, _one_or_all(before), _one_or_all(after)))
-    return Variant(made, "custom" if changed and preset != "smoke" else preset, preset, tuple(changed), tuple(kept))
+            changed.append((name, *(one.pop() if len(one) == 1 else tuple(sorted(one)) for one in (before, after))))
+    marked = "custom" if changed and preset != "smoke" else preset
+    return Variant(tuple(dict.fromkeys(made)), marked, preset, tuple(changed), tuple(kept))
 
 
 def _values(own: Any, value: Any) -> Sequence[Any]:
@@ -222,10 +217,6 @@ def _values(own: Any, value: Any) -> Sequence[Any]:
     if not isinstance(value, (list, tuple)):
         return [value]
     return [tuple(value)] if isinstance(own, tuple) else value
-
-
-def _one_or_all(values: set[Any]) -> Any:
-    return values.pop() if len(values) == 1 else tuple(sorted(values))
 
 
 # ------------------------------------------------------------------------------------------------- figures
@@ -251,9 +242,8 @@ def draw(figure: str, records: pd.DataFrame | None, *, variant: Variant | str = 
     module = figure_module(figure)
     if records is None:
         known = sorted(path.parent.parent.name for path in store.reference("").glob(f"*/{figure}_*/manifest.json"))
-        raise RecordsError(
-            f"records=None is not valid; valid: what pbb.run returns, or a reference: {', '.join(known)}"
-        )
+        valid = f"what pbb.run returns, or a reference: {', '.join(known)}"
+        raise RecordsError(f"records=None is not valid; valid: {valid}")
     smoke = records["preset"].iloc[0] == "smoke"
     behind = _behind(figure, records, variant)
     usable(records, allow_smoke=smoke)  # what is wrong with the records is never taken for what smoke lacks
@@ -273,18 +263,18 @@ def _behind(figure: str, records: pd.DataFrame, variant: Variant | str) -> pd.Da
     A variant of what panels hold fixed, such as the length of programs, would otherwise have no reference behind it.
     What the figure's axis shows is not moved. Without a Variant, custom records are read against the cpu preset's.
     """
-    preset = records["preset"].iloc[0]
-    behind = reference(
-        figure, variant.base if isinstance(variant, Variant) else "cpu" if preset == "custom" else preset
-    )
-    module = figure_module(figure)
-    if behind is None:
-        return None
-    for column in module.FIXED:
+    preset = _compared_preset(records)
+    behind = reference(figure, variant.base if isinstance(variant, Variant) else preset)
+    for column in figure_module(figure).FIXED if behind is not None else ():
         ours, theirs = records[column].unique(), behind[column].unique()
         if len(ours) == len(theirs) == 1:
             behind = behind.assign(**{column: ours[0]})
     return behind
+
+
+def _compared_preset(records: pd.DataFrame) -> str:
+    preset = str(records["preset"].iloc[0])
+    return "cpu" if preset == "custom" else preset
 
 
 def what_changed(figure: str, records: pd.DataFrame, variant: Variant) -> None:
@@ -320,13 +310,13 @@ def compared(ours: pd.DataFrame, theirs: pd.DataFrame, label: str) -> str:
     """
     shared = set(ours["seed"]) & set(theirs["seed"])
     sides = [side[side["seed"].isin(shared)] if shared else side for side in (ours, theirs)]
-    shown = [percent(*accuracy(side)[["estimate", "low", "high"]].iloc[0]) for side in sides]
-    said = f"{shown[0]} here with {label}, {shown[1]} in the reference (seed {_listed(sides[1]['seed'])}); difference"
+    mine, its = (percent(*accuracy(side)[["estimate", "low", "high"]].iloc[0]) for side in sides)
     change = contrast(*sides)
     unclear = f"no change that these {change.questions:,} questions could show"
     told = "higher" if change.low > 0 else "lower" if change.high < 0 else unclear
     points_told = verdicts.points({"difference": change.estimate, "low": change.low, "high": change.high})
-    return f"{said} {points_told}: {told}"
+    seeds = f"seed {_listed(sides[1]['seed'])}"
+    return f"{mine} here with {label}, {its} in the reference ({seeds}); difference {points_told}: {told}"
 
 
 # ------------------------------------------------------------------------------------------------ verdicts
@@ -345,8 +335,7 @@ def verdict(figure: str, records: pd.DataFrame) -> Any:
     All else on the board comes from the committed records of the same preset (see `pbb.analysis.board.verdict`).
     """
     figure_module(figure)
-    preset = str(records["preset"].iloc[0])
-    rows = boards.verdict(figure, records, store.reference("cpu" if preset == "custom" else preset))
+    rows = boards.verdict(figure, records, store.reference(_compared_preset(records)))
     if rows.empty:
         print(f"No claim of the paper's is judged on {figure}.")
         return None
@@ -389,9 +378,8 @@ def contrasts(claim: str, preset: str = "auto", *, mine: bool = False) -> Any:
     known = [one.id for one in claims.CLAIMS]
     if claim not in known:
         raise RecordsError(f"claim={claim!r} is not valid; valid: {', '.join(known)}")
-    found = pd.concat(
-        [_in_points(one.contrasts).assign(preset=one.preset) for one in boards.boards(preset, mine=mine, known=PRESETS)]
-    )
+    judged = boards.boards(preset, mine=mine, known=PRESETS)
+    found = pd.concat([_in_points(one.contrasts).assign(preset=one.preset) for one in judged])
     shown = ["preset", "figure", "contrast", "where", *_IN_POINTS, "programs", "seeds", "verdict"]
     return table(found.loc[found["claim"] == claim, shown])
 
@@ -442,8 +430,7 @@ def ask(
     from pbb.models import ask, loading
 
     stages, asked = train(experiment), asked_about(experiment, group, chosen, [text], mode, template)
-    model, tokenizer = loading.load(experiment.model, stages[-1].weights if stages else None)
-    (row,) = ask.evaluate(model, tokenizer, asked)
+    (row,) = ask.evaluate(*loading.load(experiment.model, stages[-1].weights if stages else None), asked)
     shown = {
         "the question": row["prompt"],
         "the model's answer": row["completion"],

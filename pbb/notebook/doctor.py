@@ -53,14 +53,13 @@ def look() -> Facts:
     from huggingface_hub import constants
 
     memory = psutil.virtual_memory()
-    folders = {"run store": store.runs(), "pbb's cache": cache(), "the Hub's cache": constants.HF_HUB_CACHE}
-    names = [*TINY_NAMES, SMOLLM2, *hub_models()]
+    folders = {"run store": store.runs(), "pbb's cache": cache(), "the Hub's cache": Path(constants.HF_HUB_CACHE)}
     return Facts(
         machine=this_machine(),
         memory=memory.total,
         free_memory=memory.available,
-        disks=tuple((label, Path(folder), hub.free_disk(Path(folder))) for label, folder in folders.items()),
-        models=tuple((name, _wanted(name)) for name in names),
+        disks=tuple((label, folder, hub.free_disk(folder)) for label, folder in folders.items()),
+        models=tuple((name, _wanted(name)) for name in (*TINY_NAMES, SMOLLM2, *hub_models())),
         torch=importlib.metadata.version("torch"),
         seen=gpu().partition("no GPU")[0],
         token=bool(huggingface_hub.get_token()),
@@ -102,24 +101,23 @@ def fits(preset: str, facts: Facts) -> Fit:
     memory = SMOKE_MEMORY if preset == "smoke" else MEMORY
     if facts.memory < 0.9 * memory:  # what is sold as 8 GB has a little less
         reasons.append(f"it wants {amount(memory)} of memory, and there are {amount(facts.memory)}")
-    processes = here.cards if here.card else here.cores
-    return Fit(preset, tuple(reasons), max(sum(each) / processes, *each), disk)
+    return Fit(preset, tuple(reasons), max(sum(each) / (here.cards if here.card else here.cores), *each), disk)
 
 
 def _refused(tasks: Iterable[Task], facts: Facts) -> list[str]:
     """Return why what is to be trained cannot be: by its backend, or for its weights' size."""
-    told = dict[str, None]()
+    told = []
     for e in {(task.experiment.model, task.experiment.training.backend): task.experiment for task in tasks}.values():
         shape = Shape.of(config_of(e.model))
         size = asking_bytes(shape, "float32", 1, 1) if shape and not facts.machine.card else 0
         try:
             backends.check([StageTask(e, 0)], facts.machine)
         except backends.BackendError as error:
-            told[str(error).partition(";")[0]] = None
+            told.append(str(error).partition(";")[0])
         if size > facts.memory:
             wants = f"wants {amount(size)} of memory for its weights alone, and there are {amount(facts.memory)}"
-            told[f"{e.model} {wants}"] = None
-    return [*told]
+            told.append(f"{e.model} {wants}")
+    return [*dict.fromkeys(told)]
 
 
 def _missing(models: Iterable[str], facts: Facts) -> list[str]:
@@ -147,21 +145,16 @@ def report(facts: Facts | None = None) -> str:
         "Models": [*((name, wanted or "ready") for name, wanted in facts.models), ("token", token), here],
         "Presets": _presets(facts),
     }
-    lines = [line for title, rows in sections.items() for line in _section(title, rows)]
+    lines = []
+    for title, rows in ((title, list(rows)) for title, rows in sections.items()):
+        wide = max(len(name) for name, _ in rows) + 2
+        lines += [title, *(line for name, text in rows for line in _wrapped(f"  {name:<{wide}}", text)), ""]
     return "\n".join([*lines, *_wrapped("", _advice(facts))])
 
 
-def _section(title: str, rows: Iterable[tuple[str, str]]) -> list[str]:
-    rows = list(rows)
-    wide = max(len(name) for name, _ in rows) + 2
-    return [title, *(line for name, text in rows for line in _wrapped(f"  {name:<{wide}}", text)), ""]
-
-
 def _wrapped(head: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), break_long_words=False,
-        break_on_hyphens=False,
-    )  # fmt: skip
+    indents = {"initial_indent": head, "subsequent_indent": " " * len(head)}
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False, **indents)
 
 
 def _machine(facts: Facts) -> Iterator[tuple[str, str]]:

@@ -53,14 +53,12 @@ def select_notebooks(names: Sequence[str] | None, folder: Path = NOTEBOOKS) -> l
 
     Raises ValueError for a name that no notebook has, or where the folder holds none.
     """
-    paths = list_notebooks(folder)
-    if not paths:
+    known = {path: {path.stem, path.stem.partition("_")[0]} for path in list_notebooks(folder)}
+    if not known:
         raise ValueError(f"no notebooks in {folder}")
-    known = {path: {path.stem, path.stem.partition("_")[0]} for path in paths}
-    for name in names or ():
-        if not any(name in own for own in known.values()):
-            raise ValueError(f"no notebook {name!r}; there are {', '.join(path.stem for path in paths)}")
-    return [path for path in paths if names is None or known[path] & {*names}]
+    if unknown := [name for name in names or () if not any(name in own for own in known.values())]:
+        raise ValueError(f"no notebook {unknown[0]!r}; there are {', '.join(path.stem for path in known)}")
+    return [path for path, own in known.items() if names is None or own & {*names}]
 
 
 def read_parameters(path: Path) -> dict[str, Any]:
@@ -85,8 +83,8 @@ def run_notebooks(
     """Execute notebooks one after the other, and return the executed copies in `out`.
 
     `preset` and `parameters` replace the defaults of those notebooks that have a parameter of that name. Each runs in
-    its own kernel with `folder` as working directory, as it does under Jupyter. `progress` gets one line for each
-    finished notebook. While one runs, a terminal shows a bar of its cells, and a file gets a line every half minute.
+    its own kernel in `folder`, as under Jupyter. `progress` gets one line for each finished notebook. While one runs,
+    a terminal shows a bar of its cells, and a file gets a line every half minute.
 
     Raises NotebookError at the first notebook that stops (the copy keeps what ran so far), ValueError for an
     unknown name, a parameter that no notebook has, or an `out` that would overwrite the originals.
@@ -97,8 +95,8 @@ def run_notebooks(
     values = {"preset": preset, **parameters}
     declared = {path: read_parameters(path) for path in list_notebooks(folder)}
     known = set().union(*declared.values())
-    for name in sorted(values.keys() - known):
-        raise ValueError(f"no notebook has a parameter {name!r}; there are {', '.join(sorted(known))}")
+    if unknown := sorted(values.keys() - known):
+        raise ValueError(f"no notebook has a parameter {unknown[0]!r}; there are {', '.join(sorted(known))}")
 
     out.mkdir(parents=True, exist_ok=True)
     for number, path in enumerate(paths, start=1):
@@ -116,11 +114,10 @@ def _heartbeat(label: str) -> Iterator[None]:
     done, started = threading.Event(), time.perf_counter()
 
     def beat() -> None:
-        while not done.wait(HEARTBEAT_S):
+        while not (sys.stderr.isatty() or done.wait(HEARTBEAT_S)):
             print(f"{label}: running for {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
 
-    if not sys.stderr.isatty():
-        threading.Thread(target=beat, daemon=True).start()
+    threading.Thread(target=beat, daemon=True).start()
     try:
         yield
     finally:
@@ -129,7 +126,7 @@ def _heartbeat(label: str) -> Iterator[None]:
 
 def _execute(path: Path, copy: Path, parameters: dict[str, Any], label: str) -> int:
     """Run one notebook into `copy`; return its number of cells. Raises NotebookError where it stops."""
-    cells = len(nbformat.read(path, as_version=4).cells)
+    cells, reason = len(nbformat.read(path, as_version=4).cells), ""
     with whole_file(copy) as partial:
         try:
             papermill.execute_notebook(
@@ -143,7 +140,6 @@ def _execute(path: Path, copy: Path, parameters: dict[str, Any], label: str) -> 
                 extra_arguments=["--log-level=CRITICAL"],  # the kernel's own chatter; a cell's output is kept
                 progress_bar={"desc": label, "leave": False} if sys.stderr.isatty() else False,
             )
-            reason = ""
         except papermill.PapermillExecutionError as error:
             reason = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
         except DeadKernelError:
@@ -154,7 +150,7 @@ def _execute(path: Path, copy: Path, parameters: dict[str, Any], label: str) -> 
     added = {"injected-parameters", "papermill-error-cell-tag"}
     original = [c for c in nbformat.read(copy, as_version=4).cells if not added & _tags(c)]
     number = max(n for n, cell in enumerate(original) if cell.metadata.get("papermill", {}).get("start_time"))
-    first_line = next((line for line in original[number].source.splitlines() if line.strip()), "")
+    first_line = original[number].source.strip().partition("\n")[0]
     raise NotebookError(
         f"notebook {path.stem} stopped at cell {number + 1} of {cells}:\n    {first_line.strip()}\n{reason}\n"
         f"What ran until then is in {copy}"

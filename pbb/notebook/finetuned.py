@@ -124,17 +124,16 @@ class Finetuned:
         rows, told, asked = [], [], list[Question]()
         group = groups(self.experiment)[-1]  # of every arm; each would draw it again, which takes seconds
         shares = {row["curriculum"]: row for row in self.manifest["shares"] if row["answer_mode"] == mode}
-        for arm in (arm for arm in WHO if arm in shares):
-            e = self.experiment.changed(arm=arm)
-            asked += asked_about(e, group, chosen, [text], mode, template=0)
+        for arm, who in ((arm, who) for arm, who in WHO.items() if arm in shares):
+            asked += asked_about(self.experiment.changed(arm=arm), group, chosen, [text], mode, template=0)
             (row,) = self.answers(arm, asked[-1:])
             outcome = "right" if row["outcome"] == "correct" else "wrong"
-            rows.append({"model": WHO[arm], "answer": row["completion"].strip(), "outcome": outcome})
+            rows.append({"model": who, "answer": row["completion"].strip(), "outcome": outcome})
             share = percent(*(shares[arm][part] for part in ("estimate", "low", "high")))
-            told.append(f"{WHO[arm].partition(',')[0]} {share}")
+            told.append(f"{who.partition(',')[0]} {share}")
         some = ", ".join([name for name in names if name != chosen.name][:8])
-        asked_in_all = int(shares["proactive"]["questions"])
-        rest = f"""Right of all {asked_in_all} such questions, {MODES[mode]}: {", ".join(told)}.
+        every = int(shares["proactive"]["questions"])
+        rest = f"""Right of all {every} such questions, {MODES[mode]}: {", ".join(told)}.
 Other programs: {some}, … ({len(names)} in all; --program list lists them).
 Inputs: {inputs}. Modes: {", ".join(MODES)}."""
         return Answers(asked[0], pd.DataFrame(rows), rest)
@@ -146,24 +145,24 @@ def show(program: str | None = None, text: str | None = None, mode: str = "cot")
     Menus need a running kernel; the first answers are text and HTML, and stay wherever a notebook is shown.
     """
     import ipywidgets as widgets
-    from IPython.display import display
 
     model = load()
     first = model.ask(program, text, mode)
     inputs = first.asked.program.inputs  # as all of F01's programs have them
-    options = [*model.programs], inputs, [(said, name) for name, said in MODES.items()]
-    values = first.asked.program.name, first.asked.input or inputs[0], mode
-    named = zip(("program", "input", "mode"), options, values, strict=True)
-    menus = [widgets.Dropdown(description=name, options=some, value=one) for name, some, one in named]
+    choices = {
+        "program": ([*model.programs], first.asked.program.name),
+        "input": (inputs, first.asked.input or inputs[0]),
+        "mode": ([(said, name) for name, said in MODES.items()], mode),
+    }
+    menus = [widgets.Dropdown(description=name, options=some, value=one) for name, (some, one) in choices.items()]
 
     def asked() -> Answers:
         program, text, mode = (menu.value for menu in menus)
         return model.ask(program, None if mode == "recall" else text, mode)
 
-    display(widgets.HBox(menus, layout={"flex_flow": "row wrap"}))
-    shown = display(first, display_id=True)
-    for menu in menus:
-        menu.observe(lambda change: shown.update(asked()), names="value")
+    from pbb.notebook.views.page import below  # which loads matplotlib
+
+    below(menus, first, asked)
 
 
 @lru_cache(maxsize=2)
@@ -219,21 +218,13 @@ def publish(preset: str, folder: Path = FOLDER) -> Finetuned:
             steps, (tokens, trained) = [stage.steps for stage in curriculum(told)], spent(told)[-1]
             about = {"experiment": told.name, "preset": preset, "tokens": tokens, "questions_trained": trained}
             where = {"stage": len(steps), "step": [0, *steps][-1], "progress": float(bool(steps))}
-            rows = model.answers(told.arm, asked)
-            frames.append(pd.DataFrame(rows).assign(**about, **where, **described(told)))
+            rows = pd.DataFrame(model.answers(told.arm, asked))
+            frames.append(rows.assign(**about, **where, **described(told)))
         records = pd.concat(frames, ignore_index=True)
         shares = accuracy(records.replace({"answer_mode": PLAIN_MODE}), ["curriculum", "answer_mode"])
-        manifest = {
-            "kind": "finetuned",
-            "preset": preset,
-            **_made_with(model),
-            "experiment": e.to_json(),
-            "stages": stage_keys(e),
-            "shares": shares.to_dict("records"),
-            "records": write_records(partial, records),
-            **store.environment_manifest(),
-        }
-        store.seal(partial, folder.name, manifest)
+        manifest = {"kind": "finetuned", "preset": preset, "experiment": e.to_json(), "stages": stage_keys(e)}
+        manifest |= {"shares": shares.to_dict("records"), "records": write_records(partial, records)}
+        store.seal(partial, folder.name, manifest | _made_with(model) | store.environment_manifest())
         if (size := sum(file.stat().st_size for file in partial.rglob("*") if file.is_file())) > LARGEST:
             raise store.RecordsError(f"{folder}: {size:,} bytes are too many; valid: {LARGEST:,}, of a smaller model")
     load.cache_clear()

@@ -63,22 +63,20 @@ def build(into: Path, root: Path | None = None) -> Path:
     if not presets:
         raise RecordsError(f"{reference}: no reference figures here to show")
     address = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pbb"]
+    colab = "https://colab.research.google.com/github/{repository}/blob/{tag}/notebooks/".format(**address)
     with atomic_folder(into, replace=True) as site:
         notebooks: dict[str, dict[str, str]] = {}
         for path in list_notebooks(root / "notebooks"):
             title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
-            colab = "https://colab.research.google.com/github/{repository}/blob/{tag}/notebooks/".format(**address)
             about = {"name": path.stem, "title": title, "colab": address["repository"] and colab + path.name}
             notebooks[path.stem] = about | {"page": _write_executed(about, root, site, presets)}
-        shown = []
+        # The overview has no notebook of its own: it is drawn in the first of the walkthrough.
+        first, shown = next(iter(notebooks.values()), None), []
         for name in presets:
             complete = [module for module in FIGURES.values() if is_complete(reference / name / module.NAME)]
-            # The overview has no notebook of its own: it is drawn in the first of the walkthrough.
-            first = next(iter(notebooks.values()), None)
-            figures = [
-                _figure(module, reference / name, site / name) | {"notebook": notebooks.get(module.NAME, first)}
-                for module in complete
-            ]
+            figures = [_figure(module, reference / name, site / name) for module in complete]
+            for figure in figures:
+                figure["notebook"] = notebooks.get(figure["module"].NAME, first)
             suffix = f", preset {name}" if len(presets) > 1 else ""
             shown.append({"name": name, "figures": figures, "board": board(reference / name), "suffix": suffix})
         page = _TEMPLATES.get_template("index.html.j2").render(
@@ -135,27 +133,24 @@ def _figure(module: Chart, reference: Path, target: Path) -> dict[str, Any]:
 
 def _write_executed(notebook: dict[str, str], root: Path, site: Path, presets: list[str]) -> str:
     """Write the executed copy of the first preset that has one, else the committed one; return the page, or ""."""
-    made = [(preset, root / "build" / preset) for preset in presets]
-    for preset, folder in [*made, (presets[0], root / "figures" / "executed")]:
-        executed = folder / f"{notebook['name']}.ipynb"
-        if not executed.exists():
-            continue
-        content = nbformat.read(executed, as_version=4)
-        for cell in content.cells:
-            for output in cell.get("outputs", ()):
-                if "image/png" in output.get("data", {}):
-                    output.metadata["image/png"] = {"alt": f"Picture drawn by: {cell.source}"}
-                output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # wants a kernel
-        plain = {"exclude_input_prompt": True, "exclude_output_prompt": True, "exclude_anchor_links": True}
-        body, _ = HTMLExporter(template_name="basic", **plain).from_notebook_node(content)
-        frame = _TEMPLATES.get_template("notebook.html.j2")
-        title = f"{notebook['name']}, executed"
-        text = frame.render(title=title, body=_offline(body), notebook=notebook, preset=preset)
-        page = f"{preset}/notebooks/{notebook['name']}.html"
-        (site / page).parent.mkdir(parents=True, exist_ok=True)
-        (site / page).write_text(text, encoding="utf-8")
-        return page
-    return ""
+    folders = [(preset, root / "build" / preset) for preset in presets]
+    folders.append((presets[0], root / "figures" / "executed"))
+    name = notebook["name"]
+    preset, folder = next(((p, f) for p, f in folders if (f / f"{name}.ipynb").exists()), ("", root))
+    if not preset:
+        return ""
+    content = nbformat.read(folder / f"{name}.ipynb", as_version=4)
+    for cell, output in ((cell, output) for cell in content.cells for output in cell.get("outputs", ())):
+        if "image/png" in output.get("data", {}):
+            output.metadata["image/png"] = {"alt": f"Picture drawn by: {cell.source}"}
+        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # wants a kernel
+    plain = {"exclude_input_prompt": True, "exclude_output_prompt": True, "exclude_anchor_links": True}
+    body, _ = HTMLExporter(template_name="basic", **plain).from_notebook_node(content)
+    about = {"title": f"{name}, executed", "body": _offline(body), "notebook": notebook, "preset": preset}
+    page = f"{preset}/notebooks/{name}.html"
+    (site / page).parent.mkdir(parents=True, exist_ok=True)
+    (site / page).write_text(_TEMPLATES.get_template("notebook.html.j2").render(about), encoding="utf-8")
+    return page
 
 
 def _offline(markup: str) -> str:

@@ -1,10 +1,10 @@
 """Do a run's tasks, each after those that it needs: in processes of this call, or as jobs that submitit starts.
 
-One loop hands what is ready to an existing engine and waits for its futures. ``executor="workers"`` is Python's own
-`ProcessPoolExecutor`: a worker is one process with one thread, as many as were asked for. With several cards each
-worker sees one, in turn. ``executor="local"`` and ``"slurm"`` are submitit's: a job is a stage with what is asked after
-it. Nodes have to see the same run store (``PBB_RUNS``) and the same Python. Jobs in Slurm's queue go on without the
-call, and the same call takes them up. LOG.md, "One engine", says what else was tried.
+One loop hands what is ready to an engine and waits for its futures. ``executor="workers"`` is Python's own
+`ProcessPoolExecutor`: a worker is one process with one thread; with several cards each sees one, in turn. ``"local"``
+and ``"slurm"`` are submitit's: a job is a stage with what is asked after it. Nodes have to see the same run store
+(``PBB_RUNS``) and the same Python. Jobs in Slurm's queue go on without the call, and the same call takes them up.
+LOG.md, "One engine", says what else was tried.
 
 What comes earlier in the longest chain of tasks is begun first. No result depends on it.
 """
@@ -53,6 +53,8 @@ _LAUNCH = re.compile(
     "(LOCAL_|GROUP_|NODE_|ROLE_)?RANK|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE|ROLE_NAME|MASTER_(ADDR|PORT)|MPI_LOCAL.*"
     "|(TORCHELASTIC|PET|ACCELERATE|FSDP|OMPI|PMI|PMIX|MV2)_.*"
 )
+Say = Callable[[str], object]
+Estimate = Callable[[Task], float]
 _PATIENCE_S = 600  # how long squeue may fail while jobs run: a controller is restarted now and then
 _SHARED_FILES_S = 30  # how long a network file system may take to show what a job wrote on another machine
 
@@ -97,6 +99,8 @@ def _end_with(caller: Any) -> None:
 
 def do(task: Task) -> str | None:
     """Run a task in a worker; return the failure as text, since not every exception survives pickling."""
+    import torch
+
     progress.begin(task.folder.name)
     try:
         task.run()
@@ -105,28 +109,19 @@ def do(task: Task) -> str | None:
             return str(told)  # which says what to do
         detail = "".join(traceback.format_exception(error)[-3:])
         return f"{type(error).__name__}: {error}\n{detail}"
-    finally:
-        _give_memory_back()
+    finally:  # nothing of it stays on the card but CUDA's own: torch keeps what was freed, and other workers want it
+        if torch.cuda.is_initialized():
+            gc.collect()
+            torch.cuda.empty_cache()
     return None
-
-
-def _give_memory_back() -> None:
-    """Leave nothing of a task on the card but CUDA's own: torch keeps what was freed, and other workers want it."""
-    import torch
-
-    if torch.cuda.is_initialized():
-        gc.collect()
-        torch.cuda.empty_cache()
 
 
 def work(tasks: Sequence[Task], environment: Mapping[str, str | None]) -> None:
     """Do `tasks` in order: what a job's process calls, wherever it runs. Raises RunError where a task failed."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # submitit ignores it, and then a cancelled job is slow to go
-    for name, value in environment.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
+    for name in environment:
+        os.environ.pop(name, None)
+    os.environ.update({name: value for name, value in environment.items() if value is not None})
     store.quiet()
     start_worker()
     for task in tasks:
@@ -158,8 +153,10 @@ class Job:
 
     @property
     def logs(self) -> Path:
-        """The folder of its logs."""
         return store.runs() / "jobs" / self.name
+
+    def log(self, number: str) -> Path:
+        return self.logs / f"{number}_0_log.out"  # as submitit names it
 
 
 class Engine:
@@ -199,9 +196,9 @@ class Engine:
 def execute(
     tasks: Sequence[Task],
     workers: int,
-    say: Callable[[str], object],
+    say: Say,
     *,
-    seconds: Callable[[Task], float] = lambda task: task.tokens,
+    seconds: Estimate = lambda task: task.tokens,
     until: float = math.inf,
     machine: Machine | None = None,
 ) -> list[Task]:
@@ -213,8 +210,7 @@ def execute(
         say: where a line for each finished task goes.
         seconds: about how long a task takes; without a time limit any measure of length does.
         until: by `time.perf_counter`: no task is begun that would go on beyond, by its estimate; if this call's tasks
-            took longer than theirs, by that much more. Where none that is ready at first would end in time, the limit
-            is the end of the shortest: a call always gets something done.
+            took longer than theirs, by that much more. The shortest that is ready at first is begun all the same.
         machine: whose cards to use; this one by default.
 
     Raises:
@@ -229,7 +225,7 @@ def execute(
 
 
 def finish(
-    jobs: Sequence[Job], engine: Engine, seconds: Callable[[Task], float] = lambda task: 1.0, until: float = math.inf
+    jobs: Sequence[Job], engine: Engine, seconds: Estimate = lambda task: 1.0, until: float = math.inf
 ) -> list[Job]:
     """Have `engine` do `jobs`, and return those that were not begun since time was up; the rest is as for `execute`."""
     chains = _chains(jobs, seconds)
@@ -237,9 +233,7 @@ def finish(
     running: dict[Any, tuple[Job, float]] = {}
     total, done, took, estimated = len(jobs), 0, 0.0, 0.0
     failures, lost = list[str](), set[Path]()
-
-    def lasts(job: Job) -> float:
-        return sum(map(seconds, job.tasks))
+    lasts = {job.name: sum(map(seconds, job.tasks)) for job in jobs}
 
     def end(future: Any) -> None:
         nonlocal done, took, estimated
@@ -253,8 +247,8 @@ def finish(
             lost.update(folder for folder in job.folders if not is_complete(folder))
             return
         done += 1
-        if lasts(job) > TELLING_S:
-            took, estimated = took + lasted, estimated + lasts(job)
+        if (expected := lasts.get(job.name, 0.0)) > TELLING_S:
+            took, estimated = took + lasted, estimated + expected
         engine.tell(f"[{done}/{total}] {job.title}: ", future, job, lasted)
 
     try:
@@ -267,10 +261,10 @@ def finish(
             now, pace = time.perf_counter(), max(1.0, took / estimated if estimated else 1.0)
             later = lost.union(*(job.folders for job in waiting))
             if not (done or running or failures):
-                until = max(until, now + min(lasts(job) for job in waiting if not job.needs & later))
+                until = max(until, now + min(lasts[job.name] for job in waiting if not job.needs & later))
             for job in list(waiting):
                 after = [future for future, (other, _) in running.items() if other.folders & job.needs]
-                fits = len(running) < engine.most and now + pace * lasts(job) <= until
+                fits = len(running) < engine.most and now + pace * lasts[job.name] <= until
                 if fits and not job.needs & later and (engine.queues or not after):
                     running[engine.submit(job, after)] = job, time.perf_counter()
                     waiting.remove(job)
@@ -292,19 +286,17 @@ def finish(
         raise
     engine.close()
     if failures:
-        failures += [f"{job.title}: {NOT_STARTED}" for job in waiting]
+        told = "\n  ".join([*failures, *(f"{job.title}: {NOT_STARTED}" for job in waiting)])
         raise RunError(
-            f"{len(failures)} of {count(total, 'job')} did not finish:\n"
-            + "\n".join(f"  {failure}" for failure in failures)
-            + "\nThe same call goes on from what is complete, and submits these again."
+            f"{len(failures) + len(waiting)} of {count(total, 'job')} did not finish:\n  {told}\n"
+            "The same call goes on from what is complete, and submits these again."
         )
     return waiting
 
 
-def _chains(jobs: Sequence[Job], seconds: Callable[[Task], float]) -> dict[str, float]:
+def _chains(jobs: Sequence[Job], seconds: Estimate) -> dict[str, float]:
     """Return how long each job and the longest chain of those that need it take, one after the other, by name."""
-    chains: dict[str, float] = {}
-    after: dict[Path, float] = {}
+    chains, after = dict[str, float](), dict[Path, float]()
     for job in reversed(jobs):
         own = sum(map(seconds, job.tasks))
         chains[job.name] = own + max((after.get(folder, 0.0) for folder in job.folders), default=0.0)
@@ -327,24 +319,17 @@ class Processes(Engine):
 
     patient = False
 
-    def __init__(
-        self,
-        jobs: Sequence[Job],
-        workers: int,
-        say: Callable[[str], object],
-        machine: Machine,
-        seconds: Callable[[Task], float],
-    ) -> None:
+    def __init__(self, jobs: Sequence[Job], workers: int, say: Say, machine: Machine, seconds: Estimate) -> None:
         context, names = multiprocessing.get_context("spawn"), card_names(machine)
         messages, (theirs, self._ours) = context.Queue(), context.Pipe(duplex=False)
-        cards = context.Queue()
-        for number in range(workers) if names else ():
+        cards = context.Queue() if names else None
+        for number in range(workers) if cards else ():
             cards.put(names[number % len(names)])
         self.most, self._say = workers, say
-        self._places = {task.folder.parent for job in jobs for task in job.tasks}
+        self._places = {folder.parent for job in jobs for folder in job.folders}
         lengths = {job.name: seconds(job.tasks[0]) for job in jobs}
         self._bars = progress.Bars(messages, {job.name: job.title for job in jobs}, lengths)
-        self._pool = ProcessPoolExecutor(workers, context, start_worker, (messages, theirs, cards if names else None))
+        self._pool = ProcessPoolExecutor(workers, context, start_worker, (messages, theirs, cards))
 
     def submit(self, job: Job, after: Sequence[Any]) -> Any:
         return self._pool.submit(do, job.tasks[0])
@@ -383,22 +368,17 @@ def jobs(missing: Sequence[Task]) -> list[Job]:
         asked_of = [] if isinstance(task, StageTask) else task.needs
         grouped.setdefault((asked_of or [task])[0].folder, []).append(task)
     found = []
-    for folder, tasks in grouped.items():
-        more = f", and {count(len(tasks) - 1, 'evaluation')}" if len(tasks) > 1 else ""
-        found.append(Job(f"{folder.parent.name.rstrip('s')}-{folder.name}", f"{tasks[0]}{more}", tuple(tasks)))
+    for folder, (first, *others) in grouped.items():
+        more = f", and {count(len(others), 'evaluation')}" if others else ""
+        name = f"{folder.parent.name.removesuffix('s')}-{folder.name}"
+        found.append(Job(name, f"{first}{more}", (first, *others)))
     return found
-
-
-def logs(tasks: Sequence[Task]) -> list[Path]:
-    """Return the logs of all jobs that there were for `tasks`, the latest last."""
-    found = [log for job in jobs(tasks) for log in job.logs.glob("*_0_log.out")]
-    return sorted(found, key=lambda log: log.stat().st_mtime)
 
 
 class Local(Engine):
     """Jobs in processes of this machine, through submitit."""
 
-    def __init__(self, executor: str, most: float, say: Callable[[str], object]) -> None:
+    def __init__(self, executor: str, most: float, say: Say) -> None:
         try:
             import submitit
         except ImportError:
@@ -421,7 +401,7 @@ class Local(Engine):
         return self._told(job, str(submitted.job_id))
 
     def _told(self, job: Job, number: str) -> str:
-        self._say(f"  job {number}: {job.title}; log {job.logs / number}_0_log.out")  # as submitit names it
+        self._say(f"  job {number}: {job.title}; log {job.log(number)}")
         return number
 
     def ended(self, running: Sequence[Any]) -> Collection[Any]:
@@ -436,7 +416,7 @@ class Local(Engine):
         until = time.monotonic() + patience
         while not all(is_complete(folder) for folder in job.folders):
             if time.monotonic() > until:
-                return f"job {future}: {state}; log {_end_of(job.logs / f'{future}_0_log.out')}"
+                return f"job {future}: {state}; log {_end_of(job.log(future))}"
             time.sleep(1)
         return None
 
@@ -453,7 +433,7 @@ class Slurm(Local):
 
     queues = True
 
-    def __init__(self, options: Mapping[str, Any], say: Callable[[str], object]) -> None:
+    def __init__(self, options: Mapping[str, Any], say: Say) -> None:
         """`options` are those of sbatch, by submitit's names or sbatch's own. Raises ValueError or RunError."""
         for option, value in options.items():
             if option.replace("_", "-") in OURS:
@@ -470,30 +450,32 @@ class Slurm(Local):
         self._options, self._answered = {"time": MINUTES, **options}, -math.inf
 
     def take_up(self, jobs: Sequence[Job]) -> dict[Any, Job]:
-        tasks, found = {task.folder: task for job in jobs for task in job.tasks}, dict[Any, Job]()
+        tasks, found = [task for job in jobs for task in job.tasks], dict[Any, Job]()
         for number, (state, _, named) in self._ask().items():
             name = named.removeprefix("pbb-")
             note = store.runs() / "jobs" / name / f"{number}.tasks"
-            if state not in ENDED and note.exists():
-                noted = {store.runs() / line for line in note.read_text().split()}
-                theirs = [task for folder, task in tasks.items() if folder in noted]  # in the order of the plan
-                if theirs:
-                    found[number] = Job(name, str(theirs[0]), tuple(theirs))
-                    log = f"{found[number].logs / number}_0_log.out"
-                    self._say(f"  job {number} is in the queue already: {theirs[0]}; log {log}")
+            if state in ENDED or not note.exists():
+                continue
+            noted = {store.runs() / line for line in note.read_text().split()}
+            if theirs := tuple(task for task in tasks if task.folder in noted):  # in the order of the plan
+                found[number] = Job(name, str(theirs[0]), theirs)
+                self._say(f"  job {number} is in the queue already: {theirs[0]}; log {found[number].log(number)}")
         return found
 
     def submit(self, job: Job, after: Sequence[Any]) -> Any:
         errors, executor = self._submitit.core.utils, self._submitit.SlurmExecutor(job.logs)
-        known = executor._valid_parameters()
-        others = {name.replace("_", "-"): value for name, value in self._options.items() if name not in known}
+        others, known = {"kill-on-invalid-dep": "yes"}, {"dependency": f"afterok:{':'.join(after)}"} if after else {}
+        for name, value in self._options.items():
+            if name in executor._valid_parameters():
+                known[name] = value
+            else:
+                others[name.replace("_", "-")] = value
         executor.update_parameters(
-            **{name: value for name, value in self._options.items() if name in known},
+            **known,
             job_name=f"pbb-{job.name}",
             use_srun=False,  # one task needs no job step, and a step would not inherit the job's processors
             stderr_to_stdout=True,
-            additional_parameters={**others, "kill-on-invalid-dep": "yes"},
-            **({"dependency": f"afterok:{':'.join(after)}"} if after else {}),
+            additional_parameters=others,
         )
         kept = {name: value for name, value in os.environ.items() if re.match("SLURM_CONF$|SBATCH_", name)}
         try:

@@ -11,7 +11,6 @@ belongs on the assistant's messages alone (in TRL: ``--assistant_only_loss true`
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import re
@@ -34,7 +33,7 @@ from pbb.registry import label
 from pbb.runs.keys import stage_keys
 from pbb.runs.run import Point, described, points
 from pbb.runs.tasks import StageTask
-from pbb.store import RecordsError, atomic_folder, environment_manifest, read_manifest, write_manifest
+from pbb.store import RecordsError, atomic_folder, environment_manifest, read_manifest, sha256, write_manifest
 from pbb.streams import digest
 
 if TYPE_CHECKING:
@@ -46,11 +45,10 @@ Say = Callable[[str], object]
 
 
 def export(figure: str, preset: str, seeds: int, folder: Path | str, say: Say = print) -> Path:
-    """Leave at `folder` what it takes to train and ask any model for `figure`, complete or not at all.
+    """Leave at `folder` what it takes to train and ask any model for `figure`, complete or not at all, once.
 
     ``stages/`` has the documents, ``questions/`` what to ask (id and messages), ``expected/`` the right answers, and
-    manifest.json the order, the budgets and checksums. Nothing is done where the same export is complete already. Of
-    a figure that compares models only the preset's own is taken: another one is what the reader trains.
+    manifest.json the order, the budgets and checksums. Of a figure that compares models the preset's own is taken.
 
     Raises:
         RecordsError: something else is at `folder`.
@@ -69,21 +67,20 @@ def export(figure: str, preset: str, seeds: int, folder: Path | str, say: Say = 
     with atomic_folder(folder) as partial:
         for name in ("stages", "questions", "expected"):
             (partial / name).mkdir()
-        stages = {}
+        stages, told = {}, []
         for file, task in {_stage_file(task): task for e in experiments for task in _stages(e)}.items():
             stages[file] = _write_stage(partial / file, task, tokenizer)
             say(f"{file}: {stages[file]['documents']:,} documents, {stages[file]['tokens']:,} tokens")
         for stem, questions in asked.values():
             _write(partial / f"questions/{stem}.jsonl", _to_ask(stem, questions))
             _write(partial / f"expected/{stem}.jsonl", map(_expected, _ids(stem, questions), questions))
-        told = []
         for e in experiments:
             ask = [asked[point.task.key][0] for point in _points(e) if point.task.key in asked]
             told.append({**described(e), "stages": list(map(_stage_file, _stages(e))), "ask": ask})
         manifest = {"kind": "export", "figure": figure, "preset": preset, "seeds": seeds, "experiments": told}
         manifest |= {"made_of": _made_of(experiments, asked), "stages": stages, **environment_manifest()}
-        files = {file.relative_to(partial).as_posix(): file.read_bytes() for file in sorted(partial.rglob("*.jsonl"))}
-        manifest["sha256"] = {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
+        files = sorted(partial.rglob("*.jsonl"))
+        manifest["sha256"] = {file.relative_to(partial).as_posix(): sha256(file) for file in files}
         write_manifest(partial, manifest)
     say(f"{sum(len(questions) for _, questions in asked.values()):,} questions for {len(asked)} models, in {folder}")
     return folder
@@ -100,7 +97,7 @@ def _stages(experiment: Experiment) -> list[StageTask]:
 
 
 def _points(experiment: Experiment) -> list[Point]:
-    """Return where a model is asked: before its first stage and after each. Within one only our trainer can ask."""
+    """Before the first stage and after each: within one only our trainer can ask."""
     return [point for point in points(experiment) if point.task.full]
 
 
@@ -120,7 +117,6 @@ def _asked(experiments: Iterable[Experiment]) -> dict[str, tuple[str, list[Quest
 
 
 def _made_of(experiments: Sequence[Experiment], asked: Mapping[str, tuple[str, Sequence[Question]]]) -> str:
-    """Return a hash of what is trained on and what is asked."""
     return digest([stage_keys(e) for e in experiments], [_to_ask(*one) for one in asked.values()])
 
 
@@ -136,7 +132,9 @@ def _write_stage(file: Path, task: StageTask, tokenizer: PreTrainedTokenizerBase
     _write(file, ({"messages": document.messages()} for document in documents))
     count = Counter(f"{d.group}: {d.kind}" for d in documents)
     programs = Counter(f"{group}: {kind}" for group, kind, _ in {(d.group, d.kind, d.program) for d in documents})
-    rows = {} if stage.objective else {"rows_a_step": e.training.batch_rows, "row_tokens": e.training.row_tokens}
+    budget = {"steps": stage.steps, "learning_rate": stage.learning_rate, "tokens": task.tokens}
+    if not stage.objective:
+        budget |= {"rows_a_step": e.training.batch_rows, "row_tokens": e.training.row_tokens}
     return {
         "label": stage.label,
         "objective": {"GRPO": dict(stage.objective)} if stage.objective else "SFT",
@@ -146,7 +144,7 @@ def _write_stage(file: Path, task: StageTask, tokenizer: PreTrainedTokenizerBase
         "epochs": {kind: round(count[kind] / programs[kind], 2) for kind in sorted(count) if GENERAL not in kind},
         "tokens": tokens,
         "tokens_counted_by": label(e.model),
-        "budget": {"steps": stage.steps, "learning_rate": stage.learning_rate, "tokens": task.tokens, **rows},
+        "budget": budget,
     }
 
 
@@ -161,8 +159,7 @@ def _documents(task: StageTask, tokenizer: PreTrainedTokenizerBase) -> tuple[lis
         return list(itertools.islice(stream, stage.steps * e.grpo.completions // e.grpo.group_size)), task.tokens
     from pbb.models.sft import encode
 
-    taken: list[Document] = []
-    tokens = 0
+    taken, tokens = list[Document](), 0
     while True:
         chunk = list(itertools.islice(stream, 250))
         for document, (ids, _) in zip(chunk, encode(chunk, tokenizer), strict=True):
@@ -179,8 +176,8 @@ def _ids(stem: str, questions: Sequence[Question]) -> list[str]:
 
 
 def _to_ask(stem: str, questions: Sequence[Question]) -> list[dict[str, Any]]:
-    messages = ([{"role": "user", "content": question.prompt}] for question in questions)
-    return [{"id": name, "messages": turn} for name, turn in zip(_ids(stem, questions), messages, strict=True)]
+    turns = ([{"role": "user", "content": question.prompt}] for question in questions)
+    return [{"id": name, "messages": turn} for name, turn in zip(_ids(stem, questions), turns, strict=True)]
 
 
 def _expected(name: str, question: Question) -> dict[str, Any]:
@@ -242,24 +239,22 @@ def _answers(files: Sequence[Path | str], ids: Mapping[str, Sequence[str]]) -> d
             if name not in known:
                 exported = re.fullmatch(r"(\w+-\d+-after-\d+-[0-9a-f]{8})/\d+", name)
                 wrong = "belongs to another export" if exported and exported[1] not in ids else "is not valid"
-                raise RecordsError(
-                    f"{where}: id={name!r} {wrong}; valid: ids of its questions/, such as {min(known)!r}"
-                )
+                valid = f"valid: ids of its questions/, such as {min(known)!r}"
+                raise RecordsError(f"{where}: id={name!r} {wrong}; {valid}")
             if name in found:
                 raise RecordsError(f"{where}: id={name!r} was answered in {found[name][1]} already; valid: one answer")
             found[name] = completion, where
+    answered = {stem: names for stem, names in ids.items() if not found.keys().isdisjoint(names)}
     missing = []
-    for names in ids.values():
-        without = [name for name in names if name not in found]
-        if 0 < len(without) < len(names):
+    for names in answered.values():
+        if without := [name for name in names if name not in found]:
             missing.append(f"{len(without):,} of {len(names):,} ({', '.join(without[:3])}{', …' * (len(without) > 3)})")
     if missing:
         raise RecordsError(f"answers are missing: {'; '.join(missing)}; valid: all of a file of questions, or none")
-    return {stem: [found[name][0] for name in names] for stem, names in ids.items() if names[0] in found}
+    return {stem: [found[name][0] for name in names] for stem, names in answered.items()}
 
 
 def _answer(line: bytes, where: str) -> tuple[str, str]:
-    """Return the id and the completion in a line."""
     try:
         answer = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -282,7 +277,7 @@ def _run(
     given: Mapping[str, Sequence[str]],
     manifest: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """Score one experiment's answers, keep them as a complete run, and return its records."""
+    """Score one experiment's answers, and keep them as a complete run."""
     stages = [manifest["stages"][_stage_file(task)] for task in _stages(e)]
     tokens = [0, *itertools.accumulate(stage["tokens"] for stage in stages)]
     answers = (sum(n for kind, n in stage["by_kind"].items() if kind.endswith(": execution")) for stage in stages)

@@ -118,18 +118,16 @@ class Plan:
         lines += [f"  {task}" for task in to_train]
         if to_train:
             lines += [f"  {line}" for line in backends.lines(to_train, self.machine)]
-        minutes = max(1, round(self.seconds / 60))
-        evaluations = len(self.missing) - len(to_train)
+        evaluations, minutes = len(self.missing) - len(to_train), max(1, round(self.seconds / 60))
         lines.append(f"  and {evaluations} evaluations: about {minutes} min on {count(self.workers, 'worker')}")
         models = dict.fromkeys(label(task.experiment.model) for task in self.missing)
-        unmeasured = [model for model in models if model not in self._measured]
-        if unmeasured:
+        if unmeasured := [model for model in models if model not in self._measured]:
             rate = f"{training_rate() / 1e9:,.0f} GFLOP/s {'on the card' if self.machine.card else 'a core'}"
             lines.append(f"  no run of {', '.join(unmeasured)} was measured here yet: times by calibration, {rate}")
         if to_train:
-            size = sum(stage_bytes(t, self.machine) for t in to_train)
-            free, where = amount(free_disk(store.runs())), store.shown(store.runs())
-            lines.append(f"  weights: about {amount(size)} of disk in {where}, with {free} free")
+            size, free = sum(stage_bytes(t, self.machine) for t in to_train), free_disk(store.runs())
+            where = f"of disk in {store.shown(store.runs())}, with {amount(free)} free"
+            lines.append(f"  weights: about {amount(size)} {where}")
         return "\n".join(lines)
 
 
@@ -139,21 +137,17 @@ def plan(experiments: Iterable[Experiment] | Experiment, workers: int | None = N
     With `preset`, the one that records are marked with, stages count that were deleted before records were collected.
     """
     those = chosen(experiments)
-    tasks: dict[Path, Task] = {}
-    for experiment in those:
-        for point in points(experiment):
-            for task in with_needs(point.task):
-                tasks.setdefault(task.folder, task)
+    every = (task for experiment in those for point in points(experiment) for task in with_needs(point.task))
+    tasks = {task.folder: task for task in every}
     collected = dict(results(e, preset) for e in those if preset)
     check_all(partial(is_complete, folder) for folder in (*tasks, *collected))
-    missing = tuple(task for task in tasks.values() if not is_complete(task.folder))
+    missing = [task for task in tasks.values() if not is_complete(task.folder)]
     # A stage whose every use is complete need not be there: its weights may have been deleted to save space.
-    wanted = {need.folder for task in missing if isinstance(task, EvaluationTask) for need in with_needs(task)[:-1]}
-    for folder, where in collected.items():
-        if not is_complete(folder):
-            wanted |= {need.folder for point in where for need in with_needs(point.task)[:-1]}
-    missing = tuple(t for t in missing if isinstance(t, EvaluationTask) or t.folder in wanted)
-    return Plan(those, tuple(tasks.values()), missing, workers)
+    users = [task for task in missing if isinstance(task, EvaluationTask)]
+    users += [point.task for folder, where in collected.items() if not is_complete(folder) for point in where]
+    wanted = {need.folder for task in users for need in with_needs(task)[:-1]}
+    missing = [task for task in missing if isinstance(task, EvaluationTask) or task.folder in wanted]
+    return Plan(those, tuple(tasks.values()), tuple(missing), workers)
 
 
 def results(experiment: Experiment, preset: str) -> tuple[Path, list[Point]]:
@@ -218,7 +212,7 @@ def duration(seconds: float) -> str:
 
 def amount(size: float) -> str:
     """Return bytes as it is said: ``"33 MB"``, ``"0.3 GB"``, ``"18 GB"``, ``"1.1 TB"``."""
-    for unit, name, least in ((1e12, "TB", 1e12), (GB, "GB", 0.1 * GB)):
-        if size >= least:
-            return f"{size / unit:.1f} {name}" if size < 10 * unit else f"{size / unit:.0f} {name}"
-    return f"{size / 1e6:.0f} MB"
+    if size < 0.1 * GB:
+        return f"{size / 1e6:.0f} MB"
+    size, name = (size / 1e12, "TB") if size >= 1e12 else (size / GB, "GB")
+    return f"{size:.1f} {name}" if size < 10 else f"{size:.0f} {name}"

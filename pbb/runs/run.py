@@ -35,6 +35,7 @@ from pbb.streams import digest
 
 __all__ = ["BudgetError", "Plan", "Point", "RunError", "StageTask", "plan", "points", "run", "spent"]
 EXECUTORS = ("workers", "local", "slurm")
+_WHOLE, _ALONE = "a whole number from 1", "whose jobs go on without this call"
 
 
 class BudgetError(RuntimeError):
@@ -49,10 +50,8 @@ def spent(experiment: Experiment) -> list[tuple[int, int]]:
     found = [(0, 0)]
     for index, stage in enumerate(curriculum(experiment)):
         task, (tokens, questions) = StageTask(experiment, index), found[-1]
-        more_tokens, more_questions = task.spent()
-        for step in task.checkpoints():
-            done = (tokens + more_tokens * step // stage.steps, questions + more_questions * step // stage.steps)
-            found.append(done)
+        shares = [(step, *task.spent()) for step in task.checkpoints()]
+        found += [(tokens + t * step // stage.steps, questions + q * step // stage.steps) for step, t, q in shares]
     return found
 
 
@@ -72,14 +71,12 @@ def run(
         experiments: one or several; duplicates are run once.
         preset: written into the records; figures never mix presets.
         workers: processes that train and evaluate, one thread each, at most; None takes one a visible card, or one a
-            core where there is no card. More than there are cards share them in turn: whether their memory is enough
-            for that is not looked at.
+            core where there is no card. More than there are cards share them in turn, whatever memory that takes.
         executor: ``"workers"`` computes in processes of this call; ``"local"`` and ``"slurm"`` in jobs that submitit
             starts here or on a Slurm cluster (see `pbb.runs.engine`); each names its log.
         slurm: sbatch's options for ``executor="slurm"``, such as ``{"partition": "gpu", "time": 60}`` (minutes).
-        budget_min: minutes from the start of this call in which to get done what can be; None for no limit. No task
-            is begun that would, by the plan's estimate, go on beyond them, and what runs is finished. Where nothing
-            would end in time, the shortest is begun all the same: every call gets something done.
+        budget_min: minutes from the start of this call; None for no limit. No task is begun that would, by the plan's
+            estimate, go on beyond them, but for the shortest where nothing else was: every call gets something done.
         say: where the plan and one line a finished task go.
 
     Raises:
@@ -88,7 +85,7 @@ def run(
         ValueError: there is no such executor, another argument does not go with it, or there are no experiments.
     """
     started = time.perf_counter()
-    _check_executor(executor, workers, slurm, budget_min)
+    _check_arguments(executor, workers, slurm, budget_min)
     those = chosen(experiments)
     if not those:
         raise ValueError("experiments: none were given; valid: one or more")
@@ -105,7 +102,7 @@ def run(
             backends.check(task for task in todo.missing if isinstance(task, StageTask))
         backends.fetch(task.experiment for task in todo.missing)
     if todo.missing and executor == "workers":
-        until = math.inf if budget_min is None else started + 60 * budget_min
+        until = started + 60 * (budget_min or math.inf)
         left = execute(todo.missing, todo.workers, say, seconds=lambda task: todo.estimates[task.folder], until=until)
         if left and budget_min is not None:
             raise BudgetError(_stopped(todo, left, budget_min, time.perf_counter() - started))
@@ -129,43 +126,37 @@ def _check_what_is_read(todo: Plan, preset: str) -> None:
             wanted[folder] = {RECORDS}
             continue
         for task in (task for point in where for task in with_needs(point.task)):
-            parts = {ANSWERS} if isinstance(task, EvaluationTask) else set[str]()
-            wanted.setdefault(task.folder, set()).update(parts)
+            wanted.setdefault(task.folder, set()).update({ANSWERS} if isinstance(task, EvaluationTask) else ())
     check_all(partial(checked, folder, *parts) for folder, parts in wanted.items() if (folder / MANIFEST).exists())
 
 
 def _stopped(todo: Plan, left: Sequence[Task], budget_min: float, seconds: float) -> str:
-    """Return what a call says that stops with something left to do."""
     stages = sum(isinstance(task, StageTask) for task in left)
-    rest = replace(todo, missing=tuple(left)).seconds / 60
-    what = [count(stages, "stage")] * (stages > 0) + [count(len(left) - stages, "evaluation")] * (len(left) > stages)
+    numbers = {"stage": stages, "evaluation": len(left) - stages}
+    what = " and ".join(count(number, thing) for thing, number in numbers.items() if number)
     return (
         f"Stopped after {seconds / 60:.1f} min, since nothing that is left fits a budget of {budget_min:g} min.\n"
         f"Done and kept: {len(todo.tasks) - len(left)} of {len(todo.tasks)} tasks, "
         f"{len(todo.missing) - len(left)} of them by this call.\n"
-        f"Left: {' and '.join(what)}, about {max(1, round(rest))} min."
+        f"Left: {what}, about {max(1, round(replace(todo, missing=tuple(left)).seconds / 60))} min."
     )
 
 
-def _check_executor(
+def _check_arguments(
     executor: str, workers: int | None, slurm: Mapping[str, Any] | None, budget_min: float | None
 ) -> None:
     check_budget(budget_min)
-    if executor not in EXECUTORS:
-        raise ValueError(f"executor={executor!r} is not valid; valid: {', '.join(EXECUTORS)}")
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise ValueError(
-            f"workers={workers!r} is not valid; valid: None for one a core or card, or a whole number from 1"
-        )
-    if executor == "slurm" and workers is not None:
-        raise ValueError(f"workers={workers!r} is not valid with executor='slurm', whose queue decides; valid: None")
-    if executor != "workers" and budget_min is not None:
-        raise ValueError(
-            f"budget_min={budget_min!r} is not valid with executor={executor!r}, whose jobs go on without this call; "
-            "valid: None"
-        )
-    if executor != "slurm" and slurm:
-        raise ValueError(f"slurm={dict(slurm)!r} is not valid with executor={executor!r}; valid: None")
+    whole = isinstance(workers, int) and not isinstance(workers, bool) and workers > 0
+    elsewhere = f"with executor={executor!r}"
+    for name, value, refused, why in (
+        ("executor", executor, executor not in EXECUTORS, f"; valid: {', '.join(EXECUTORS)}"),
+        ("workers", workers, workers is not None and not whole, f"; valid: None for one a core or card, or {_WHOLE}"),
+        ("workers", workers, executor == "slurm" and whole, f" {elsewhere}, whose queue decides; valid: None"),
+        ("budget_min", budget_min, executor != "workers" and budget_min, f" {elsewhere}, {_ALONE}; valid: None"),
+        ("slurm", slurm, executor != "slurm" and slurm, f" {elsewhere}; valid: None"),
+    ):
+        if refused:
+            raise ValueError(f"{name}={value!r} is not valid{why}")
 
 
 def _check_store() -> None:
@@ -180,27 +171,30 @@ def _check_store() -> None:
 
 def described(experiment: Experiment) -> dict[str, Any]:
     """Return the columns of records that say what an experiment is."""
-    split = experiment.split
     found = {name: experiment.value(name, 1) for name in ("representation", "seed", *KNOBS)}
-    if ARMS[experiment.arm].measured == "AD" and split.distilled_demonstrations:
-        found["demonstrations"] = split.distilled_demonstrations
+    if ARMS[experiment.arm].measured == "AD" and experiment.split.distilled_demonstrations:
+        found["demonstrations"] = experiment.split.distilled_demonstrations
     return {**found, "model": label(experiment.model), "domain": experiment.domain, "curriculum": experiment.arm}
 
 
 def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
-    """Return the experiment's records, from its run folder or from its evaluations."""
     folder, where = results(experiment, preset)
     if is_complete(folder):
         return load_records(folder)
     trained_on = spent(experiment)
-    total = max(trained_on[-1][0], 1)
-    frames = []
-    for point, (tokens, questions) in zip(where, trained_on, strict=True):
-        frame = point.task.answers().assign(stage=point.stage, step=point.step)
-        frames.append(frame.assign(tokens=tokens, questions_trained=questions, progress=tokens / total))
+    frames = [
+        point.task.answers().assign(
+            stage=point.stage,
+            step=point.step,
+            tokens=tokens,
+            questions_trained=questions,
+            progress=tokens / max(trained_on[-1][0], 1),
+        )
+        for point, (tokens, questions) in zip(where, trained_on, strict=True)
+    ]
     about = {"experiment": experiment.name, "preset": preset, **described(experiment)}
     frame = pd.concat(frames, ignore_index=True).assign(**about)
-    programs = [p.to_json() for group in groups(experiment) for p in group.programs]
+    tasks = {task.folder: task for point in where for task in with_needs(point.task)}
     manifest = {
         "kind": "run",
         "preset": preset,
@@ -209,10 +203,9 @@ def _collect(experiment: Experiment, preset: str) -> pd.DataFrame:
         "base_model": base_key(experiment),
         "stages": stage_keys(experiment),
         "evaluations": [point.task.key for point in where],
-        "programs": digest(programs),
-        "seconds": sum(map(seconds_taken, {t.folder: t for p in where for t in with_needs(p.task)}.values())),
+        "programs": digest([p.to_json() for group in groups(experiment) for p in group.programs]),
+        "seconds": sum(map(seconds_taken, tasks.values())),
         "tokens": trained_on[-1][0],
         **environment_manifest(),
     }
-    save_records(folder, frame, manifest)
-    return load_records(folder)
+    return load_records(save_records(folder, frame, manifest))

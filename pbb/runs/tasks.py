@@ -26,15 +26,7 @@ from pbb.experiments.questions import answer_at_random, questions
 from pbb.programs.domains import DOMAINS
 from pbb.registry import label
 from pbb.runs.keys import evaluation_key, kept_steps, stage_keys
-from pbb.store import (
-    CorruptRunError,
-    RecordsError,
-    checked,
-    environment_manifest,
-    once,
-    read_manifest,
-    seal,
-)
+from pbb.store import CorruptRunError, RecordsError, checked, environment_manifest, once, read_manifest, seal
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -43,14 +35,8 @@ if TYPE_CHECKING:
 
 ANSWERS = "answers.parquet"
 # What figures vary beside model, length, seed and arm, and what it counts, if it is a number.
-_VARIED = {
-    "representation": "",
-    "with_io_programs": "w/ IO program",
-    "templates": "template",
-    "distilled_demonstrations": "demonstration",
-    "with_io_composites": "w/ IO composite",
-    "backend": "",
-}
+_VARIED = {"representation": "", "with_io_programs": "w/ IO program", "templates": "template"}
+_VARIED |= {"distilled_demonstrations": "demonstration", "with_io_composites": "w/ IO composite", "backend": ""}
 
 
 @dataclass(frozen=True)
@@ -96,8 +82,7 @@ class StageTask:
                 "way out: delete what was evaluated after it, under evaluations/, and run the same command again"
             )
         manifest = checked(self.folder)
-        executions = [number for kind, number in manifest["documents"].items() if kind.endswith(": execution")]
-        return manifest["tokens"], sum(executions)
+        return manifest["tokens"], sum(n for kind, n in manifest["documents"].items() if kind.endswith(": execution"))
 
     def checkpoints(self) -> list[int]:
         """Return the steps after which weights are kept."""
@@ -196,8 +181,8 @@ def _programs(experiment: Experiment) -> str:
 
 def _knobs(experiment: Experiment) -> str:
     """Return what a figure may vary and this experiment has changed, such as ``" (4 templates)"``; or nothing."""
-    usual, values = Experiment(), {name: experiment.value(name) for name in _VARIED}
-    changed = {name: value for name, value in values.items() if value and value != usual.value(name)}
+    values = {name: experiment.value(name) for name in _VARIED}
+    changed = {name: value for name, value in values.items() if value and value != Experiment().value(name)}
     said = [count(value, _VARIED[name]) if _VARIED[name] else value for name, value in changed.items()]
     return f" ({', '.join(said)})" if said else ""
 
@@ -228,28 +213,26 @@ def _train(task: StageTask, folder: Path, progress: bool) -> None:
     settings = {"checkpoints": task.checkpoints(), "on_checkpoint": keep, "progress": progress, "backend": backend}
     done, taken, tokens = train(task, model, tokenizer, settings)
     pd.DataFrame(done.log).to_csv(folder / "training_log.csv", index=False)
-    seal(
-        folder,
-        task.key,
-        {
-            "kind": "stage",
-            "key": task.key,
-            "label": stage.label,
-            "stage": stage.number,
-            "experiment": e.to_json(),
-            "base_model": loading.describe(e.model),
-            "objective": dict(stage.objective),
-            "documents": taken,
-            "tokens": tokens,
-            "seconds": round(time.perf_counter() - started, 1),
-            "seconds_training": round(done.seconds, 1),
-            "device": done.device,
-            "card": this_machine().card,
-            "backend": backend.manifest(),
-            "precision": done.precision,
-            **environment_manifest(),
-        },
-    )
+    about = {
+        "label": stage.label,
+        "stage": stage.number,
+        "experiment": e.to_json(),
+        "base_model": loading.describe(e.model),
+        "objective": dict(stage.objective),
+        "documents": taken,
+        "tokens": tokens,
+        "seconds_training": round(done.seconds, 1),
+        "device": done.device,
+        "card": this_machine().card,
+        "backend": backend.manifest(),
+        "precision": done.precision,
+    }
+    _close(task, "stage", folder, started, about)
+
+
+def _close(task: Task, kind: str, folder: Path, started: float, about: dict[str, Any]) -> None:
+    about |= {"kind": kind, "key": task.key, "seconds": round(time.perf_counter() - started, 1)}
+    seal(folder, task.key, about | environment_manifest())
 
 
 def _by_documents(
@@ -258,17 +241,11 @@ def _by_documents(
     """Train by SFT; return the training, documents trained on by group and kind, and tokens trained on."""
     from pbb.models import sft
 
-    e, stage = task.experiment, task.stage
+    e, stage, how = task.experiment, task.stage, task.experiment.training
     optimisation = sft.Optimisation(
-        learning_rate=stage.learning_rate,
-        batch_rows=e.training.batch_rows,
-        row_tokens=e.training.row_tokens,
-        weight_decay=e.training.weight_decay,
-        lora_rank=e.training.lora_rank,
+        stage.learning_rate, how.batch_rows, how.row_tokens, weight_decay=how.weight_decay, lora_rank=how.lora_rank
     )
-    rows, taken = sft.fill_rows(
-        stage.documents(), tokenizer, e.training.row_tokens, stage.steps * e.training.batch_rows
-    )
+    rows, taken = sft.fill_rows(stage.documents(), tokenizer, how.row_tokens, stage.steps * how.batch_rows)
     done = sft.finetune(model, tokenizer, rows, stage.steps, optimisation, e.seed, **settings)
     # Up to a tenth of the documents taken find no room. What is in the rows starts at position 0, as padding does.
     padded = sum(ids[-1] == tokenizer.pad_token_id for ids in rows["input_ids"])
@@ -283,9 +260,8 @@ def _by_rewards(
     from pbb.models import grpo
 
     e, stage, group = task.experiment, task.stage, groups(task.experiment)[0]
-    policy = grpo.PolicyOptimisation(
-        learning_rate=stage.learning_rate, lora_rank=e.training.lora_rank, **dict(stage.objective)
-    )
+    how = dict(stage.objective)
+    policy = grpo.PolicyOptimisation(learning_rate=stage.learning_rate, lora_rank=e.training.lora_rank, **how)
     done = grpo.reinforce(model, tokenizer, stage.documents(), group, stage.steps, policy, e.seed, **settings)
     return done, {f"{group.name}: execution": done.questions}, done.tokens_generated + done.tokens_trained
 
@@ -302,19 +278,8 @@ def _evaluate(task: EvaluationTask, folder: Path) -> None:
         dtype = str(model.dtype).removeprefix("torch.")
         rows = ask.evaluate(model, tokenizer, questions(task.experiment, task.asked))
     pd.DataFrame(rows).to_parquet(folder / ANSWERS)
-    seal(
-        folder,
-        task.key,
-        {
-            "kind": "evaluation",
-            "key": task.key,
-            "questions": len(rows),
-            "batch_size": ASKED_AT_ONCE,
-            "dtype": dtype,
-            "seconds": round(time.perf_counter() - started, 1),
-            **environment_manifest(),
-        },
-    )
+    about = {"questions": len(rows), "batch_size": ASKED_AT_ONCE, "dtype": dtype}
+    _close(task, "evaluation", folder, started, about)
 
 
 def seconds_taken(task: Task) -> float:

@@ -11,7 +11,7 @@ from pbb.analysis.statistics import accuracy, chance, clopper_pearson, permuted_
 from pbb.analysis.tables import final
 from pbb.experiments.documents import WITHOUT_IO
 from pbb.figures import style
-from pbb.notebook.views.page import page, table
+from pbb.notebook.views.page import below, page, table
 from pbb.records import ALLOWED
 from pbb.store import RecordsError
 
@@ -21,12 +21,12 @@ _OUTCOME = {"correct": style.ARMS["retroactive"].color, "wrong": style.ARMS["pro
 
 
 def sample(records: pd.DataFrame, outcome: str | None = None, count: int = 60, **where: Any) -> Any:
-    """Return a sample of questions and answers as a table, the same ones every time.
+    """Return a sample of at most `count` questions and answers as a table, the same ones every time.
 
     Args:
         records: rows of `pbb.run`.
         outcome: ``"correct"``, ``"wrong"`` or ``"unparsed"``; None takes all.
-        count: how many at most, evenly from each arm, group, mode and outcome.
+        count: taken evenly from each arm, group, mode and outcome.
         where: values that columns must have, such as ``answer_mode="cot"``; None takes all. `containing` is a text
             that question or answer must contain.
 
@@ -64,29 +64,20 @@ def show(records: pd.DataFrame, outcome: str | None = None, count: int = 60, **w
     The menus need a running kernel; the table is plain HTML, and stays wherever a notebook is shown.
     """
     import ipywidgets as widgets
-    from IPython.display import display
 
-    asked = {"outcome": outcome, **where}
-    menus = {
-        column: widgets.Dropdown(
-            options=[("all", ""), *((str(value), value) for value in sorted(records[column].unique()))],
-            value=asked.get(column) if asked.get(column) in records[column].to_numpy() else "",
-            description=name,
-            layout={"width": "17em"},
-        )
-        for column, name in MENUS.items()
-    }
-    menus["containing"] = widgets.Text(description="text", layout={"width": "17em"}, continuous_update=False)
-    first = sample(records, count=count, **asked)
-    display(widgets.HBox([*menus.values()], layout={"flex_flow": "row wrap"}))
-    shown = display(first, display_id=True)
+    wanted, wide = {"outcome": outcome, **where}, {"width": "17em"}
+    menus: dict[str, Any] = {}
+    for column, name in MENUS.items():
+        known = sorted(records[column].unique())
+        value = wanted.get(column) if wanted.get(column) in known else ""
+        options = [("all", ""), *((text, text) for text in known)]
+        menus[column] = widgets.Dropdown(options=options, value=value, description=name, layout=wide)
+    menus["containing"] = widgets.Text(description="text", layout=wide, continuous_update=False)
 
-    def redraw(change: Any) -> None:
-        wanted = {column: menu.value or None for column, menu in menus.items()}
-        shown.update(sample(records, count=count, **asked | wanted))
+    def asked() -> Any:
+        return sample(records, count=count, **wanted | {column: menu.value or None for column, menu in menus.items()})
 
-    for menu in menus.values():
-        menu.observe(redraw, names="value")
+    below([*menus.values()], sample(records, count=count, **wanted), asked)
 
 
 def one_of_each(records: pd.DataFrame) -> pd.DataFrame:
@@ -130,9 +121,9 @@ def intervals(records: pd.DataFrame) -> pd.DataFrame:
     naive = [clopper_pearson(r["estimate"] * r["questions"], r["questions"]) for r in found.to_dict("records")]
     found["accuracy, clustered"] = _shown(found)
     found["if questions were independent"] = [f"[{low * 100:.0f}, {high * 100:.0f}]" for low, high in naive]
-    found["unparsed"] = [f"{share:.0%}" for share in found["unparsed"]]
-    shown = [*by, "accuracy, clustered", "if questions were independent", "questions", "programs", "unparsed"]
-    return _in_words(found[shown])
+    found["unparsed"] = found["unparsed"].map("{:.0%}".format)
+    shown = ["accuracy, clustered", "if questions were independent", "questions", "programs", "unparsed"]
+    return _in_words(found[by + shown])
 
 
 def recall_against_execution(records: pd.DataFrame) -> pd.DataFrame:

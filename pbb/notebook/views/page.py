@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,20 @@ def table(frame: pd.DataFrame, caption: str = "") -> Any:
     return shown.set_caption(html.escape(caption)).set_table_styles(
         [{"selector": "caption", "props": below}, {"selector": "th", "props": "text-align:left"}]
     )
+
+
+def below(menus: Sequence[Any], first: Any, asked: Callable[[], Any]) -> None:
+    """Display `first` below `menus`, which are ipywidgets; what `asked` returns takes its place when one is changed.
+
+    They need a running kernel; `first` is text and HTML, and stays wherever a notebook is shown.
+    """
+    import ipywidgets as widgets
+    from IPython.display import display
+
+    display(widgets.HBox([*menus], layout={"flex_flow": "row wrap"}))
+    shown = display(first, display_id=True)
+    for menu in menus:
+        menu.observe(lambda change: shown.update(asked()), names="value")
 
 
 def page(markup: str) -> Any:

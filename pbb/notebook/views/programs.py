@@ -52,41 +52,33 @@ def one_of_each_kind(programs: Iterable[Program]) -> list[Program]:
 
 def cards(programs: Sequence[Program], text: str = "") -> Any:
     """Return HTML with each program's source, its description, and its trace on input `text` (else its first)."""
+    look = '<td style="text-align:left;vertical-align:top;width:33%">'
     rows = []
     for program in programs:
-        chosen = text if text in program.inputs else program.inputs[0]
-        execution = program.execution(chosen)
+        execution = program.execution(text if text in program.inputs else program.inputs[0])
         told = f"Problem: {program.problem}\n\n" if program.problem not in ("", program.name) else ""
         cells = {
             f"{program.domain}: source": program.source,
             "description": told + program.description,
-            f"trace on {chosen}, which gives {execution.output}": "\n".join(execution.trace),
+            f"trace on {execution.input}, which gives {execution.output}": "\n".join(execution.trace),
         }
-        look = '<td style="text-align:left;vertical-align:top;width:33%">'
         columns = (f"{look}<small>{html.escape(title)}</small>{code(body)}</td>" for title, body in cells.items())
         rows.append(f"<tr>{''.join(columns)}</tr>")
     return page(f'<table style="width:100%;table-layout:fixed">{"".join(rows)}</table>')
 
 
-def _by_kind(programs: Sequence[Program], **columns: list[Any]) -> pd.DataFrame:
-    """Return the sums of `columns`, which have a value for each program, with a row for each `kind`."""
-    frame = pd.DataFrame({"programs of": [*map(kind, programs)], "programs": 1, **columns})
-    return frame.groupby("programs of", sort=False).sum().reset_index()
-
-
 def kept_apart(experiment: Experiment) -> pd.DataFrame:
     """Count what must not be shared between the two groups, and with what base models may have seen."""
     by_group = {group.name: group.programs for group in groups(experiment)}
-    with_io, without = ({p.name for p in by_group[name]} for name in (WITH_IO, WITHOUT_IO))
-    open_sources, secret_sources = ({normal_form(p) for p in by_group[name]} for name in (WITH_IO, WITHOUT_IO))
-    base_sources = sum(map(belongs_to_base, open_sources | secret_sources))
+    names = [{p.name for p in by_group[group]} for group in (WITH_IO, WITHOUT_IO)]
+    sources = [{normal_form(p) for p in by_group[group]} for group in (WITH_IO, WITHOUT_IO)]
     counts = {
-        "w/ IO programs": len(with_io),
-        "w/o IO programs": len(without),
-        "names in both groups": len(with_io & without),
-        "normalised sources in both groups": len(open_sources & secret_sources),
-        "names that a base model may have seen": len((with_io | without) & {*BASE_NAMES}),
-        "normalised sources that a base model may have seen": base_sources,
+        "w/ IO programs": len(names[0]),
+        "w/o IO programs": len(names[1]),
+        "names in both groups": len(set.intersection(*names)),
+        "normalised sources in both groups": len(set.intersection(*sources)),
+        "names that a base model may have seen": len(set.union(*names) & {*BASE_NAMES}),
+        "normalised sources that a base model may have seen": sum(map(belongs_to_base, set.union(*sources))),
     }
     return pd.DataFrame(counts.items(), columns=["what", "count"])
 
@@ -98,9 +90,13 @@ def contamination(programs: Sequence[Program], seed: int = 0, base: int = 500) -
     among `base` programs drawn for base models.
     """
     known = set(map(normal_form, base_programs(base, seed, "general", 0)))
-    rule, found = [*map(base_may_have_seen, programs)], [normal_form(p) in known for p in programs]
-    names = {"rule": "base models' by name or source", "found": f"found among {base} base programs"}
-    return _by_kind(programs, rule=rule, found=found).rename(columns=names)
+    found = {
+        "programs": [1] * len(programs),
+        "base models' by name or source": map(base_may_have_seen, programs),
+        f"found among {base} base programs": (normal_form(p) in known for p in programs),
+    }
+    frame = pd.DataFrame({"programs of": map(kind, programs), **{name: list(column) for name, column in found.items()}})
+    return frame.groupby("programs of", sort=False).sum().reset_index()
 
 
 # ------------------------------------------------------------------------------------------------ what guessing gives
@@ -133,13 +129,12 @@ def guesses(programs: Sequence[Program]) -> pd.DataFrame:
 # -------------------------------------------------------------------------------------------------------- pictures
 def guess_picture(table: pd.DataFrame) -> Figure:
     """Draw `guesses` as bars, a row for each kind of program, with the limit that no constant guess may reach."""
-    long = table.melt(
-        "programs of", [*_GUESSES, "random string"], "guesser", "share of answers that a guess gets right"
-    )
+    share = "share of answers that a guess gets right"
+    long = table.melt("programs of", [*_GUESSES, "random string"], "guesser", share)
     with style.theme():
         figure = style.Picture(figsize=(style.DOUBLE, 0.4 + 0.32 * len(table)), layout="constrained")
         axes, shades = figure.subplots(), [style.INK, style.FAINT, style.MUTED]
-        sns.barplot(long, x=long.columns[-1], y="programs of", hue="guesser", palette=shades, ax=axes)
+        sns.barplot(long, x=share, y="programs of", hue="guesser", palette=shades, ax=axes)
         axes.axvline(CHANCE_LIMIT, color=style.INK, linestyle=(0, (4, 3)), linewidth=0.8)
         axes.set(ylabel="")
         axes.grid(axis="y", visible=False)
@@ -164,10 +159,8 @@ def parts_picture(programs: Iterable[Program]) -> Figure:
 def _bars(parts: list[tuple[str, list[str]]], label: str) -> Figure:
     """Draw each kind's ten commonest parts, as shares of all its parts; kinds that are all alike are left out."""
     frame = pd.DataFrame(parts, columns=["programs of", "part"]).explode("part")
-    shares = {
-        name: part.value_counts(normalize=True) for name, part in frame.groupby("programs of", sort=False)["part"]
-    }
-    shares = {name: found for name, found in shares.items() if len(found) > 1}
+    counted = frame.groupby("programs of", sort=False)["part"].value_counts(normalize=True)
+    shares = {name: counted[name] for name in frame["programs of"].unique() if len(counted[name]) > 1}
     with style.theme():
         rows = -(-len(shares) // 4)
         figure = style.Picture(figsize=(style.DOUBLE, 1.9 * rows), layout="constrained")

@@ -43,19 +43,19 @@ def loss_tokens(documents: dict[str, Document], model: str) -> Any:
     from pbb.models.sft import IGNORE, encode
 
     tokenizer = load_tokenizer(model)
-    colors = {
-        d.group: style.GROUPS[d.group].color if d.group in style.GROUPS else style.MUTED for d in documents.values()
-    }
+    looks = {d.group: style.GROUPS.get(d.group) for d in documents.values()}
+    colors = {group: look.color if look else style.MUTED for group, look in looks.items()}
+    prompt = f"opacity:.65;border:1px solid {style.MUTED}55"
     parts = []
     for label, document in documents.items():
         ((ids, labels),) = encode([document], tokenizer)
         color, tokens = colors[document.group], []
         # Only transparent colours: letters stay the notebook's own, dark on light or light on dark.
-        prompt = f"opacity:.65;border:1px solid {style.MUTED}55"
-        looks = prompt, f"background:{color}55;border:1px solid {color};border-bottom-width:2px"
+        taught = f"background:{color}55;border:1px solid {color};border-bottom-width:2px"
         for token, target in zip(ids, labels, strict=True):
             text = html.escape(tokenizer.decode([token])).replace("\n", "⏎<br>").replace(" ", "&nbsp;")
-            tokens.append(f'<span style="{looks[target != IGNORE]};border-radius:3px;padding:0 1px">{text}</span>')
+            look = prompt if target == IGNORE else taught
+            tokens.append(f'<span style="{look};border-radius:3px;padding:0 1px">{text}</span>')
         shown = sum(target != IGNORE for target in labels)
         parts.append(
             f"<p><b>{html.escape(label)}</b>: {len(ids)} tokens, {shown} carry loss<br>"
@@ -70,22 +70,20 @@ def stages(experiment: Experiment, count: int = 300) -> pd.DataFrame:
 
     `documents` gives shares by group and kind, counted over the first `count` documents of the stage.
     """
+    names = ["arm", "stage", "trains on", "steps", "million tokens", "learning rate", "documents, by share"]
     rows = []
     for arm in ARMS:
         e = experiment.changed(arm=arm)
-        label = style.ARMS[arm].label
-        if not (trained := curriculum(e)):
-            rows.append((label, "-", "nothing is trained", 0, 0.0, "-", "-"))
+        label, trained = style.ARMS[arm].label, curriculum(e)
         for stage in trained:
-            kinds = Counter(
-                d.kind if d.kind == d.group else f"{d.group} {d.kind}"
-                for d in itertools.islice(stage.documents(), count)
-            )
+            sample = itertools.islice(stage.documents(), count)
+            kinds = Counter(d.kind if d.kind == d.group else f"{d.group} {d.kind}" for d in sample)
             shares = ", ".join(f"{kind} {number / count:.0%}" for kind, number in kinds.most_common())
             millions = stage.steps * e.training.batch_rows * e.training.row_tokens / 1e6
             rate = f"{stage.learning_rate:g}"
             rows.append((label, str(stage.number), stage.label, stage.steps, millions, rate, shares))
-    names = ["arm", "stage", "trains on", "steps", "million tokens", "learning rate", "documents, by share"]
+        if not trained:
+            rows.append((label, "-", "nothing is trained", 0, 0.0, "-", "-"))
     return pd.DataFrame(rows, columns=names)
 
 
