@@ -13,34 +13,24 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_EXPORTS = {
-    "Experiment": "pbb.experiments.experiment",
-    "PRESETS": "pbb.experiments.presets",
-    "Program": "pbb.programs",
-    "Arithmetic": "pbb.programs",
-    "accuracy": "pbb.analysis.statistics",
-    "contrast": "pbb.analysis.statistics",
-    "permuted_control": "pbb.analysis.statistics",
-    "curriculum": "pbb.experiments.curricula",
-    "groups": "pbb.experiments.groups",
-    "plan": "pbb.runs.run",
-    "run": "pbb.runs.run",
-    "study": "pbb.experiments.studies",
-    "ask": "pbb.notebook.cell",
-    "beside_paper": "pbb.notebook.cell",
-    "board": "pbb.notebook.cell",
-    "contrasts": "pbb.notebook.cell",
-    "draw": "pbb.notebook.cell",
-    "parameters": "pbb.notebook.cell",
-    "reference": "pbb.notebook.cell",
-    "resolve_preset": "pbb.experiments.presets",
-    "setup": "pbb.notebook.cell",
-    "train": "pbb.notebook.cell",
-    "variant": "pbb.notebook.cell",
-    "verdict": "pbb.notebook.cell",
-    "what_changed": "pbb.notebook.cell",
-    "show": "pbb.notebook.views.answers",
+# fmt: off
+_MODULES = {
+    "pbb.programs": ("Program", "Arithmetic"),
+    "pbb.experiments.experiment": ("Experiment",),
+    "pbb.experiments.presets": ("PRESETS", "resolve_preset"),
+    "pbb.experiments.curricula": ("curriculum",),
+    "pbb.experiments.groups": ("groups",),
+    "pbb.experiments.studies": ("study",),
+    "pbb.runs.run": ("plan", "run"),
+    "pbb.analysis.statistics": ("accuracy", "contrast", "permuted_control"),
+    "pbb.notebook.cell": (
+        "ask", "beside_paper", "board", "contrasts", "draw", "parameters", "reference", "setup", "train", "variant",
+        "verdict", "what_changed",
+    ),
+    "pbb.notebook.views.answers": ("show",),
 }
+# fmt: on
+_EXPORTS = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = [*_EXPORTS]
 __version__ = "0.1.0"
 

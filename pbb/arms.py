@@ -10,21 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm.
-
-    Attributes:
-        label: its name in figures and tables.
-        stages: names of its stages in order; () trains nothing.
-        role: ``"arm"``, ``"control"`` (lacks one ingredient) or ``"ceiling"`` (has the source in its prompt).
-        measured: the group of programs that its accuracy is about: ``"w/o IO"``, or ``"AD"``, where training shows
-            demonstrations of them.
-        span: where its one stage lies in a figure whose Stage 1 is 0 to 1 and Stage 2 is 1 to 2; None: it has both.
-    """
+    """One arm: its `label` in figures and tables, and its `stages` in order; () trains nothing."""
 
     label: str
     stages: tuple[str, ...] = ()
-    role: str = "arm"
+    role: str = "arm"  # or "control" (lacks one ingredient), or "ceiling" (has the source in its prompt)
+    # The group of programs that its accuracy is about: this, or "AD", where training shows demonstrations of them.
     measured: str = "w/o IO"
+    # Where its one stage lies in a figure whose Stage 1 is 0 to 1 and Stage 2 is 1 to 2; None: it has both.
     span: tuple[int, int] | None = (0, 2)
 
     @property

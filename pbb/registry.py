@@ -148,10 +148,10 @@ def hub_name(name: str) -> HubName:
 
 @lru_cache
 def hub_models() -> dict[str, dict[str, Any]]:
-    """Return the registry of Hub models by id: revision, licence, whether it is gated, and its shape.
+    """Return the registry of Hub models by id: revision, licence, whether it is gated, and its shape as in config.json.
 
-    The shape has the names of config.json, so that sizes are known before anything is downloaded. A revision is a
-    commit that several public repositories name; `python -m pbb pin-models` writes the latest of the day instead.
+    So sizes are known before anything is downloaded. A revision is a commit that several public repositories name;
+    `python -m pbb pin-models` writes the latest of the day instead.
     """
     found: dict[str, dict[str, Any]] = json.loads(HUB_MODELS.read_text(encoding="utf-8"))
     return found

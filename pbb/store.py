@@ -40,12 +40,10 @@ class RecordsError(ValueError):
 
 
 class CorruptRunError(RecordsError):
-    """A folder that claims to be complete cannot be trusted; the message names all of `folders` to delete.
+    """What a folder that claims to be complete holds is not as written; the message names all `folders` to delete.
 
-    Args:
-        file: what is damaged, and `wrong`, how.
-        folder: the complete folder that it belongs to; the one that it lies in when None.
-        others: further damaged folders, so that one deletion is enough.
+    `file` is damaged as `wrong` says; `folder` is the complete one that it belongs to (None: the one that it lies in),
+    `others` are further damaged ones, so that one deletion is enough.
     """
 
     def __init__(self, file: Path, wrong: str, folder: Path | None = None, others: Iterable[Path] = ()) -> None:
@@ -196,9 +194,7 @@ def _seal(manifest: Mapping[str, Any]) -> str:
 def checked(folder: Path, *parts: str) -> dict[str, Any]:
     """Return the manifest of a folder that `seal` closed, after comparing `parts` of it with their checksums.
 
-    Args:
-        folder: where it should lie under the name that it was sealed with.
-        parts: files, or folders of files, in it; "." for all. A file that has not changed since is not read again.
+    Parts are files, or folders of files, in it; "." is all. A file that has not changed since is not read again.
 
     Raises:
         CorruptRunError: something is not what was written there; the message names the folder to delete.

@@ -32,11 +32,6 @@ from pbb.store import RecordsError, seal
 __all__ = ["experiments", "undisturbed"]
 ROOT = Path(__file__).resolve().parents[1]
 SMOKE = Experiment.of("smoke")
-QUIET = {
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-    "TRANSFORMERS_VERBOSITY": "error",
-}
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +52,12 @@ def documents() -> dict[str, Document]:
 # ------------------------------------------------------------------------------------------------ variants
 def test_a_variant_of_nothing_is_the_study_itself() -> None:
     study = pbb.study("F02", "cpu", 2)
-    same = pbb.variant("F02", "cpu", seeds=2, model=None, templates=None, trained_modes=None)
-    assert same.experiments == tuple(study)
-    assert (same.preset, same.base, same.label, same.changes) == ("cpu", "cpu", "this run", ())
-    assert "changed: nothing" in str(same)
     own = study[0].documents.templates
-    assert pbb.variant("F02", "cpu", templates=own).preset == "cpu", "the preset's own value changes nothing"
+    for changes in ({"model": None, "templates": None, "trained_modes": None}, {"templates": own}):
+        same = pbb.variant("F02", "cpu", seeds=2, **changes)
+        assert same.experiments == tuple(study)
+        assert (same.preset, same.base, same.label, same.changes) == ("cpu", "cpu", "this run", ())
+        assert "changed: nothing" in str(same)
 
 
 def test_a_variant_changes_every_experiment_and_is_custom() -> None:
@@ -72,31 +67,25 @@ def test_a_variant_changes_every_experiment_and_is_custom() -> None:
     assert (made.preset, made.base) == ("custom", "cpu")
     assert made.label == "templates=3; stage_2_general=0.0; model=tiny-s"
     assert "changed: templates=3 (the preset has 20)" in str(made)
-    smoke = pbb.variant("F02", "smoke", templates=1)
+    smoke = pbb.variant("F02", "smoke", templates=1, arms=["proactive"])
+    assert {e.arm for e in smoke.experiments} == {"proactive"}
     assert smoke.preset == "smoke", "changed smoke stays smoke, so that it stays stamped"
     assert "show nothing" in str(smoke)
 
 
-def test_experiments_that_a_change_makes_equal_are_run_once() -> None:
-    lengths = {1, 2, 3}
-    study = [pbb.Experiment.of("cpu", statements=n, arm=arm) for n in lengths for arm in ("proactive", "untuned")]
-    made = pbb.variant(study, "cpu", statements=2)
-    assert len(made.experiments) * len(lengths) == len(study)
-    assert made.changes == (("statements", tuple(sorted(lengths)), 2),)
-
-
-def test_a_variant_refuses_what_it_does_not_know() -> None:
-    assert {e.arm for e in pbb.variant("F02", "cpu", arms=["proactive"]).experiments} == {"proactive"}
-    for wrong, message in (
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
         ({"arms": ["proactiv"]}, r"arms='proactiv' is not valid here; valid: untuned, .*proactive"),
         ({"arms": "proactive"}, r"arms='proactive' is not valid; valid: None for all, or a list of untuned"),
         ({"arms": []}, r"arms=\[\] is not valid"),
         ({"template": 0}, "did you mean 'templates'"),
-        ({"templates": -1}, "templates=-1 is not valid; valid: a whole number from 1 to 20"),
-        ({"templates": 0}, "templates=0 is not valid"),
-    ):
-        with pytest.raises(ExperimentError, match=message):
-            pbb.variant("F02", "cpu", **wrong)
+        ({"templates": 0}, "templates=0 is not valid; valid: a whole number from 1 to 20"),
+    ],
+)
+def test_a_variant_refuses_what_it_does_not_know(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ExperimentError, match=message):
+        pbb.variant("F02", "cpu", **wrong)
 
 
 def test_a_list_of_values_makes_every_experiment_once_for_each() -> None:
@@ -107,14 +96,15 @@ def test_a_list_of_values_makes_every_experiment_once_for_each() -> None:
     assert set_to == {("cot",)}, "a field that is a list takes it as one value"
     assert made.label == "with_io_programs=50, 200, 800; trained_modes=cot", "a legend hides nothing"
     made = pbb.variant(study, "cpu", with_io_programs=[50, 200, 800])
-    assert [(e.split.with_io_programs, e.arm) for e in made.experiments] == [
-        (n, a) for n in (50, 200, 800) for a in arms
-    ]
+    values = [(e.split.with_io_programs, e.arm) for e in made.experiments]
+    assert values == [(n, a) for n in (50, 200, 800) for a in arms]
     assert set(study) < set(made.experiments), "what was run is not run again"
     assert (made.preset, made.changes) == ("custom", (("with_io_programs", (200, 800), (50, 200, 800)),))
-    assert len(pbb.variant(study, "cpu", model=["tiny-s", "tiny-m"], templates=[1, 20]).experiments) == 4 * len(study)
     same = pbb.variant(study, "cpu", with_io_programs=[800, 200])
     assert (same.preset, set(same.experiments)) == ("cpu", set(study))
+    one = pbb.variant(study, "cpu", with_io_programs=200)
+    assert [*one.experiments] == study[:2], "what a change makes equal is run once"
+    assert one.changes == (("with_io_programs", (200, 800), 200),)
 
 
 def test_the_notebooks_own_defaults_are_the_presets() -> None:
@@ -134,23 +124,31 @@ def test_with_a_card_a_figure_that_llm_leaves_out_is_the_cpu_presets(
     assert pbb.variant("F13", "llm").preset == "llm", "asked for by name"
 
 
-def test_parameters_are_converted_to_their_declared_types_or_refused_by_name() -> None:
-    for declared, given, converted in (
+@pytest.mark.parametrize(
+    ("declared", "given", "is_"),
+    [
         *((bool, "false", False), (str, 4, "4"), (int, "3", 3), (int | None, None, None), (float | None, "0.5", 0.5)),
         *((list[str] | None, ["proactive"], ["proactive"]), (str | list[str] | None, "tiny-s", "tiny-s")),
-    ):
-        namespace = {"__annotations__": {"mine": declared}, "mine": given, "other": 1}
-        assert pbb.parameters(namespace) == {"mine": converted}
-        assert (namespace["mine"], type(namespace["mine"])) == (converted, type(converted))
-    for declared, given, valid in (
+    ],
+)
+def test_parameters_are_converted_to_their_declared_types(declared: Any, given: Any, is_: Any) -> None:
+    namespace = {"__annotations__": {"mine": declared}, "mine": given, "other": 1}
+    assert pbb.parameters(namespace) == {"mine": is_}
+    assert (namespace["mine"], type(namespace["mine"])) == (is_, type(is_))
+
+
+@pytest.mark.parametrize(
+    ("declared", "given", "valid"),
+    [
         (list[str] | None, "proactive", "a list of texts, or None"),
-        (int | None, "many", "a whole number, or None"),
         (int | None, 2.5, "a whole number, or None"),
         (bool, "perhaps", "True or False"),
         (str, ["a"], "a text"),
-    ):
-        with pytest.raises(ExperimentError, match=rf"^mine={re.escape(repr(given))} is not valid; valid: {valid}$"):
-            pbb.parameters({"__annotations__": {"mine": declared}, "mine": given})
+    ],
+)
+def test_parameters_of_another_type_are_refused_by_name(declared: Any, given: Any, valid: str) -> None:
+    with pytest.raises(ExperimentError, match=rf"^mine={re.escape(repr(given))} is not valid; valid: {valid}$"):
+        pbb.parameters({"__annotations__": {"mine": declared}, "mine": given})
     with pytest.raises(ExperimentError, match="no typed parameters here"):
         pbb.parameters({})
 
@@ -172,16 +170,14 @@ def test_what_pbb_refuses_is_one_red_line_and_other_errors_keep_their_traceback(
 
 
 # ------------------------------------------------------------------------------------------------- set-up
-def test_setup_says_versions_and_device(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in QUIET:
-        monkeypatch.setenv(name, "0")  # a reader's own choice, which is kept
+def test_setup_says_versions_and_device_and_keeps_a_readers_choice(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "0")
+    monkeypatch.delenv("TRANSFORMERS_VERBOSITY", raising=False)
     pbb.setup()
-    assert {os.environ[name] for name in QUIET} == {"0"}
+    assert (os.environ["HF_HUB_DISABLE_PROGRESS_BARS"], os.environ["TRANSFORMERS_VERBOSITY"]) == ("0", "error")
     assert capsys.readouterr().out.startswith(f"pbb {pbb.__version__}, CPython 3.")
-    for name in QUIET:
-        monkeypatch.delenv(name)
-    pbb.setup()
-    assert {name: os.environ[name] for name in QUIET} == QUIET
 
 
 def test_misfits_are_named_with_what_mends_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,37 +244,24 @@ def test_a_difference_is_paired_and_says_which_way_it_goes(records: pd.DataFrame
     assert cell.compared(rows, rows.assign(outcome="wrong"), "x=1").endswith(": higher")
 
 
-def test_the_reference_of_the_variants_preset_stands_behind(
+def test_the_reference_of_the_variants_preset_stands_behind_and_what_the_axis_shows_is_not_moved(
     records: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[str, str]] = []
-    behind: list[Any] = []
-
-    def reference(figure: str, preset: str) -> pd.DataFrame:
-        asked.append((figure, preset))
-        return records
-
-    module = cell.figure_module("F02")
-    monkeypatch.setattr(cell, "reference", reference)
-    monkeypatch.setattr(module, "draw", lambda rows, reference, **known: behind.append((reference, known)))
-    mine = cell.variant("F02", "cpu", model="tiny-s")
-    cell.draw("F02", records.assign(preset="custom", model="tiny-s"), variant=mine)
-    assert asked == [("F02", "cpu")]
-    ((drawn, known),) = behind
-    assert set(drawn["model"]) == {"tiny-s"}, "under another model's panel it would not be seen"
+    drawn: list[Any] = []
+    monkeypatch.setattr(cell, "reference", lambda *what: asked.append(what) or records)
+    changes = {"model": "tiny-s", "representation": "description"}
+    mine = records.assign(preset="custom", **changes)
+    for figure in ("F02", "F03"):
+        chart = type(cell.figure_module(figure))
+        monkeypatch.setattr(chart, "draw", lambda self, rows, reference, **known: drawn.append((reference, known)))
+        cell.draw(figure, mine, variant=cell.variant(figure, "cpu", model="tiny-s"))
+    assert asked == [("F02", "cpu"), ("F03", "cpu")]
+    (f02, known), (f03, _) = drawn
+    assert set(f02["model"]) == {"tiny-s"}, "under another model's panel it would not be seen"
     assert known == {"variant": "model=tiny-s", "allow_smoke": False}
-
-
-def test_what_the_axis_shows_is_not_moved_to_the_variants(
-    records: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    behind: list[pd.DataFrame] = []
-    monkeypatch.setattr(cell, "reference", lambda figure, preset: records)
-    chart = type(cell.figure_module("F03"))
-    monkeypatch.setattr(chart, "draw", lambda self, rows, reference, **known: behind.append(reference))
-    cell.draw("F03", records.assign(preset="custom", model="tiny-s", representation="description"))
-    assert set(behind[0]["model"]) == {"tiny-m"}, "the reference's own model: another one did not score that"
-    assert set(behind[0]["representation"]) == {"description"}
+    assert set(f03["model"]) == {"tiny-m"}, "the reference's own model: another one did not score that"
+    assert set(f03["representation"]) == {"description"}
 
 
 # ------------------------------------------------------------------------------------------------ verdicts
@@ -340,19 +323,14 @@ def test_a_planted_leak_is_refused_and_nothing_else_is(documents: dict[str, Docu
         views.training.refusal(harmless, SMOKE)
 
 
-def test_samples_hold_one_document_of_each_kind(documents: dict[str, Document]) -> None:
-    assert {(d.group, d.kind, d.answer_mode) for d in documents.values() if d.kind != "general"} == {
-        (WITH_IO, "declarative", ""),
-        (WITH_IO, "execution", "cot"),
-        (WITH_IO, "execution", "direct"),
-        (WITHOUT_IO, "declarative", ""),
-    }
-
-
 def test_coloured_tokens_are_those_with_loss(documents: dict[str, Document]) -> None:
     from pbb.models.loading import load_tokenizer
     from pbb.models.sft import IGNORE, encode
 
+    assert {(d.group, d.kind, d.answer_mode) for d in documents.values() if d.kind != "general"} == {
+        *((WITH_IO, "declarative", ""), (WITHOUT_IO, "declarative", "")),
+        *((WITH_IO, "execution", "cot"), (WITH_IO, "execution", "direct")),
+    }
     page = views.training.loss_tokens(documents, "tiny-s").data
     tokenizer = load_tokenizer("tiny-s")
     encoded = encode(list(documents.values()), tokenizer)
@@ -417,18 +395,15 @@ def test_a_sample_takes_every_kind_of_answer_and_states_their_true_shares(record
     rows = shown_rows(shown)
     assert {tuple(row[name] for name in views.answers.MENUS.values()) for row in rows} == there
     assert {(row["read as"] == "-") == (row["outcome"] == "unparsed") for row in rows} == {True}
-    assert f"{len(there)} of {len(records):,} answers" in shown.to_html()
-    assert f"correct {(records['outcome'] == 'correct').mean():.0%}" in shown.to_html()
+    html = shown.to_html()
+    assert f"{len(there)} of {len(records):,} answers" in html
+    assert f"correct {(records['outcome'] == 'correct').mean():.0%}" in html
     assert shown_rows(views.answers.sample(records, count=len(there))) == rows, "the same answers every time"
-
-
-def test_what_a_model_wrote_is_shown_and_never_run(records: pd.DataFrame) -> None:
-    evil = "</td><script>alert(1)</script>"
+    evil = "</td><script>alert(1)</script>"  # what a model wrote is shown, and never run
     html = views.answers.sample(records.head(3).assign(completion=evil, prompt="a < b\n    & c")).to_html()
     assert "<script" not in html
     assert unescape(html).count(evil) == 3
     assert "a &lt; b\n    &amp; c" in html
-    assert "white-space: pre-wrap" in html
 
 
 def test_menus_draw_another_sample(records: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -445,15 +420,11 @@ def test_menus_draw_another_sample(records: pd.DataFrame, monkeypatch: pytest.Mo
     assert "None of the" in shown[-1].data
 
 
-def test_before_and_after_tells_the_stages_apart(records: pd.DataFrame) -> None:
+def test_answers_by_stage_and_against_recall_and_controls_in_the_words_of_figures(records: pd.DataFrame) -> None:
     table = views.answers.before_and_after(records[records["curriculum"] == "proactive"]).set_index("when")
     assert table.index.tolist() == ["base model", "after Stage 1", "after Stage 2"]
-    right = records[(records["curriculum"] == "proactive") & (records["progress"] == 1)]
-    right = right[(right["group"] == "w/o IO") & (right["answer_mode"] == "cot")]
+    right = records.query("curriculum == 'proactive' and progress == 1 and group == 'w/o IO' and answer_mode == 'cot'")
     assert table.loc["after Stage 2", "CoT"].startswith(f"{(right['outcome'] == 'correct').mean():.0%}"[:-1])
-
-
-def test_answers_against_recall_and_controls_in_the_words_of_figures(records: pd.DataFrame) -> None:
     split = views.answers.recall_against_execution(records)
     known = set(zip(split["arm"], split["source"], strict=True))
     assert known >= {("Proactive-PBB", "recited"), ("Stage 1 only", "not recited")}

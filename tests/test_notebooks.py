@@ -8,7 +8,7 @@ import linecache
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +82,15 @@ def write(folder: Path, name: str, *sources: str, parameters: str = 'preset: str
     return path
 
 
-def run(folder: Path, names: Sequence[str] | None = None, **parameters: Any) -> tuple[list[Path], list[str]]:
+def run(folder: Path, **parameters: Any) -> tuple[list[Path], list[str]]:
     lines: list[str] = []
-    paths = run_notebooks(
-        names,
-        preset="smoke",
-        parameters=parameters,
-        out=folder / "build",
-        progress=lines.append,
-        folder=folder,
-    )
-    return paths, lines
+    how = {"parameters": parameters, "out": folder / "build", "progress": lines.append, "folder": folder}
+    return run_notebooks(None, preset="smoke", **how), lines
+
+
+def printed(copy: Path) -> str:
+    """What the last cell of an executed notebook printed."""
+    return nbformat.read(copy, as_version=4).cells[-1].outputs[0].text
 
 
 def test_order_and_selection(tmp_path: Path) -> None:
@@ -107,36 +105,30 @@ def test_order_and_selection(tmp_path: Path) -> None:
         select_notebooks(None, tmp_path / "empty")
 
 
-def test_executes_a_copy_with_the_parameters_replaced(tmp_path: Path) -> None:
-    two = 'preset: str = "auto"  # size\nseeds: int = 1  # repeats'
-    first = write(tmp_path, "00_one", "print(preset)")
-    second = write(tmp_path, "F02_two", "print(preset, seeds)", parameters=two)
-    before = [first.read_bytes(), second.read_bytes()]
-
-    copies, lines = run(tmp_path, seeds=3)
-
-    printed = [nbformat.read(copy, as_version=4).cells[-1].outputs[0].text for copy in copies]
-    assert printed == ["smoke\n", "smoke 3\n"]
-    assert [line.partition(",")[0] for line in lines] == ["[1/2] 00_one: 3 cells", "[2/2] F02_two: 3 cells"]
-    assert [first.read_bytes(), second.read_bytes()] == before
-
-
-def test_a_file_gets_a_line_while_a_notebook_runs(
+def test_executes_a_copy_with_the_parameters_replaced_and_tells_a_file_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """In this Python, even where another kernel named python3 is installed and found first."""
+    impostor = tmp_path / "jupyter" / "kernels" / "python3"
+    impostor.mkdir(parents=True)
+    spec = {"argv": ["/nonexistent/python", "{connection_file}"], "display_name": "x", "language": "python"}
+    (impostor / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
     monkeypatch.setattr(execute, "HEARTBEAT_S", 0.2)
-    write(tmp_path, "00_slow", "import time; time.sleep(1)")
-    run(tmp_path)
-    beats = [line for line in capsys.readouterr().err.splitlines() if "00_slow: running for" in line]
-    assert len(beats) > 1
-    assert beats[0].startswith("[1/1] 00_slow: running for 0 s")
-
-
-def test_injected_texts_are_converted_in_the_notebook(tmp_path: Path) -> None:
     declared = 'preset: str = "auto"  # size\nmine: bool = True  # whose\nnumber: str = "1"  # input'
-    write(tmp_path, "00_one", "import pbb; pbb.parameters(globals()); print([mine, number])", parameters=declared)
-    (copy,), _ = run(tmp_path, mine="false", number=4)
-    assert nbformat.read(copy, as_version=4).cells[-1].outputs[0].text == "[False, '4']\n"
+    first = write(tmp_path, "00_one", "import sys, time; time.sleep(1); print(preset, sys.executable)")
+    converted = "import pbb; pbb.parameters(globals()); print([preset, mine, number])"
+    second = write(tmp_path, "F02_two", converted, parameters=declared)
+    before = [first.read_bytes(), second.read_bytes()]
+
+    copies, lines = run(tmp_path, mine="false", number=4)
+
+    assert [*map(printed, copies)] == [f"smoke {sys.executable}\n", "['smoke', False, '4']\n"]
+    assert [line.partition(",")[0] for line in lines] == ["[1/2] 00_one: 3 cells", "[2/2] F02_two: 3 cells"]
+    assert [first.read_bytes(), second.read_bytes()] == before
+    beats = [line for line in capsys.readouterr().err.splitlines() if "00_one: running for" in line]
+    assert len(beats) > 1
+    assert beats[0].startswith("[1/2] 00_one: running for 0 s")
 
 
 def test_a_failing_cell_stops_the_build_and_is_named(tmp_path: Path) -> None:
@@ -160,20 +152,6 @@ def test_a_dying_kernel_is_named(tmp_path: Path) -> None:
     write(tmp_path, "00_dies", "x = 1", "import os; os._exit(1)", "print('never')")
     with pytest.raises(NotebookError, match=r"00_dies stopped at cell 4 of 5:\n    import os; .*\n.*memory"):
         run(tmp_path)
-
-
-def test_the_kernel_is_this_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Even where another kernel named python3 is installed and found first."""
-    impostor = tmp_path / "jupyter" / "kernels" / "python3"
-    impostor.mkdir(parents=True)
-    spec = {"argv": ["/nonexistent/python", "{connection_file}"], "display_name": "x", "language": "python"}
-    (impostor / "kernel.json").write_text(json.dumps(spec))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    write(tmp_path, "00_which", "import sys; print(sys.executable)")
-
-    (copy,), _ = run(tmp_path)
-
-    assert nbformat.read(copy, as_version=4).cells[-1].outputs[0].text == f"{sys.executable}\n"
 
 
 def test_refuses_unknown_parameters_and_the_notebooks_own_folder(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -18,25 +17,8 @@ from hypothesis import strategies as st
 from synthetic_records import synthetic_records
 
 from pbb import store
-from pbb.records import (
-    ALLOWED,
-    COLUMNS,
-    canonical,
-    frame_from_bytes,
-    frame_to_bytes,
-    load_records,
-    save_records,
-    validate,
-)
-from pbb.store import (
-    CorruptRunError,
-    RecordsError,
-    atomic_folder,
-    environment_manifest,
-    is_complete,
-    read_manifest,
-    write_manifest,
-)
+from pbb.records import COLUMNS, canonical, frame_from_bytes, frame_to_bytes, load_records, save_records, validate
+from pbb.store import CorruptRunError, RecordsError, atomic_folder, is_complete, read_manifest, write_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -49,18 +31,11 @@ def frame() -> pd.DataFrame:
 def test_records_survive_a_round_trip(frame: pd.DataFrame, tmp_path: Path) -> None:
     folder = save_records(tmp_path / "run", frame, {"seed": 3, "note": "×"})
     pd.testing.assert_frame_equal(load_records(folder), canonical(frame))
-    manifest = read_manifest(folder)
-    assert manifest is not None
-    assert manifest["seed"] == 3
-    assert manifest["note"] == "×"
-    assert manifest["records"]["rows"] == len(frame)
+    manifest = read_manifest(folder) or {}
+    assert (manifest["seed"], manifest["note"], manifest["records"]["rows"]) == (3, "×", len(frame))
     assert [p.name for p in tmp_path.iterdir()] == ["run"], "something hidden was left behind"
-
-
-def test_equal_rows_are_equal_bytes(frame: pd.DataFrame) -> None:
     shuffled = frame.sample(frac=1, random_state=1)[list(COLUMNS)[::-1]]
-    assert frame_to_bytes(shuffled) == frame_to_bytes(frame)
-    assert frame_to_bytes(frame_from_bytes(frame_to_bytes(frame))) == frame_to_bytes(frame)
+    assert frame_to_bytes(shuffled) == frame_to_bytes(frame), "equal rows are equal bytes"
 
 
 @settings(max_examples=30, deadline=None)
@@ -74,15 +49,16 @@ def test_any_text_survives(frame: pd.DataFrame, texts: list[str]) -> None:
 @pytest.mark.parametrize(
     ("column", "value", "says"),
     [
-        ("outcome", "right", "'right'"),
+        ("outcome", "right", "column 'outcome' is 'right' in row 0"),
+        ("outcome", "wrong", "'correct' where parsed equals expected"),
         ("answer_mode", "guess", "valid: direct, cot"),
         ("curriculum", "backwards", "'backwards'"),
         ("group", "w/o io", "'w/o io'"),
         ("progress", 1.5, "1.5"),
-        ("statements", -1, "0 or more"),
+        ("statements", -1, r"is -1 in row 0 \(3 such rows\); valid: 0 or more"),
         ("seed", 0.5, "valid: int64"),
         ("prompt", None, "null"),
-        ("input", 4, "valid: str"),
+        ("input", 4, "column 'input' holds integer values such as 4; valid: str"),
         ("parsed", None, "unparsed"),
     ],
 )
@@ -94,36 +70,23 @@ def test_a_bad_value_is_named(frame: pd.DataFrame, column: str, value: object, s
     assert column in str(error.value)
 
 
-def test_scores_that_contradict_themselves_are_refused(frame: pd.DataFrame) -> None:
+def test_rows_that_are_none_twice_or_of_other_columns_are_refused(frame: pd.DataFrame) -> None:
     right = frame[frame["outcome"] == "correct"].head(1)
-    with pytest.raises(RecordsError, match="where parsed equals expected"):
-        validate(right.assign(outcome="wrong"))
-    with pytest.raises(RecordsError, match="one row a question"):
-        validate(pd.concat([right, right]))
-    with pytest.raises(RecordsError, match="no rows"):
-        validate(right.head(0))
-    with pytest.raises(RecordsError, match=r"missing columns \['seed'\], unknown columns \['sede'\]"):
-        validate(right.rename(columns={"seed": "sede"}))
-
-
-def test_allowed_values_name_columns() -> None:
-    assert set(ALLOWED) <= set(COLUMNS)
+    for bad, says in (
+        (pd.concat([right, right]), "one row a question"),
+        (right.head(0), "no rows"),
+        (right.rename(columns={"seed": "sede"}), r"missing columns \['seed'\], unknown columns \['sede'\]"),
+    ):
+        with pytest.raises(RecordsError, match=says):
+            validate(bad)
 
 
 # ------------------------------------------------------------------------------------------------- damage
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}}', "\ufeff\x00"])
-def test_a_damaged_manifest_is_corrupt(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"a": 1}}', "\ufeff\x00", '{"name": "a browser extension"}'])
+def test_a_damaged_or_foreign_manifest_is_corrupt(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text, encoding="utf-8")
     with pytest.raises(CorruptRunError, match=r"manifest\.json"):
-        read_manifest(tmp_path)
-
-
-def test_a_foreign_folder_is_refused(frame: pd.DataFrame, tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text('{"name": "a browser extension"}')
-    with pytest.raises(CorruptRunError, match="not one of ours"):
         load_records(tmp_path)
-    with pytest.raises(RecordsError, match="not a readable Parquet file"):
-        frame_from_bytes(b"PAR1 is not enough")
 
 
 def test_a_folder_without_a_manifest_is_not_complete(frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -132,25 +95,30 @@ def test_a_folder_without_a_manifest_is_not_complete(frame: pd.DataFrame, tmp_pa
     assert not is_complete(tmp_path / "nowhere")
     with pytest.raises(RecordsError, match="no complete run here"):
         load_records(tmp_path)
+    with pytest.raises(RecordsError, match="not a readable Parquet file"):
+        frame_from_bytes(b"PAR1 is not enough")
 
 
-def test_a_manifest_that_is_no_json_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [Path(), float("nan")])
+def test_a_manifest_that_is_no_json_is_refused(value: object, tmp_path: Path) -> None:
     with pytest.raises(RecordsError, match="cannot be written as JSON"):
-        write_manifest(tmp_path, {"path": tmp_path})
-    with pytest.raises(RecordsError, match="cannot be written as JSON"):
-        write_manifest(tmp_path, {"loss": float("nan")})
+        write_manifest(tmp_path, {"value": value})
     assert list(tmp_path.iterdir()) == []
 
 
 # ----------------------------------------------------------------------------------------- atomic folders
-def test_an_exception_leaves_nothing(tmp_path: Path) -> None:
-    def build() -> None:
+def test_an_exception_leaves_nothing_and_a_full_disk_is_explained(tmp_path: Path) -> None:
+    """As torch tells of it; what the system says itself is in tests/test_robustness.py."""
+
+    def fails(fault: Exception) -> None:
         with atomic_folder(tmp_path / "run") as partial:
             (partial / "half").write_text("…")
-            raise ZeroDivisionError
+            raise fault
 
     with pytest.raises(ZeroDivisionError):
-        build()
+        fails(ZeroDivisionError())
+    with pytest.raises(RecordsError, match=r"disk is full \([\d,]+ MB free\).*same command again"):
+        fails(RuntimeError("I/O error: No space left on device (os error 28)"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -163,41 +131,16 @@ def test_a_complete_folder_is_kept_and_an_incomplete_one_replaced(tmp_path: Path
 
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "leftover").write_text("of something")
-    assert build("first") == "first"
+    with atomic_folder(tmp_path / "run") as slow:
+        assert build("first") == "first", "the slower of two writers keeps the faster one's folder"
+        (slow / "word").write_text("slow")
     assert not (tmp_path / "run" / "leftover").exists()
     assert build("second") == "first"
     assert build("third", replace=True) == "third"
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
-
-
-def test_the_slower_of_two_writers_keeps_the_faster_ones_folder(tmp_path: Path) -> None:
-    with atomic_folder(tmp_path / "run") as slow:
-        with atomic_folder(tmp_path / "run") as fast:
-            (fast / "word").write_text("fast")
-            write_manifest(fast, {})
-        (slow / "word").write_text("slow")
-        write_manifest(slow, {})
-    assert (tmp_path / "run" / "word").read_text() == "fast"
-
-
-def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
-    (tmp_path / "run").write_text("a file")
-    with pytest.raises(RecordsError, match="a file is where a folder must be"), atomic_folder(tmp_path / "run"):
+    (tmp_path / "file").touch()
+    with pytest.raises(RecordsError, match="a file is where a folder must be"), atomic_folder(tmp_path / "file"):
         pass
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        OSError(errno.ENOSPC, "No space left on device"),
-        RuntimeError("I/O error: No space left on device (os error 28)"),
-    ],
-)
-def test_a_full_disk_is_explained(tmp_path: Path, fault: Exception) -> None:
-    explained = pytest.raises(RecordsError, match=r"disk is full \([\d,]+ MB free\).*same command again")
-    with explained, atomic_folder(tmp_path / "run"):
-        raise fault
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_killed_writer_leaves_nothing_that_is_read(frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -207,12 +150,12 @@ def test_a_killed_writer_leaves_nothing_that_is_read(frame: pd.DataFrame, tmp_pa
         "    write_manifest(partial, {})\n    print('built', flush=True)\n    time.sleep(60)\n"
     )
     folder = tmp_path / "run"
-    child = subprocess.Popen([sys.executable, "-c", script, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    assert child.stdout.readline() == "built\n"
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "built\n"
+        child.send_signal(signal.SIGKILL)
     assert not is_complete(folder)
     (left,) = tmp_path.glob(".run.*.partial")
     with store.locked(held := tmp_path / "held"):
@@ -228,19 +171,16 @@ def test_a_killed_writer_leaves_nothing_that_is_read(frame: pd.DataFrame, tmp_pa
 
 
 # ------------------------------------------------------------------------------------------- the manifest
-def test_the_environment_names_neither_host_nor_path() -> None:
-    manifest = environment_manifest()
+def test_the_environment_names_neither_host_nor_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = store.environment_manifest()
     text = json.dumps(manifest)
     assert str(ROOT) not in text
     assert os.uname().nodename not in text.replace("localhost", "")
     assert manifest["packages"]["pandas"] == pd.__version__
     assert set(manifest["git"]) == {"revision", "dirty"}
     assert manifest["created"].endswith("+00:00")
-
-
-def test_outside_git_there_is_no_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "__file__", str(tmp_path / "pbb" / "folders.py"))
-    assert store.git_revision() == (None, None)
+    monkeypatch.setattr(store, "_PACKAGE", tmp_path / "pbb")
+    assert store.git_revision() == (None, None), "outside git there is no revision"
 
 
 def test_folders_that_the_environment_names_are_absolute_from_the_start(tmp_path: Path) -> None:
@@ -255,11 +195,3 @@ def test_folders_that_the_environment_names_are_absolute_from_the_start(tmp_path
     done = subprocess.run(command, cwd=tmp_path, env=os.environ | named, capture_output=True, text=True, check=True)
     runs, figures, cache = (tmp_path.resolve() / name for name in ("r", "f", "c"))
     assert done.stdout == f"{runs} {figures / 'cpu'} {cache}\n{runs}\n"
-
-
-def test_a_refusal_shows_plain_numbers() -> None:
-    frame = synthetic_records()
-    with pytest.raises(RecordsError, match=r"column 'stage' is -1 in row 0 "):
-        validate(frame.assign(stage=-1))
-    with pytest.raises(RecordsError, match=r"column 'model' holds integer values such as 3; valid: str"):
-        validate(frame.assign(model=3))

@@ -60,18 +60,6 @@ def test_sharing_and_caching(experiments: list[Experiment], here: None, run_stor
     assert not run.plan(experiments).missing, "weights gone, answers kept: nothing is done again"
 
 
-def test_what_is_no_experiment_and_what_is_no_folder_is_refused_at_once(
-    experiments: list[Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(ValueError, match="experiments: 'F05' is a str; valid: an Experiment, or several"):
-        run.plan(["F05"])  # type: ignore[list-item]
-    file = tmp_path / "a file"
-    file.write_text("")
-    monkeypatch.setenv("PBB_RUNS", str(file))
-    with pytest.raises(run.RunError, match=r"a file: no runs can be kept there \(File exists\); valid: PBB_RUNS="):
-        run.run(experiments[0], say=lambda line: None)
-
-
 def test_a_failing_task_is_named_and_the_way_on_is_said(
     experiments: list[Experiment], here: None, run_store: Path
 ) -> None:

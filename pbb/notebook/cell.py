@@ -88,8 +88,7 @@ def show_error(
 def misfits(requirements: Iterable[str] | None = None) -> list[str]:
     """Return what of the environment differs from what pbb asks for, in words, with the command that mends it.
 
-    Args:
-        requirements: such as ``"trl==1.14.2"``; those of the installed pbb when None (none in a bare checkout).
+    `requirements` are such as ``"trl==1.14.2"``; those of the installed pbb when None (none in a bare checkout).
     """
     found, there = [], bootstrap.installed()
     if requirements is None:
@@ -355,9 +354,7 @@ def beside_paper(figure: str, records: pd.DataFrame) -> Any:
 def board(preset: str = "auto", *, mine: bool = False) -> Any:
     """Return the claims board as a table: every claim, its verdict, and what decided it.
 
-    Args:
-        preset: whose records; ``"auto"`` for every preset that has any.
-        mine: judge this machine's figures, not the committed references.
+    ``"auto"`` stands for every preset that has records; `mine` judges this machine's figures, not the references.
     """
     tables = []
     for one in boards.boards(preset, mine=mine, known=PRESETS):
@@ -404,12 +401,9 @@ def ask(
 ) -> pd.DataFrame:
     """Ask the model that `experiment` trained about one of its programs, by name (imports torch).
 
-    Args:
-        experiment: trains on this machine first whatever is missing of it.
-        program: the program's name; None takes the first w/o IO program.
-        text: an input, such as ``"4"``; None takes the program's first.
-        mode: ``"cot"`` or ``"direct"``.
-        template: which pointer context names the program, 0 to 19.
+    What is missing of it is trained here first. `program` is a name (None: the first w/o IO program), `text` an input,
+    such as ``"4"`` (None: the program's first), `mode` ``"cot"`` or ``"direct"``, and `template` (0 to 19) says which
+    pointer context names the program.
 
     Returns:
         Columns what, text; rows: the question, the model's answer, what the program returns, the outcome, the source.

@@ -99,10 +99,8 @@ class Finetuned:
     def ask(self, program: str | None = None, text: str | None = None, mode: str = "cot") -> Answers:
         """Ask all models about a w/o IO program, by name.
 
-        Args:
-            program: the program's name; None takes the first one.
-            text: an input, such as ``"4"``; None takes the one in the middle. Recalling a source needs none.
-            mode: ``"cot"``, ``"direct"``, or ``"recall"``, which the base model, being shown the source, is not asked.
+        None takes the first `program`, and as `text` the input in the middle, such as ``"4"``. `mode` is ``"cot"``,
+        ``"direct"``, or ``"recall"``, which takes no input; the base model, being shown the source, is not asked then.
 
         Raises:
             ValueError: there is no such program, input or mode; the message says what is valid.

@@ -3,8 +3,7 @@
     python -m pbb.notebook.site
 
 Claims and figures come from `figures/reference/` alone: no training, no torch. Notebooks that `make reproduce` has
-executed into `build/` become pages of their own. A new figure or claim needs nothing here: the site shows those that
-`pbb.figures` and `pbb.analysis.claims` list, the board of claims first.
+executed into `build/` become pages of their own. Whatever `pbb.figures` and `pbb.analysis.claims` list is shown.
 """
 
 from __future__ import annotations
@@ -50,9 +49,7 @@ _DPI = 200  # of every figure.png
 def build(into: Path, root: Path | None = None) -> Path:
     """Write the site to the folder `into`, whole or not at all, and return its first page.
 
-    Args:
-        into: replaced at once when everything is written.
-        root: a checkout, with figures/reference, notebooks and perhaps build; this one when None.
+    `root` is a checkout, with figures/reference, notebooks and perhaps build; this one when None.
 
     Raises:
         RecordsError: there are no reference figures under `root`.
@@ -140,10 +137,11 @@ def _write_executed(notebook: dict[str, str], root: Path, site: Path, presets: l
     if not preset:
         return ""
     content = nbformat.read(folder / f"{name}.ipynb", as_version=4)
-    for cell, output in ((cell, output) for cell in content.cells for output in cell.get("outputs", ())):
-        if "image/png" in output.get("data", {}):
-            output.metadata["image/png"] = {"alt": f"Picture drawn by: {cell.source}"}
-        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # wants a kernel
+    for cell in content.cells:
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", {}):
+                output.metadata["image/png"] = {"alt": f"Picture drawn by: {cell.source}"}
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # wants a kernel
     plain = {"exclude_input_prompt": True, "exclude_output_prompt": True, "exclude_anchor_links": True}
     body, _ = HTMLExporter(template_name="basic", **plain).from_notebook_node(content)
     about = {"title": f"{name}, executed", "body": _offline(body), "notebook": notebook, "preset": preset}

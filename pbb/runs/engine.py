@@ -70,12 +70,10 @@ def launch_variables() -> list[str]:
 
 
 def start_worker(messages: Any = None, caller: Any = None, cards: Any = None) -> None:
-    """Make this process ready for tasks.
+    """Make this process ready for tasks, which tell of their progress through the queue `messages`.
 
-    Args:
-        messages: the queue through which they tell of their progress.
-        caller: a connection whose other end the caller holds; when that is closed, this process ends.
-        cards: a queue with what CUDA_VISIBLE_DEVICES is to be in each worker; None leaves that alone.
+    It ends when the other end of the connection `caller` is closed. `cards` is a queue with what CUDA_VISIBLE_DEVICES
+    is to be in each worker; None leaves that alone.
     """
     for name in launch_variables():
         del os.environ[name]
@@ -202,11 +200,10 @@ def execute(
     until: float = math.inf,
     machine: Machine | None = None,
 ) -> list[Task]:
-    """Do tasks in processes of this call, and return those that were not begun since time was up.
+    """Do tasks, each after those that it needs, and return those that were not begun since time was up.
 
     Args:
-        tasks: each after those that it needs.
-        workers: processes at once, at most.
+        workers: processes of this call at once, at most.
         say: where a line for each finished task goes.
         seconds: about how long a task takes; without a time limit any measure of length does.
         until: by `time.perf_counter`: no task is begun that would go on beyond, by its estimate; if this call's tasks

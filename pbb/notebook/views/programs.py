@@ -55,12 +55,13 @@ def cards(programs: Sequence[Program], text: str = "") -> Any:
     look = '<td style="text-align:left;vertical-align:top;width:33%">'
     rows = []
     for program in programs:
-        execution = program.execution(text if text in program.inputs else program.inputs[0])
+        chosen = text if text in program.inputs else program.inputs[0]
+        execution = program.execution(chosen)
         told = f"Problem: {program.problem}\n\n" if program.problem not in ("", program.name) else ""
         cells = {
             f"{program.domain}: source": program.source,
             "description": told + program.description,
-            f"trace on {execution.input}, which gives {execution.output}": "\n".join(execution.trace),
+            f"trace on {chosen}, which gives {execution.output}": "\n".join(execution.trace),
         }
         columns = (f"{look}<small>{html.escape(title)}</small>{code(body)}</td>" for title, body in cells.items())
         rows.append(f"<tr>{''.join(columns)}</tr>")
@@ -84,11 +85,7 @@ def kept_apart(experiment: Experiment) -> pd.DataFrame:
 
 
 def contamination(programs: Sequence[Program], seed: int = 0, base: int = 500) -> pd.DataFrame:
-    """Count programs of experiments that a base model may have seen, by the rule and in a sample of its own programs.
-
-    Returns a row for each `kind`: programs of, programs, base models' by name or source (the rule), and how many are
-    among `base` programs drawn for base models.
-    """
+    """Count by `kind` the programs that a base model may have seen: by the rule, and among `base` of its own."""
     known = set(map(normal_form, base_programs(base, seed, "general", 0)))
     found = {
         "programs": [1] * len(programs),
@@ -101,11 +98,11 @@ def contamination(programs: Sequence[Program], seed: int = 0, base: int = 500) -
 
 # ------------------------------------------------------------------------------------------------ what guessing gives
 def guesses(programs: Sequence[Program]) -> pd.DataFrame:
-    """Return how often guessers are right who know the answer key but not the program, by `kind`.
+    """Return how often guessers are right who know the answer key but not the program, by `kind`, as shares, 0 to 1.
 
     Columns: programs of, programs, constant guess (of the three commonest answers the one that is right most often),
     best guess by input (the better of that and the commonest answer to each input), random string (grammars: letters
-    of the grammar at random). What a model has to beat. Shares, 0 to 1.
+    of the grammar at random). What a model has to beat.
     """
     rows = []
     for name in dict.fromkeys(map(kind, programs)):
