@@ -20,8 +20,9 @@ from pbb.records import canonical
 from pbb.runs import engine, run
 from pbb.store import root
 
-__all__ = ["experiments", "here", "in_this_process", "recorded", "same", "start", "undisturbed"]
+__all__ = ["Undisturbed", "experiments", "here", "in_this_process", "recorded", "same", "start", "undisturbed"]
 
+Undisturbed = tuple[pd.DataFrame, Path]  # the sweep's records, and the run store that they come from
 RUN = """
 import sys, pbb
 from pbb.experiments import experiment
@@ -93,13 +94,12 @@ def recorded(experiments: Sequence[Experiment]) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(experiments: list[Experiment], tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, Path]:
-    """The sweep's records, and the run store that they come from."""
+def undisturbed(experiments: list[Experiment], tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     store = tmp_path_factory.mktemp("undisturbed")
     with in_this_process() as patch:
         patch.setenv("PBB_RUNS", str(store))
         return recorded(experiments), store
 
 
-def same(records: pd.DataFrame, undisturbed: tuple[pd.DataFrame, Path]) -> None:
+def same(records: pd.DataFrame, undisturbed: Undisturbed) -> None:
     pd.testing.assert_frame_equal(records, undisturbed[0])

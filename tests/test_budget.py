@@ -17,12 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pretended import Lasting, Noting, World, sweeps
-from sweep import experiments, here, recorded, same, undisturbed
+from sweep import Undisturbed, experiments, here, recorded, same, undisturbed
 
 import pbb
 from pbb import cli, store
@@ -241,7 +240,7 @@ def test_notebooks_stop_when_time_is_up_and_go_on_where_they_stopped(
 
 # ---------------------------------------------------------------------------------------------- in real processes
 def test_in_pieces_the_records_are_those_of_one_call(
-    experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path], here: None, run_store: Path
+    experiments: list[Experiment], undisturbed: Undisturbed, here: None, run_store: Path
 ) -> None:
     left, said = len(run.plan(experiments).missing), list[str]()
     while left:

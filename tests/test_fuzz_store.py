@@ -16,9 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-from sweep import experiments, here, recorded, same, undisturbed
+from sweep import Undisturbed, experiments, here, recorded, same, undisturbed
 
 from pbb import cli, store
 from pbb.experiments.experiment import Experiment
@@ -33,31 +32,30 @@ LIMIT_S = 60
 # ------------------------------------------------------------------------------------------- corrupted stores
 def older(manifest: Any, rng: random.Random) -> Any:
     """A manifest as another version may have written it."""
-    kind = rng.randrange(4)
-    if kind == 0:
-        return {name: value for name, value in manifest.items() if name not in ("files", "folder", "seal")}
-    if kind == 1:
-        return {"version": 99, "made_by": "another"}
-    if kind == 2:
-        return [manifest]
-    return {**manifest, "records": {"schema": 2}, "files": {}, "tokens": 1, "documents": {}, "questions": 0}
+    return rng.choice(
+        [
+            {name: value for name, value in manifest.items() if name not in ("files", "folder", "seal")},
+            {"version": 99, "made_by": "another"},
+            [manifest],
+            {**manifest, "records": {"schema": 2}, "files": {}, "tokens": 1, "documents": {}, "questions": 0},
+        ]
+    )
 
 
 def damage(file: Path, how: str, rng: random.Random) -> None:
     """Do to one file what disks, hands and other versions do."""
     data = file.read_bytes()
     at = rng.randrange(len(data))
-    if how == "cut":
-        file.write_bytes(data[:at])
-    elif how == "empty":
-        file.write_bytes(b"")
-    elif how == "noise":
-        file.write_bytes(rng.randbytes(len(data)))
-    elif how == "a bit":
-        file.write_bytes(data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :])
-    elif how == "zeros":
-        size = min(30_000, max(1, (len(data) - at) // 2))
-        file.write_bytes(data[:at] + bytes(size) + data[at + size :])
+    zeros = min(30_000, max(1, (len(data) - at) // 2))
+    damaged = {
+        "cut": data[:at],
+        "empty": b"",
+        "noise": rng.randbytes(len(data)),
+        "a bit": data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :],
+        "zeros": data[:at] + bytes(zeros) + data[at + zeros :],
+    }
+    if how in damaged:
+        file.write_bytes(damaged[how])
     elif how == "another version":
         manifest = file.parents[len(file.relative_to(store.runs()).parts) - 3] / store.MANIFEST
         manifest.write_text(json.dumps(older(json.loads(manifest.read_bytes()), rng)))
@@ -98,15 +96,10 @@ def contents(root: Path) -> dict[str, bytes]:
 
 @pytest.mark.timeout(60 + LIMIT_S * STORES)
 def test_a_corrupted_store_gives_the_right_records_or_names_what_to_delete(
-    experiments: list[Experiment],
-    undisturbed: tuple[pd.DataFrame, Path],
-    here: None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    experiments: list[Experiment], undisturbed: Undisturbed, here: None, run_store: Path
 ) -> None:
     """What was damaged and is read is named, with all else that is damaged, and one deletion is enough."""
-    monkeypatch.setenv("PBB_RUNS", str(tmp_path / "runs"))
-    root, outcomes = store.runs(), Counter[str]()
+    root, outcomes = run_store, Counter[str]()
     for seed in range(STORES):
         rng = random.Random(f"store {seed}")
         shutil.rmtree(root, ignore_errors=True)
@@ -141,13 +134,8 @@ def test_a_corrupted_store_gives_the_right_records_or_names_what_to_delete(
 
 
 def test_swapped_weights_and_answers_are_both_named_and_exit_is_not_0(
-    experiments: list[Experiment],
-    undisturbed: tuple[pd.DataFrame, Path],
-    here: None,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    experiments: list[Experiment], undisturbed: Undisturbed, here: None, run_store: Path
 ) -> None:
-    monkeypatch.setenv("PBB_RUNS", str(tmp_path / "runs"))
     for kind, file in (("stages", "step-*/model.safetensors"), ("evaluations", "answers.parquet")):
         shutil.rmtree(store.runs(), ignore_errors=True)
         shutil.copytree(undisturbed[1], store.runs(), ignore=shutil.ignore_patterns("results"))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from sweep import experiments, undisturbed
+from sweep import Undisturbed, experiments, undisturbed
 from synthetic_records import synthetic_records
 
 import pbb
@@ -472,7 +472,7 @@ assert not heavy, heavy
 
 
 def test_a_figure_notebook_on_complete_records_never_imports_torch(
-    experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path]
+    experiments: list[Experiment], undisturbed: Undisturbed
 ) -> None:
     shutil.rmtree(undisturbed[1] / "results")  # so that they are made of the answers
     command, environment = [sys.executable, "-c", READ_ONLY, repr(experiments)], {"PBB_RUNS": str(undisturbed[1])}

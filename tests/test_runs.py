@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sweep import experiments, here, same, start, undisturbed
+from sweep import Undisturbed, experiments, here, same, start, undisturbed
 
 from pbb import cli
 from pbb.experiments import studies
@@ -22,7 +22,7 @@ __all__ = ["experiments", "here", "undisturbed"]
 
 @pytest.mark.slow
 def test_two_processes_asking_for_the_same_runs_share_them(
-    experiments: list[Experiment], undisturbed: tuple[pd.DataFrame, Path], tmp_path: Path
+    experiments: list[Experiment], undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     """With one worker and with two; what is to be had in this process is the same."""
     store = tmp_path / "shared"
