@@ -76,7 +76,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "budget_min": {"type": _minutes, "metavar": "MIN", "help": "begin nothing that would end after so many minutes"},
     "workers": {"type": int, "help": "processes (default: one a card, else one a core)"},
     "executor": {"help": "workers (default); or jobs by submitit: local or slurm; they say where their logs are"},
-    "slurm": {"type": _option, "action": "append", "default": [], "metavar": "NAME=VALUE", "help": _SBATCH},
+    "slurm": {"type": _option, "action": "append", "metavar": "NAME=VALUE", "help": _SBATCH},
     "out": _FOLDER | {"help": "where it goes (default: under build/ or runs/exports/)"},
     "export": _FOLDER | {"help": "the export's (default: where the first file of answers is)"},
     "model": {"required": True, "metavar": "NAME", "help": "what answered, such as gpt-4o-2024-08-06"},
@@ -86,6 +86,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "all": _FLAG | {"help": "delete all of them"},
     "yes": _FLAG | {"help": "delete without asking"},
 }
+# What commands take as `how`, which compute; with defaults.
+HOW: dict[str, Any] = {"workers": None, "budget_min": None, "executor": "workers", "slurm": []}
 Names = Sequence[str]
 
 
@@ -170,32 +172,15 @@ def command_plan(figures: Names, preset: str = "auto", seeds: int = 1, budget_mi
     print("\n  ".join([str(todo), *(() if budget_min is None else todo.longer_than(budget_min))]))
 
 
-def command_run(
-    figures: Names,
-    preset: str = "auto",
-    seeds: int = 1,
-    workers: int | None = None,
-    budget_min: float | None = None,
-    executor: str = "workers",
-    slurm: Sequence[tuple[str, Any]] = (),
-) -> None:
+def command_run(figures: Names, preset: str = "auto", seeds: int = 1, **how: Any) -> None:
     """compute what is missing, without notebooks"""
     chosen = _figures(figures, preset)
-    how: dict[str, Any] = {"workers": workers, "executor": executor, "slurm": dict(slurm), "budget_min": budget_min}
-    run.run(_all_experiments(chosen, preset, seeds), preset=preset, **how)
+    run.run(_all_experiments(chosen, preset, seeds), preset=preset, **how | {"slurm": dict(how["slurm"])})
     if preset != "smoke":
         save_figures(chosen, preset, seeds, store.figures(preset), again=False)
 
 
-def command_reproduce(
-    figures: Names,
-    preset: str = "auto",
-    seeds: int = 1,
-    workers: int | None = None,
-    budget_min: float | None = None,
-    executor: str = "workers",
-    slurm: Sequence[tuple[str, Any]] = (),
-) -> int:
+def command_reproduce(figures: Names, preset: str = "auto", seeds: int = 1, **how: Any) -> int:
     """compute what is missing, draw, run the notebooks, compare
 
     Of figures that are named, only their own notebooks are run, and they alone are compared.
@@ -205,10 +190,10 @@ def command_reproduce(
     started = time.perf_counter()
     print(f"preset {preset}, {seeds} seed(s)\n")
     try:
-        command_run(figures, preset, seeds, workers, budget_min, executor, slurm)
+        command_run(figures, preset, seeds, **how)
     except run.BudgetError as stop:
         raise run.BudgetError(f"{stop}\nFigures, notebooks and the comparison come when all of that is done.") from None
-    _run_notebooks(preset, seeds, started + 60 * (budget_min or math.inf), figures)
+    _run_notebooks(preset, seeds, started + 60 * (how["budget_min"] or math.inf), figures)
     minutes = (time.perf_counter() - started) / 60
     if preset == "smoke":
         print(f"\nDone in {minutes:.1f} min: build/smoke/. Everything ran; smoke makes no figure, so none is compared.")
@@ -221,8 +206,7 @@ def command_reproduce(
 def _run_notebooks(preset: str, seeds: int, until: float, figures: Sequence[str] = ()) -> None:
     """Execute the notebooks, or those of `figures` if any, that nothing has executed since something changed.
 
-    Raises:
-        BudgetError: some are left, and `until` has passed, by `time.perf_counter`. One at least is executed.
+    Raises BudgetError if some are left, and `until` has passed, by `time.perf_counter`. One at least is executed.
     """
     undone, every = _notebooks_left(preset, seeds), _notebooks(preset)
     left, asked = ([n for n in some if not figures or n.partition("_")[0] in figures] for some in (undone, every))
@@ -451,11 +435,13 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(function=function)
         for parameter in inspect.signature(function).parameters.values():
-            argument, option = dict(ARGUMENTS[parameter.name]), f"--{parameter.name.replace('_', '-')}"
-            if parameter.default is inspect.Parameter.empty:
-                command.add_argument(parameter.name, **argument)
-            else:
-                command.add_argument(option, **{"default": parameter.default} | argument)
+            taken = HOW if parameter.kind is parameter.VAR_KEYWORD else {parameter.name: parameter.default}
+            for option, default in taken.items():
+                if default is parameter.empty:
+                    command.add_argument(option, **ARGUMENTS[option])
+                else:
+                    how = {"default": default} | ARGUMENTS[option]
+                    command.add_argument(f"--{option.replace('_', '-')}", **how)
     return top
 
 

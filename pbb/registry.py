@@ -91,8 +91,7 @@ def label(name: str) -> str:
 def folder_of(name: str) -> Path | None:
     """Return the folder of a tiny model or of a local path, or None for a GGUF file, packaged or not, or a Hub id.
 
-    Raises:
-        ModelError: a tiny model's weights are missing, or the path holds no model.
+    Raises ModelError if a tiny model's weights are missing, or the path holds no model.
     """
     if name in TINY_NAMES:
         folder = TINY_FOLDER / name
@@ -182,8 +181,7 @@ def _hash_folder(folder: Path) -> str:
 def config_of(name: str) -> Mapping[str, Any] | None:
     """Return what is known of a model's shape without loading or fetching anything: its config.json, or None.
 
-    Raises:
-        ModelError: see `folder_of`.
+    Raises ModelError as `folder_of` does.
     """
     if name in PACKAGED:
         name = PACKAGED[name].model

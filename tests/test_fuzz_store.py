@@ -133,25 +133,6 @@ def test_a_corrupted_store_gives_the_right_records_or_names_what_to_delete(
     assert outcomes["named"] >= STORES // 4
 
 
-def test_swapped_weights_and_answers_are_both_named_and_exit_is_not_0(
-    experiments: list[Experiment], undisturbed: Undisturbed, here: None, run_store: Path
-) -> None:
-    for kind, file in (("stages", "step-*/model.safetensors"), ("evaluations", "answers.parquet")):
-        shutil.rmtree(store.runs(), ignore_errors=True)
-        shutil.copytree(undisturbed[1], store.runs(), ignore=shutil.ignore_patterns("results"))
-        if kind == "stages":
-            shutil.rmtree(store.runs() / "evaluations")
-        first, second = sorted(store.runs().glob(f"{kind}/*/{file}"))[:2]
-        swap(first, second)
-        with pytest.raises(store.CorruptRunError, match="does not match its manifest") as damaged:
-            recorded(experiments)
-        both = {store.runs() / kind / path.relative_to(store.runs() / kind).parts[0] for path in (first, second)}
-        assert set(damaged.value.folders) == both
-        for folder in both:
-            shutil.rmtree(folder)
-        same(recorded(experiments), undisturbed)
-
-
 # ------------------------------------------------------------------- the environment and the command line
 NONSENSE = (
     *("", " ", "\t", "\n", "~nobody-here/x", "~", "/dev/null", "/dev/null/x", "/proc/1/nothing", "a" * 300, "a" * 5000),

@@ -1,7 +1,7 @@
 """What may go wrong around a run: kills, full disks, damaged files, odd places, no network, nonsense given to it.
 
-Damaged files are in tests/test_fuzz_store.py, two sweeps at once in one store in tests/test_runs.py, killed jobs and
-nodes in tests/test_executors.py, programs that attack their process in tests/test_execution.py.
+Damaged files are in tests/test_fuzz_store.py, two sweeps at once in one store in tests/test_runs.py, killed workers in
+tests/test_budget.py, jobs and nodes in tests/test_executors.py, programs that attack in tests/test_execution.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import errno
 import hashlib
-import json
 import os
 import random
 import re
@@ -27,13 +26,11 @@ import pandas as pd
 import pytest
 import torch
 from sweep import Undisturbed, experiments, here, recorded, same, start, undisturbed
-from synthetic_records import synthetic_records
 
 import pbb
 from pbb import cli
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.questions import questions
-from pbb.figures.io import save_figure
 from pbb.models import ask
 from pbb.models.loading import ModelError, load, load_tokenizer
 from pbb.programs import DOMAINS
@@ -112,33 +109,6 @@ def test_killed_at_random_moments_and_run_again_gives_the_same_records(
         nursery.stdin.close()
     assert kills == KILLS
     assert complete > 1, "the first life alone was compared"
-
-
-def workers_of(caller: int) -> list[int]:
-    table = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,command="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in table.splitlines()]
-    return [int(row[0]) for row in rows if int(row[1]) == caller and "spawn_main" in row[2]]
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1500)
-def test_a_killed_caller_leaves_no_worker_and_a_killed_worker_is_told_of(
-    experiments: list[Experiment], undisturbed: Undisturbed, here: None, run_store: Path
-) -> None:
-    store, out = run_store, run_store.with_name("records.parquet")
-    for victim in ("caller", "worker"):
-        before = set(store.glob("stages/*"))
-        process = start(experiments, out, PBB_RUNS=str(store))
-        while process.poll() is None and not (workers_of(process.pid) or set(store.glob("stages/*")) - before):
-            time.sleep(0.01)  # until there is a worker, which takes a few seconds to begin a task
-        for number in [process.pid] if victim == "caller" else workers_of(process.pid):
-            os.kill(number, signal.SIGKILL)
-        output = process.communicate(timeout=600)[0]  # returns when nobody holds its output any more
-        # On a fast machine the last task may be done before its worker is killed.
-        assert process.returncode in {"caller": (-signal.SIGKILL,), "worker": (0, 1)}[victim], output
-        assert ("a worker process died" in output) == (process.returncode == 1), output
-    same(recorded(experiments), undisturbed)
-    assert not list(store.rglob("*.partial")), "leftovers go at the next start"
 
 
 # ---------------------------------------------------------------------------------------- what can't be written
@@ -224,17 +194,6 @@ def test_a_full_disk_while_a_run_writes(
     pd.testing.assert_frame_equal(recorded([one]), of(one, undisturbed))
 
 
-def test_a_full_disk_while_a_figure_is_saved(small_disk: Path) -> None:
-    records = synthetic_records(seeds=1, programs=4)
-    target = save_figure("F02", records, small_disk / "F02", {})
-    before = {file.name: file.read_bytes() for file in target.iterdir()}
-    fill(small_disk, 65536)
-    with pytest.raises(RecordsError, match="the disk is full"):
-        save_figure("F02", records.assign(seed=1), target, {})
-    assert {file.name: file.read_bytes() for file in target.iterdir()} == before, "the old one is kept, whole"
-    assert [path.name for path in small_disk.iterdir() if path.is_dir()] == ["F02"]
-
-
 # ------------------------------------------------------------------------------- foreign files in the store
 def test_foreign_files_in_the_store_are_left_alone(
     experiments: list[Experiment], undisturbed: Undisturbed, here: None, run_store: Path
@@ -256,7 +215,7 @@ def test_foreign_files_in_the_store_are_left_alone(
     assert {name: (run_store / name).read_text() for name in foreign} == foreign
 
 
-# ---------------------------------------------------------- a read-only checkout, odd paths, no network, the clock
+# ---------------------------------------------------------- a read-only checkout, odd paths, no network
 # Python runs this before anything else in every process of the sweep: who calls the network is noted, and refused.
 GUARD = """
 import os, socket
@@ -337,22 +296,6 @@ def test_a_read_only_checkout_odd_paths_and_no_network(
     called = calls.read_text().splitlines()
     assert len(called) == 2, "the caller and its worker try the guard, and nobody calls otherwise"
     assert all("127.0.0.1" in call for call in called)
-
-
-def test_a_clock_that_jumps_backwards(
-    experiments: list[Experiment],
-    undisturbed: Undisturbed,
-    here: None,
-    run_store: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    real, calls = time.time, iter(range(10**9))
-    monkeypatch.setattr(time, "time", lambda: real() - 86400 * next(calls))
-    same(recorded(experiments), undisturbed)
-    assert next(calls) > 3, "somebody asks for the time"
-    manifests = [json.loads(file.read_bytes()) for file in run_store.glob("*/*/manifest.json")]
-    assert all(0 <= manifest["seconds"] < 600 for manifest in manifests)
-    assert run.plan([experiments[0].changed(stage_1_steps=1000)]).seconds > 0
 
 
 # ------------------------------------------------------------------------------------------- nothing unpickled

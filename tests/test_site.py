@@ -208,16 +208,6 @@ def test_executed_notebooks_become_pages(executed: Path) -> None:
 
 
 # ----------------------------------------------------------------------------------- no requests; for all readers
-def test_the_check_for_requests_finds_them() -> None:
-    planted = Page(
-        '<img src="https://a/x.png"><link href="//a/x.css"><script src="http://a/x.js"></script>'
-        '<style>@import "https://a/y.css"; p { background: url(https://a/x.gif) }</style>'
-        '<p style="background: url(\'//a/y.gif\')"><a href="https://a">a link</a>'
-        '<img src="x.png"><img src="data:image/png;base64,x">'
-    )
-    assert len(outside(planted.fetched())) == 6
-
-
 @pytest.mark.parametrize("which", ["site", "executed"])
 def test_no_page_asks_anything_of_the_network(which: str, request: pytest.FixtureRequest) -> None:
     folder = request.getfixturevalue(which)

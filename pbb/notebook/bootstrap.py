@@ -44,11 +44,9 @@ class BootstrapError(RuntimeError):
 def prepare(root: Path = ROOT) -> None:
     """Install what this Python lacks of what `root`/pyproject.toml asks for; print what changed, versions and the GPU.
 
-    Where nothing is lacking, nothing is changed and no network is needed.
-
-    Raises:
-        BootstrapError: pip found no way that keeps torch and numpy, or a loaded package was replaced and the session
-            has to be restarted. After the restart the same call goes on.
+    Where nothing is lacking, nothing is changed and no network is needed. Raises BootstrapError if pip found no way
+    that keeps torch and numpy, or a loaded package was replaced and the session has to be restarted. After the restart
+    the same call goes on.
     """
     before, card = installed(), gpu()
     kept = ", ".join(f"{name} {before[name]}" for name in KEPT if name in before)

@@ -116,11 +116,9 @@ _WORDS |= {list[str]: "a list of texts", list[int]: "a list of whole numbers"}
 def parameters(namespace: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a notebook's parameters cell by name, checked against their declared types.
 
-    Texts and numbers, as papermill injects them, are converted where their meaning is plain (``"false"`` for a bool,
-    4 for a text), and put back into `namespace`, the notebook's ``globals()``.
-
-    Raises:
-        ExperimentError: a value has another type; the message names parameter, value and what is valid.
+    Texts and numbers, as papermill injects them, are converted where their meaning is plain (``"false"`` for a bool, 4
+    for a text), and put back into `namespace`, the notebook's ``globals()``. Raises ExperimentError if a value has
+    another type; the message names parameter, value and what is valid.
     """
     values = {}
     for name, declared in namespace.get("__annotations__", {}).items():
@@ -206,7 +204,8 @@ def variant(
     for name in wanted:
         before, after = ({e.value(name) for e in some} for some in (kept, made))
         if before != after:
-            changed.append((name, *(one.pop() if len(one) == 1 else tuple(sorted(one)) for one in (before, after))))
+            old, new = (one.pop() if len(one) == 1 else tuple(sorted(one)) for one in (before, after))
+            changed.append((name, old, new))
     marked = "custom" if changed and preset != "smoke" else preset
     return Variant(tuple(dict.fromkeys(made)), marked, preset, tuple(changed), tuple(kept))
 
@@ -232,11 +231,9 @@ def reference(figure: str, preset: str = "auto") -> pd.DataFrame | None:
 def draw(figure: str, records: pd.DataFrame | None, *, variant: Variant | str = "this run") -> Any:
     """Return the figure of `records`, over the faint committed reference of the same preset where there is one.
 
-    Smoke records are drawn with a stamp across the picture: they show that the code runs, and nothing else. F01
-    needs a right answer to show; where smoke records hold none, that is said in words and None is returned.
-
-    Raises:
-        RecordsError: there are no records, or they cannot be drawn.
+    Smoke records are drawn with a stamp across the picture: they show that the code runs, and nothing else. F01 needs a
+    right answer to show; where smoke records hold none, that is said in words and None is returned. Raises RecordsError
+    if there are no records, or they cannot be drawn.
     """
     module = figure_module(figure)
     if records is None:
@@ -264,7 +261,9 @@ def _behind(figure: str, records: pd.DataFrame, variant: Variant | str) -> pd.Da
     """
     preset = _compared_preset(records)
     behind = reference(figure, variant.base if isinstance(variant, Variant) else preset)
-    for column in figure_module(figure).FIXED if behind is not None else ():
+    if behind is None:
+        return None
+    for column in figure_module(figure).FIXED:
         ours, theirs = records[column].unique(), behind[column].unique()
         if len(ours) == len(theirs) == 1:
             behind = behind.assign(**{column: ours[0]})
@@ -369,8 +368,7 @@ def board(preset: str = "auto", *, mine: bool = False) -> Any:
 def contrasts(claim: str, preset: str = "auto", *, mine: bool = False) -> Any:
     """Return every contrast that was declared for `claim`, such as ``"C3"``, as a table.
 
-    Raises:
-        RecordsError: there is no such claim.
+    Raises RecordsError if there is no such claim.
     """
     known = [one.id for one in claims.CLAIMS]
     if claim not in known:

@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -153,8 +154,8 @@ def report(facts: Facts | None = None) -> str:
 
 
 def _wrapped(head: str, text: str) -> list[str]:
-    indents = {"initial_indent": head, "subsequent_indent": " " * len(head)}
-    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False, **indents)
+    how: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), **how)
 
 
 def _machine(facts: Facts) -> Iterator[tuple[str, str]]:

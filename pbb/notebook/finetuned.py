@@ -101,9 +101,7 @@ class Finetuned:
 
         None takes the first `program`, and as `text` the input in the middle, such as ``"4"``. `mode` is ``"cot"``,
         ``"direct"``, or ``"recall"``, which takes no input; the base model, being shown the source, is not asked then.
-
-        Raises:
-            ValueError: there is no such program, input or mode; the message says what is valid.
+        Raises ValueError if there is no such program, input or mode; the message says what is valid.
         """
         if mode not in MODES:
             raise ValueError(f"mode={mode!r} is not valid; valid: {', '.join(MODES)}")
@@ -167,8 +165,7 @@ def show(program: str | None = None, text: str | None = None, mode: str = "cot")
 def load(folder: Path = FOLDER) -> Finetuned:
     """Return the published model, after comparing its files, base model and programs with its manifest.
 
-    Raises:
-        RecordsError: there is none, it is damaged, or what it was made with is not what is here.
+    Raises RecordsError if there is none, it is damaged, or what it was made with is not what is here.
     """
     back = "`git checkout -- pbb/finetuned` brings the committed one back"
     if not store.is_complete(folder):
@@ -197,9 +194,7 @@ def publish(preset: str, folder: Path = FOLDER) -> Finetuned:
     """Write `folder` anew from F01's experiment of `preset`, seed 0; what is not trained on this machine is, first.
 
     Its records are answers of the weights as they are kept, rounded to float16, to all questions about w/o IO programs.
-
-    Raises:
-        RecordsError: it would be larger than `LARGEST`; what was there is kept.
+    Raises RecordsError if it would be larger than `LARGEST`; what was there is kept.
     """
     from pbb.models import loading
     from pbb.notebook.cell import train

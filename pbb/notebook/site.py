@@ -49,10 +49,8 @@ _DPI = 200  # of every figure.png
 def build(into: Path, root: Path | None = None) -> Path:
     """Write the site to the folder `into`, whole or not at all, and return its first page.
 
-    `root` is a checkout, with figures/reference, notebooks and perhaps build; this one when None.
-
-    Raises:
-        RecordsError: there are no reference figures under `root`.
+    `root` is a checkout, with figures/reference, notebooks and perhaps build; this one when None. Raises RecordsError
+    if there are no reference figures under `root`.
     """
     root = root or store.root()
     reference = root / "figures" / "reference"

@@ -319,14 +319,14 @@ class Processes(Engine):
     def __init__(self, jobs: Sequence[Job], workers: int, say: Say, machine: Machine, seconds: Estimate) -> None:
         context, names = multiprocessing.get_context("spawn"), card_names(machine)
         messages, (theirs, self._ours) = context.Queue(), context.Pipe(duplex=False)
-        cards = context.Queue() if names else None
-        for number in range(workers) if cards else ():
+        cards = context.Queue()
+        for number in range(workers) if names else ():
             cards.put(names[number % len(names)])
         self.most, self._say = workers, say
         self._places = {folder.parent for job in jobs for folder in job.folders}
         lengths = {job.name: seconds(job.tasks[0]) for job in jobs}
         self._bars = progress.Bars(messages, {job.name: job.title for job in jobs}, lengths)
-        self._pool = ProcessPoolExecutor(workers, context, start_worker, (messages, theirs, cards))
+        self._pool = ProcessPoolExecutor(workers, context, start_worker, (messages, theirs, cards if names else None))
 
     def submit(self, job: Job, after: Sequence[Any]) -> Any:
         return self._pool.submit(do, job.tasks[0])

@@ -95,8 +95,7 @@ class Plan:
     def longer_than(self, budget_min: float) -> list[str]:
         """Return lines that name the missing stages which should take longer than so many minutes; often none.
 
-        Raises:
-            ValueError: `budget_min` is no number of minutes.
+        Raises ValueError if `budget_min` is no number of minutes.
         """
         check_budget(budget_min)
         stages = [(self.estimates[t.folder] / 60, t) for t in self.missing if isinstance(t, StageTask)]

@@ -73,8 +73,7 @@ class StageTask:
     def spent(self) -> tuple[int, int]:
         """Return what a complete stage was trained on: tokens (generated ones too), and questions with an answer.
 
-        Raises:
-            RecordsError: the stage's manifest is gone.
+        Raises RecordsError if the stage's manifest is gone.
         """
         if read_manifest(self.folder) is None:
             raise RecordsError(

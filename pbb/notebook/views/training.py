@@ -96,8 +96,7 @@ def plant_leak(experiment: Experiment) -> Document:
 def refusal(document: Document, experiment: Experiment) -> str:
     """Send `document` through the guard that every stage's documents pass, and return the error it raises.
 
-    Raises:
-        AssertionError: the guard let it through.
+    Raises AssertionError if the guard let it through.
     """
     try:
         list(guarded(iter([document]), groups(experiment)))
@@ -109,8 +108,7 @@ def refusal(document: Document, experiment: Experiment) -> str:
 def training_log(experiment: Experiment) -> pd.DataFrame:
     """Return the loss during training, a row for every twentieth of a stage: stage, trains on, step, loss, ….
 
-    Raises:
-        RecordsError: a stage was not trained on this machine, or its folder was deleted; says how to get it.
+    Raises RecordsError if a stage was not trained on this machine, or its folder was deleted; says how to get it.
     """
     parts = []
     for index, stage in enumerate(curriculum(experiment)):
