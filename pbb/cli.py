@@ -17,6 +17,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,10 @@ COME_BACK = 75  # exit status of a command whose budget is used up with somethin
 
 
 def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = math.nan
-    if not 0 < minutes < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not valid; valid: minutes, more than 0, such as 9")
-    return minutes
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not valid; valid: minutes, more than 0, such as 9")
 
 
 def _option(text: str) -> tuple[str, Any]:

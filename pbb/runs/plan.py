@@ -136,8 +136,10 @@ def plan(experiments: Iterable[Experiment] | Experiment, workers: int | None = N
     With `preset`, the one that records are marked with, stages count that were deleted before records were collected.
     """
     those = chosen(experiments)
-    every = (task for experiment in those for point in points(experiment) for task in with_needs(point.task))
-    tasks = {task.folder: task for task in every}
+    tasks: dict[Path, Task] = {}
+    for point in (point for experiment in those for point in points(experiment)):
+        for task in with_needs(point.task):
+            tasks.setdefault(task.folder, task)
     collected = dict(results(e, preset) for e in those if preset)
     check_all(partial(is_complete, folder) for folder in (*tasks, *collected))
     missing = [task for task in tasks.values() if not is_complete(task.folder)]

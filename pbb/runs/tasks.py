@@ -180,8 +180,8 @@ def _programs(experiment: Experiment) -> str:
 
 def _knobs(experiment: Experiment) -> str:
     """Return what a figure may vary and this experiment has changed, such as ``" (4 templates)"``; or nothing."""
-    values = {name: experiment.value(name) for name in _VARIED}
-    changed = {name: value for name, value in values.items() if value and value != Experiment().value(name)}
+    usual, values = Experiment(), {name: experiment.value(name) for name in _VARIED}
+    changed = {name: value for name, value in values.items() if value and value != usual.value(name)}
     said = [count(value, _VARIED[name]) if _VARIED[name] else value for name, value in changed.items()]
     return f" ({', '.join(said)})" if said else ""
 

@@ -87,12 +87,14 @@ def kept_apart(experiment: Experiment) -> pd.DataFrame:
 def contamination(programs: Sequence[Program], seed: int = 0, base: int = 500) -> pd.DataFrame:
     """Count by `kind` the programs that a base model may have seen: by the rule, and among `base` of its own."""
     known = set(map(normal_form, base_programs(base, seed, "general", 0)))
-    found = {
-        "programs": [1] * len(programs),
-        "base models' by name or source": map(base_may_have_seen, programs),
-        f"found among {base} base programs": (normal_form(p) in known for p in programs),
-    }
-    frame = pd.DataFrame({"programs of": map(kind, programs), **{name: list(column) for name, column in found.items()}})
+    frame = pd.DataFrame(
+        {
+            "programs of": [kind(p) for p in programs],
+            "programs": 1,
+            "base models' by name or source": [base_may_have_seen(p) for p in programs],
+            f"found among {base} base programs": [normal_form(p) in known for p in programs],
+        }
+    )
     return frame.groupby("programs of", sort=False).sum().reset_index()
 
 
@@ -156,8 +158,8 @@ def parts_picture(programs: Iterable[Program]) -> Figure:
 def _bars(parts: list[tuple[str, list[str]]], label: str) -> Figure:
     """Draw each kind's ten commonest parts, as shares of all its parts; kinds that are all alike are left out."""
     frame = pd.DataFrame(parts, columns=["programs of", "part"]).explode("part")
-    counted = frame.groupby("programs of", sort=False)["part"].value_counts(normalize=True)
-    shares = {name: counted[name] for name in frame["programs of"].unique() if len(counted[name]) > 1}
+    each = frame.groupby("programs of", sort=False)["part"]
+    shares = {name: part.value_counts(normalize=True) for name, part in each if part.nunique() > 1}
     with style.theme():
         rows = -(-len(shares) // 4)
         figure = style.Picture(figsize=(style.DOUBLE, 1.9 * rows), layout="constrained")
