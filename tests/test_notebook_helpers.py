@@ -113,15 +113,20 @@ def test_the_notebooks_own_defaults_are_the_presets() -> None:
         assert (made.preset, made.experiments) == ("cpu", tuple(pbb.study(path.stem[:3], "cpu")))
 
 
-def test_with_a_card_a_figure_that_llm_leaves_out_is_the_cpu_presets(
+def test_with_a_card_what_llm_leaves_out_is_the_cpu_presets(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert pbb.reference("F02", "smoke") is None
     monkeypatch.setattr(cell, "resolve_preset", lambda name: "llm" if name == "auto" else name)
     assert pbb.variant("F02").preset == "llm"
     assert capsys.readouterr().out == ""
     assert pbb.variant("F13").preset == "cpu"
     assert "Preset llm leaves out F13, so it is computed at preset cpu." in capsys.readouterr().out
     assert pbb.variant("F13", "llm").preset == "llm", "asked for by name"
+    records = pbb.reference("F09", "auto")  # which llm has none of
+    assert records is not None
+    assert set(records["preset"]) == {"cpu"}
+    assert pbb.draw("F09", records) is not None
 
 
 @pytest.mark.parametrize(
@@ -204,15 +209,6 @@ def test_f01_without_a_right_answer_is_said_in_words_at_smoke_only(
     assert cell.draw("F01", records.assign(preset="smoke")) is not None
 
 
-def test_auto_takes_the_reference_that_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert pbb.reference("F02", "smoke") is None
-    monkeypatch.setattr(cell, "resolve_preset", lambda name: "llm" if name == "auto" else name)
-    records = pbb.reference("F09", "auto")  # which llm has none of
-    assert records is not None
-    assert set(records["preset"]) == {"cpu"}
-    assert pbb.draw("F09", records) is not None
-
-
 def test_what_changed_is_said_in_words_of_what_could_change(
     records: pd.DataFrame, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,15 +272,11 @@ def test_tables_of_verdicts_can_be_shown(records: pd.DataFrame, monkeypatch: pyt
 
 
 # ------------------------------------------------------------------------------------------ views: programs
-def test_groups_are_kept_apart() -> None:
+def test_groups_are_kept_apart_and_no_program_is_a_base_models(programs: list[Program]) -> None:
     counts = dict(views.programs.kept_apart(SMOKE).itertuples(index=False, name=None))
     assert counts.pop("w/ IO programs") == SMOKE.split.with_io_programs
     assert counts.pop("w/o IO programs") == SMOKE.split.without_io_programs
-    assert len(counts) == 4
-    assert set(counts.values()) == {0}
-
-
-def test_no_program_of_an_experiment_is_a_base_models(programs: list[Program]) -> None:
+    assert [*counts.values()] == [0] * 4
     found = views.programs.contamination(programs, base=60)
     assert found["programs"].tolist() == [12] * len(DOMAINS)  # arithmetic twice, "own" not at all
     assert (found.iloc[:, 2:] == 0).all(axis=None)

@@ -187,7 +187,7 @@ def test_clean_lists_sizes_and_deletes_only_what_is_named(run_store: Path, capsy
     assert "'nothing' is not in" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("given", "fine"), [("FIGURE=F01", False), ("FIGURES=F01 F02", True), ("SEED=3", False)])
+@pytest.mark.parametrize(("given", "fine"), [("FIGURES=F01 F02", True), ("SEED=3", False)])
 def test_make_refuses_a_variable_that_nothing_reads(given: str, fine: bool) -> None:
     done = subprocess.run(["make", "-n", "reproduce", given], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode == 0) == fine

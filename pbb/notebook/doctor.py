@@ -107,17 +107,18 @@ def fits(preset: str, facts: Facts) -> Fit:
 
 def _refused(tasks: Iterable[Task], facts: Facts) -> list[str]:
     """Return why what is to be trained cannot be: by its backend, or for its weights' size."""
-    told = []
-    for e in {(task.experiment.model, task.experiment.training.backend): task.experiment for task in tasks}.values():
-        shape = Shape.of(config_of(e.model))
+    told, stages = [], [task for task in tasks if isinstance(task, StageTask)]
+    for task in {(task.experiment.model, task.experiment.training.backend): task for task in stages}.values():
+        model = task.experiment.model
+        shape = Shape.of(config_of(model))
         size = asking_bytes(shape, "float32", 1, 1) if shape and not facts.machine.card else 0
         try:
-            backends.check([StageTask(e, 0)], facts.machine)
+            backends.check([task], facts.machine)
         except backends.BackendError as error:
             told.append(str(error).partition(";")[0])
         if size > facts.memory:
             wants = f"wants {amount(size)} of memory for its weights alone, and there are {amount(facts.memory)}"
-            told.append(f"{e.model} {wants}")
+            told.append(f"{model} {wants}")
     return [*dict.fromkeys(told)]
 
 
