@@ -1,4 +1,7 @@
-"""The doctor, on pretended machines: what it finds, which presets fit and why others do not, in lines one can read."""
+"""The doctor, on pretended machines: which presets fit and why others do not, in lines one can read.
+
+On this machine it is asked in tests/test_checklist.py.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from pbb import cli, store
+from pbb import store
 from pbb.experiments.presets import PRESETS
 from pbb.models import gguf
 from pbb.models.machine import Machine
 from pbb.notebook import doctor
-from pbb.notebook.doctor import Facts, Fit, fits, report
+from pbb.notebook.doctor import Facts, fits, report
 from pbb.registry import PACKAGED, SMOLLM2, TINY_NAMES, hub_models
 from pbb.runs import plan
 
@@ -65,7 +68,7 @@ def reasons(preset: str, found: Facts) -> str:
         *((preset, H100, None) for preset in PRESETS),
         ("paper", facts(CARD, wanted="to download"), None),  # what can be fetched is no obstacle
         ("cpu", facts(CARD, disk=1e8), r"it wants about .* of disk, and /runs has 0.1 GB"),
-        ("smoke", facts(Machine(cores=2), disk=1e8), "it wants about 1.1 GB of disk"),
+        ("smoke", facts(Machine(cores=2), disk=1e8), r"it wants about 1\.\d GB of disk"),
         ("cpu", replace(LAPTOP, memory=4e9), "it wants 8.0 GB of memory, and there are 4.0 GB"),
         ("paper", facts(CARD, token=False, wanted="to download"), f"gated, and no token was found: .*{LLAMA}"),
         ("paper", facts(CARD, wanted="to download", offline=True), f"the Hub is switched off: .*{LLAMA}"),
@@ -138,15 +141,3 @@ def test_the_report_says_what_to_do() -> None:
     assert "float16 (compute capability 7.5 has no bfloat16)" in words(T4)
     assert "PRESET=auto is llm here" in words(T4)
     assert "PRESET=auto is cpu here" in words(LAPTOP)
-
-
-def test_the_command_looks_at_this_machine_and_succeeds(
-    run_store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doctor, "fits", lambda preset, found: Fit(preset, ("nothing fits",), 60.0, 1e9))
-    assert cli.main(["doctor"]) == 0
-    out = capsys.readouterr().out
-    assert str(run_store) in out
-    assert out.count("- nothing fits") == len(PRESETS)
-    assert all(name in out for name in (*TINY_NAMES, SMOLLM2, *hub_models()))
-    assert not run_store.exists(), "it changes nothing"

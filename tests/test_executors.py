@@ -58,8 +58,7 @@ def test_one_job_a_stage_with_what_is_asked_after_it() -> None:
     for job in todo:
         assert job.needs <= there
         there |= job.folders
-    # What is complete is in no job.
-    left = [task for task in missing if task.folder != shared.folder]
+    left = [task for task in missing if task.folder != shared.folder]  # what is complete is in no job
     assert all(shared.folder not in job.folders for job in engine.jobs(left))
     assert {job.name for job in engine.jobs(left)} == {job.name for job in todo}, "the same place for logs"
 
