@@ -140,6 +140,15 @@ def test_cores_are_those_that_this_process_may_use(
     assert cores(tmp_path, tmp_path / "self") == expected
 
 
+def test_a_process_bound_to_one_core_plans_one_worker() -> None:
+    code = (
+        "import os\nos.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from pbb.models.machine import cores\nprint(cores())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "1\n", done.stderr
+
+
 # -------------------------------------------------------------------------------------------------- what is said
 @pytest.fixture
 def small(experiments: list[Experiment]) -> list[Experiment]:

@@ -105,6 +105,15 @@ def test_a_stages_file_is_the_beginning_of_our_own_stream_and_fills_our_budget(e
         assert tokens <= task.tokens < tokens + ours[len(rows)][1], "one more document is too many"
 
 
+def test_datasets_loads_a_stage_as_it_is(exported: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    file = next((exported / "stages").glob("w_io-*"))
+    table = load_dataset("json", data_files=str(file), split="train", cache_dir=str(tmp_path))
+    assert table.column_names == ["messages"]
+    assert table[0]["messages"] == lines(file)[0]["messages"]
+
+
 def test_questions_hold_no_answers_and_never_what_training_showed(exported: Path) -> None:
     asked = [row for file in (exported / "questions").iterdir() for row in lines(file)]
     assert {tuple(sorted(row)) for row in asked} == {("id", "messages")}
