@@ -374,11 +374,12 @@ def command_finetuned(preset: str = "auto") -> int | None:
 
     if preset == "smoke":
         return _refused("preset smoke is never published, since its models show nothing; valid: cpu")
-    said = finetuned.publish(preset).ask()
+    said = str(finetuned.publish(preset).ask())
+    shown = said.partition("\n\nRight of all")[0]  # what else can be asked needs no place in the README
     readme = store.root() / "README.md"
     before, mark, rest = readme.read_text(encoding="utf-8").partition("$ .venv/bin/python -m pbb ask\n")
     if mark:
-        store.write_whole(readme, f"{before}{mark}{said}\n```{rest.partition('```')[2]}")
+        store.write_whole(readme, f"{before}{mark}{shown}\n```{rest.partition('```')[2]}")
     print(f"{said}\n\npublished to {store.shown(finetuned.FOLDER)}; README.md shows these answers")
     return None
 

@@ -71,7 +71,8 @@ def test_the_committed_model_is_whole_small_and_gives_its_records() -> None:
     assert sum(file.stat().st_size for file in finetuned.FOLDER.rglob("*") if file.is_file()) <= 5_000_000
     answers_as_recorded(model, 20)
     said = README.read_text(encoding="utf-8").partition("$ .venv/bin/python -m pbb ask\n")[2].partition("```")[0]
-    assert said == f"{model.ask()}\n", "the README shows other answers"
+    assert len(said) > 400
+    assert str(model.ask()).startswith(said), "the README shows other answers"
 
 
 def test_answers_stand_beside_each_other_and_then_the_source(

@@ -344,7 +344,7 @@ def test_stages_of_every_arm_with_the_documents_in_them() -> None:
     assert len(table[table["arm"] == "Proactive-PBB"]) == 2
 
 
-def test_training_log_and_loss_curve(run_store: Path) -> None:
+def test_losses_and_answers_over_training(run_store: Path) -> None:
     with pytest.raises(RecordsError, match=r"training_log\.csv: no training log here"):
         views.training.training_log(SMOKE)
     for index in range(2):
@@ -358,6 +358,20 @@ def test_training_log_and_loss_curve(run_store: Path) -> None:
     assert views.training.loss_curve(SMOKE)._repr_png_().startswith(b"\x89PNG")
     with pytest.raises(RecordsError, match="'untuned' trains nothing"):
         views.training.training_log(SMOKE.changed(arm="untuned"))
+    asked = [  # stage, step, program, answer, outcome
+        *((0, 0, name, "no idea", "unparsed") for name in ("Kopmog", "Bafdit")),
+        *((1, 2, name, "return 4", "wrong") for name in ("Kopmog", "Bafdit")),
+        *((2, 2, "Kopmog", "return 3", "correct"), (2, 2, "Bafdit", "return 5", "wrong")),
+    ]
+    records = pd.DataFrame(asked, columns=["stage", "step", "program", "completion", "outcome"])
+    records = records.assign(group=WITHOUT_IO, answer_mode="cot", input="1", prompt="Run it.", expected="3")
+    shown = views.training.answer_over_training(records, SMOKE, "Kopmog")
+    assert shown.data["its answer"].tolist() == ["no idea", "return 4", "return 3"]
+    assert shown.data["all w/o IO, right"].tolist() == ["0%", "0%", "50%"]
+    assert shown.data["loss"].tolist()[1:] == [2.0, 2.0]
+    assert views.training.answer_over_training(records, SMOKE).data["is"].tolist() == ["unparsed", "wrong", "wrong"]
+    with pytest.raises(RecordsError, match="program='Zog' was not asked by CoT; valid: Bafdit, Kopmog"):
+        views.training.answer_over_training(records, SMOKE, "Zog")
 
 
 # ------------------------------------------------------------------------------------------- views: answers

@@ -18,7 +18,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.experiments.leakage import LeakageError, guarded
 from pbb.figures import style
-from pbb.notebook.views.page import page
+from pbb.notebook.views.page import page, table
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError, checked
 
@@ -140,3 +140,39 @@ def loss_curve(experiment: Experiment) -> Figure:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         grid[0].set_ylabel("loss a token")
     return figure
+
+
+def answer_over_training(records: pd.DataFrame, experiment: Experiment, program: str = "") -> Any:
+    """Return how one CoT answer about a w/o IO program changes while the loss falls: a table, one row a checkpoint.
+
+    Args:
+        records: what `pbb.run` gave for `experiment`.
+        experiment: has been trained on this machine.
+        program: a w/o IO program's name; the first in the alphabet when empty. It is asked on its first input.
+
+    Raises:
+        RecordsError: no w/o IO program of that name was asked by CoT, or the training log is gone.
+    """
+    rows = records[(records["group"] == WITHOUT_IO) & (records["answer_mode"] == "cot")]
+    names = sorted(rows["program"].unique())
+    if not names or (program or names[0]) not in names:
+        raise RecordsError(f"program={program!r} was not asked by CoT; valid: {', '.join(names) or 'none here'}")
+    moment = ["stage", "step"]
+    right = (rows["outcome"] == "correct").groupby([rows[name] for name in moment]).mean()
+    one = rows[rows["program"] == (program or names[0])].sort_values([*moment, "input"]).drop_duplicates(moment)
+    shown = pd.DataFrame(
+        {
+            "stage": one["stage"].to_numpy(),
+            "step": one["step"].to_numpy(),
+            "all w/o IO, right": [f"{right[(stage, step)]:.0%}" for stage, step in one[moment].to_numpy()],
+            "its answer": one["completion"].to_numpy(),
+            "is": one["outcome"].to_numpy(),
+        }
+    )
+    log = training_log(experiment)[[*moment, "loss"]].sort_values("step")
+    shown = pd.merge_asof(shown.sort_values("step"), log, on="step", by="stage").sort_values(moment)
+    first = one.iloc[0]
+    columns = ["stage", "step", "loss", "all w/o IO, right", "its answer", "is"]
+    return table(
+        shown[columns], f"{first['prompt']}  Expected: {first['expected']}. Step 0 of stage 0: the base model."
+    )
