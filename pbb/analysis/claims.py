@@ -247,11 +247,11 @@ CLAIMS: tuple[Claim, ...] = (
             ),
             *(
                 Declared("F08", Side("proactive"), Side("distillation", where={"demonstrations": count}))
-                for count in (10, 100)
+                for count in (10, 90)
             ),
             *(
                 one
-                for count in (1, 10, 100)
+                for count in (1, 10, 90)
                 for one in _each("F08", Side("proactive"), _others_of_ad("distillation_traces", demonstrations=count))
             ),
         ),

@@ -67,9 +67,9 @@ RECIPE = Recipe(
         **{"questions": 10, "checkpoints": 1},
     },
     ciphers_arms=tuple(arm for arm in CIPHERS_ARMS if arm != "distillation_values"),
-    # Programs of 120 inputs leave room for a hundred demonstrations.
-    demonstrations={"distillation": (1, 100), "distillation_after_stage_1": (1, 10, 100)},
-    told={"high": 119, "demonstrations": 20, "checkpoints": 1},
+    # Programs of two arguments have a hundred inputs, and are run in context.
+    demonstrations={"distillation": (1, 90), "distillation_after_stage_1": (1, 10, 90)},
+    told={"arguments": 2, "demonstrations": 20, "checkpoints": 1},
     counts=(200, 800, 2400),  # of two statements
     templates=(1, 20),
     composition={
@@ -95,7 +95,7 @@ RECIPE = Recipe(
         "sums_arms": ("proactive", "homogeneous", "stage_1_only", "in_context"),
         "ciphers_arms": CIPHERS_ARMS,
         "demonstrations": dict.fromkeys(
-            ("distillation", "distillation_after_stage_1", "distillation_values", "distillation_traces"), (1, 10, 100)
+            ("distillation", "distillation_after_stage_1", "distillation_values", "distillation_traces"), (1, 10, 90)
         ),
         "templates": (1, 4, 20),
         "kinds": _KINDS,

@@ -59,8 +59,8 @@ RECIPE = Recipe(
         **{"with_io_programs": 200, "without_io_programs": 40, "distilled_demonstrations": 20},
         **{"row_tokens": 416, "batch_rows": 3, "questions": 10, "checkpoints": 1},  # 288 tokens in the longest trace
     },
-    demonstrations={"distillation": (1,), "distillation_after_stage_1": (1, 10, 100)},
-    told={"high": 119, "demonstrations": 20, "checkpoints": 1},  # 120 inputs leave room for a hundred demonstrations
+    demonstrations={"distillation": (1,), "distillation_after_stage_1": (1, 10, 90)},
+    told=cpu.RECIPE.told,
     composition={**cpu.RECIPE.composition, **_ROWS},
     grammars={**cpu.RECIPE.grammars, **_ROWS},
     algorithms={
@@ -69,7 +69,7 @@ RECIPE = Recipe(
     },
     full={
         "arms": F02_ARMS,
-        "demonstrations": {"distillation": (1, 10, 100), "distillation_after_stage_1": (1, 10, 100)},
+        "demonstrations": {"distillation": (1, 10, 90), "distillation_after_stage_1": (1, 10, 90)},
     },
     # There is no hour for three seeds of everything.
     repeated={"F02": {"arm": ("stage_1_only", "proactive", "homogeneous")}},

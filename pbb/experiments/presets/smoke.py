@@ -35,7 +35,7 @@ RECIPE = Recipe(
         "programs": Ciphers(shortest=1, longest=2, alphabet=10, case="digits", distilled_distribution="natural"),
         **{"distilled_demonstrations": 20, "row_tokens": 320, "batch_rows": 4, "questions": 3, "checkpoints": 1},
     },
-    demonstrations=dict.fromkeys(cpu.RECIPE.full["demonstrations"], (1, 100)),
+    demonstrations=dict.fromkeys(cpu.RECIPE.full["demonstrations"], (1, 90)),
     told=cpu.RECIPE.told,
     counts=(6, 12),
     composition={
