@@ -369,7 +369,11 @@ def test_losses_and_answers_over_training(run_store: Path) -> None:
     assert shown.data["its answer"].tolist() == ["no idea", "return 4", "return 3"]
     assert shown.data["all w/o IO, right"].tolist() == ["0%", "0%", "50%"]
     assert shown.data["loss"].tolist()[1:] == [2.0, 2.0]
-    assert views.training.answer_over_training(records, SMOKE).data["is"].tolist() == ["unparsed", "wrong", "wrong"]
+    assert views.training.answer_over_training(records, SMOKE).data["outcome"].tolist() == [
+        "unparsed",
+        "wrong",
+        "wrong",
+    ]
     with pytest.raises(RecordsError, match="program='Zog' was not asked by CoT; valid: Bafdit, Kopmog"):
         views.training.answer_over_training(records, SMOKE, "Zog")
 

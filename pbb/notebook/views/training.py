@@ -166,13 +166,12 @@ def answer_over_training(records: pd.DataFrame, experiment: Experiment, program:
             "step": one["step"].to_numpy(),
             "all w/o IO, right": [f"{right[(stage, step)]:.0%}" for stage, step in one[moment].to_numpy()],
             "its answer": one["completion"].to_numpy(),
-            "is": one["outcome"].to_numpy(),
+            "outcome": one["outcome"].to_numpy(),
         }
     )
     log = training_log(experiment)[[*moment, "loss"]].sort_values("step")
     shown = pd.merge_asof(shown.sort_values("step"), log, on="step", by="stage").sort_values(moment)
-    first = one.iloc[0]
-    columns = ["stage", "step", "loss", "all w/o IO, right", "its answer", "is"]
-    return table(
-        shown[columns], f"{first['prompt']}  Expected: {first['expected']}. Step 0 of stage 0: the base model."
-    )
+    first, sources = one.iloc[0], {p.name: p.source for group in groups(experiment) for p in group.programs}
+    columns = ["stage", "step", "loss", "all w/o IO, right", "its answer", "outcome"]
+    told = f"{first['prompt']} Expected: {first['expected']}."
+    return table(shown[columns], f"{told} The source: {sources.get(first['program'], 'unknown')}")
