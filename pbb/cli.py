@@ -26,8 +26,6 @@ from pbb.experiments.presets import PRESETS, resolve_preset
 from pbb.experiments.presets.recipe import ALL_FIGURES as FIGURE_IDS
 from pbb.experiments.studies import figures_of, study
 from pbb.programs.execution import WorkerError
-from pbb.records import KNOBS, load_records
-from pbb.runs import keys, run
 from pbb.streams import digest
 
 SMOKE_IDS = ("F01", "F02", "F05", "F06")  # every kind of stage; the other figures differ in numbers alone
@@ -133,6 +131,7 @@ def save_figures(
     this code has drawn there from the same runs.
     """
     from pbb.figures.io import figure_module, save_figure
+    from pbb.runs import keys, run
 
     for figure in figures:
         target, whole = folder / figure_module(figure).NAME, study(figure, preset, seeds, full)
@@ -154,6 +153,8 @@ def save_figures(
 
 def _asked_last(experiment: Any) -> str:
     """Return what an experiment comes to, in words: the model, the programs, the seed, the arm, the last step."""
+    from pbb.runs import run
+
     return str(run.points(experiment)[-1].task).removeprefix("ask ")
 
 
@@ -170,12 +171,16 @@ def command_plan(
     figures: Names, preset: str = "auto", seeds: int = 1, full: bool = False, budget_min: float | None = None
 ) -> None:
     """say what would be computed and how long it should take"""
+    from pbb.runs import run
+
     todo = run.plan(_all_experiments(_figures(figures, preset), preset, seeds, full), preset=preset)
     print("\n  ".join([str(todo), *(() if budget_min is None else todo.longer_than(budget_min))]))
 
 
 def command_run(figures: Names, preset: str = "auto", seeds: int = 1, full: bool = False, **how: Any) -> None:
     """compute what is missing, without notebooks"""
+    from pbb.runs import run
+
     chosen = _figures(figures, preset)
     run.run(_all_experiments(chosen, preset, seeds, full), preset=preset, **how | {"slurm": dict(how["slurm"])})
     if preset != "smoke":
@@ -188,6 +193,7 @@ def command_reproduce(figures: Names, preset: str = "auto", seeds: int = 1, full
     Of figures that are named, only their own notebooks are run, and they alone are compared.
     """
     from pbb.figures.io import compare, render
+    from pbb.runs import run
 
     started = time.perf_counter()
     print(f"preset {preset}, {seeds} seed(s)\n")
@@ -221,6 +227,7 @@ def _run_notebooks(preset: str, seeds: int, until: float, figures: Sequence[str]
         return
 
     from pbb.notebook.execute import run_notebooks  # takes a while to load
+    from pbb.runs import run
 
     def note(line: str) -> None:
         print(line)
@@ -255,6 +262,8 @@ def command_smoke() -> None:
 
     In a folder of its own: it proves that everything runs, and shows nothing.
     """
+    from pbb.runs import run
+
     with tempfile.TemporaryDirectory(prefix="pbb-smoke-") as folder:
         os.environ["PBB_RUNS"] = folder
         run.run(_all_experiments(SMOKE_IDS, "smoke", 1), preset="smoke")
@@ -283,6 +292,8 @@ def command_reference(
     figures: Names, preset: str = "auto", seeds: int = 1, full: bool = False, partial: bool = False
 ) -> int | None:
     """promote complete runs to the committed reference"""
+    from pbb.runs import run
+
     if preset == "smoke":
         return _refused("preset smoke never becomes a reference; valid: any other")
     chosen = _figures(figures, preset)
@@ -340,6 +351,7 @@ def command_score(answers: Sequence[Path], model: str = "", export: Path | None 
 
     from pbb.analysis.labels import percent
     from pbb.figures.io import figure_module, save_figure
+    from pbb.records import KNOBS, load_records
     from pbb.runs import external
 
     figure, records = external.score(answers, model, export)
@@ -454,6 +466,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status. Expected failures are one message, not a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     asked = vars(parser().parse_args(given))
+    from pbb.runs import run  # loads pandas, which help and refused arguments need not wait for
+
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # what cannot be shown is replaced; a log file gets each line as it comes
             stream.reconfigure(errors="replace", line_buffering=True)

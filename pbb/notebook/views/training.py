@@ -158,20 +158,13 @@ def answer_over_training(records: pd.DataFrame, experiment: Experiment, program:
     if not names or (program or names[0]) not in names:
         raise RecordsError(f"program={program!r} was not asked by CoT; valid: {', '.join(names) or 'none here'}")
     moment = ["stage", "step"]
-    right = (rows["outcome"] == "correct").groupby([rows[name] for name in moment]).mean()
+    share = "all w/o IO, right"
+    right = (rows["outcome"] == "correct").groupby([rows[name] for name in moment]).mean().map("{:.0%}".format)
     one = rows[rows["program"] == (program or names[0])].sort_values([*moment, "input"]).drop_duplicates(moment)
-    shown = pd.DataFrame(
-        {
-            "stage": one["stage"].to_numpy(),
-            "step": one["step"].to_numpy(),
-            "all w/o IO, right": [f"{right[(stage, step)]:.0%}" for stage, step in one[moment].to_numpy()],
-            "its answer": one["completion"].to_numpy(),
-            "outcome": one["outcome"].to_numpy(),
-        }
-    )
+    shown = one.join(right.rename(share), on=moment).rename(columns={"completion": "its answer"})
     log = training_log(experiment)[[*moment, "loss"]].sort_values("step")
     shown = pd.merge_asof(shown.sort_values("step"), log, on="step", by="stage").sort_values(moment)
     first, sources = one.iloc[0], {p.name: p.source for group in groups(experiment) for p in group.programs}
-    columns = ["stage", "step", "loss", "all w/o IO, right", "its answer", "outcome"]
+    columns = [*moment, "loss", share, "its answer", "outcome"]
     told = f"{first['prompt']} Expected: {first['expected']}."
     return table(shown[columns], f"{told} The source: {sources.get(first['program'], 'unknown')}")
