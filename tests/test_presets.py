@@ -224,7 +224,7 @@ def test_the_command_line(run_store: Path, monkeypatch: pytest.MonkeyPatch, caps
     asked: list[Any] = []
     monkeypatch.setattr(cli, "_all_experiments", lambda *given: asked.append(given) or few("llm", "untuned"))
     assert cli.main(["plan", "--preset", "llm"]) == 0
-    left_out = "preset llm leaves out F03, F06, F07, F09, F10, F11, F13; named, such as `run F03`, one is computed"
+    left_out = "preset llm leaves out F03, F06, F07, F09, F10, F11, F13, F16; named, such as `run F03`, one is computed"
     assert left_out in capsys.readouterr().out
     assert cli.main(["plan", "F09", "--preset", "llm"]) == 0
     assert "leaves out" not in capsys.readouterr().out

@@ -161,7 +161,6 @@ def _objective(e: Experiment) -> tuple[tuple[str, Any], ...]:
     settings = {
         "completions": e.grpo.completions,
         "group_size": e.grpo.group_size,
-        "generation_batch_size": e.grpo.completions,
         "temperature": e.grpo.temperature,
         "max_completion_length": e.grpo.length,
         "beta": e.grpo.beta,

@@ -34,7 +34,6 @@ class PolicyOptimisation:
     learning_rate: float = 1e-4
     completions: int = 64  # more are steadier, and cost as much more
     group_size: int = 8  # more find rare right answers, and leave room for fewer questions
-    generation_batch_size: int = 64  # sampled at once; more is faster, but later steps train on an older model's
     temperature: float = 1.0  # lower, and a group's completions are all the same
     max_completion_length: int = 64  # tokens; the longest right completion must fit
     beta: float = 0.0  # weight of staying close to the model before; 0 spares that model's passes
@@ -157,20 +156,19 @@ def reinforce(
     rows = question_rows(documents, group, tokenizer, o.questions(steps), o.max_completion_length)
     reward = ExactMatch(group, tokenizer)
     reporter = sft.Reporter(checkpoints, on_checkpoint, lambda logs: _measured(logs, reward))
-    together = o.generation_batch_size // o.completions  # steps; rewards are known only where there is sampling
     precision = sft.precision_of(backend)
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one; nothing in it is kept
         arguments = GRPOConfig(
             output_dir=folder,
             per_device_train_batch_size=o.completions,
             num_generations=o.group_size,
-            generation_batch_size=o.generation_batch_size,
+            generation_batch_size=o.completions,
             max_completion_length=o.max_completion_length,
             temperature=o.temperature,
             beta=o.beta,
             loss_type=o.loss_type,
             scale_rewards="group",
-            logging_steps=together * max(1, steps // (20 * together)),
+            logging_steps=max(1, steps // 20),
             mask_truncated_completions=False,  # TRL's default, and not Unsloth's
             **sft.settings(o, steps, seed, progress, backend),
         )

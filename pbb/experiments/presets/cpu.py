@@ -50,7 +50,7 @@ RECIPE = Recipe(
     },
     # The simplest programs. More weight decay than elsewhere favours one memory of a number for all ways of asking.
     sums={
-        **{"programs": Sums(), "with_io_programs": 430, "weight_decay": 0.5, "stage_1_steps": 2000, "asked": ASKED},
+        **{"programs": Sums(), "with_io_programs": 430, "weight_decay": 0.5, "stage_1_steps": 1650, "asked": ASKED},
     },
     # F06 asks for chains of thought alone: direct answers are right by chance, and rewards for chance hide the others.
     retroactive={"trained_modes": ("cot",), "asked": ("cot", "recall"), "stage_2_doublings": 6},
@@ -63,7 +63,7 @@ RECIPE = Recipe(
             kinds=CIPHERS.kinds, shortest=1, longest=3, alphabet=10, case="digits", distilled_distribution="natural"
         ),
         **{"with_io_programs": 300, "without_io_programs": 40, "distilled_demonstrations": 20},
-        **{"stage_1_steps": 2000, "stage_2_steps": 150, "row_tokens": 320, "batch_rows": 4},
+        **{"stage_1_steps": 1700, "stage_2_steps": 150, "row_tokens": 320, "batch_rows": 4},
         **{"questions": 10, "checkpoints": 1},
     },
     ciphers_arms=tuple(arm for arm in CIPHERS_ARMS if arm != "distillation_values"),
