@@ -20,7 +20,7 @@ from pbb.store import MANIFEST, checksum
 
 TINY_FOLDER = Path(__file__).parent / "base_models"
 # The last is taught beside its base data: see `pbb.experiments.teaching`.
-TINY_NAMES = ("tiny-s", "tiny-sm", "tiny-m", "tiny-ml", "tiny-l", "tiny-m-strings", "tiny-m-tutored")
+TINY_NAMES = ("tiny-s", "tiny-sm", "tiny-m", "tiny-m-strings", "tiny-m-tutored")
 SMOLLM2 = "smollm2-135m"
 # How `pbb.models` writes a conversation, whatever a tokenizer's template would add: a part of what a model is here.
 FORMAT = "no default system message"

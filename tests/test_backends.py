@@ -121,7 +121,7 @@ def test_the_plan_says_what_training_takes() -> None:
 def test_models_are_asked_in_float32_where_that_costs_little() -> None:
     small, large = Shape.of(config_of("smollm2-135m")), Shape.of(config_of(LLAMA))
     assert [asking_weights(shape, HERE) for shape in (small, large, None)] == ["float32"] * 3
-    tiny = Shape.of(config_of("tiny-l"))
+    tiny = Shape.of(config_of("tiny-m"))
     assert [asking_weights(shape, FAST) for shape in (tiny, small, large)] == ["float32", "bfloat16", "bfloat16"]
     assert [asking_weights(shape, H100) for shape in (small, large, None)] == ["float32", "bfloat16", "bfloat16"]
     assert asking_weights(large, T4) == "float16"

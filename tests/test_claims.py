@@ -106,8 +106,8 @@ def test_every_side_can_be_looked_up_in_records() -> None:
 
 
 def test_sides_are_told_in_words() -> None:
-    assert str(Side("proactive", "cot", {"representation": "code", "model": "tiny-l"})) == (
-        "Proactive-PBB, CoT, code, tiny-l"
+    assert str(Side("proactive", "cot", {"representation": "code", "model": "tiny-m"})) == (
+        "Proactive-PBB, CoT, code, tiny-m"
     )
     assert str(Side("distillation", where={"demonstrations": 1})) == "Algorithm distillation, 1 demonstration"
     assert str(Side("in_context", "in_context_direct")) == "In context, Direct"
@@ -168,7 +168,7 @@ def test_a_contrast_is_primary_where_its_regime_says(monkeypatch: pytest.MonkeyP
     declare(monkeypatch, Declared("F04", sides[0], sides[1], HERE | {"model": MOST}))
     rows = [
         part
-        for model, shares in (("tiny-s", (0.6, 0.2)), ("tiny-l", (0.3, 0.8)))
+        for model, shares in (("tiny-s", (0.6, 0.2)), ("tiny-m", (0.3, 0.8)))
         for form, share in zip(("code", "description"), shares, strict=True)
         for part in (
             answers("proactive", share, representation=form, model=model),
@@ -176,7 +176,7 @@ def test_a_contrast_is_primary_where_its_regime_says(monkeypatch: pytest.MonkeyP
         )
     ]
     found = judge("F04", *rows).set_index("where")["verdict"].to_dict()
-    small, large = (f"Arithmetic, {model}, 1 statement" for model in ("tiny-s", "tiny-l"))
+    small, large = (f"Arithmetic, {model}, 1 statement" for model in ("tiny-s", "tiny-m"))
     assert found == {small: "secondary", large: "contradicted"}
 
 
@@ -185,11 +185,11 @@ def test_a_gap_may_narrow(gaps: tuple[float, float], word: str, monkeypatch: pyt
     def side(form: str, model: str) -> Side:
         return Side("proactive", where={"representation": form, "model": model})
 
-    small, large = ([side(form, model) for form in ("code", "description")] for model in ("tiny-s", "tiny-l"))
+    small, large = ([side(form, model) for form in ("code", "description")] for model in ("tiny-s", "tiny-m"))
     declare(monkeypatch, Declared("F04", *small, HERE, more_than=(large[0], large[1])))
     planted = {
         (model, form): 0.25 + gap * (form == "code")
-        for model, gap in zip(("tiny-s", "tiny-l"), gaps, strict=True)
+        for model, gap in zip(("tiny-s", "tiny-m"), gaps, strict=True)
         for form in ("code", "description")
     }
     rows = pd.concat(

@@ -19,7 +19,7 @@ from pbb.figures.io import beside_paper, compare, save_figure
 from pbb.records import RecordsError
 
 ARMS = ("proactive", "stage_1_only", "in_context")
-MODELS = ("tiny-s", "tiny-m", "tiny-l")
+MODELS = ("tiny-s", "tiny-sm", "tiny-m")
 MINE = ("F03", "F04", "F09", "F10")
 
 
@@ -87,7 +87,7 @@ def test_every_point_has_its_interval_and_what_it_is_read_against(
 
 def test_headline_values_are_named_by_the_knob(records: dict[str, pd.DataFrame], tmp_path: Path) -> None:
     expected = {
-        "F03": "Proactive-PBB, Direct; Arithmetic, tiny-l, 1 statement",
+        "F03": "Proactive-PBB, Direct; Arithmetic, tiny-m, 1 statement",
         "F04": "Proactive-PBB, CoT; Arithmetic, tiny-s, 1 statement, description",
         "F09": "Stage 1 only, Recite, then run; Arithmetic, tiny-m, 1 statement, 2,400 w/ IO programs",
         "F10": "Proactive-PBB, Recall of the source; Arithmetic, tiny-m, 1 statement, 1 template",
@@ -116,11 +116,11 @@ def test_what_is_about_something_else_or_differs_in_more_than_the_knob_is_refuse
 
 # ------------------------------------------------------------------------------------------------ the axis
 def test_models_stand_in_order_of_size_with_those_of_unknown_size_last() -> None:
-    models = ("tiny-l", "owner/nameless", "meta-llama/Llama-3.2-1B-Instruct", "smollm2-135m", "tiny-s")
+    models = ("tiny-m", "owner/nameless", "meta-llama/Llama-3.2-1B-Instruct", "smollm2-135m", "tiny-s")
     shown = ticks(FIGURES["F03"].draw(scale(models=models)))
     assert shown == [
         f"tiny-s\n{parameters('tiny-s') / 1e6:.1f} M",
-        f"tiny-l\n{parameters('tiny-l') / 1e6:.1f} M",
+        f"tiny-m\n{parameters('tiny-m') / 1e6:.1f} M",
         "smollm2-\n135m\n135 M",
         "Llama-\n3.2-1B-\nInstruct\n1 B",
         "nameless",

@@ -89,7 +89,7 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(corpus: Path, t
 
 
 def test_general_documents_are_of_what_the_base_model_was_trained_on() -> None:
-    assert mixture_of("tiny-l") == mixture_of("owner/name") == BaseMixture()
+    assert mixture_of("tiny-m") == mixture_of("owner/name") == BaseMixture()
     experiment = Experiment.of("cpu", programs=Ciphers(case="digits", alphabet=10), model="tiny-m-strings")
     prompts = [document.prompt for document in itertools.islice(documents_of(General(), experiment), 200)]
     ciphers = [prompt for prompt in prompts if "(text, shift)" in prompt or "digits 0 to 9 in a ring" in prompt]

@@ -64,9 +64,6 @@ TINY = {
     "tiny-s": TinyShape(hidden=48, layers=4, heads=4, learning_rate=5e-3, steps=7400),
     "tiny-sm": TinyShape(hidden=72, layers=5, heads=4, learning_rate=5e-3, steps=7400),
     "tiny-m": TinyShape(hidden=128, layers=5, heads=4, learning_rate=5e-3, steps=10750),
-    # About as many operations as tiny-m takes.
-    "tiny-ml": TinyShape(hidden=160, layers=6, heads=5, learning_rate=4e-3, steps=5900),
-    "tiny-l": TinyShape(hidden=192, layers=7, heads=6, learning_rate=4e-3, steps=3700),
     "tiny-m-strings": TinyShape(
         hidden=128, layers=5, heads=4, learning_rate=5e-3, steps=7000, batch_rows=11, row_tokens=384
     ),

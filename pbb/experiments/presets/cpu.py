@@ -35,14 +35,14 @@ BASE = Experiment(
     ask=Ask(asked=("direct", "cot", "recall"), questions=5, checkpoints=3),
 )
 
-_FIVE = ("tiny-s", "tiny-sm", "tiny-m", "tiny-ml", "tiny-l")
-_MODEL_ENDS = {"model": (_FIVE[0], _FIVE[-1])}
+_SIZES = ("tiny-s", "tiny-sm", "tiny-m")
+_SIZE_ENDS = {"model": (_SIZES[0], _SIZES[-1])}
 _KINDS = tuple(kind for kind in KINDS if kind != SHOWN)
 _MAIN = ("proactive", "stage_1_only")
 
 RECIPE = Recipe(
     base=BASE,
-    models=("tiny-s", "tiny-m", "tiny-l"),
+    models=_SIZES,
     # Longer programs need longer rows, and more training to be recalled; a step stays about as many tokens.
     longer={
         2: {"row_tokens": 192, "batch_rows": 6, "stage_1_steps": 1650},
@@ -91,7 +91,6 @@ RECIPE = Recipe(
     algorithms_arms=("untuned", "stage_1_only", "proactive", "in_context"),
     algorithms_splits=("families",),
     full={
-        "models": _FIVE,
         "sums_arms": ("proactive", "homogeneous", "stage_1_only", "in_context"),
         "ciphers_arms": CIPHERS_ARMS,
         "demonstrations": dict.fromkeys(
@@ -106,8 +105,8 @@ RECIPE = Recipe(
     repeated={
         "F01": {},
         "F02": {"arm": (*_MAIN, "homogeneous", "retroactive"), "model": ("tiny-m",)},
-        "F03": _MODEL_ENDS | {"arm": _MAIN},
-        "F04": _MODEL_ENDS | {"arm": _MAIN},
+        "F03": _SIZE_ENDS | {"arm": _MAIN},
+        "F04": _SIZE_ENDS | {"arm": _MAIN},
         "F05": {"arm": _MAIN, "statements": (1,)},
         "F06": {"arm": ("retroactive", "retroactive_grpo")},
         "F07": {"arm": ("proactive", "distillation", "pbb_and_distillation")},
