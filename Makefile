@@ -23,7 +23,7 @@ $(foreach name,$(filter-out $(KNOWN),$(GIVEN)),\
 	$(error $(name)=$($(name)) is not valid; valid: $(KNOWN), such as FIGURES="F01 F02"))
 
 .PHONY: help setup ask unsloth smollm2 reproduce figures site executed claims reference smoke test bench gpu-check \
-	base-models finetuned doctor notebook lint format lock badges clean distclean
+	base-models finetuned tweaks doctor notebook lint format lock badges clean distclean
 
 help:
 	@echo "usage: make TARGET [PRESET=auto|smoke|cpu|llm|paper] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
@@ -81,6 +81,9 @@ base-models: $(READY) ## train the committed tiny models again | 2 cores, 8 GB |
 
 finetuned: $(READY) ## publish F01's model for `ask`, and show it in the README | 2 cores | 1 min | 5 MB
 	$(PY) -m pbb finetuned --preset $(PRESET)
+
+tweaks: $(READY) ## try what notebooks suggest, and say there what came of it | 2 cores | 60 min | 0.5 GB
+	$(PY) -m pbb tweaks $(FIGURES)
 
 doctor: $(READY) ## say what this machine can run, and what is missing | any | 10 s | -
 	@$(PY) -m pbb doctor

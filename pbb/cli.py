@@ -336,6 +336,14 @@ def command_notebooks(notebooks: Names, preset: str = "auto", seeds: int = 1, ou
     run_notebooks(names, preset=preset, parameters={"seeds": seeds}, out=out, progress=print)
 
 
+def command_tweaks(figures: Names) -> None:
+    """try what notebooks suggest, and write there what came of it"""
+    from pbb.notebook import tweaks
+
+    tweaks.attempt(figures)
+    tweaks.tell()
+
+
 def command_export(figure: str, preset: str = "auto", seeds: int = 1, out: Path | None = None) -> None:
     """write a figure's documents and questions for any other trainer"""
     from pbb.runs import external
@@ -437,8 +445,8 @@ def command_pin_models() -> None:
 
 COMMANDS = (
     *(command_ask, command_plan, command_run, command_reproduce, command_smoke, command_figures, command_compare),
-    *(command_reference, command_claims, command_notebooks, command_export, command_score, command_base_models),
-    *(command_finetuned, command_clean, command_doctor, command_pin_models),
+    *(command_reference, command_claims, command_notebooks, command_tweaks, command_export, command_score),
+    *(command_base_models, command_finetuned, command_clean, command_doctor, command_pin_models),
 )
 
 

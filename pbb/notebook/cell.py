@@ -253,11 +253,11 @@ def draw(figure: str, records: pd.DataFrame | None, *, variant: Variant | str = 
     """
     module = _module(figure, records)
     smoke = records["preset"].iloc[0] == "smoke"
-    behind = _behind(figure, records, variant)
+    faint = behind(figure, records, variant)
     usable(records, allow_smoke=smoke)  # what is wrong with the records is never taken for what smoke lacks
     try:
         label = variant if isinstance(variant, str) else variant.label
-        return module.draw(records, behind, variant=textwrap.fill(label, LEGEND), allow_smoke=smoke)
+        return module.draw(records, faint, variant=textwrap.fill(label, LEGEND), allow_smoke=smoke)
     except RecordsError as error:
         if not (smoke and figure == "F01"):
             raise
@@ -265,21 +265,21 @@ def draw(figure: str, records: pd.DataFrame | None, *, variant: Variant | str = 
         return None
 
 
-def _behind(figure: str, records: pd.DataFrame, variant: Variant | str) -> pd.DataFrame | None:
+def behind(figure: str, records: pd.DataFrame, variant: Variant | str) -> pd.DataFrame | None:
     """Return the reference that `records` are read against, under their panel where each has one and they differ.
 
     A variant of what panels hold fixed, such as the length of programs, would otherwise have no reference behind it.
     What the figure's axis shows is not moved. Without a Variant, custom records are read against the cpu preset's.
     """
     module, preset = _module(figure, records), _compared_preset(records)
-    behind = reference(figure, variant.base if isinstance(variant, Variant) else preset)
-    if behind is None:
+    there = reference(figure, variant.base if isinstance(variant, Variant) else preset)
+    if there is None:
         return None
     for column in module.FIXED:
-        ours, theirs = records[column].unique(), behind[column].unique()
+        ours, theirs = records[column].unique(), there[column].unique()
         if len(ours) == len(theirs) == 1:
-            behind = behind.assign(**{column: ours[0]})
-    return behind
+            there = there.assign(**{column: ours[0]})
+    return there
 
 
 def _compared_preset(records: pd.DataFrame) -> str:
@@ -293,20 +293,20 @@ def what_changed(figure: str, records: pd.DataFrame, variant: Variant) -> None:
     A value could change if its experiments' last answers have another key than the preset's own: other weights, or
     other questions.
     """
-    behind = _behind(figure, records, variant)
-    if variant.base == "smoke" or behind is None or not variant.changes:
+    faint = behind(figure, records, variant)
+    if variant.base == "smoke" or faint is None or not variant.changes:
         why = "smoke shows nothing" if variant.base == "smoke" else "no committed reference of this preset"
-        print(f"Nothing to compare: {'nothing was changed' if behind is not None and not variant.changes else why}.")
+        print(f"Nothing to compare: {'nothing was changed' if faint is not None and not variant.changes else why}.")
         return
     own = {points(e)[-1].task.key for e in variant.own}
     touched = {e.name for e in variant.experiments if points(e)[-1].task.key not in own}
-    there = figure_module(figure).cells(behind)
+    there = figure_module(figure).cells(faint)
     for value, rows in figure_module(figure).cells(records).items():
         if value in there and touched & set(rows["experiment"]):
             print(f"{value}: {compared(rows, there[value], variant.label)}")
     if not touched:
         print(f"No answer could change: {variant.label} is read by none of these experiments.")
-    print(f"(The reference holds seeds {_listed(behind['seed'])}, this run {_listed(records['seed'])}.)")
+    print(f"(The reference holds seeds {_listed(faint['seed'])}, this run {_listed(records['seed'])}.)")
 
 
 def _listed(column: pd.Series) -> str:

@@ -1,0 +1,120 @@
+"""What notebooks suggest under "What to try next": each is tried once, and what came of it is told there.
+
+``figures/tweaks.csv`` has a row a suggestion: the figure, the lines of the parameters cell as a reader writes them, the
+question, and the values whose change answers it. `attempt` computes what has no outcome yet, or one of other runs, and
+`tell` writes questions and outcomes into the notebooks.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pandas as pd
+
+from pbb import store
+from pbb.analysis.labels import percent
+from pbb.analysis.statistics import accuracy
+from pbb.figures.io import figure_module
+from pbb.notebook import cell
+from pbb.notebook.execute import list_notebooks
+from pbb.runs import run
+from pbb.runs.plan import results
+from pbb.store import RecordsError
+from pbb.streams import digest
+
+PRESET = "cpu"
+LINES, VALUES = "; ", " | "  # what stands between lines of the parameters cell, and between values
+# Of `figures/tweaks.csv`; the last three are written by `attempt`: sentences, a commit, a hash of the runs.
+COLUMNS = ["figure", "parameters", "question", "values", "outcome", "commit", "runs"]
+
+
+def table() -> Path:
+    """Return where the suggestions are."""
+    return store.root() / "figures" / "tweaks.csv"
+
+
+def read() -> pd.DataFrame:
+    """Return the suggestions, one a row, all text. Raises RecordsError where columns are missing."""
+    found = pd.read_csv(table(), dtype=str, keep_default_na=False)
+    if [*found.columns] != COLUMNS:
+        raise RecordsError(f"{store.shown(table())}: columns {', '.join(found.columns)}; valid: {', '.join(COLUMNS)}")
+    return found
+
+
+def variant(figure: str, parameters: str) -> cell.Variant:
+    """Return the variant that a reader makes by these lines. Raises ExperimentError where one is not valid."""
+    changes: dict[str, Any] = {
+        line.targets[0].id: ast.literal_eval(line.value)  # type: ignore[attr-defined]
+        for line in ast.parse(parameters).body
+    }
+    return cell.variant(figure, PRESET, **changes)
+
+
+def runs_of(tried: cell.Variant) -> str:
+    """Return a hash of the runs that a variant's records are collected from."""
+    return digest(*(results(experiment, tried.preset)[0].name for experiment in tried.experiments))[:12]
+
+
+def outcome(figure: str, tried: cell.Variant, records: pd.DataFrame, values: str) -> str:
+    """Return a sentence for each of `values`: how it is now, and against the reference where that has it.
+
+    Raises RecordsError where the records hold no such value; the message says which they hold.
+    """
+    module = figure_module(figure)
+    here, behind = module.cells(records), cell.behind(figure, records, tried)
+    there = {} if behind is None else module.cells(behind)
+    by_name = {str(value): value for value in here}
+    told = []
+    for name in values.split(VALUES):
+        if name not in by_name:
+            raise RecordsError(f"{figure}: no value {name!r}; valid: {VALUES.join(by_name)}")
+        rows, known = here[by_name[name]], there.get(by_name[name])
+        if known is None:
+            told.append(f"{name}: {percent(*accuracy(rows)[['estimate', 'low', 'high']].iloc[0])}")
+        else:
+            told.append(f"{name}: {cell.compared(rows, known, 'this')}")
+    return ". ".join(told) + "."
+
+
+def attempt(figures: Collection[str] = (), say: Callable[[str], object] = print) -> None:
+    """Compute each suggestion, or those of `figures`, whose outcome is missing or of other runs; keep each at once."""
+    every = read()
+    for number, row in every.iterrows():
+        if figures and row["figure"] not in figures:
+            continue
+        tried = variant(row["figure"], row["parameters"])
+        if row["outcome"] and row["runs"] == runs_of(tried):
+            continue
+        say(f"{row['figure']}: {row['parameters']}")
+        records = run.run(tried.experiments, preset=tried.preset)
+        told = outcome(row["figure"], tried, records, row["values"])
+        say(told)
+        found = {"outcome": told, "commit": (store.git_revision()[0] or "")[:7], "runs": runs_of(tried)}
+        every.loc[number, [*found]] = [*found.values()]
+        store.write_whole(table(), every.to_csv(index=False, lineterminator="\n"))
+
+
+def bullets(figure: str) -> list[str]:
+    """Return a figure's suggestions as lines of Markdown."""
+    lines = []
+    for row in read().query("figure == @figure").itertuples():
+        parameters = ", ".join(f"`{line}`" for line in row.parameters.split(LINES))
+        tried = f" *Tried ({row.commit}, seed 0): {row.outcome}*" if row.outcome else ""
+        lines.append(f"- {parameters}: {row.question}{tried}")
+    return lines
+
+
+def tell() -> None:
+    """Write every suggestion into its notebook: the list that ends the cell with the id ``next``."""
+    for path in list_notebooks():
+        if lines := bullets(path.stem.partition("_")[0]):
+            text = path.read_text(encoding="utf-8")
+            notebook = nbformat.reads(text, as_version=4)
+            (last,) = [one for one in notebook.cells if one.get("id") == "next"]
+            last.source = re.sub(r"\n- .*", "", last.source, flags=re.DOTALL) + "\n" + "\n".join(lines)
+            store.write_whole(path, nbformat.writes(notebook) + "\n")
