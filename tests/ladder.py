@@ -69,7 +69,7 @@ def pretrain(name: str, steps: int, passes: int, batch_rows: int) -> None:
     rows = corpus(shape, passes, 1)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(work() / "tokenizer")
     model, said = train(shape, rows, tokenizer, work() / f"{name}-{steps}-training")
-    ceilings = in_context_accuracy(model, tokenizer, PROBES[:2] + PROBES[5:], programs=200)
+    ceilings = in_context_accuracy(model, tokenizer, PROBES[:2] + PROBES[5:])
     with store.atomic_folder(folder, replace=True) as partial:
         model.half().save_pretrained(partial)
         tokenizer.save_pretrained(partial)

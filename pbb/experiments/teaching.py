@@ -1,6 +1,7 @@
 """Teach a program of your own to a tiny model, by its source alone, in a minute on one core.
 
-The model is `TUTORED`: tiny-m after Proactive's Stage 1, in which it learnt to run programs that it knows by name.
+The model is `TUTORED`: tiny-m after a stage such as Proactive's first, in which it learnt to run small functions that
+it knows by name (`pbb.experiments.everyday`).
 What is left is Stage 2, on the sources of your program and of a hundred others, and the questions before and after.
 Whether the model can run your program at all is asked before that, with the source in the prompt.
 """
@@ -12,24 +13,23 @@ from typing import Any
 
 import pandas as pd
 
+from pbb.experiments.everyday import is_everyday
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
+from pbb.programs.arithmetic import Arithmetic
 from pbb.programs.program import Program
+from pbb.programs.settings import ExperimentError
 
 TUTORED = "tiny-m-tutored"
-TUTOR_SEED = 1_000_000  # of the programs in its Stage 1: no study uses it
+TUTOR_SEED = 1_000_000  # of the other programs that are told beside the reader's: no study uses it
 ENOUGH = 0.8  # of the questions right with the source in the prompt: with fewer, a program is beyond the model
 IN_CONTEXT, BEFORE, AFTER = "in context", "before", "after"
+NUMBERS = Arithmetic(wrap=None, largest=20, low=-9, high=20)  # of the other programs, as readers write them
 _WHEN = {"in_context": IN_CONTEXT, "untuned": BEFORE, "stage_2_only": AFTER}
 
 
 def _listed(programs: Program | Sequence[Program]) -> list[Program]:
     return [programs] if isinstance(programs, Program) else list(programs)
-
-
-def tutoring() -> Experiment:
-    """Return the experiment whose one stage made `TUTORED` of tiny-m."""
-    return Experiment.of("cpu", arm="stage_1_only", model="tiny-m", seed=TUTOR_SEED, asked=("cot", "recall"))
 
 
 def lesson(programs: Program | Sequence[Program], preset: str = "cpu", **changes: Any) -> list[Experiment]:
@@ -44,12 +44,16 @@ def lesson(programs: Program | Sequence[Program], preset: str = "cpu", **changes
     texts = tuple(program.to_json() for program in _listed(programs))
     # But for smoke, the preset is what the tutored model was made with.
     kept, model = ("smoke", "tiny-s") if preset == "smoke" else ("cpu", TUTORED)
-    asks = {"model": model, "seed": TUTOR_SEED, "questions": 10, "checkpoints": 1}
+    asks: dict[str, Any] = {"model": model, "seed": TUTOR_SEED, "questions": 10, "checkpoints": 1}
+    if kept == "cpu":
+        asks |= {"programs": NUMBERS, "row_tokens": 192, "batch_rows": 6}
     before, after = (
         Experiment.of(kept, **{**asks, **changes, "own_programs": texts, "arm": arm})
         for arm in ("untuned", "stage_2_only")
     )
-    groups(after)  # raises where a program is taught already
+    if taken := [program.name for program in _listed(programs) if is_everyday(program.name)]:
+        raise ExperimentError(f"own_programs: the name {taken[0]!r} was taught before; valid: any other")
+    groups(after)  # raises where a drawn program has the name
     alone = {"with_io_programs": 1, "without_io_programs": 1}  # the fewest others: quickly drawn and asked
     return [before.changed(arm="in_context", asked=("cot",), **alone), before, after]
 

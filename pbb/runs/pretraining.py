@@ -23,17 +23,18 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreT
 from pbb import progress, store
 from pbb.experiments.base_data import MIXTURES, base_documents, mixture_of
 from pbb.experiments.documents import ANSWER_MODES, REPRESENTATIONS, answer, in_context, in_full, parse_answer, question
-from pbb.experiments.teaching import TUTORED, tutoring
+from pbb.experiments.everyday import everyday, lessons
+from pbb.experiments.teaching import TUTORED
 from pbb.models.ask import generate
 from pbb.models.loading import describe, load
-from pbb.models.sft import Optimisation, encode, finetune, pack
+from pbb.models.sft import Optimisation, encode, fill_rows, finetune, pack
 from pbb.models.tokenizer import train_tokenizer
+from pbb.programs.algorithms import Algorithms
 from pbb.programs.arithmetic import CONTROL, Arithmetic
-from pbb.programs.domains import accepts, domain_of
+from pbb.programs.domains import POINTERS, accepts, domain_of
 from pbb.programs.domains import generate as generate_programs
 from pbb.programs.sums import Sums
 from pbb.registry import TINY_FOLDER
-from pbb.runs.tasks import EvaluationTask, StageTask
 from pbb.store import atomic_folder, environment_manifest, write_manifest
 from pbb.streams import stream
 
@@ -42,6 +43,7 @@ SHARD = 10_000  # documents
 WEIGHT_DECAY = 0.1
 PASSES = 2  # over the base data
 KEPT_EVERY = 250  # steps: what is lost when a training is stopped
+TUTORED_ON, SHOWN, TUTORED_STEPS = 1200, 7, 4000  # functions, of each the inputs that are shown, and steps
 TOKENIZER_SHARES = (("tiny-m", 14_000), ("tiny-m-strings", 6_000))  # documents of what these are trained on
 
 
@@ -145,7 +147,7 @@ def probes(name: str) -> list[tuple[str, Any]]:
 
 
 def in_context_accuracy(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, probes: Sequence[tuple[str, Any]], programs: int = 300
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, probes: Sequence[tuple[str, Any]]
 ) -> dict[str, dict[str, float]]:
     """Return accuracy on programs given in context, by kind of program and by representation and answer mode.
 
@@ -154,7 +156,8 @@ def in_context_accuracy(
     """
     found: dict[str, dict[str, float]] = {}
     for label, settings in probes:
-        made = generate_programs(settings, programs, SEED, "probe")
+        few = isinstance(settings, Algorithms)  # of the medium ones the tuning pool has little more than a hundred
+        made = generate_programs(settings, 100 if few else 300, SEED, "probe")
         for form, mode in itertools.product(REPRESENTATIONS, ANSWER_MODES):
             rng = stream(SEED, "probe questions", label, form, mode)
             asked = [(p, rng.choice(p.inputs), rng.randrange(20)) for p in made]
@@ -211,17 +214,26 @@ def _install(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFa
 
 
 def tutor() -> None:
-    """Put `TUTORED` in place: tiny-m after the one stage of `teaching.tutoring`, which is trained if need be."""
-    stage = StageTask(tutoring(), 0)
-    asked = EvaluationTask(tutoring(), 0, stage.checkpoints()[-1])
-    stage.run()
-    asked.run()
-    answers = asked.answers()
-    right = (answers["outcome"] == "correct").groupby([answers["group"], answers["answer_mode"]]).mean()
-    accuracy = {", ".join(key): round(share, 4) for key, share in right.items()}
-    model, tokenizer = load("tiny-m", stage.weights)
-    made_of = {"made_of": describe("tiny-m"), "experiment": asdict(tutoring())}
-    _install(TUTORED, model, tokenizer, **made_of, accuracy=accuracy)
+    """Put `TUTORED` in place: tiny-m after one more training, on functions as readers write them, known by name."""
+    torch.set_num_threads(1)
+    programs, o = everyday(TUTORED_ON, SEED), Optimisation(1.5e-3, batch_rows=8, row_tokens=160, weight_decay=0.1)
+    model, tokenizer = load("tiny-m")
+    told, general = lessons(programs, SHOWN, SEED), base_documents(SEED, "tutored")
+    mixed = (next(general) if number % 5 == 0 else next(told) for number in itertools.count())
+    rows, _ = fill_rows(mixed, tokenizer, o.row_tokens, TUTORED_STEPS * o.batch_rows)
+    done = finetune(model, tokenizer, rows, TUTORED_STEPS, o, seed=0)
+    model.half().float()
+    asked = [(p, text) for p in programs for text in p.inputs[SHOWN:]]
+    prompts = [question(p, text, number % len(POINTERS), "cot") for number, (p, text) in enumerate(asked)]
+    written = generate(model, tokenizer, prompts, [100] * len(prompts))
+    right = [accepts(p, text, parse_answer(w, "cot") or "") for w, (p, text) in zip(written, asked, strict=True)]
+    about: dict[str, object] = {
+        "made_of": describe("tiny-m"),
+        "programs": TUTORED_ON,
+        "accuracy": {"held-out inputs, cot": round(sum(right) / len(right), 4)},
+        "training": {"steps": TUTORED_STEPS, "seconds": round(done.seconds), "log": done.log},
+    }
+    _install(TUTORED, model, tokenizer, **about)
 
 
 def build(names: Sequence[str] | None, workers: int) -> None:

@@ -63,7 +63,7 @@ RECIPE = Recipe(
             kinds=CIPHERS.kinds, shortest=1, longest=3, alphabet=10, case="digits", distilled_distribution="natural"
         ),
         **{"with_io_programs": 300, "without_io_programs": 40, "distilled_demonstrations": 20},
-        **{"stage_1_steps": 1700, "stage_2_steps": 150, "row_tokens": 320, "batch_rows": 4},
+        **{"stage_1_steps": 1700, "stage_2_steps": 150, "row_tokens": 384, "batch_rows": 3},
         **{"questions": 10, "checkpoints": 1},
     },
     ciphers_arms=tuple(arm for arm in CIPHERS_ARMS if arm != "distillation_values"),
