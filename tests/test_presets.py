@@ -93,7 +93,11 @@ def test_the_ladders() -> None:
     assert sizes == sorted(sizes)
 
 
-@pytest.mark.parametrize("one", [one for claim in CLAIMS for one in claim.contrasts if one.regime is not None], ids=str)
+PRIMARY = [one for claim in CLAIMS for one in claim.contrasts if one.regime is not None]
+
+
+# F13's base model runs half of the grammars in context, so that no number of seeds gives a verdict.
+@pytest.mark.parametrize("one", [one for one in PRIMARY if one.figure != "F13"], ids=str)
 def test_what_decides_a_claim_is_trained_for_each_seed_of_cpu(one: Declared) -> None:
     """`Recipe.repeated` is written by hand: it has to hold all that primary contrasts read."""
     studied, asked = study(one.figure, "cpu"), {FEWEST: min, MOST: max}

@@ -216,7 +216,7 @@ def _install(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFa
 def tutor() -> None:
     """Put `TUTORED` in place: tiny-m after one more training, on functions as readers write them, known by name."""
     torch.set_num_threads(1)
-    programs, o = everyday(TUTORED_ON, SEED), Optimisation(1.5e-3, batch_rows=8, row_tokens=160, weight_decay=0.1)
+    programs, o = everyday(TUTORED_ON, SEED), Optimisation(1.5e-3, batch_rows=6, row_tokens=192, weight_decay=0.1)
     model, tokenizer = load("tiny-m")
     told, general = lessons(programs, SHOWN, SEED), base_documents(SEED, "tutored")
     mixed = (next(general) if number % 5 == 0 else next(told) for number in itertools.count())

@@ -84,7 +84,7 @@ RECIPE = Recipe(
     algorithms={
         "model": "tiny-m-strings",
         "programs": Algorithms(),
-        **{"with_io_programs": 200, "without_io_programs": 60, "row_tokens": 320, "batch_rows": 4},
+        **{"with_io_programs": 200, "without_io_programs": 60, "row_tokens": 480, "batch_rows": 3},
         **{"checkpoints": 1},
     },
     kinds=tuple(kind for kind in _KINDS if kind != WITH_BUILTIN),
@@ -101,7 +101,8 @@ RECIPE = Recipe(
         "algorithms_arms": ("untuned", "stage_1_only", "homogeneous", "proactive", "in_context"),
         "algorithms_splits": ("families", "programs"),
     },
-    # What the primary contrasts of `pbb.analysis.claims` read.
+    # What the primary contrasts of `pbb.analysis.claims` read; not F13's: in context half of its grammars are run, so
+    # that more seeds would not bring a verdict.
     repeated={
         "F01": {},
         "F02": {"arm": (*_MAIN, "homogeneous", "retroactive"), "model": ("tiny-m",)},
@@ -115,7 +116,6 @@ RECIPE = Recipe(
         "F10": {"arm": _MAIN, "templates": (1, 20)},
         "F11": {"arm": _MAIN, "taught_parts": ("w/o IO",)},
         "F12": {"arm": ("proactive", "in_context"), "statements": (2,)},
-        "F13": {"arm": ("proactive", "random_generation")},
         "F14": {"arm": (*_MAIN, "homogeneous", "retroactive"), "statements": (1,)},
     },
 )
