@@ -408,7 +408,8 @@ def _put_in_place(built: Path, target: Path, replace: bool) -> None:
 
 def _sync(path: Path) -> None:
     if path.is_file() or os.name == "posix":  # a directory cannot be opened on Windows
-        descriptor = os.open(path, os.O_RDONLY)
+        # Windows flushes only what is open for writing.
+        descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
         try:
             os.fsync(descriptor)
         finally:

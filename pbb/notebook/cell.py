@@ -42,6 +42,7 @@ from pbb.notebook import bootstrap
 from pbb.notebook.views.page import table
 from pbb.programs.settings import ExperimentError
 from pbb.records import load_records
+from pbb.runs.plan import chosen
 from pbb.runs.run import points
 from pbb.runs.tasks import StageTask, count
 from pbb.store import RecordsError, environment_manifest, is_complete, quiet
@@ -175,6 +176,8 @@ def variant(
 ) -> Variant:
     """Return a figure's study with a reader's changes applied to every experiment.
 
+    Of a study of several domains, what is changed is its first: the others have other fields, and other base models.
+
     Args:
         study: a figure's id, such as ``"F02"``, or what ``pbb.study`` returned for `preset`.
         preset: the study's preset; ``"auto"`` for what fits this machine, or for cpu where that leaves the figure out.
@@ -185,12 +188,13 @@ def variant(
 
     Raises:
         ExperimentError: an arm is not in the study, or a field or value is not valid; the message says what is.
+        ValueError: `study` is neither an id nor one or more experiments.
     """
     given, preset = preset, resolve_preset(preset)
     if given == "auto" and isinstance(study, str) and study.upper() not in figures_of(preset):
         print(f"Preset {preset} leaves out {study.upper()}, so it is computed at preset cpu.")
         preset = "cpu"
-    experiments = study_of(study, preset, seeds) if isinstance(study, str) else list(study)
+    experiments = study_of(study, preset, seeds) if isinstance(study, str) else chosen(study)
     known = list(dict.fromkeys(e.arm for e in experiments))
     if arms is not None and (isinstance(arms, str) or not arms):
         raise ExperimentError(f"arms={arms!r} is not valid; valid: None for all, or a list of {', '.join(known)}")
@@ -198,6 +202,8 @@ def variant(
         raise ExperimentError(f"arms={unknown[0]!r} is not valid here; valid: {', '.join(known)}")
     kept = [e for e in experiments if arms is None or e.arm in arms]
     wanted = {name: value for name, value in changes.items() if value is not None}
+    if wanted:
+        kept = [e for e in kept if type(e.programs) is type(kept[0].programs)]
     every = itertools.product(*(_values(kept[0].value(name), value) for name, value in wanted.items()))
     made = [e.changed(**dict(zip(wanted, values, strict=True))) for values in every for e in kept]
     changed = []
@@ -228,6 +234,16 @@ def reference(figure: str, preset: str = "auto") -> pd.DataFrame | None:
     return next((load_records(folder) for folder in folders if is_complete(folder)), None)
 
 
+def _module(figure: str, records: pd.DataFrame | None) -> Any:
+    """Return the module of `figure`. Raises RecordsError where `records` are none."""
+    module = figure_module(figure)
+    if not isinstance(records, pd.DataFrame):
+        known = sorted(path.parent.parent.name for path in store.reference("").glob(f"*/{module.NAME}/manifest.json"))
+        valid = f"what pbb.run returns, or a reference: {', '.join(known)}"
+        raise RecordsError(f"records={records!r} is not valid; valid: {valid}")
+    return module
+
+
 def draw(figure: str, records: pd.DataFrame | None, *, variant: Variant | str = "this run") -> Any:
     """Return the figure of `records`, over the faint committed reference of the same preset where there is one.
 
@@ -235,11 +251,7 @@ def draw(figure: str, records: pd.DataFrame | None, *, variant: Variant | str = 
     right answer to show; where smoke records hold none, that is said in words and None is returned. Raises RecordsError
     if there are no records, or they cannot be drawn.
     """
-    module = figure_module(figure)
-    if records is None:
-        known = sorted(path.parent.parent.name for path in store.reference("").glob(f"*/{figure}_*/manifest.json"))
-        valid = f"what pbb.run returns, or a reference: {', '.join(known)}"
-        raise RecordsError(f"records=None is not valid; valid: {valid}")
+    module = _module(figure, records)
     smoke = records["preset"].iloc[0] == "smoke"
     behind = _behind(figure, records, variant)
     usable(records, allow_smoke=smoke)  # what is wrong with the records is never taken for what smoke lacks
@@ -259,11 +271,11 @@ def _behind(figure: str, records: pd.DataFrame, variant: Variant | str) -> pd.Da
     A variant of what panels hold fixed, such as the length of programs, would otherwise have no reference behind it.
     What the figure's axis shows is not moved. Without a Variant, custom records are read against the cpu preset's.
     """
-    preset = _compared_preset(records)
+    module, preset = _module(figure, records), _compared_preset(records)
     behind = reference(figure, variant.base if isinstance(variant, Variant) else preset)
     if behind is None:
         return None
-    for column in figure_module(figure).FIXED:
+    for column in module.FIXED:
         ours, theirs = records[column].unique(), behind[column].unique()
         if len(ours) == len(theirs) == 1:
             behind = behind.assign(**{column: ours[0]})
@@ -332,7 +344,7 @@ def verdict(figure: str, records: pd.DataFrame) -> Any:
 
     All else on the board comes from the committed records of the same preset (see `pbb.analysis.board.verdict`).
     """
-    figure_module(figure)
+    _module(figure, records)
     rows = boards.verdict(figure, records, store.reference(_compared_preset(records)))
     if rows.empty:
         print(f"No claim of the paper's is judged on {figure}.")
@@ -343,6 +355,7 @@ def verdict(figure: str, records: pd.DataFrame) -> Any:
 
 def beside_paper(figure: str, records: pd.DataFrame) -> Any:
     """Return this run's values beside what the paper is known to report, and what such a comparison is worth."""
+    _module(figure, records)
     return table(
         io.beside_paper(figure, records),
         "Ours beside the paper's. Its models and programs are larger: compare directions, not values. Few of its "

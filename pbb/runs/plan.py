@@ -159,13 +159,16 @@ def results(experiment: Experiment, preset: str) -> tuple[Path, list[Point]]:
 
 
 def chosen(experiments: Iterable[Experiment] | Experiment) -> tuple[Experiment, ...]:
-    """Return the experiments that a call is about, each once. Raises ValueError for anything else."""
-    those = (experiments,) if isinstance(experiments, Experiment) else tuple(dict.fromkeys(experiments))
+    """Return the experiments that a call is about, each once. Raises ValueError for anything else, or nothing."""
+    several = isinstance(experiments, Iterable)
+    those = tuple(dict.fromkeys(experiments)) if several else (experiments,)
     if other := [one for one in those if not isinstance(one, Experiment)]:
         raise ValueError(
-            f"experiments: {other[0]!r} is a {type(other[0]).__name__}; valid: an Experiment, or several. Those of a "
+            f"experiments: {other[0]!r} is of type {type(other[0]).__name__}; valid: an Experiment, or several. Those of a "
             "figure are pbb.experiments.studies.study('F05', 'cpu')"
         )
+    if not those:
+        raise ValueError("experiments: none were given; valid: one or more")
     return those
 
 

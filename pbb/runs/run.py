@@ -87,8 +87,6 @@ def run(
     started = time.perf_counter()
     _check_arguments(executor, workers, slurm, budget_min)
     those = chosen(experiments)
-    if not those:
-        raise ValueError("experiments: none were given; valid: one or more")
     todo = plan(those, len(those) if executor == "slurm" else workers, preset)
     say(str(todo))
     for line in todo.longer_than(budget_min) if budget_min is not None else ():

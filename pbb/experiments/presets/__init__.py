@@ -25,9 +25,9 @@ def resolve_preset(name: str) -> str:
     Raises:
         ExperimentError: there is no such preset; the message says which there are.
     """
-
+    if name not in ("auto", *PRESETS):
+        raise ExperimentError(f"preset={name!r} is not valid; valid: auto, {', '.join(PRESETS)}")
     if name != "auto":
-        recipe(name)
         return name
     if importlib.util.find_spec("torch") is None:
         return "cpu"
