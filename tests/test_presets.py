@@ -214,7 +214,7 @@ def test_the_command_line(run_store: Path, monkeypatch: pytest.MonkeyPatch, caps
     assert "leaves out" not in capsys.readouterr().out
     assert [figures for figures, *_ in asked] == [figures_of("llm"), ("F09",)]
     assert cli.main(["plan", "--preset", "huge"]) == 1
-    assert "valid: smoke, cpu, llm, paper" in capsys.readouterr().err
+    assert "valid: auto, smoke, cpu, llm, paper" in capsys.readouterr().err
 
 
 def test_notebooks_of_figures_that_are_left_out_are_not_executed() -> None:
