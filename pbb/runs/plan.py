@@ -164,8 +164,8 @@ def chosen(experiments: Iterable[Experiment] | Experiment) -> tuple[Experiment, 
     those = tuple(dict.fromkeys(experiments)) if several else (experiments,)
     if other := [one for one in those if not isinstance(one, Experiment)]:
         raise ValueError(
-            f"experiments: {other[0]!r} is of type {type(other[0]).__name__}; valid: an Experiment, or several. Those of a "
-            "figure are pbb.experiments.studies.study('F05', 'cpu')"
+            f"experiments: {other[0]!r} is of type {type(other[0]).__name__}; valid: an Experiment, or several. Those "
+            "of a figure are pbb.experiments.studies.study('F05', 'cpu')"
         )
     if not those:
         raise ValueError("experiments: none were given; valid: one or more")
