@@ -244,7 +244,7 @@ def _module(figure: str, records: pd.DataFrame | None) -> Any:
     return module
 
 
-def draw(figure: str, records: pd.DataFrame | None, *, variant: Variant | str = "this run") -> Any:
+def draw(figure: str, records: pd.DataFrame, *, variant: Variant | str = "this run") -> Any:
     """Return the figure of `records`, over the faint committed reference of the same preset where there is one.
 
     Smoke records are drawn with a stamp across the picture: they show that the code runs, and nothing else. F01 needs a

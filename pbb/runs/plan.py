@@ -160,8 +160,8 @@ def results(experiment: Experiment, preset: str) -> tuple[Path, list[Point]]:
 
 def chosen(experiments: Iterable[Experiment] | Experiment) -> tuple[Experiment, ...]:
     """Return the experiments that a call is about, each once. Raises ValueError for anything else, or nothing."""
-    several = isinstance(experiments, Iterable)
-    those = tuple(dict.fromkeys(experiments)) if several else (experiments,)
+    several = experiments if isinstance(experiments, Iterable) else [experiments]
+    those: tuple[Experiment, ...] = tuple(dict.fromkeys(several))
     if other := [one for one in those if not isinstance(one, Experiment)]:
         raise ValueError(
             f"experiments: {other[0]!r} is of type {type(other[0]).__name__}; valid: an Experiment, or several. Those "
