@@ -202,18 +202,19 @@ def variant(
         raise ExperimentError(f"arms={unknown[0]!r} is not valid here; valid: {', '.join(known)}")
     kept = [e for e in experiments if arms is None or e.arm in arms]
     wanted = {name: value for name, value in changes.items() if value is not None}
-    if wanted:
-        kept = [e for e in kept if type(e.programs) is type(kept[0].programs)]
+    first = [e for e in kept if type(e.programs) is type(kept[0].programs)]
     every = itertools.product(*(_values(kept[0].value(name), value) for name, value in wanted.items()))
-    made = [e.changed(**dict(zip(wanted, values, strict=True))) for values in every for e in kept]
+    made = [e.changed(**dict(zip(wanted, values, strict=True))) for values in every for e in first]
     changed = []
     for name in wanted:
-        before, after = ({e.value(name) for e in some} for some in (kept, made))
+        before, after = ({e.value(name) for e in some} for some in (first, made))
         if before != after:
             old, new = (one.pop() if len(one) == 1 else tuple(sorted(one)) for one in (before, after))
             changed.append((name, old, new))
+    if not changed:
+        first = made = kept
     marked = "custom" if changed and preset != "smoke" else preset
-    return Variant(tuple(dict.fromkeys(made)), marked, preset, tuple(changed), tuple(kept))
+    return Variant(tuple(dict.fromkeys(made)), marked, preset, tuple(changed), tuple(first))
 
 
 def _values(own: Any, value: Any) -> Sequence[Any]:
