@@ -252,9 +252,8 @@ def draw(figure: str, records: pd.DataFrame, *, variant: Variant | str = "this r
     right answer to show; where smoke records hold none, that is said in words and None is returned. Raises RecordsError
     if there are no records, or they cannot be drawn.
     """
-    module = _module(figure, records)
-    smoke = records["preset"].iloc[0] == "smoke"
     faint = behind(figure, records, variant)
+    module, smoke = figure_module(figure), records["preset"].iloc[0] == "smoke"
     usable(records, allow_smoke=smoke)  # what is wrong with the records is never taken for what smoke lacks
     try:
         label = variant if isinstance(variant, str) else variant.label

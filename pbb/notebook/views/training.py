@@ -142,6 +142,19 @@ def loss_curve(experiment: Experiment) -> Figure:
     return figure
 
 
+def handful(
+    preset: str, arm: str, seed: int, with_io_programs: int | None = None, without_io_programs: int | None = None
+) -> Experiment:
+    """Return a training that is short enough to watch; None is 100 and 10 programs of a tiny model, else 10 and 3."""
+    if preset in ("smoke", "cpu"):
+        with_io, without_io, steps = 100, 10, {"stage_1_steps": 300, "stage_2_steps": 60, "batch_rows": 8}
+    else:
+        with_io, without_io, steps = 10, 3, {"stage_1_steps": 250, "stage_2_steps": 50, "batch_rows": 2}
+    few = {"with_io_programs": with_io_programs or with_io, "without_io_programs": without_io_programs or without_io}
+    budget = {} if preset == "smoke" else steps
+    return Experiment.of(preset, arm=arm, seed=seed, checkpoints=6, asked=("cot",), **few, **budget)
+
+
 def answer_over_training(records: pd.DataFrame, experiment: Experiment, program: str = "") -> Any:
     """Return how one CoT answer about a w/o IO program changes while the loss falls: a table, one row a checkpoint.
 
