@@ -31,7 +31,7 @@ def distilled(kind: str, count: int, planted: tuple[float, float], **options: in
     return rows.assign(experiment=names, curriculum=kind, group="AD", demonstrations=count)
 
 
-def efficiency(told: tuple[float, float] = (0.7, 0.1), **options: int) -> pd.DataFrame:
+def efficiency(told: tuple[float, float] = (0.7, 0.4), **options: int) -> pd.DataFrame:
     arms = synthetic_records(
         ("proactive", "stage_1_only"), planted={"proactive": told}, checkpoints=(1.0,), chance=0.05, **options
     )
@@ -116,6 +116,14 @@ def test_headline_values_name_their_demonstrations(records: pd.DataFrame) -> Non
 
 def test_the_worth_is_said_above_its_panel(records: pd.DataFrame) -> None:
     assert draw(records).axes[0].get_title("left") == f"a  CoT: worth {crossing(records, 'cot')} demonstrations"
+
+
+def test_a_source_that_taught_nothing_is_worth_no_demonstrations() -> None:
+    records = efficiency((0.7, 0.05), seeds=1, programs=40)
+    crossed = table(records)[lambda rows: rows["arm"].str.contains("crossing")]
+    assert {*crossed["answer_mode"]} == {"cot"}
+    assert draw(records).axes[1].get_title("left") == "b  Direct: PBB is at its control"
+    assert "Direct: Algorithm distillation reaches" not in caption(records)
 
 
 def test_each_kind_stands_where_it_was_asked_for_what_it_was_shown(records: pd.DataFrame) -> None:

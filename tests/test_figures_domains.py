@@ -63,7 +63,7 @@ def test_the_demonstrated_shares_are_the_documented_ones(alphabet: int, common: 
 
 
 def test_the_study_of_f07_asks_all_arms_about_the_same_ciphers() -> None:
-    made = {e.arm: e for e in study("F07", "cpu")}
+    made = {e.arm: e for e in study("F07", "cpu", full=True)}
     assert set(made) == set(BY_SHIFT)
     drawn = {(e.programs.distilled_distribution, e.programs.distribution) for e in made.values()}
     assert drawn == {("natural", "uniform")}
@@ -97,7 +97,7 @@ def test_composites_stand_by_kind_beside_their_parts_and_the_recall_of_these() -
 
 def test_composites_are_known_by_the_names_that_records_give_them() -> None:
     assert set(DRAWN_KINDS) == set(COMPOSITES.values())
-    made = study("F11", "cpu")
+    made = study("F11", "cpu", full=True)
     assert {(e.arm, described(e)["domain"]) for e in made} == {
         (arm, kind)
         for arm in ("proactive", "stage_1_only", "in_context")

@@ -154,7 +154,8 @@ class Chart(ABC):
             self.fill(line, ours, of(behind, panel), mode)
             told = self.told(ours, mode)
             where = ("\n" if told else ", ") + panel_name(panel) if len(panels) > 1 else ""
-            line[0].set_title(f"{next(letters)}  {style.MODES[mode].label}{told}{where}")
+            letter = f"{next(letters)}  " if len(rows) > 1 else ""
+            line[0].set_title(f"{letter}{style.MODES[mode].label}{told}{where}")
         for axes in grid[:, 0]:
             axes.set_ylabel(self.LABEL)
         return self.HEIGHT * len(grid)

@@ -39,18 +39,21 @@ class SampleEfficiency(Chart):
         """x is the number of demonstrations of a program, for distillation only.
 
         In rows of an arm such as "distillation, crossing", estimate, low and high are numbers of demonstrations: 0
-        stands for less than the fewest that were tried, inf for more than the most.
+        stands for less than the fewest that were tried, inf for more than the most. There is none where PBB is at its
+        control: a source that taught nothing is worth no demonstrations.
         """
         rows = final(rows)
         curve = rows["curriculum"].isin(_CURVES)
-        yield points(rows[~curve]).assign(x=float("nan"))
+        lines = points(rows[~curve]).assign(x=float("nan"))
+        yield lines
         for count, shown in rows[curve].groupby("demonstrations"):
             yield points(shown).assign(x=float(count))
         for _, panel in grouped(rows):
             yield tables.guesses(panel)
             for where, arm, mode, found in tables.crossings(panel):
-                measured = tables.measures(found)
-                yield pd.DataFrame([where | {"arm": _CROSSINGS[arm], "answer_mode": mode} | measured])
+                if not _at_control(of(lines, where), mode):
+                    measured = tables.measures(found)
+                    yield pd.DataFrame([where | {"arm": _CROSSINGS[arm], "answer_mode": mode} | measured])
 
     def values(self, rows: pd.DataFrame) -> Cells:
         """PBB and its control, and distillation at each number of demonstrations."""
@@ -65,10 +68,12 @@ class SampleEfficiency(Chart):
             "How many demonstrations a program's source is worth. Distillation (AD) is trained on some of a program's "
             "inputs and asked about the others; PBB is told the same programs' source, and no input. Algorithm "
             "distillation shows what goes in and what comes out; after Stage 1 it does so where PBB is told sources. "
-            "Both are best asked directly, and stand so against PBB's answers by CoT and against its direct ones. By "
-            "values, AD is shown the results of all steps too, and asked by CoT; by traces, it is shown the steps in "
-            "code, which quote the source. "
+            "Both are best asked directly, and stand so against PBB's answers by CoT and against its direct ones. "
         )
+        if (drawn["arm"] == "distillation_values").any():
+            text += "By values, AD is shown the results of all steps too, and asked by CoT. "
+        if (drawn["arm"] == "distillation_traces").any():
+            text += "By traces, AD is shown the steps in code, which quote the source, and asked by CoT. "
         crossed = drawn["arm"].isin([*_CROSSINGS.values()])
         several = len(drawn.loc[crossed, PANEL].drop_duplicates()) > 1
         for row in drawn[crossed].to_dict("records"):
@@ -83,6 +88,8 @@ class SampleEfficiency(Chart):
         )
 
     def told(self, ours: pd.DataFrame, mode: str) -> str:
+        if _at_control(ours, mode):
+            return ": PBB is at its control"
         worth = of(ours, {"arm": _CROSSINGS[CURVES[0]], "answer_mode": mode}).to_dict("records")
         return "".join(f": worth {_range(ours, row)} demonstrations" for row in worth)
 
@@ -125,6 +132,12 @@ class SampleEfficiency(Chart):
         each[", crossing"] = style.stroke("Crossing, 95\u00a0% interval", "-", style.MUTED, 2.2)
         each[CHANCE] = style.stroke("Best guess", ":")
         return [entry for arm, entry in each.items() if front["arm"].str.endswith(arm).any()]
+
+
+def _at_control(drawn: pd.DataFrame, mode: str) -> bool:
+    """Whether PBB's answers cannot be told from those of Stage 1 only: their intervals meet."""
+    told, untold = (of(drawn, {"arm": arm, "answer_mode": mode}) for arm in (_LINE, CONTROL))
+    return bool(len(told) and len(untold) and (told["low"].iloc[0] <= untold["high"].iloc[0]))
 
 
 def _cost(rows: pd.DataFrame) -> str:
