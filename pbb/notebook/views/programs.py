@@ -25,7 +25,7 @@ from pbb.programs.program import belongs_to_base
 from pbb.registry import TINY_FOLDER
 from pbb.streams import stream
 
-CHANCE_LIMIT = 0.17  # what no constant guess may reach with a domain's default knobs
+CHANCE_LIMIT = 0.25  # what no constant guess may reach with a domain's default settings
 OFTEN = 20  # programs that an input must be asked of before a guess at its commonest answer is no hindsight
 RANDOM_STRINGS = 100  # drawn for each grammar
 _GUESSES = ["constant guess", "best guess by input"]
