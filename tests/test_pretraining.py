@@ -61,7 +61,7 @@ def test_training_and_installation(corpus: Path, tmp_path: Path, monkeypatch: py
     assert manifest["parameters"] == sum(p.numel() for p in pretraining.new_model(SMALL, tokenizer).parameters())
     assert manifest["training"]["steps"] == 6
     assert manifest["tokens"] == 6 * SMALL.batch_rows * SMALL.row_tokens
-    assert set(manifest["in_context_accuracy"]) == {"1 statement"}
+    assert set(manifest["in_context_accuracy"]) == {"1 statement", "composition"}
     assert len(manifest["in_context_accuracy"]["1 statement"]) == 4
     assert LlamaForCausalLM.from_pretrained(folder).dtype == torch.float16
 
@@ -108,7 +108,6 @@ def test_committed_weights_are_what_their_manifest_says(name: str) -> None:
     assert len(tokenizer.encode("4711", add_special_tokens=False)) == 4, "digits are single tokens"
 
 
-@pytest.mark.xfail(strict=True, reason="the committed models are of the base data before: `make base-models`")
 @pytest.mark.parametrize(
     ("name", "settings", "tokens"),
     [("tiny-m", Arithmetic(), 60), ("tiny-m-strings", CIPHERS, 300)],

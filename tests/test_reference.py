@@ -25,7 +25,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
 
     monkeypatch.setattr(run, "plan", plan)
     monkeypatch.setattr(
-        cli, "save_figures", lambda names, *_, left_out: taken.append((list(names), [e.arm for e in left_out]))
+        cli, "save_figures", lambda names, *_, left_out, **_how: taken.append((list(names), [e.arm for e in left_out]))
     )
     return taken
 
