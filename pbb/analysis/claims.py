@@ -188,8 +188,8 @@ CLAIMS: tuple[Claim, ...] = (
         ),
         "From descriptions the smaller models run nothing that they know by heart, though they run descriptions in "
         "context as well as code.",
-        here="Traces are those of the code in both arms, so that a description has to be translated first. A gap is "
-        "compared only where none of its sides is at its control.",
+        here="Each is run step by step in terms of its own: code in code, a description in words. A gap is compared only "
+        "where none of its sides is at its control.",
     ),
     Claim(
         "C3",
