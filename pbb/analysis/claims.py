@@ -186,10 +186,11 @@ CLAIMS: tuple[Claim, ...] = (
                 ),
             ),
         ),
-        "From descriptions the smaller models run nothing that they know by heart, though they run descriptions in "
-        "context as well as code.",
-        here="Each is run step by step in terms of its own: code in code, a description in words. A gap is compared only "
-        "where none of its sides is at its control.",
+        "Descriptions are recited as well as code, and run as well in context; by name they are run far less often. In "
+        "words, each number has to be recalled where it is used.",
+        here="Each is run step by step in terms of its own. A trace of code begins with the line as it stands, which "
+        "recalls it; a trace in words begins with the first step. A gap is compared only where none of its sides is at "
+        "its control.",
     ),
     Claim(
         "C3",
