@@ -339,6 +339,9 @@ def test_steadiness_takes_many_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     both = pd.concat([steady, other])
     few = judge("F06", both[both["seed"] < 6], *read())
     assert few["verdict"].tolist() == ["not run: 6 seeds, and it takes 25"]
+    one = judge("F06", both[both["seed"] < 1], *read())
+    assert one["verdict"].tolist() == ["not run: 1 seed, and it takes 25"]
+    assert points(one.iloc[0]) == "–"
 
 
 def test_several_numbers_of_one_arm_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

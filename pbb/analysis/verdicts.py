@@ -250,12 +250,13 @@ def _steadier(steady: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
         return np.abs(by_seed - by_seed.median()).to_numpy()
 
     a, b = distances(other), distances(steady)
-    numbers = {"programs": len(steady.drop_duplicates(CLUSTER)), "seeds": len(a), "difference": a.mean() - b.mean()}
-    if len(a) < LEAST_SEEDS:
+    numbers = {"programs": len(steady.drop_duplicates(CLUSTER)), "seeds": len(a)}
+    if len(a) < LEAST_SEEDS:  # a spread of one or two values says nothing
         return numbers
     test = ttest_ind(a, b, equal_var=False)
     interval = test.confidence_interval(LEVEL)
-    return numbers | {"low": interval.low, "high": interval.high, "p": test.pvalue}
+    measured = {"difference": a.mean() - b.mean(), "low": interval.low, "high": interval.high, "p": test.pvalue}
+    return numbers | measured
 
 
 # ------------------------------------------------------------------------------------------------ regimes
