@@ -28,7 +28,7 @@ $(foreach name,$(filter-out $(KNOWN),$(GIVEN)),\
 help:
 	@echo "usage: make TARGET [PRESET=auto|smoke|cpu|llm|paper] [SEEDS=1] [PYTHON=python3.11] [TORCH_INDEX=URL]"
 	@echo "       make reproduce FIGURES='F01 F02' trains, draws and compares these figures alone"
-	@echo "       make reproduce FULL=1 trains all that the figures may show, not what is done in an hour"
+	@echo "       make reproduce FULL=1 trains all that the figures can show, not only what is done in an hour"
 	@echo "       make reproduce OPTIONS='--executor slurm --slurm partition=gpu' trains in jobs of a Slurm cluster"
 	@echo "       make reproduce BUDGET_MIN=9 starts nothing expected to finish after minute 9; running tasks complete."
 	@echo "       It ends with 'Error 75' until all is done; the same command goes on"
@@ -114,7 +114,7 @@ badges: $(READY) ## write the address into all links: REPOSITORY=owner/name TAG=
 	$(PY) .ci/badges.py --repository "$(REPOSITORY)" --tag "$(TAG)"
 	@touch $(READY)  # an address is no reason to install again
 
-clean: ## delete executed notebooks and caches, keep runs (see README) | any | 1 s | -
+clean: ## delete executed notebooks and caches, keep runs (see CONTRIBUTING) | any | 1 s | -
 	rm -rf build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . \( -path ./.venv -o -path ./runs -o -path ./figures \) -prune -o -type d \( -name __pycache__ \
 		-o -name .ipynb_checkpoints -o -name unsloth_compiled_cache \) -prune -exec rm -rf {} +

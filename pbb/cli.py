@@ -69,7 +69,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "answers": {"nargs": "+", "type": Path, "metavar": "ANSWERS", "help": "JSONL files"},
     "preset": {"help": f"auto, {', '.join(PRESETS)} (default: auto)"},
     "seeds": {"type": int, "help": "seeds 0 to N - 1 (default: 1)"},
-    "full": _FLAG | {"help": "all that a figure may show, not what is done in an hour"},
+    "full": _FLAG | {"help": "all that a figure can show, not only what is done in an hour"},
     "budget_min": {"type": _minutes, "metavar": "MIN", "help": "begin nothing that would end after so many minutes"},
     "workers": {"type": int, "help": "processes (default: one a card, else one a core)"},
     "executor": {"help": "workers (default); or jobs by submitit: local or slurm; they say where their logs are"},

@@ -64,7 +64,7 @@ def test_the_demonstrated_shares_are_the_documented_ones(alphabet: int, common: 
 
 def test_the_study_of_f07_asks_all_arms_about_the_same_ciphers() -> None:
     made = {e.arm: e for e in study("F07", "cpu", full=True)}
-    assert set(made) == set(BY_SHIFT)
+    assert set(made) == {*BY_SHIFT, "in_context"}
     drawn = {(e.programs.distilled_distribution, e.programs.distribution) for e in made.values()}
     assert drawn == {("natural", "uniform")}
     assert all(e.ask.questions >= e.programs.alphabet for e in made.values())

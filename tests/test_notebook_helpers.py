@@ -150,6 +150,14 @@ def test_parameters_are_converted_to_their_declared_types(declared: Any, given: 
     assert (namespace["mine"], type(namespace["mine"])) == (is_, type(is_))
 
 
+def test_a_line_without_a_type_in_the_parameters_cell_counts() -> None:
+    cells = ["", "import pbb", "mine: int = 3\nmine_too = 8", "%time pbb", "other = 5"]
+    namespace = {"__annotations__": {"mine": int}, "mine": 3, "mine_too": 8, "other": 5, "In": cells}
+    assert pbb.parameters(namespace) == {"mine": 3, "mine_too": 8}
+    namespace["In"] = [*cells, "mine: int = 3"]  # run again, without the line
+    assert pbb.parameters(namespace) == {"mine": 3}
+
+
 @pytest.mark.parametrize(
     ("declared", "given", "valid"),
     [

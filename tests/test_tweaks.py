@@ -25,6 +25,11 @@ def bullets_of(path: Path) -> list[str]:
     return [line for line in last.source.splitlines() if line.startswith("- ")]
 
 
+def parameters_of(path: Path) -> str:
+    (cell,) = [one for one in nbformat.read(path, as_version=4).cells if "parameters" in one.metadata.get("tags", ())]
+    return cell.source
+
+
 @pytest.mark.parametrize("path", [p for p in list_notebooks() if p.stem.startswith("F")], ids=lambda path: path.stem)
 def test_a_notebook_suggests_what_was_tried_and_says_what_came_of_it(path: Path) -> None:
     figure = path.stem.partition("_")[0]
@@ -33,6 +38,11 @@ def test_a_notebook_suggests_what_was_tried_and_says_what_came_of_it(path: Path)
     assert bullets_of(path) == tweaks.bullets(figure)
     for row in mine.itertuples():
         assert tweaks.variant(figure, row.parameters).changes, "something differs from the preset's own"
+        lines = row.parameters.replace(tweaks.LINES, "\n")
+        namespace: dict[str, object] = {"In": [f"{parameters_of(path)}\n{lines}"]}
+        exec(namespace["In"][0], namespace)
+        told = pbb.parameters(namespace)
+        assert {line.partition(" =")[0] for line in lines.splitlines()} <= told.keys(), "as a reader writes them"
         if row.outcome:
             assert re.fullmatch(r"[0-9a-f]{7}", row.commit)
             for value in row.values.split(tweaks.VALUES):

@@ -45,7 +45,7 @@ class Side:
 
 
 def in_words(column: str, value: Any) -> str:
-    """Return the value of a column as it is told beside an arm: ``"tiny-l"``, ``"1 template"``, ``"rare shifts"``."""
+    """Return the value of a column as it is told beside an arm: ``"tiny-m"``, ``"1 template"``, ``"rare shifts"``."""
     if column == "model":
         return {MOST: "the largest model", FEWEST: "the smallest model"}.get(value, str(value))
     if column == "copied":
@@ -88,7 +88,7 @@ class Claim:
     """A claim of the paper's, and what is compared to judge it."""
 
     id: str  # "C1"
-    statement: str  # as PAPER.md has it
+    statement: str  # in this project's words
     source: str  # where the paper claims it
     contrasts: tuple[Declared, ...]
     may_fail: str  # why it may fail at this scale: a guess, shown where it does
@@ -224,8 +224,8 @@ CLAIMS: tuple[Claim, ...] = (
         ),
         "Twenty demonstrations of one cipher may show enough shifts to infer the others.",
         here="AD is shown inputs and outputs alone, in as many steps as Proactive has in all. The first half is judged "
-        "on shifts that skewed demonstrations rarely show. AD by values, which adds the results of steps, and AD after "
-        "Proactive's Stage 1 are shown beside it.",
+        "on shifts that skewed demonstrations rarely show. AD after Proactive's Stage 1 is shown beside it, and with "
+        "FULL=1 AD by values, which adds the results of steps.",
     ),
     Claim(
         "C5",
@@ -260,7 +260,8 @@ CLAIMS: tuple[Claim, ...] = (
         "than of the paper's programs.",
         here="AD is shown inputs and outputs alone, in as many steps as Proactive has in all. Decided is whether one "
         "instruction is worth more than one demonstration; how many it is worth is where the curve of AD crosses the "
-        "line of PBB, from nothing and after the same Stage 1. AD by values and by traces is shown beside it.",
+        "line of PBB, from nothing and after the same Stage 1. With FULL=1 AD by values and by traces is shown beside "
+        "it.",
         worth=True,
     ),
     Claim(
@@ -318,8 +319,8 @@ CLAIMS: tuple[Claim, ...] = (
         ),
         "Parts are recalled when they are asked for alone. In the trace of a composite more than half of the names "
         "are copied wrongly, and where both names are right the lines below them are mostly other programs'.",
-        here="By chain of thought, of parts that are both known by their source alone. A w/ IO part inside, a builtin "
-        "around one part, and both sources in one document besides are shown beside it.",
+        here="By chain of thought, of parts that are both known by their source alone. A w/ IO part inside, and "
+        "both sources in one document besides, are shown beside it; with FULL=1 also a builtin around one part.",
     ),
     Claim(
         "C12",

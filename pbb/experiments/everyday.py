@@ -1,7 +1,7 @@
 """Small functions as people write them, by which a tiny model learns to run what a reader teaches it.
 
-The tiny models know nonsense names of two tokens and the variables x and y. Readers' names have to be spelled; so have
-these, which are made of English words that hardly anybody gives a function.
+The tiny models know nonsense names of two tokens and the variables x and y. Readers' names have to be spelled letter by
+letter, and so do the names here: English words that hardly anybody would call a function.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def _on_algorithms(preset: Recipe, splits: Iterable[str]) -> list[Experiment]:
 # What each figure needs.
 STUDIES: dict[str, Callable[[Recipe], list[Experiment]]] = {
     "F01": lambda preset: _arms(preset.base, ("proactive",)),
-    # Every arm, on programs of one statement; and algorithms, where all of it is F16's.
+    # Every arm, on programs of one statement; and, where the preset has F16, its algorithms.
     "F02": lambda preset: (
         _arms(preset.base, preset.arms)
         + (_on_algorithms(preset, preset.algorithms_splits[:1]) if "F16" in preset.figures else [])

@@ -42,7 +42,7 @@ def lesson(programs: Program | Sequence[Program], preset: str = "cpu", **changes
         ExperimentError: a program has a name that the model was taught before, or does not fit an experiment.
     """
     texts = tuple(program.to_json() for program in _listed(programs))
-    # But for smoke, the preset is what the tutored model was made with.
+    # Except for smoke, the preset is cpu, which the tutored model was made with.
     kept, model = ("smoke", "tiny-s") if preset == "smoke" else ("cpu", TUTORED)
     asks: dict[str, Any] = {"model": model, "seed": TUTOR_SEED, "questions": 10, "checkpoints": 1}
     if kept == "cpu":

@@ -61,7 +61,7 @@ REPRESENTATION = Representation(
     label="model, by parameters",
     MODES=("cot", "direct", "recall"),
     opening=(
-        f"{BY_NAME} (a) by CoT and (b) directly. Code or its description is all that differs: traces are those of "
-        "the code in both. {tokens}"
+        f"{BY_NAME} (a) by CoT and (b) directly. What is taught as code is run step by step in code, what is taught as "
+        "a description in words. {tokens}"
     ),
 )

@@ -14,8 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from pbb.analysis import tables
+from pbb.analysis.labels import IN_CONTEXT
 from pbb.analysis.statistics import accuracy
-from pbb.analysis.tables import COMMON, EACH, MEASURED, PANEL, RARE, Cells, final, grouped, guesses, of, sizes
+from pbb.analysis.tables import CEILING, COMMON, EACH, MEASURED, PANEL, RARE, Cells, final, grouped, guesses, of, sizes
 from pbb.figures import style
 from pbb.figures.base import BARS, GUESS, Chart, best_guess, layers
 
@@ -33,13 +34,14 @@ class Ciphers(Chart):
         *("pbb_and_distillation", "stage_1_only"),
     )
     NEEDS = f"ciphers, asked of {', '.join(ARMS)}"
+    DRAWN = (CEILING, *ARMS)
     COLUMNS = (*PANEL, "arm", "answer_mode", "shifts", "x", *MEASURED)
     SIDES, WIDTHS, HEIGHT, LABEL = 2, (2.4, 1), 1.95, "held-out accuracy"
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:
         """Where each arm ends, on inputs that training never showed."""
-        rows = final(tables.asked_by_name(records, self.MODES))
-        return of(rows, {"domain": "ciphers", "curriculum": self.ARMS, "held_out": True})
+        rows = final(tables.asked_by_name(records, (*self.MODES, *IN_CONTEXT.values())))
+        return of(rows, {"domain": "ciphers", "curriculum": self.DRAWN, "held_out": True})
 
     def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
         """Of one shift (`shifts` is "each", x the shift), or of all common or rare ones.
@@ -63,16 +65,17 @@ class Ciphers(Chart):
 
     def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         each = drawn[drawn["shifts"].eq(EACH) & drawn["questions"].notna()]
+        values = "; by values, the results of all steps too, and asked by CoT"
         return (
             "The same ciphers, asked by name on inputs that training never showed, at the end of training. "
             "Proactive-PBB was told their source alone; algorithm distillation was shown what goes in and what comes "
-            "out, and is asked directly; by values, the results of all steps too, and asked by CoT; PBB and "
-            "distillation, source and outputs; the control (Stage 1 only), neither. Grey: how often a shift stands "
-            "among demonstrations that are skewed as natural text is, by the documented weights (not counted from "
-            "records; of 26 shifts 13, 3 and 1 are common, and half of a smaller alphabet stands for 13). Right: "
-            "common shifts together, and all others. Dotted: "
-            f"{GUESS}. Bars: {BARS}. By shift {sizes(each)}; common and rare, "
-            f"{sizes(of(drawn, {'shifts': (COMMON, RARE)}))}."
+            "out, and is asked directly; after Stage 1 it was shown these where Proactive-PBB is told sources"
+            f"{values if (drawn['arm'] == 'distillation_values').any() else ''}; PBB and distillation, source and "
+            "outputs; the control (Stage 1 only), neither. Stars: the base model with the source in its "
+            "prompt. Grey: how often a shift stands among demonstrations that are skewed as natural text is, by the "
+            "documented weights (not counted from records; of 26 shifts 13, 3 and 1 are common, and half of a smaller "
+            f"alphabet stands for 13). Right: common shifts together, and all others. Dotted: {GUESS}. Bars: {BARS}. "
+            f"By shift {sizes(each)}; common and rare, {sizes(of(drawn, {'shifts': (COMMON, RARE)}))}."
         )
 
     def told(self, ours: pd.DataFrame, mode: str) -> str:
@@ -99,11 +102,14 @@ class Ciphers(Chart):
         axes.grid(axis="x", visible=False)
         best_guess(axes.axhline, ours, ":")
         for drawn, faint in layers(ours, theirs):
-            for place, arm in enumerate(self.ARMS):
-                line, look = of(drawn, {"arm": arm, **where}).sort_values("x"), style.ARMS[arm]
+            for place, arm in enumerate(self.DRAWN):
+                mode = IN_CONTEXT[where["answer_mode"]] if arm == CEILING else where["answer_mode"]
+                line = of(drawn, {"arm": arm, **where, "answer_mode": mode}).sort_values("x")
+                look = style.ARMS[arm]
                 width = 1.2 if look.filled else 0.8
-                style.series(axes, line["x"] + 0.13 * (place - 2.5), line, look, faint, bars=0.8, linewidth=width)
+                style.series(axes, line["x"] + 0.11 * (place - 3), line, look, faint, bars=0.8, linewidth=width)
 
     def legend(self, front: pd.DataFrame) -> list[style.Entry]:
         shares = Patch(color=style.FAINT), "Share of natural demonstrations"
-        return [*super().legend(front), shares, style.stroke("Best guess", ":")]
+        ceiling = [style.entry(style.ARMS[CEILING])] if (front["arm"] == CEILING).any() else []
+        return [*super().legend(front), *ceiling, shares, style.stroke("Best guess", ":")]

@@ -1,4 +1,4 @@
-"""F08: how many demonstrations a program's source is worth: four kinds of distillation, against the line of PBB."""
+"""F08: how many demonstrations a program's source is worth: kinds of distillation, against the line of PBB."""
 
 from __future__ import annotations
 

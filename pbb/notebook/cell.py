@@ -5,6 +5,7 @@ Tables and pictures of programs, documents and answers are in `pbb.notebook.view
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import itertools
 import shutil
@@ -117,9 +118,10 @@ _WORDS |= {list[str]: "a list of texts", list[int]: "a list of whole numbers"}
 def parameters(namespace: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a notebook's parameters cell by name, checked against their declared types.
 
-    Texts and numbers, as papermill injects them, are converted where their meaning is plain (``"false"`` for a bool, 4
-    for a text), and put back into `namespace`, the notebook's ``globals()``. Raises ExperimentError if a value has
-    another type; the message names parameter, value and what is valid.
+    A line of that cell without a type counts too, as it is: a reader adds ``execution_lora_rank = 8``. Texts and
+    numbers, as papermill injects them, are converted where their meaning is plain (``"false"`` for a bool, 4 for a
+    text), and put back into `namespace`, the notebook's ``globals()``. Raises ExperimentError if a value has another
+    type; the message names parameter, value and what is valid.
     """
     values = {}
     for name, declared in namespace.get("__annotations__", {}).items():
@@ -132,7 +134,20 @@ def parameters(namespace: dict[str, Any]) -> dict[str, Any]:
             raise ExperimentError(f"{name}={namespace[name]!r} is not valid; valid: {valid}") from None
     if not values:
         raise ExperimentError("no typed parameters here; valid: lines such as 'seeds: int = 1' in the parameters cell")
-    return values
+    return values | {name: namespace[name] for name in _without_type(namespace.get("In", ()), values)}
+
+
+def _without_type(cells: Sequence[str], typed: Iterable[str]) -> list[str]:
+    """Return what the last run of the parameters cell, the one with `typed` names, sets without saying a type."""
+    for cell in reversed(cells):
+        try:
+            lines = ast.parse(cell).body
+        except SyntaxError:  # a cell of IPython's own commands
+            continue
+        if {ast.unparse(line.target) for line in lines if isinstance(line, ast.AnnAssign)} & {*typed}:
+            told = [target for line in lines if isinstance(line, ast.Assign) for target in line.targets]
+            return [target.id for target in told if isinstance(target, ast.Name)]
+    return []
 
 
 @dataclass(frozen=True)

@@ -101,8 +101,8 @@ RECIPE = Recipe(
         "algorithms_arms": ("untuned", "stage_1_only", "homogeneous", "proactive", "in_context"),
         "algorithms_splits": ("families", "programs"),
     },
-    # What the primary contrasts of `pbb.analysis.claims` read; not F13's: in context half of its grammars are run, so
-    # that more seeds would not bring a verdict.
+    # What the primary contrasts of `pbb.analysis.claims` read; F11's too, whose base model runs too little in context
+    # for a verdict, since more seeds say how far from nothing it is.
     repeated={
         "F01": {},
         "F02": {"arm": (*_MAIN, "homogeneous", "retroactive"), "model": ("tiny-m",)},
@@ -110,7 +110,7 @@ RECIPE = Recipe(
         "F04": _SIZE_ENDS | {"arm": _MAIN},
         "F05": {"arm": _MAIN, "statements": (1,)},
         "F06": {"arm": ("retroactive", "retroactive_grpo")},
-        "F07": {"arm": ("proactive", "distillation", "pbb_and_distillation")},
+        "F07": {"arm": ("proactive", "distillation", "pbb_and_distillation", "stage_1_only", "in_context")},
         "F08": {"arm": (*_MAIN, "distillation"), "distilled_demonstrations": (0, 1)},
         "F09": {"arm": _MAIN, "with_io_programs": (200, 2400)},
         "F10": {"arm": _MAIN, "templates": (1, 20)},

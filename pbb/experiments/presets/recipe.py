@@ -18,7 +18,7 @@ F02_ARMS = (
 )
 CIPHERS_ARMS = (
     *("proactive", "distillation", "distillation_values", "distillation_after_stage_1", "pbb_and_distillation"),
-    "stage_1_only",
+    *("stage_1_only", "in_context"),
 )
 
 
