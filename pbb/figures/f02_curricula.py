@@ -57,6 +57,8 @@ class Curricula(Chart):
             f"trained on. Bars: {BARS}. {tables.sizes(drawn[drawn['arm'] != CHANCE])}. "
             f"Dashed grey: {GUESS}; dotted: the untrained base model."
         )
+        if drawn["domain"].nunique() > 1 and (drawn["domain"] == "algorithms").any():
+            text += " Algorithms are asked by their problem statement (F16)."
         if (drawn["group"] == "AD").any():
             text += " Algorithm distillation is asked about programs of which it was shown demonstrations."
         return text
