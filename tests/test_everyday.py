@@ -28,11 +28,11 @@ def test_functions_are_short_run_and_unique_by_name_and_by_what_they_do() -> Non
 
 
 def test_all_that_people_write_first_is_among_them() -> None:
-    bodies = [p.source.partition("return ")[2] for p in everyday(800, "test")]
+    bodies = [p.source.partition("return ")[2] for p in everyday(300, "test")]
     for form in (" + ", " - ", " * ", " // ", " % ", " ** 2", "max(", "min(", "abs(", " if ", "-", "% 10", " == "):
-        assert sum(form in body for body in bodies) >= 8, form
+        assert sum(form in body for body in bodies) >= 3, form
     single = Counter(sum(map(body.count, ("+", "-", "*", "/", "%", "(", " if "))) <= 2 for body in bodies)
-    assert single[True] > 200
+    assert single[True] > 75
 
 
 @pytest.mark.parametrize("name", ["maple", "maple_otter", "MapleOtterBrick"])
