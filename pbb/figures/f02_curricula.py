@@ -64,7 +64,7 @@ class Curricula(Chart):
         return text
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
-        panels = panels_in(front)
+        panels = sorted(panels_in(front), key=lambda panel: panel["domain"] != "arithmetic")  # that one first
         grid = figure.subplots(len(panels), 2, squeeze=False, width_ratios=(1.25, 1))
         for row, panel in enumerate(panels):
             ours, theirs = of(front, panel), of(behind, panel)
