@@ -281,6 +281,22 @@ def test_most_and_fewest_are_what_the_records_hold(monkeypatch: pytest.MonkeyPat
     assert one["verdict"] == "not run: no records", "with one number there is no most and no fewest"
 
 
+def test_the_smallest_model_is_one_that_runs_enough_in_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = [Side("proactive", where={"model": which}) for which in (MOST, FEWEST)]
+    declare(monkeypatch, Declared("F03", *sides, HERE))
+    sizes = (("tiny-s", 0.4, 0.7), ("tiny-sm", 0.6, 0.99), ("tiny-m", 0.9, 0.99))
+    rows = pd.concat(
+        part
+        for model, share, ceiling in sizes
+        for part in (answers("proactive", share, model=model), *read(ceiling=ceiling, model=model))
+    )
+    (found,) = judge("F03", rows).to_dict("records")
+    assert found["difference"] == pytest.approx(0.3, abs=0.1), "tiny-m against tiny-sm"
+    assert found["verdict"] == "supported"
+    (small,) = judge("F03", rows[rows["model"] != "tiny-sm"]).to_dict("records")
+    assert small["verdict"] == "not run: no records", "no second model in the regime"
+
+
 def test_shifts_of_ciphers_are_common_or_rare(monkeypatch: pytest.MonkeyPatch) -> None:
     rare = {"domain": "ciphers", "shift": "rare"}
     declare(monkeypatch, Declared("F07", Side("proactive", where=rare), Side("distillation", where=rare)))

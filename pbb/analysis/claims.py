@@ -24,7 +24,8 @@ PRIMARY, SECONDARY = "primary", "secondary"
 class Side:
     """One side of a contrast: an arm's answers of one mode at the end of training.
 
-    `where` keeps the rows whose column has that value, which may be `MOST` or `FEWEST`. Beside the columns of records
+    `where` keeps the rows whose column has that value, which may be `MOST` or `FEWEST` (of models, the smallest that
+    runs enough in context for the regime). Beside the columns of records
     there are ``shift``, "common" or "rare": how often skewed demonstrations of a cipher show it; ``copied``, whether
     copying answers the question (`pbb.analysis.copies`); and ``moment``, which is `END` but for SFT in F06, that can
     also be looked at `MATCHED`. `permuted` scores answers against the right answers to the program's other inputs.
@@ -47,7 +48,7 @@ class Side:
 def in_words(column: str, value: Any) -> str:
     """Return the value of a column as it is told beside an arm: ``"tiny-m"``, ``"1 template"``, ``"rare shifts"``."""
     if column == "model":
-        return {MOST: "the largest model", FEWEST: "the smallest model"}.get(value, str(value))
+        return {MOST: "the largest model", FEWEST: "the smallest model in the regime"}.get(value, str(value))
     if column == "copied":
         return "copies alone" if value else "copies left out"
     if column in ("representation", "moment", "domain"):

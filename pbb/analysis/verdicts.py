@@ -167,11 +167,22 @@ def _ends(records: pd.DataFrame, sides: Sequence[Side]) -> pd.DataFrame:
     if any("moment" in side.where for side in sides):
         rows = pd.concat([rows, matched(records).assign(moment=MATCHED)], ignore_index=True)
     rows = rows[rows["curriculum"].isin({side.arm for side in sides})].reset_index(drop=True)
+    if any(side.where.get("model") == FEWEST for side in sides):
+        rows = rows[~rows["model"].isin(_out_of_reach(records, sides))].reset_index(drop=True)
     quoting = quoting_source(rows)
     rows = with_copies(rows, sources(records)) if any("copied" in side.where for side in sides) else rows
     rows = rows.drop(columns=["prompt", "completion"])  # long, and not read any more
     shifts = with_shifts(rows[rows["domain"] == "ciphers"])["shifts"]
     return rows.assign(shift=shifts, quotes=rows["experiment"].isin(quoting))
+
+
+def _out_of_reach(records: pd.DataFrame, sides: Sequence[Side]) -> list[str]:
+    """Return the models that run too little in context for the regime, but for records that hold no other."""
+    modes = {IN_CONTEXT.get(side.mode, side.mode) for side in sides}
+    asked = records[(records["curriculum"] == CEILING) & records["answer_mode"].isin(modes)]
+    right = (asked["outcome"] == "correct").groupby(asked["model"]).mean()
+    beyond = right.index[right < IN_CONTEXT_AT_LEAST]
+    return [*beyond] if len(beyond) < records["model"].nunique() else []
 
 
 Panel = tuple[dict[str, Any], list[pd.DataFrame]]
