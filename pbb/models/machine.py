@@ -135,10 +135,11 @@ def _multiplies_fast_in_bfloat16() -> bool:
     they are emulated, and slower still.
     """
     import torch
-    from torch.utils.benchmark import Timer
 
     if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
         return False
+    from torch.utils.benchmark import Timer
+
     took = []
     for dtype in (torch.float32, torch.bfloat16):
         given = {"rows": torch.ones(1024, 576, dtype=dtype), "weights": torch.ones(1536, 576, dtype=dtype)}
