@@ -28,7 +28,9 @@ from pbb.runs.external import export, score
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError, read_manifest
 
-SMALL = replace(recipe("smoke"), base=recipe("smoke").base.changed(with_io_programs=5, without_io_programs=3))
+SMALL = replace(
+    recipe("smoke"), figures=("F02",), base=recipe("smoke").base.changed(with_io_programs=5, without_io_programs=3)
+)
 
 
 def with_toy(patch: pytest.MonkeyPatch, made: Recipe) -> None:

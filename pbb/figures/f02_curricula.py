@@ -64,7 +64,7 @@ class Curricula(Chart):
         return text
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
-        panels = sorted(panels_in(front), key=lambda panel: panel["domain"] != "arithmetic")  # that one first
+        panels = sorted(panels_in(front), key=lambda panel: -of(front, panel)["arm"].nunique())  # of most arms first
         grid = figure.subplots(len(panels), 2, squeeze=False, width_ratios=(1.25, 1))
         for row, panel in enumerate(panels):
             ours, theirs = of(front, panel), of(behind, panel)
