@@ -192,7 +192,8 @@ def nonsense(rng: random.Random) -> Any:
 
 def test_malformed_experiments_are_refused_by_field_and_value_or_valid() -> None:
     ended = Counter[str]()
-    for number in range(CASES):
+    cases = 5 * CASES  # they take no time, and one in fifty is valid
+    for number in range(cases):
         rng = random.Random(f"experiment {number}")
         programs = rng.choice([domain.settings() for domain in DOMAINS.values() if domain.generate])
         base = Experiment.of(rng.choice(PRESETS), programs=programs, asked=("direct",))
@@ -215,8 +216,8 @@ def test_malformed_experiments_are_refused_by_field_and_value_or_valid() -> None
             assert re.fullmatch("[0-9a-f]{12}", made.name), "it can be written down"
             assert made.value(name) == value or list(made.value(name)) == list(value)
         assert time.monotonic() - start < 60
-    print(f"{CASES} experiments: {dict(ended)}")
-    assert ended["refused"] > CASES / 2
+    print(f"{cases} experiments: {dict(ended)}")
+    assert ended["refused"] > cases / 2
     assert ended["accepted"]
 
 
