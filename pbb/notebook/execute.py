@@ -144,6 +144,8 @@ def _execute(path: Path, copy: Path, parameters: dict[str, Any], label: str) -> 
             reason = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
         except DeadKernelError:
             reason = "the Python that ran it died. The usual cause is too little memory: try a smaller preset"
+        else:
+            _without_paths(partial)
     if not reason:
         return cells
     # The last cell that was started, counted in the original, which lacks what papermill adds.
@@ -155,6 +157,13 @@ def _execute(path: Path, copy: Path, parameters: dict[str, Any], label: str) -> 
         f"notebook {path.stem} stopped at cell {number + 1} of {cells}:\n    {first_line.strip()}\n{reason}\n"
         f"What ran until then is in {copy}"
     )
+
+
+def _without_paths(executed: Path) -> None:
+    """Leave out what papermill notes of a run: the folders of this machine. Executed copies are committed, too."""
+    notebook = nbformat.read(executed, as_version=4)
+    del notebook.metadata["papermill"]
+    nbformat.write(notebook, executed)
 
 
 def _tags(cell: nbformat.NotebookNode) -> set[str]:
