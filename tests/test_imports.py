@@ -27,7 +27,7 @@ def test_no_private_name_is_imported_across_modules() -> None:
 
 
 def test_domains_are_known_by_their_table() -> None:
-    """Outside `programs/` a few lines alone name a domain: what records are labelled by, and those of three figures."""
+    """Outside `programs/` a few lines alone name a domain: what records are labelled by, and those of two figures."""
     found = []
     for file in sorted((ROOT / "pbb").rglob("*.py")):
         if "programs" in file.relative_to(ROOT / "pbb").parts[:-1]:
@@ -37,5 +37,5 @@ def test_domains_are_known_by_their_table() -> None:
                 continue
             if any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in node.comparators):
                 found.append(str(file.relative_to(ROOT / "pbb")))
-    figures = {f"figures/{name}.py" for name in ("f02_curricula", "f05_answer_mode", "f16_algorithms")}
+    figures = {f"figures/{name}.py" for name in ("f05_answer_mode", "f16_algorithms")}
     assert set(found) == {"analysis/labels.py", "analysis/verdicts.py", *figures}

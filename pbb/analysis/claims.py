@@ -25,10 +25,10 @@ class Side:
     """One side of a contrast: an arm's answers of one mode at the end of training.
 
     `where` keeps the rows whose column has that value, which may be `MOST` or `FEWEST` (of models, the smallest that
-    runs enough in context for the regime). Beside the columns of records
-    there are ``shift``, "common" or "rare": how often skewed demonstrations of a cipher show it; ``copied``, whether
-    copying answers the question (`pbb.analysis.copies`); and ``moment``, which is `END` but for SFT in F06, that can
-    also be looked at `MATCHED`. `permuted` scores answers against the right answers to the program's other inputs.
+    runs enough in context for the regime). Beside the columns of records there are ``shift``, "common" or "rare": how
+    often skewed demonstrations of a cipher show it; ``copied``, whether copying answers the question
+    (`pbb.analysis.copies`); and ``moment``, which is `END` but for SFT in F06, that can also be looked at `MATCHED`.
+    `permuted` scores answers against the right answers to the program's other inputs.
     """
 
     arm: str

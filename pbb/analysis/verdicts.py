@@ -167,13 +167,12 @@ def _ends(records: pd.DataFrame, sides: Sequence[Side]) -> pd.DataFrame:
     if any("moment" in side.where for side in sides):
         rows = pd.concat([rows, matched(records).assign(moment=MATCHED)], ignore_index=True)
     rows = rows[rows["curriculum"].isin({side.arm for side in sides})].reset_index(drop=True)
-    if any(side.where.get("model") == FEWEST for side in sides):
-        rows = rows[~rows["model"].isin(_out_of_reach(records, sides))].reset_index(drop=True)
     quoting = quoting_source(rows)
     rows = with_copies(rows, sources(records)) if any("copied" in side.where for side in sides) else rows
     rows = rows.drop(columns=["prompt", "completion"])  # long, and not read any more
     shifts = with_shifts(rows[rows["domain"] == "ciphers"])["shifts"]
-    return rows.assign(shift=shifts, quotes=rows["experiment"].isin(quoting))
+    beyond = rows["model"].isin(_out_of_reach(records, sides))
+    return rows.assign(shift=shifts, quotes=rows["experiment"].isin(quoting), out_of_reach=beyond)
 
 
 def _out_of_reach(records: pd.DataFrame, sides: Sequence[Side]) -> list[str]:
@@ -224,7 +223,7 @@ def _rows(side: Side, panel: pd.DataFrame) -> pd.DataFrame:
     mine = mine[mine["answer_mode"].isin(ARMS[side.arm].asked or (side.mode,))]
     for column, value in {"moment": END, **side.where}.items():
         if value in (MOST, FEWEST):
-            values = mine[column]
+            values = mine.loc[~mine["out_of_reach"], column] if column == "model" else mine[column]
             if values.nunique() < 2:  # then there is nothing to compare
                 return mine.head(0)
             sizes = values.map(tables.parameters) if column == "model" else values

@@ -57,7 +57,7 @@ class Curricula(Chart):
             f"trained on. Bars: {BARS}. {tables.sizes(drawn[drawn['arm'] != CHANCE])}. "
             f"Dashed grey: {GUESS}; dotted: the untrained base model."
         )
-        if drawn["domain"].nunique() > 1 and (drawn["domain"] == "algorithms").any():
+        if drawn["domain"].nunique() > 1:  # arithmetic, and what F16 shows
             text += " Algorithms are asked by their problem statement (F16)."
         if (drawn["group"] == "AD").any():
             text += " Algorithm distillation is asked about programs of which it was shown demonstrations."
