@@ -251,9 +251,9 @@ def test_what_lists_presets_lists_all_of_them(capsys: pytest.CaptureFixture[str]
     said = {"plan --help": capsys.readouterr().out}
     said["Makefile"] = (ROOT / "Makefile").read_text(encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    presets = readme.partition(" Presets: ")[2].partition("\n\n")[0]
+    presets = readme.partition("Presets: ")[2].partition("\n\n")[0]
     for preset in PRESETS:
-        assert f"`{preset}` " in presets, f"{preset} in README.md"
+        assert f"`{preset}`" in presets, f"{preset} in README.md"
         for where, text in said.items():
             assert re.search(rf"\b{preset}\b", text), f"{preset} in {where}"
     for path in list_notebooks():

@@ -53,8 +53,7 @@ def main(model_name: str, out: Path, backend: str, rank: int, grpo: bool) -> dic
     if grpo:
         model, tokenizer = backends.load(e, chosen, out / "sft")
         policy = grpo.PolicyOptimisation(
-            completions=16, group_size=8, generation_batch_size=16, temperature=2.0, max_completion_length=4,
-            lora_rank=rank, learning_rate=1e-3,
+            completions=16, group_size=8, temperature=2.0, max_completion_length=4, lora_rank=rank, learning_rate=1e-3,
         )  # fmt: skip
         rewarded = grpo.reinforce(
             model, tokenizer, curriculum(e)[1].documents(), groups(e)[0], 2, policy, 3, progress=False,
