@@ -108,8 +108,8 @@ def table(answers: pd.DataFrame) -> pd.DataFrame:
 
 def totals(answers: pd.DataFrame) -> pd.DataFrame:
     """Return accuracies by CoT and directly, before and after: of all, and of what the model runs in context or not."""
-    share = answers["program"].map(teaching.ceiling(answers))
     asked = answers[answers["answer_mode"].isin(MODES)].assign(seed=teaching.TUTOR_SEED)
+    share = asked["program"].map(teaching.ceiling(answers))
     sets = {
         "all": asked,
         "run in context": asked[share >= teaching.ENOUGH],

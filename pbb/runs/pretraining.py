@@ -142,8 +142,10 @@ PROBES: tuple[tuple[str, Any], ...] = (
 
 def probes(name: str) -> list[tuple[str, Any]]:
     """Return what the model `name` is measured on: `PROBES`, and the other domains that it was trained on."""
-    others = [settings for _, settings in mixture_of(name).programs if not isinstance(settings, (Arithmetic, Sums))]
-    return [*PROBES, *((domain_of(settings), settings) for settings in others)]
+    trained_on = dict.fromkeys(settings for _, settings in mixture_of(name).programs)
+    others = [settings for settings in trained_on if not isinstance(settings, (Arithmetic, Sums))]
+    sizes = [f"{', '.join(settings.sizes)} " if isinstance(settings, Algorithms) else "" for settings in others]
+    return [*PROBES, *((size + domain_of(settings), settings) for size, settings in zip(sizes, others, strict=True))]
 
 
 def in_context_accuracy(
@@ -174,8 +176,12 @@ def in_context_accuracy(
 def train(
     shape: TinyShape, rows: Dataset, tokenizer: PreTrainedTokenizerFast, keep: Path
 ) -> tuple[PreTrainedModel, dict[str, object]]:
-    """Pretrain a model of `shape`, or go on where `keep` says; return it, rounded to float16 as it will be loaded."""
+    """Pretrain a model of `shape`, or go on where `keep` says; return it, rounded to float16 as it will be loaded.
+
+    What is said of the training has no seconds where it went on, since the time before is not known.
+    """
     torch.set_num_threads(1)
+    goes_on = keep.exists()
     set_seed(0)
     model = new_model(shape, tokenizer)
     optimisation = Optimisation(
@@ -183,7 +189,8 @@ def train(
     )
     going_on: dict[str, Any] = {"keep": keep, "keep_every": KEPT_EVERY, "compiled": shutil.which("g++") is not None}
     done = finetune(model, tokenizer, rows, shape.steps, optimisation, seed=0, progress=False, **going_on)
-    said = {"steps": shape.steps, "seconds": round(done.seconds), "precision": done.precision, "log": done.log}
+    seconds = None if goes_on else round(done.seconds)
+    said: dict[str, object] = {"steps": shape.steps, "seconds": seconds, "precision": done.precision, "log": done.log}
     return model.half().float(), said
 
 
