@@ -133,13 +133,14 @@ def save_figures(
     from pbb.figures.io import figure_module, save_figure
     from pbb.runs import keys, run
 
+    here = store.environment_manifest()  # before what is drawn here changes the checkout
     for figure in figures:
         target, whole = folder / figure_module(figure).NAME, study(figure, preset, seeds, full)
         experiments = [experiment for experiment in whole if experiment not in left_out]
         tasks = run.plan(experiments).tasks
         stages = [store.read_manifest(task.folder) or {} for task in tasks if isinstance(task, run.StageTask)]
         trained_on = sorted({str(stage.get("card") or stage["device"]) for stage in stages if "device" in stage})
-        manifest: dict[str, Any] = {"seeds": seeds, "trained_on": trained_on, **store.environment_manifest()}
+        manifest: dict[str, Any] = {"trained_on": trained_on, **here}
         if len(experiments) < len(whole):
             manifest["not_run"] = [_asked_last(e) for e in whole if e in left_out]
         if not again:

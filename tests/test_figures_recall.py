@@ -108,8 +108,8 @@ def test_the_four_shares_add_up(records: pd.DataFrame) -> None:
     )
     parts = [name for name, *_ in OUTCOMES]
     assert np.allclose(shares[parts].sum(axis=1), 1)
-    assert np.allclose(shares["runs right"], shares[parts[0]] + shares[parts[1]])
-    assert np.allclose(shares["recites"], shares[parts[1]] + shares[parts[2]])
+    assert np.allclose(shares["runs right"], shares[parts[0]] + shares[parts[2]])
+    assert np.allclose(shares["recites"], shares[parts[0]] + shares[parts[1]])
     assert len(shares) == 2 * 2 * 3
     assert (drawn["arm"] == "chance").sum() == 2
 

@@ -237,7 +237,8 @@ CLAIMS: tuple[Claim, ...] = (
             Declared("F02", Side("retroactive"), Side("homogeneous"), _ONE),
             Declared("F02", Side("retroactive_grpo"), Side("homogeneous"), also="F06"),
         ),
-        "In a model this small Retroactive's second stage overwrites the sources that it needs.",
+        "Proactive and the mixture both come near what the model runs in context. After Retroactive's second stage, "
+        "which shows executions alone, some sources are no longer recited, and of the others most are not run.",
     ),
     Claim(
         "C6",
@@ -273,8 +274,8 @@ CLAIMS: tuple[Claim, ...] = (
             Declared("F12", Side("in_context", "in_context_cot"), Side("proactive"), _TWO),
             Declared("F12", Side("in_context", "in_context_direct"), _directly("proactive")),
         ),
-        "Short programs are run nearly without error both ways, which leaves little room for a difference; and "
-        "finetuning teaches to run this very kind of program by name.",
+        "Finetuning teaches to run this very kind of program by name, which leaves less of a difference than a few "
+        "seeds can show.",
     ),
     Claim(
         "C8",
@@ -297,8 +298,8 @@ CLAIMS: tuple[Claim, ...] = (
             Declared("F03", *_most_and_fewest("model"), _ONE),
             Declared("F09", *_most_and_fewest("with_io_programs"), _TWO),
         ),
-        "At equal tokens more programs are each seen less often, here too seldom to be run by name; recited first, "
-        "they are run as well as before.",
+        "Of models that run programs in context the smallest already runs most of them by name. And at equal tokens "
+        "more programs are each seen less often; recited first, they are run as well as before.",
         here="The largest against the smallest, at equal tokens.",
     ),
     Claim(

@@ -59,7 +59,8 @@ class Crossing:
     """The dose at which a curve of accuracies first reaches a line, and its interval.
 
     0 stands for less than `fewest`, the least dose that was measured (the curve begins above the line), and infinity
-    for more than `most`, the largest (the curve never gets there). ``str`` gives ``"4.1 [2.3, >9]"``.
+    for more than `most`, the largest (the curve never gets there). ``str`` gives ``"4.1 [2.3, >9]"``, or "more than 9"
+    where the interval too is beyond what was measured.
     """
 
     estimate: float
@@ -71,6 +72,8 @@ class Crossing:
     seeds: int
 
     def __str__(self) -> str:
+        if self.low > self.most:
+            return f"more than {self.most:g}"
         return f"{self._words(self.estimate)} [{self._words(self.low)}, {self._words(self.high)}]"
 
     def _words(self, at: float) -> str:

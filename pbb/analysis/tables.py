@@ -147,11 +147,12 @@ def guesses(rows: pd.DataFrame, by: Sequence[str] = PANEL, known: pd.Series | No
 
 
 def direct_points(rows: pd.DataFrame, known: pd.Series) -> pd.DataFrame:
-    """Direct answers of trained arms, scored otherwise: ``"<arm>, permuted"`` and ``"<arm>, copies left out"``."""
-    direct = with_copies(of(rows, {"answer_mode": "direct", "curriculum": TRAINED}), known)
+    """Direct answers scored otherwise: ``"<arm>, permuted"`` of trained arms, ``"<arm>, copies left out"`` of all."""
+    direct = with_copies(of(rows, {"answer_mode": "direct", "curriculum": (*TRAINED, CONTROL)}), known)
     found = []
     for (arm, *_), cell in direct.groupby(["curriculum", *PANEL]):
-        found.append(points(permuted_control(cell)).assign(arm=f"{arm}, {PERMUTED}"))
+        if arm in TRAINED:
+            found.append(points(permuted_control(cell)).assign(arm=f"{arm}, {PERMUTED}"))
         found.append(points(cell[cell["copied"].eq(False).fillna(False)]).assign(arm=f"{arm}, {APART}"))
     return stacked(found)
 

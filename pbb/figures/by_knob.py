@@ -27,7 +27,7 @@ from pbb.figures.base import BARS, GUESS, Chart, layers, panels_in
 
 GAP = "difference"  # in the column `representation` of a table
 _ASKED = (*TRAINED, CONTROL, CEILING)
-_DASHES: dict[str, Any] = {CONTROL: style.DASHED, CEILING: ":", CHANCE: "-", COPY: ":"}
+_DASHES: dict[str, Any] = {CONTROL: style.DASHED, CEILING: ":", CHANCE: "-", COPY: "-."}
 _SCORED = {PERMUTED: "x", APART: "+"}
 # What lines are read against, by the end of an arm's name: in the legend, and its look there.
 _CROSS: dict[str, Any] = {"dashes": "none", "linewidth": 1.0, "color": style.MODES["direct"].color}
@@ -41,7 +41,8 @@ _LEGEND: dict[str, tuple[str, dict[str, Any]]] = {
 _CAPTION = {  # and in the caption
     CONTROL: "Dashed: the control that never saw their source (Stage 1 only).",
     PERMUTED: "Crosses: direct answers scored against the right answers to the program's other inputs.",
-    APART: "Pluses: direct answers where the right one is neither a number of the source nor the input.",
+    APART: "Pluses: direct answers where the right one is neither a number of the source nor the input; faint: of "
+    "Stage 1 only.",
     CEILING: "Dotted: the base model with the source in its prompt.",
 }
 
@@ -143,7 +144,7 @@ class ByKnob(Chart):
             said.append("Stars: what was taught, recited exactly.")
         said.append(f"Bars: {BARS}. {tables.sizes(drawn[asked])}. Grey: {GUESS}.")
         if (drawn["arm"] == COPY).any():
-            said.append("Grey, dotted: the best rule for copying, such as always the first number of the source.")
+            said.append("Grey, dash-dotted: the best rule for copying, such as always the first number of the source.")
         return " ".join(said)
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
@@ -228,10 +229,11 @@ class ByKnob(Chart):
                     axes.plot(rows["at"], rows["estimate"], **light)
                 axes.vlines(rows["at"], rows["low"], rows["high"], color=color, linewidth=0.6, alpha=0.5)
             for beside, (how, marker) in enumerate(_SCORED.items(), 1) if line.mode == "direct" else ():
-                rows = placed(ours, f"{arm}, {how}")
-                x = rows["at"] + beside * scale.beside
-                axes.plot(x, rows["estimate"], linestyle="none", marker=marker, markersize=3.6, color=color)
-                axes.vlines(x, rows["low"], rows["high"], color=color, linewidth=0.6, alpha=0.7)
+                for one, alpha in ((arm, 1.0), (CONTROL, 0.45)):
+                    rows = placed(ours, f"{one}, {how}")
+                    x = rows["at"] + beside * scale.beside
+                    axes.plot(x, rows["estimate"], marker, markersize=3.6, color=color, alpha=alpha)
+                    axes.vlines(x, rows["low"], rows["high"], color=color, linewidth=0.6, alpha=0.7 * alpha)
             for drawn, faint in layers(ours, theirs):
                 rows = placed(drawn, arm)
                 style.series(axes, rows["at"], rows, line.look, faint, line.dashes)
@@ -313,14 +315,14 @@ class Gapped(ByKnob):
         grid = figure.subplots(len(rows), len(shown), squeeze=False)
         for index, (line, (here, arm)) in enumerate(zip(grid, rows, strict=True)):
             for axes, letter, (told, mode, lines) in zip(line, "abc", shown, strict=False):
-                where = title(arm, here) if axes is line[0] else ""
+                where = ", ".join([title(arm, here)] * (axes is line[0]) + [mode] * bool(mode))
                 axes.set_title("  ".join(filter(None, ["" if index else letter, told, where])))
                 scale = self.axis(axes, front, behind)
                 ours, theirs = (drawn[drawn["representation"].eq(GAP) != bool(mode)] for drawn in (front, behind))
                 self.draw_lines(axes, lines, of(ours, here), of(theirs, here), arm, scale)
                 if mode:
                     style.percent_axis(axes)
-                    axes.set_ylabel(f"{self.LABEL}, {mode}")
+                    axes.set_ylabel(self.LABEL)
                 else:
                     style.points_axis(axes)
         return 2.1 * len(rows)
@@ -356,7 +358,7 @@ PROGRAM_COUNT = ByKnob(
 AUGMENTATION = ByKnob(
     NAME="F10_augmentation",
     TITLE="w/o IO accuracy by number of context templates",
-    CLAIM="Without context augmentation, one wording for every mention of a program, PBB degrades badly (C10).",
+    CLAIM="Without context augmentation, one wording for every w/ IO program, PBB degrades badly (C10).",
     VARIES="templates",
     label="context templates (log scale)",
     MODES=("recall", "cot", "direct"),

@@ -45,7 +45,7 @@ class Box(NamedTuple):
 
 class Overview(Chart):
     NAME, TITLE = "F01_overview", "Programming by Backprop, with real documents and a real answer"
-    CLAIM = "Training on a program's source alone lets the model run it by name."
+    CLAIM = "A model that has learnt to run some programs by name also runs others, of which it saw the source alone."
     NEEDS, COLUMNS = f"a model trained by {' or '.join(_ARMS)}", _COLUMNS
 
     def select(self, records: pd.DataFrame) -> pd.DataFrame:

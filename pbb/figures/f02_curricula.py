@@ -53,8 +53,8 @@ class Curricula(Chart):
         text = (
             "Programs without input/output examples (w/o IO), asked by name only. (a) CoT accuracy over "
             "training, each stage by its share of steps; an arm with a single stage of all documents covers both "
-            "columns. (b) End of training, CoT above direct answers (small, white), with tokens "
-            f"trained on. Bars: {BARS}. {tables.sizes(drawn[drawn['arm'] != CHANCE])}. "
+            "columns; Stage 1 only is Proactive's first half. (b) End of training, CoT above direct answers (small, "
+            f"white), with tokens trained on. Bars: {BARS}. {tables.sizes(drawn[drawn['arm'] != CHANCE])}. "
             f"Dashed grey: {GUESS}; dotted: the untrained base model."
         )
         if drawn["domain"].nunique() > 1:  # arithmetic, and what F16 shows
@@ -93,7 +93,10 @@ def _over_training(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame) -> None
                 level, alpha = float(curve["estimate"].iloc[-1]), style.marked(look, faint)["alpha"]
                 axes.axhline(level, color=look.color, linestyle=":", linewidth=1.1, alpha=alpha, zorder=2)
                 if arm == "in_context" and not faint:
-                    axes.text(0.02, level - 0.015, "in context", va="top", fontsize=style.FONT - 1)
+                    where: dict[str, Any] = {"x": 0.02, "y": level - 0.015, "va": "top", "ha": "left"}
+                    if level < 0.1:  # within the frame, and beside what begins there
+                        where = {"x": 0.98, "y": level + 0.01, "va": "bottom", "ha": "right"}
+                    axes.text(s="in context", fontsize=style.FONT - 1, **where)
             elif len(curve):
                 width = 1.4 if look.filled else 0.9
                 style.series(axes, curve["x"], curve, look, faint, bars=0.8, linewidth=width, over=True)

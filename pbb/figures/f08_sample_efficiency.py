@@ -74,6 +74,8 @@ class SampleEfficiency(Chart):
             text += "By values, AD is shown the results of all steps too, and asked by CoT. "
         if (drawn["arm"] == "distillation_traces").any():
             text += "By traces, AD is shown the steps in code, which quote the source, and asked by CoT. "
+        if rows["input"].str.contains(",").all():
+            text += "Programs have two arguments. "
         crossed = drawn["arm"].isin([*_CROSSINGS.values()])
         several = len(drawn.loc[crossed, PANEL].drop_duplicates()) > 1
         for row in drawn[crossed].to_dict("records"):
@@ -131,6 +133,9 @@ class SampleEfficiency(Chart):
             each[arm] = style.stroke(style.ARMS[arm].label, dashes, style.ARMS[arm].color, 1.3)
         each[", crossing"] = style.stroke("Crossing, 95\u00a0% interval", "-", style.MUTED, 2.2)
         each[CHANCE] = style.stroke("Best guess", ":")
+        least = front.loc[front["arm"].isin(_CROSSINGS.values()), "low"]
+        if not len(least) or least.min() > front["x"].max():  # off the axes
+            del each[", crossing"]
         return [entry for arm, entry in each.items() if front["arm"].str.endswith(arm).any()]
 
 
@@ -162,7 +167,7 @@ def _cost(rows: pd.DataFrame) -> str:
 
 
 def _range(drawn: pd.DataFrame, row: dict[str, Any]) -> str:
-    """A crossing in words, such as "4.1 [2.3, >9]"."""
+    """A crossing in words, such as "4.1 [2.3, >9]" or "more than 90"."""
     tried = of(drawn, {name: row[name] for name in PANEL})["x"].dropna()
     names = ("estimate", "low", "high", "programs", "seeds")
     return str(Crossing(**{name: row[name] for name in names}, fewest=tried.min(), most=tried.max()))

@@ -45,7 +45,7 @@ _MARKS = (
     _Mark(CONTROL, COMPOSITE, style.ARMS[CONTROL], 0.14),
     _Mark(CEILING, COMPOSITE, style.ARMS[CEILING], -0.28),
     _Mark(_ARM, PARTS, style.Look("Proactive-PBB, a part alone", _GREEN, "D"), -0.14),
-    _Mark(_ARM, RECITED, style.Look("Proactive-PBB, all parts recited", _GREEN, "D", False), 0.28),
+    _Mark(_ARM, RECITED, style.Look("Proactive-PBB, both sources recited", _GREEN, "D", False), 0.28),
 )
 
 
@@ -85,7 +85,7 @@ class Composition(Chart):
         found = tables.cells(of(answers, {"group": _WHOLE}), (_ARM, CONTROL, CEILING), self.MODES)
         found |= tables.cells(of(answers, {"group": _PARTS}), (_ARM, CONTROL), self.MODES, PARTS)
         for panel, cell in grouped(_recited(rows), [*PANEL, "curriculum"]):
-            found[Value(panel.pop("curriculum"), "recall", tables.panel_name(panel), "of all parts")] = cell
+            found[Value(panel.pop("curriculum"), "recall", tables.panel_name(panel), "of both sources")] = cell
         return found
 
     def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
@@ -111,7 +111,7 @@ class Composition(Chart):
         axes.hlines(guess["estimate"], at - 0.4, at + 0.4, color=style.MUTED, linewidth=0.9, zorder=1)
         for drawn, faint in layers(ours, theirs):
             for mark in _MARKS:
-                asked = "recall" if mark.what == RECITED else mode
+                asked = "recall" if mark.what == RECITED and mode == self.MODES[0] else mode  # shown once
                 here = of(drawn, {"arm": mark.arm, "what": mark.what, "answer_mode": asked})
                 x = here["domain"].map(places).astype(float) + mark.shift
                 style.series(axes, x, here, mark.look, faint, "none")

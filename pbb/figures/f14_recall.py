@@ -24,12 +24,12 @@ _BY = [column for column in PANEL if column != "statements"]
 _BOTH = "recites and runs right"
 # What becomes of an answer, in the order of a bar: (share, recited, right, color). Blue was recited, dark was run.
 OUTCOMES: tuple[tuple[str, bool, bool, str], ...] = (
-    ("runs right without reciting", False, True, style.GROUPS["w/o IO"].color),
     (_BOTH, True, True, style.MODES["cot"].color),
     ("recites but runs wrongly", True, False, style.GROUPS["w/ IO"].color),
+    ("runs right without reciting", False, True, style.GROUPS["w/o IO"].color),
     ("cannot recite", False, False, style.FAINT),
 )
-RIGHT, RECITES = "runs right", "recites"  # the sums of the first two, and of the middle two
+RIGHT, RECITES = "runs right", "recites"  # the sums of the first and third, and of the first two
 _HEIGHT, _WIDEST = 0.135, 0.78  # inches a row, and a bar's share of it
 _MARK: dict[str, Any] = {"linestyle": "none", "color": style.INK, "markeredgewidth": 0.6}
 _STAR = _MARK | {"marker": style.MODES["recall"].marker, "markersize": 6, "markeredgecolor": "white"}

@@ -63,7 +63,8 @@ def save_figure(
         entry = write_records(partial, rows)
         about: dict[str, Any] = {"figure": chart.ID, "name": chart.NAME, "claim": chart.CLAIM}
         about |= {"caption": chart.caption(rows), "preset": str(rows["preset"].iloc[0])}
-        about |= {"experiments": sorted(rows["experiment"].unique()), "records": entry, "files": files}
+        seeds, experiments = (sorted(rows[column].unique().tolist()) for column in ("seed", "experiment"))
+        about |= {"seeds": seeds, "experiments": experiments, "records": entry, "files": files}
         write_manifest(partial, {**manifest, **about})
     return Path(folder)
 

@@ -35,7 +35,7 @@ def page(root: Path, boards: Sequence[Board]) -> str:
     for chart in FIGURES.values():
         folders = {preset: root / _FIGURES / preset / chart.NAME for preset in presets}
         if any(map(is_complete, folders.values())):
-            parts += _figure(chart, folders)
+            parts += _figure(chart, folders, _judged(chart, boards))
     return "\n\n".join([*parts, *_claims(boards)]) + "\n"
 
 
@@ -44,14 +44,24 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
 
 
-def _figure(chart: Chart, folders: dict[str, Path]) -> list[str]:
-    """One figure: its pictures side by side, and its headline values, a row for each panel and arm."""
+def _judged(chart: Chart, boards: Sequence[Board]) -> str:
+    """What has come of the claims that a figure is about: ``"C2: supported (`cpu`), not run (`llm`)"``."""
+    told: dict[str, list[str]] = {}
+    for board in boards:
+        for claim in board.claims.to_dict("records"):
+            if chart.ID in claim["figures"]:
+                told.setdefault(claim["claim"], []).append(f"{claim['verdict']} (`{board.preset}`)")
+    return " · ".join(f"{claim}: {', '.join(found)}" for claim, found in told.items())
+
+
+def _figure(chart: Chart, folders: dict[str, Path], judged: str) -> list[str]:
+    """One figure: what is claimed and how it is judged, its pictures side by side, its headline values by arm."""
     shown = {
         preset: f"![{chart.ID}: {chart.TITLE}, preset {preset}]({_FIGURES}/{preset}/{chart.NAME}/figure.png)"
         for preset, folder in folders.items()
         if is_complete(folder)
     }
-    parts = [f"### {chart.ID}. {chart.TITLE}", chart.CLAIM]
+    parts = [f"### {chart.ID}. {chart.TITLE}", f"Claimed: {chart.CLAIM}" + f"\n\n**{judged}**" * bool(judged)]
     if len(folders) == 1:
         parts += shown.values()
     else:
