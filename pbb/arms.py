@@ -14,17 +14,12 @@ class Arm:
 
     label: str
     stages: tuple[str, ...] = ()
-    role: str = "arm"  # or "control" (lacks one ingredient), or "ceiling" (has the source in its prompt)
+    control: bool = False  # lacks one ingredient
     # The group of programs that its accuracy is about: this, or "AD", where training shows demonstrations of them.
     measured: str = "w/o IO"
     # Where its one stage lies in a figure whose Stage 1 is 0 to 1 and Stage 2 is 1 to 2; None: it has both.
     span: tuple[int, int] | None = (0, 2)
     demonstrated: tuple[str, ...] = ()  # how demonstrations of AD programs answer; (): as `trained_modes` say
-
-    @property
-    def control(self) -> bool:
-        """Whether it lacks one ingredient."""
-        return self.role == "control"
 
     @property
     def from_nothing(self) -> bool:
@@ -39,7 +34,7 @@ class Arm:
 
 # In the order in which figures list them. Algorithm 1 of the paper is "proactive", Algorithm 2 "retroactive".
 ARMS: dict[str, Arm] = {
-    "in_context": Arm("In context", role="ceiling"),
+    "in_context": Arm("In context"),  # the ceiling: has the source in its prompt
     "homogeneous": Arm("Homogeneous mixture", ("mixture",)),
     "proactive": Arm("Proactive-PBB", ("with_io", "without_io"), span=None),
     "retroactive": Arm("Retroactive-PBB (SFT)", ("all_sources", "executions"), span=None),
@@ -55,13 +50,13 @@ ARMS: dict[str, Arm] = {
     "pbb_and_distillation": Arm(
         "PBB and distillation", ("with_io", "source_and_pairs"), measured="AD", span=None, demonstrated=("direct",)
     ),
-    "skip_exposure": Arm("Skip-exposure", ("with_io_sources", "executions"), "control", span=None),
-    "grpo_without_pbb": Arm("GRPO without PBB", ("with_io_sources", "warm_up", "rewards"), "control", span=None),
-    "no_demonstrations": Arm("No demonstrations", ("all_sources",), "control", span=(0, 1)),
-    "stage_1_only": Arm("Stage 1 only", ("with_io",), "control", span=(0, 1)),
-    "stage_2_only": Arm("Stage 2 only", ("without_io_alone",), "control", span=(1, 2)),
-    "untuned": Arm("Untuned", role="control"),
-    "random_generation": Arm("Random generation", role="control"),  # asks no model at all
+    "skip_exposure": Arm("Skip-exposure", ("with_io_sources", "executions"), control=True, span=None),
+    "grpo_without_pbb": Arm("GRPO without PBB", ("with_io_sources", "warm_up", "rewards"), control=True, span=None),
+    "no_demonstrations": Arm("No demonstrations", ("all_sources",), control=True, span=(0, 1)),
+    "stage_1_only": Arm("Stage 1 only", ("with_io",), control=True, span=(0, 1)),
+    "stage_2_only": Arm("Stage 2 only", ("without_io_alone",), control=True, span=(1, 2)),
+    "untuned": Arm("Untuned", control=True),
+    "random_generation": Arm("Random generation", control=True),  # asks no model at all
 }
 NO_MODEL = "random_generation"
 IN_CONTEXT = "in_context"

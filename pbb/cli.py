@@ -144,7 +144,7 @@ def save_figures(
         if len(experiments) < len(whole):
             manifest["not_run"] = [_asked_last(e) for e in whole if e in left_out]
         if not again:
-            code = [keys.code_of("figures"), keys.code_of("analysis")]
+            code = [keys.code_of(name) for name in ("figures", "analysis", "arms", "records", "registry")]
             manifest["drawn_from"] = digest(*code, seeds, [task.folder.name for task in tasks])
             if (store.read_manifest(target) or {}).get("drawn_from") == manifest["drawn_from"]:
                 continue
@@ -218,6 +218,7 @@ def _run_notebooks(preset: str, seeds: int, until: float, figures: Sequence[str]
     Raises BudgetError if some are left, and `until` has passed, by `time.perf_counter`. One at least is executed.
     """
     undone, every = _notebooks_left(preset, seeds), _notebooks(preset)
+    state = _notebook_state(preset, seeds)  # before: what is edited meanwhile is executed again
     left, asked = ([n for n in some if not figures or n.partition("_")[0] in figures] for some in (undone, every))
     if not asked:
         print(f"notebooks: {', '.join(figures)} has none of its own; 00_start_here draws F01")
@@ -233,7 +234,7 @@ def _run_notebooks(preset: str, seeds: int, until: float, figures: Sequence[str]
     def note(line: str) -> None:
         print(line)
         undone.remove(left.pop(0))
-        store.write_whole(store.build(preset) / ".state", "\n".join([_notebook_state(preset, seeds), *undone]))
+        store.write_whole(store.build(preset) / ".state", "\n".join([state, *undone]))
         if left and time.perf_counter() > until:
             raise run.BudgetError(
                 "Stopped, since the budget is used up. Done and kept: everything that was to be trained, and every "
@@ -244,18 +245,21 @@ def _run_notebooks(preset: str, seeds: int, until: float, figures: Sequence[str]
 
 
 def _notebook_state(preset: str, seeds: int) -> str:
-    """Return a hash of what executed notebooks depend on: their text, the package, and the figures' records."""
-    root = store.root()
-    patterns = ((Path(__file__).parent, "*.py"), (root / "figures", "records.parquet"), (root / "notebooks", "*.ipynb"))
+    """Return a hash of what executed notebooks depend on: their text, the package, its models, and figures' records."""
+    root, package = store.root(), Path(__file__).parent
+    patterns = [(package, "*.py"), (package, store.MANIFEST)]
+    patterns += [(root / "figures", "records.parquet"), (root / "notebooks", "*.ipynb")]
     files = [file for folder, pattern in patterns for file in sorted(folder.rglob(pattern))]
     return digest(preset, seeds, [store.sha256(file) for file in files])
 
 
 def _notebooks_left(preset: str, seeds: int) -> list[str]:
     """Return the notebooks that were not executed since something changed, in reading order."""
-    mark = store.build(preset) / ".state"
+    mark, every = store.build(preset) / ".state", _notebooks(preset)
     state, *left = mark.read_text().split("\n") if mark.exists() else [""]
-    return left if state == _notebook_state(preset, seeds) else _notebooks(preset)
+    if state != _notebook_state(preset, seeds):
+        return every
+    return [name for name in every if name in left or not (store.build(preset) / f"{name}.ipynb").exists()]
 
 
 def command_smoke() -> None:
@@ -299,13 +303,13 @@ def command_reference(
         return _refused("preset smoke never becomes a reference; valid: any other")
     chosen = _figures(figures, preset)
     every = _all_experiments(chosen, preset, seeds, full)
-    todo = run.plan(every)
+    todo = run.plan(every, preset=preset)
     if todo.missing and not partial:
         return _refused(
             "not complete, so nothing was promoted; `make reproduce` computes what is missing, and --partial promotes "
             f"what is complete:\n{todo}"
         )
-    left_out = [e for e in dict.fromkeys(every) if run.plan(e).missing] if todo.missing else []
+    left_out = [e for e in dict.fromkeys(every) if run.plan(e, preset=preset).missing] if todo.missing else []
     drawn = [name for name in chosen if any(e not in left_out for e in _all_experiments([name], preset, 1, full))]
     save_figures(drawn, preset, seeds, store.reference(preset), full=full, left_out=left_out)
     print(f"promoted to {store.reference(preset).relative_to(store.root())}: {', '.join(drawn)}")
@@ -408,7 +412,7 @@ def command_finetuned(preset: str = "auto") -> int | None:
 def command_clean(runs: Names, all: bool = False, yes: bool = False) -> int | None:
     """list runs with their sizes, and delete what is named"""
     sizes = {f"{folder.parent.name}/{folder.name}": _megabytes(folder) for folder in sorted(store.runs().glob("*/*/"))}
-    if unknown := [name for name in runs if not any(own.startswith(name) for own in sizes)]:
+    if unknown := [name for name in runs if not name or not any(own.startswith(name) for own in sizes)]:
         return _refused(f"{unknown[0]!r} is not in {store.runs()}; valid: the beginning of a name listed by `clean`")
     named = [own for own in sizes if all or own.startswith(tuple(runs))]
     listed = named or [*sizes]

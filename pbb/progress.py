@@ -115,13 +115,13 @@ class Bars:
     def line(self) -> str:
         """Return how far all tasks are, and each training, in one line."""
         now = time.monotonic()
-        said = [f"{_about(now - self._began)} in: {len(self._finished)} of {len(self._titles)} tasks done"]
+        said = [f"{duration(now - self._began)} in: {len(self._finished)} of {len(self._titles)} tasks done"]
         if self._share > 0:
-            said[0] += f", about {_about((now - self._began) * (1 - self._share) / self._share)} left"
+            said[0] += f", about {duration((now - self._began) * (1 - self._share) / self._share)} left"
         for task, (since, first, step, steps) in self._steps.items():
             told = f": step {step:,} of {steps:,}" if steps else ""
             told += f", loss {self._losses[task][-1]:.3g}" if self._losses.get(task) else ""
-            told += f", {_about((now - since) * (steps - step) / (step - first))} left" if step > first else ""
+            told += f", {duration((now - since) * (steps - step) / (step - first))} left" if step > first else ""
             said.append(f"{self._titles[task]}{told}")
         return "; ".join(said)
 
@@ -149,8 +149,11 @@ class Bars:
             bar.close()
 
 
-def _about(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def duration(seconds: float) -> str:
+    """Return seconds as it is said: ``"40 s"``, ``"3 min"``, ``"2.5 h"``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def curve(losses: list[float]) -> str:

@@ -75,9 +75,13 @@ class HubName(NamedTuple):
     revision: str
 
 
+def _path(name: str) -> Path:
+    return Path(os.path.expanduser(name))  # which leaves the home of an unknown user as it stands
+
+
 def local(name: str) -> Path | None:
     """Return the folder or GGUF file that `name` is a path of, or None; see `folder_of` for what is refused."""
-    path = Path(name).expanduser()
+    path = _path(name)
     return path if path.is_dir() or (path.suffix == ".gguf" and path.is_file()) else None
 
 
@@ -85,7 +89,7 @@ def label(name: str) -> str:
     """Return what a model is called in manifests and records: of a path its last part alone."""
     if name in TINY_NAMES or name in PACKAGED or not (local(name) or name.startswith(("/", ".", "~"))):
         return name
-    return Path(name).expanduser().resolve().name
+    return _path(name).resolve().name
 
 
 def folder_of(name: str) -> Path | None:
@@ -136,7 +140,7 @@ def gguf_folder(name: str) -> Path:
 
 def gguf_checksum(name: str) -> str:
     """Return the sha256 of a GGUF file, which is read again only when it has changed."""
-    return PACKAGED[name].sha256 if name in PACKAGED else checksum(Path(name).expanduser())
+    return PACKAGED[name].sha256 if name in PACKAGED else checksum(_path(name))
 
 
 def hub_name(name: str) -> HubName:

@@ -1,7 +1,8 @@
 """Where things lie, and folders that are complete or not there: built out of sight, renamed, manifest last.
 
 A folder is *complete* when it holds ``manifest.json``. Whatever kills its writer, a half-written folder
-keeps its hidden name and is never read. Used for trained stages, for records and for figures.
+keeps its hidden name and is never read. Used for all that is kept:
+stages, records, figures, exports, models, and by `whole_file` for single files.
 """
 
 from __future__ import annotations

@@ -227,6 +227,7 @@ def test_notebooks_stop_when_time_is_up_and_go_on_where_they_stopped(
         assert how["preset"] == "cpu"
         for name in names:
             begun.append(name)
+            (tmp_path / f"{name}.ipynb").touch()
             progress(name)
 
     monkeypatch.setattr(execute, "run_notebooks", run_notebooks)
@@ -239,6 +240,8 @@ def test_notebooks_stop_when_time_is_up_and_go_on_where_they_stopped(
     cli._run_notebooks("cpu", 1, until=0.0)
     assert begun == every
     assert "already executed" in capsys.readouterr().out
+    (tmp_path / f"{every[3]}.ipynb").unlink()
+    assert cli._notebooks_left("cpu", 1) == [every[3]], "an executed copy that was deleted is made again"
     monkeypatch.setattr(cli, "_notebook_state", lambda *_: "something has changed")
     assert cli._notebooks_left("cpu", 1) == every
     cli._run_notebooks("cpu", 1, float("inf"), ["F05", "F02", "F01"])

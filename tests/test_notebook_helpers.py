@@ -89,6 +89,7 @@ def test_a_variant_changes_the_first_domain_of_a_study_alone() -> None:
         ({"arms": []}, r"arms=\[\] is not valid"),
         ({"template": 0}, "did you mean 'templates'"),
         ({"templates": 0}, "templates=0 is not valid; valid: a whole number from 1 to 20"),
+        ({"templates": []}, r"templates=\[\] is not valid; valid: one or more values"),
     ],
 )
 def test_a_variant_refuses_what_it_does_not_know(wrong: dict[str, Any], message: str) -> None:
@@ -110,6 +111,8 @@ def test_a_list_of_values_makes_every_experiment_once_for_each() -> None:
     assert (made.preset, made.changes) == ("custom", (("with_io_programs", (200, 800), (50, 200, 800)),))
     same = pbb.variant(study, "cpu", with_io_programs=[800, 200])
     assert (same.preset, set(same.experiments)) == ("cpu", set(study))
+    unordered = [Arithmetic(statements=2), Arithmetic(statements=1)]
+    assert pbb.variant(study, "cpu", programs=unordered).changes[0][2] == tuple(unordered)
     one = pbb.variant(study, "cpu", with_io_programs=200)
     assert [*one.experiments] == study[:2], "what a change makes equal is run once"
     assert one.changes == (("with_io_programs", (200, 800), 200),)

@@ -20,7 +20,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
     """A store in which Retroactive alone is missing, and what is drawn of it: figures, and arms left out."""
     taken: list[tuple] = []
 
-    def plan(given):
+    def plan(given, preset=""):
         return SimpleNamespace(missing=[e for e in listed(given) if e.arm == "retroactive"])
 
     monkeypatch.setattr(run, "plan", plan)
@@ -43,6 +43,8 @@ def test_an_incomplete_study_is_promoted_only_where_that_is_asked_for(drawn, mon
     assert drawn == [(["F02", "F06"], [e.arm for e in of_both])]
     assert capsys.readouterr().out.count("not run, so left out: tiny-m") == len(of_both)
     missing = study("F06", "cpu", 1)  # a figure of which nothing is complete is not drawn
-    monkeypatch.setattr(run, "plan", lambda given: SimpleNamespace(missing=[e for e in listed(given) if e in missing]))
+    monkeypatch.setattr(
+        run, "plan", lambda given, **_how: SimpleNamespace(missing=[e for e in listed(given) if e in missing])
+    )
     assert promote("--partial", "F02", "F06") == 0
     assert drawn[1][0] == ["F02"]

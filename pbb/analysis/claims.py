@@ -37,12 +37,12 @@ class Side:
     permuted: bool = False
 
     def __str__(self) -> str:
-        arm = ARMS[self.arm].label if self.arm in ARMS else self.arm.replace("_", " ").capitalize()
+        arm = ARMS[self.arm]
         told = [in_words(column, value) for column, value in self.where.items() if column != "domain"]
         mode = MODES[PLAIN_MODE.get(self.mode, self.mode)]  # "in context" is said by the arm
-        if self.arm in ARMS and ARMS[self.arm].asked:
+        if arm.asked:
             mode = ""  # it is asked for what it was shown
-        return ", ".join(filter(None, [arm, mode, *told, *["permuted"] * self.permuted]))
+        return ", ".join(filter(None, [arm.label, mode, *told, *["permuted"] * self.permuted]))
 
 
 def in_words(column: str, value: Any) -> str:

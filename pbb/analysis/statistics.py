@@ -83,7 +83,7 @@ class Crossing:
 
 
 # ---------------------------------------------------------------------------------------------- accuracies
-def accuracy(frame: pd.DataFrame, by: Sequence[str] = (), *, level: float = LEVEL) -> pd.DataFrame:
+def accuracy(frame: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Share of correct answers within each group of `by`, with Korn and Graubard's interval.
 
     Returns one row a group, sorted: `by`, estimate, low, high (shares, 0 to 1), questions, programs (distinct
@@ -97,13 +97,13 @@ def accuracy(frame: pd.DataFrame, by: Sequence[str] = (), *, level: float = LEVE
     for key, cell in cells.groupby([*by], sort=True) if by else [((), cells)]:
         share, variance, freedom = _measured(cell)
         asked, unparsed = int(cell["asked"].sum()), cell["unparsed"].sum()
-        low, high = korn_graubard(share, variance, asked, len(cell), freedom, level=level)
+        low, high = korn_graubard(share, variance, asked, len(cell), freedom)
         rows.append((*key, share, float(low), float(high), asked, len(cell), cell["seed"].nunique(), unparsed / asked))
     names = [*by, "estimate", "low", "high", "questions", "programs", "seeds", "unparsed"]
     return pd.DataFrame(rows, columns=names)
 
 
-def contrast(above: pd.DataFrame, below: pd.DataFrame, *gap: pd.DataFrame, level: float = LEVEL) -> Contrast:
+def contrast(above: pd.DataFrame, below: pd.DataFrame, *gap: pd.DataFrame) -> Contrast:
     """Accuracy of `above` minus that of `below`; with two more sides, that difference minus theirs.
 
     Only seeds that all sides share count, where there are such. Sides are paired by seed and by program, whatever
@@ -126,7 +126,7 @@ def contrast(above: pd.DataFrame, below: pd.DataFrame, *gap: pd.DataFrame, level
     else:
         variance, freedom = variances.sum(), int(freedoms.min())
     sizes = asked, programs, freedoms
-    estimate, low, high, p, error = difference(signs, shares, variances, *sizes, variance, freedom, level=level)
+    estimate, low, high, p, error = difference(signs, shares, variances, *sizes, variance, freedom)
     counts = int(asked[0]), len(cells[0]), int(cells[0]["seed"].nunique())
     ends = float(estimate), float(low), float(high), float(p)
     return Contrast(*ends, float(shares[0]), float(shares[1]), float(error), freedom, *counts)
@@ -141,8 +141,6 @@ def difference(
     freedoms: Any,
     variance: ArrayLike,
     freedom: ArrayLike,
-    *,
-    level: float = LEVEL,
 ) -> tuple[np.ndarray, ...]:
     """Return estimate, low, high, p and standard error of shares that are added and subtracted, a row a side.
 
@@ -155,10 +153,10 @@ def difference(
     error = np.sqrt(variance)
     signs = signs.reshape(-1, *[1] * (shares.ndim - 1))
     estimate = (signs * shares).sum(axis=0)
-    lows, highs = korn_graubard(shares, variances, asked, programs, freedoms, level=level)
+    lows, highs = korn_graubard(shares, variances, asked, programs, freedoms)
     down, up = np.where(signs > 0, shares - lows, highs - shares), np.where(signs > 0, highs - shares, shares - lows)
     narrowed = np.sqrt(np.minimum(1, np.divide(variance, total, out=np.ones_like(total), where=total > 0)))
-    half, most = t.ppf(0.5 + level / 2, freedom) * error, len(shares) / 2
+    half, most = t.ppf(0.5 + LEVEL / 2, freedom) * error, len(shares) / 2
     low = np.maximum(-most, estimate - np.maximum(half, narrowed * np.sqrt((down**2).sum(axis=0))))
     high = np.minimum(most, estimate + np.maximum(half, narrowed * np.sqrt((up**2).sum(axis=0))))
     distance = np.divide(np.abs(estimate), error, out=np.zeros_like(estimate), where=error > 0)
@@ -229,7 +227,7 @@ def _variance(cells: pd.DataFrame) -> tuple[float, int]:
     return max(within, float(of_seeds @ of_seeds) * seeds / (seeds - 1)), seeds - 1
 
 
-def crossing(curve: Mapping[float, pd.DataFrame], line: pd.DataFrame, *, level: float = LEVEL) -> Crossing:
+def crossing(curve: Mapping[float, pd.DataFrame], line: pd.DataFrame) -> Crossing:
     """Where the accuracy of `curve` (dose -> its rows, doses above 0) first reaches that of `line`.
 
     Between doses the difference is interpolated on the logarithm of the dose. The interval holds the doses at which
@@ -244,7 +242,7 @@ def crossing(curve: Mapping[float, pd.DataFrame], line: pd.DataFrame, *, level: 
     if shared.empty:
         raise RecordsError("crossing: no program was asked on the line and at every dose")
     *points, line = (side.merge(shared, on=CLUSTER) for side in sides)
-    found = [contrast(point, line, level=level) for point in points]
+    found = [contrast(point, line) for point in points]
     estimate, low, high = (
         _first_reach(np.array([getattr(one, end) for one in found]), np.array(doses))
         for end in ("estimate", "high", "low")

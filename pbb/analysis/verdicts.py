@@ -208,7 +208,9 @@ def _is_in(panel: Mapping[str, Any], regime: Mapping[str, Any] | None, panels: S
     """Whether `panel` is where a contrast is primary; `MOST` is the largest model of all `panels`."""
     values = dict(regime or {})
     if values.get("model") == MOST:
-        values["model"] = max(sorted(one["model"] for one, _ in panels), key=tables.parameters)
+        values["model"] = max(
+            sorted(one["model"] for one, _ in panels), key=lambda model: np.nan_to_num(tables.parameters(model))
+        )
     return regime is not None and all(panel.get(column, value) == value for column, value in values.items())
 
 
@@ -223,11 +225,12 @@ def _rows(side: Side, panel: pd.DataFrame) -> pd.DataFrame:
     mine = mine[mine["answer_mode"].isin(ARMS[side.arm].asked or (side.mode,))]
     for column, value in {"moment": END, **side.where}.items():
         if value in (MOST, FEWEST):
-            values = mine.loc[~mine["out_of_reach"], column] if column == "model" else mine[column]
-            if values.nunique() < 2:  # then there is nothing to compare
+            sizes = mine[column]
+            if column == "model":
+                sizes = sizes[~mine["out_of_reach"]].map(tables.parameters)
+            if sizes.nunique() < 2:  # of known sizes: then there is nothing to compare
                 return mine.head(0)
-            sizes = values.map(tables.parameters) if column == "model" else values
-            value = values[sizes.idxmax() if value == MOST else sizes.idxmin()]
+            value = mine.loc[sizes.idxmax() if value == MOST else sizes.idxmin(), column]
         mine = mine[(mine[column] == value).fillna(False)]
     if (mine.groupby("seed")["experiment"].nunique() > 1).any():
         several = sorted(mine["experiment"].unique())

@@ -8,7 +8,7 @@ from pbb.figures.f02_curricula import Curricula
 
 
 class Algorithms(Curricula):
-    ID, NAME = "F16", "F16_algorithms"
+    NAME = "F16_algorithms"
     TITLE = "Algorithms known by their source alone, asked for by their problem statement"
     CLAIM = "Algorithms never seen executed are executed above every control when their problem is stated (C1)."
 

@@ -31,9 +31,9 @@ _SAME += ["prompt", "completion", "expected", "parsed", "outcome"]
 
 def figure_module(figure_id: str) -> Chart:
     """The figure "F02". Raises RecordsError naming those that exist."""
-    if figure_id not in FIGURES:
+    if figure_id.upper() not in FIGURES:
         raise RecordsError(f"figure: {figure_id!r} is not known; valid: {', '.join(FIGURES)}")
-    return FIGURES[figure_id]
+    return FIGURES[figure_id.upper()]
 
 
 def save_figure(
@@ -42,8 +42,6 @@ def save_figure(
     folder: Path | str,
     manifest: Mapping[str, Any],
     *,
-    reference: pd.DataFrame | None = None,
-    variant: str = "this run",
     allow_smoke: bool = False,
 ) -> Path:
     """Draw a figure and leave it at `folder` with all that is behind it, replacing what is there at once.
@@ -52,17 +50,18 @@ def save_figure(
     """
     chart = figure_module(figure_id)
     rows = chart.rows(usable(records, allow_smoke=allow_smoke))
-    picture = chart.draw(rows, reference, variant=variant, allow_smoke=allow_smoke)
+    picture = chart.draw(rows, allow_smoke=allow_smoke)
     with atomic_folder(folder, replace=True) as partial:
         with theme():  # fonts of a PDF are chosen when it is saved
             for kind in ("png", "pdf"):
                 picture.savefig(partial / f"figure.{kind}", dpi=200, metadata=_NO_DATES[kind])
-        table = chart.table(rows).to_csv(index=False, float_format="%.6g", lineterminator="\n")
-        (partial / "table.csv").write_text(table, encoding="utf-8", newline="")
+        table = chart.table(rows)
+        text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        (partial / "table.csv").write_text(text, encoding="utf-8", newline="")
         files = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(partial.iterdir())}
         entry = write_records(partial, rows)
         about: dict[str, Any] = {"figure": chart.ID, "name": chart.NAME, "claim": chart.CLAIM}
-        about |= {"caption": chart.caption(rows), "preset": str(rows["preset"].iloc[0])}
+        about |= {"caption": chart.words(table, rows), "preset": str(rows["preset"].iloc[0])}
         seeds, experiments = (sorted(rows[column].unique().tolist()) for column in ("seed", "experiment"))
         about |= {"seeds": seeds, "experiments": experiments, "records": entry, "files": files}
         write_manifest(partial, {**manifest, **about})

@@ -162,9 +162,9 @@ def series(
 Entry = tuple[Any, str]  # of a legend: handle and label
 
 
-def entry(look: Look, label: str = "", dashes: Any = "-", **kind: Any) -> Entry:
+def entry(look: Look, dashes: Any = "-", **kind: Any) -> Entry:
     """A legend's entry for a line of this look."""
-    return Line2D([], [], linestyle=dashes, **marked(look) | kind), label or look.label
+    return Line2D([], [], linestyle=dashes, **marked(look) | kind), look.label
 
 
 def stroke(label: str, dashes: Any = "-", color: str = MUTED, linewidth: float = 0.9, **kind: Any) -> Entry:

@@ -41,6 +41,7 @@ from pbb.figures.io import figure_module
 from pbb.models.machine import cores
 from pbb.notebook import bootstrap
 from pbb.notebook.views.page import table
+from pbb.programs.domains import POINTERS
 from pbb.programs.settings import ExperimentError
 from pbb.records import load_records
 from pbb.runs.plan import chosen
@@ -218,13 +219,13 @@ def variant(
     kept = [e for e in experiments if arms is None or e.arm in arms]
     wanted = {name: value for name, value in changes.items() if value is not None}
     first = [e for e in kept if type(e.programs) is type(kept[0].programs)]
-    every = itertools.product(*(_values(kept[0].value(name), value) for name, value in wanted.items()))
+    every = itertools.product(*(_values(name, kept[0].value(name), value) for name, value in wanted.items()))
     made = [e.changed(**dict(zip(wanted, values, strict=True))) for values in every for e in first]
     changed = []
     for name in wanted:
-        before, after = ({e.value(name) for e in some} for some in (first, made))
-        if before != after:
-            old, new = (one.pop() if len(one) == 1 else tuple(sorted(one)) for one in (before, after))
+        before, after = (dict.fromkeys(e.value(name) for e in some) for some in (first, made))
+        if before.keys() != after.keys():
+            old, new = (next(iter(one)) if len(one) == 1 else tuple(one) for one in (before, after))
             changed.append((name, old, new))
     if not changed:
         first = made = kept
@@ -232,11 +233,15 @@ def variant(
     return Variant(tuple(dict.fromkeys(made)), marked, preset, tuple(changed), tuple(first))
 
 
-def _values(own: Any, value: Any) -> Sequence[Any]:
+def _values(name: str, own: Any, value: Any) -> Sequence[Any]:
     """Return what a field is to be: several values from a list, unless the preset's `own` value is a list itself."""
     if not isinstance(value, (list, tuple)):
         return [value]
-    return [tuple(value)] if isinstance(own, tuple) else value
+    if isinstance(own, tuple):
+        return [tuple(value)]
+    if not value:
+        raise ExperimentError(f"{name}={value!r} is not valid; valid: one or more values, or None for the preset's own")
+    return value
 
 
 # ------------------------------------------------------------------------------------------------- figures
@@ -253,10 +258,11 @@ def reference(figure: str, preset: str = "auto") -> pd.DataFrame | None:
 def _module(figure: str, records: pd.DataFrame | None) -> Any:
     """Return the module of `figure`. Raises RecordsError where `records` are none."""
     module = figure_module(figure)
-    if not isinstance(records, pd.DataFrame):
+    if not isinstance(records, pd.DataFrame) or "preset" not in records or records.empty:
         known = sorted(path.parent.parent.name for path in store.reference("").glob(f"*/{module.NAME}/manifest.json"))
         valid = f"what pbb.run returns, or a reference: {', '.join(known)}"
-        raise RecordsError(f"records={records!r} is not valid; valid: {valid}")
+        told = f"a table of {len(records)} rows" if isinstance(records, pd.DataFrame) else repr(records)
+        raise RecordsError(f"records={told} is not valid; valid: {valid}")
     return module
 
 
@@ -287,6 +293,8 @@ def behind(figure: str, records: pd.DataFrame, variant: Variant | str) -> pd.Dat
     What the figure's axis shows is not moved. Without a Variant, custom records are read against the cpu preset's.
     """
     module, preset = _module(figure, records), _compared_preset(records)
+    if not isinstance(variant, Variant) and preset not in PRESETS:  # trained elsewhere
+        return None
     there = reference(figure, variant.base if isinstance(variant, Variant) else preset)
     if there is None:
         return None
@@ -435,7 +443,7 @@ def ask(
         Columns what, text; rows: the question, the model's answer, what the program returns, the outcome, the source.
 
     Raises:
-        ValueError: there is no such program, input or mode; the message says what is valid.
+        ValueError: there is no such program, input, mode or template; the message says what is valid.
     """
     by_name = {p.name: (group, p) for group in reversed(groups(experiment)) for p in group.programs}
     if program is not None and program not in by_name:
@@ -446,6 +454,8 @@ def ask(
         raise ValueError(f"text={text!r} is not an input of {chosen.name}; valid: {', '.join(chosen.inputs[:12])}")
     if mode not in ("cot", "direct"):
         raise ValueError(f"mode={mode!r} is not valid; valid: 'cot', 'direct'")
+    if template not in range(len(POINTERS)):
+        raise ValueError(f"template={template!r} is not valid; valid: 0 to {len(POINTERS) - 1}")
 
     from pbb.models import ask, loading
 

@@ -24,8 +24,9 @@ from pbb.models.machine import Machine, this_machine
 from pbb.models.model_size import GB, Shape, asking_bytes
 from pbb.notebook.bootstrap import gpu
 from pbb.programs.execution import confinement
+from pbb.progress import duration
 from pbb.registry import PACKAGED, SMOLLM2, TINY_NAMES, ModelError, cache, config_of, hub_models
-from pbb.runs.plan import amount, duration, measured_rates, plan, stage_bytes, tokens_per_second
+from pbb.runs.plan import amount, measured_rates, plan, stage_bytes, tokens_per_second
 from pbb.runs.tasks import StageTask, Task
 
 WIDTH = 100

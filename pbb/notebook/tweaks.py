@@ -84,7 +84,7 @@ def outcome(figure: str, tried: cell.Variant, records: pd.DataFrame, values: str
 def attempt(figures: Collection[str] = (), say: Callable[[str], object] = print) -> None:
     """Compute each suggestion, or those of `figures`, whose outcome is missing or of other runs; keep each at once."""
     every = read()
-    for number, row in every.iterrows():
+    for _, row in read().iterrows():
         if figures and row["figure"] not in figures:
             continue
         tried = variant(row["figure"], row["parameters"])
@@ -95,8 +95,11 @@ def attempt(figures: Collection[str] = (), say: Callable[[str], object] = print)
         told = outcome(row["figure"], tried, records, row["values"])
         say(told)
         found = {"outcome": told, "commit": (store.git_revision()[0] or "")[:7], "runs": runs_of(tried)}
-        every.loc[number, [*found]] = [*found.values()]
-        store.write_whole(table(), every.to_csv(index=False, lineterminator="\n"))
+        with store.locked(table()):  # another process may have tried others meanwhile
+            every = read()
+            same = every[COLUMNS[:2]].eq(row[COLUMNS[:2]]).all(axis=1)
+            every.loc[same, [*found]] = [*found.values()]
+            store.write_whole(table(), every.to_csv(index=False, lineterminator="\n"))
 
 
 def bullets(figure: str) -> list[str]:

@@ -118,7 +118,9 @@ class Plan:
         if to_train:
             lines += [f"  {line}" for line in backends.lines(to_train, self.machine)]
         evaluations, minutes = len(self.missing) - len(to_train), max(1, round(self.seconds / 60))
-        lines.append(f"  and {evaluations} evaluations: about {minutes} min on {count(self.workers, 'worker')}")
+        lines.append(
+            f"  and {count(evaluations, 'evaluation')}: about {minutes} min on {count(self.workers, 'worker')}"
+        )
         models = dict.fromkeys(label(task.experiment.model) for task in self.missing)
         if unmeasured := [model for model in models if model not in self._measured]:
             rate = f"{training_rate() / 1e9:,.0f} GFLOP/s {'on the card' if self.machine.card else 'a core'}"
@@ -161,15 +163,15 @@ def results(experiment: Experiment, preset: str) -> tuple[Path, list[Point]]:
 def chosen(experiments: Iterable[Experiment] | Experiment) -> tuple[Experiment, ...]:
     """Return the experiments that a call is about, each once. Raises ValueError for anything else, or nothing."""
     several = experiments if isinstance(experiments, Iterable) else [experiments]
-    those: tuple[Experiment, ...] = tuple(dict.fromkeys(several))
-    if other := [one for one in those if not isinstance(one, Experiment)]:
+    several = list(several)
+    if other := [one for one in several if not isinstance(one, Experiment)]:
         raise ValueError(
             f"experiments: {other[0]!r} is of type {type(other[0]).__name__}; valid: an Experiment, or several. Those "
             "of a figure are pbb.experiments.studies.study('F05', 'cpu')"
         )
-    if not those:
+    if not several:
         raise ValueError("experiments: none were given; valid: one or more")
-    return those
+    return tuple(dict.fromkeys(several))
 
 
 def check_budget(budget_min: float | None) -> None:
@@ -183,7 +185,7 @@ def check_budget(budget_min: float | None) -> None:
 def measured_rates(device: str) -> dict[str, float]:
     """Return training tokens a second by model, from the complete stages of SFT on "cpu" or "cuda" in the run store."""
     rates: dict[str, list[float]] = {}
-    for folder in sorted((store.runs() / "stages").glob("[0-9a-f]*"))[:50]:
+    for folder in sorted((store.runs() / "stages").glob("[0-9a-f]*")):
         with suppress(RecordsError, KeyError):  # a damaged or foreign one matters to those alone who read more of it
             manifest = read_manifest(folder) or {}
             if not manifest.get("objective") and manifest["device"].startswith(device) and manifest["seconds"]:
@@ -205,13 +207,6 @@ def stage_bytes(task: StageTask, machine: Machine) -> float:
     """Return about how many bytes of disk a stage's checkpoints take."""
     size = _parameters(task.experiment.model)
     return len(task.checkpoints()) * size * (2 if machine.card and size >= SMALL else 4)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as it is said: ``"40 s"``, ``"3 min"``, ``"2.5 h"``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def amount(size: float) -> str:

@@ -35,8 +35,9 @@ from pbb.programs.domains import POINTERS, accepts, domain_of
 from pbb.programs.domains import generate as generate_programs
 from pbb.programs.sums import Sums
 from pbb.registry import TINY_FOLDER
+from pbb.runs import keys
 from pbb.store import atomic_folder, environment_manifest, write_manifest
-from pbb.streams import stream
+from pbb.streams import digest, stream
 
 SEED = "base models 2"  # the base data's own stream: experiments use integers
 SHARD = 10_000  # documents
@@ -104,12 +105,12 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 def _shard(index: int, folder: Path, tokenizer_folder: Path, name: str, row_tokens: int) -> Path:
     path = folder / f"shard-{index:03d}"
-    if not path.exists():
+    if not path.exists():  # made whole, or not at all
         tokenizer = PreTrainedTokenizerFast.from_pretrained(tokenizer_folder)
         documents = itertools.islice(base_documents(SEED, "corpus", index, mixture=mixture_of(name)), SHARD)
         fitting = [pair for pair in encode(list(documents), tokenizer) if len(pair[0]) <= row_tokens]
-        pack(fitting, tokenizer, row_tokens).save_to_disk(path.with_suffix(".partial"))
-        path.with_suffix(".partial").rename(path)
+        with store.whole_file(path) as partial:
+            pack(fitting, tokenizer, row_tokens).save_to_disk(partial)
     return path
 
 
@@ -209,6 +210,7 @@ def pretrain(name: str, rows: Dataset, tokenizer: PreTrainedTokenizerFast, keep:
         in_context_accuracy=in_context_accuracy(model, tokenizer, probes(name)),
         training=said,
     )
+    shutil.rmtree(keep)  # it ended, so that the next call would begin at its end
 
 
 def _install(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, **about: object) -> None:
@@ -244,7 +246,7 @@ def tutor() -> None:
 
 
 def build(names: Sequence[str] | None, workers: int) -> None:
-    """Train base models again: tokenizer and corpus are kept in ``runs/base/``, the models run side by side."""
+    """Train base models again, side by side: tokenizer and corpus are kept in a folder of ``runs/base/``."""
     every = (*TINY, TUTORED)
     chosen = list(names or every)
     for name in chosen:
@@ -257,12 +259,21 @@ def build(names: Sequence[str] | None, workers: int) -> None:
         print(f"{TUTORED} is trained: {TINY_FOLDER / TUTORED}")
 
 
+def _made_of() -> str:
+    """Return a hash of what the tokenizer, the base data and the models are made by, as stages have one."""
+    shapes = {name: asdict(shape) for name, shape in TINY.items()}
+    domains = frozenset(domain_of(settings) for name in TINY for _, settings in mixture_of(name).programs)
+    mixtures = [keys.mixture_digest(name) for name in TINY]
+    made = [SEED, TOKENIZER_SHARES, SHARD, PASSES, WEIGHT_DECAY, shapes, mixtures]
+    return digest(made, keys.code((*keys.WRITES, *keys.TRAINS), domains))[:12]
+
+
 def _pretrain_all(chosen: Sequence[str], workers: int) -> None:
-    work = store.runs() / "base"
-    work.mkdir(parents=True, exist_ok=True)
+    work = store.runs() / "base" / _made_of()
     if not (work / "tokenizer").exists():
         print("training the tokenizer")
-        build_tokenizer().save_pretrained(work / "tokenizer")
+        with store.whole_file(work / "tokenizer") as partial:
+            build_tokenizer().save_pretrained(partial)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(work / "tokenizer")
     print(f"making base data for {', '.join(chosen)}")
     rows = {}

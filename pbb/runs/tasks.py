@@ -106,9 +106,9 @@ class StageTask:
         e = self.experiment
         return f"train {label(e.model)}, {_programs(e)}, seed {e.seed}: stage {self.stage.label!r}{_knobs(e)}"
 
-    def run(self, progress: bool = False) -> None:
+    def run(self) -> None:
         """Train, and leave weights, training log and manifest; returns at once where that was done before."""
-        once(self.folder, lambda folder: _train(self, folder, progress))
+        once(self.folder, lambda folder: _train(self, folder))
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class EvaluationTask:
             return f"answer at random: {_programs(e)}, seed {e.seed}"
         return f"ask {label(e.model)}, {_programs(e)}, seed {e.seed}: {e.arm}, {where}"
 
-    def run(self, progress: bool = False) -> None:
+    def run(self) -> None:
         """Ask, score, and leave answers and manifest; returns at once where that was done before."""
         once(self.folder, lambda folder: _evaluate(self, folder))
 
@@ -196,13 +196,13 @@ def step_name(step: int) -> str:
     return f"step-{step:06d}"
 
 
-def _train(task: StageTask, folder: Path, progress: bool) -> None:
+def _train(task: StageTask, folder: Path) -> None:
     from pbb.models import backends
 
     e, stage = task.experiment, task.stage
     backend = backends.choose(task.trained)
     if backend.name == "unsloth" and "unsloth" not in sys.modules:
-        backends.apart(_train, task, folder, progress)
+        backends.apart(_train, task, folder)
         return
     started = time.perf_counter()
     before = StageTask(e, task.index - 1).weights if task.index else None
@@ -214,7 +214,7 @@ def _train(task: StageTask, folder: Path, progress: bool) -> None:
         loading.save(current, folder / step_name(step))
 
     train = _by_rewards if stage.objective else _by_documents
-    settings = {"checkpoints": task.checkpoints(), "on_checkpoint": keep, "progress": progress, "backend": backend}
+    settings = {"checkpoints": task.checkpoints(), "on_checkpoint": keep, "progress": False, "backend": backend}
     done, taken, tokens = train(task, model, tokenizer, settings)
     pd.DataFrame(done.log).to_csv(folder / "training_log.csv", index=False)
     about = {
