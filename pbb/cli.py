@@ -328,8 +328,10 @@ def command_claims(preset: str = "auto", mine: bool = False, write: bool = False
     print("\n\n".join(map(render, judged)))
     if write:
         from pbb.figures.results import page
+        from pbb.notebook import tweaks
 
         store.write_whole(store.root() / "RESULTS.md", page(store.root(), judged))
+        tweaks.tell()
     return None
 
 

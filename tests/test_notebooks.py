@@ -35,7 +35,7 @@ def tagged(notebook: nbformat.NotebookNode, tag: str) -> list[nbformat.NotebookN
 # ------------------------------------------------------------------------------------------ what is committed
 @every_notebook
 def test_is_small_without_outputs_and_begins_with_title_claim_and_what_to_expect(path: Path) -> None:
-    """The minutes are the README's; the accelerator is asked for where preset llm, the default with a card, is run."""
+    """The minutes are the README's; the accelerator is asked for where preset llm, the default with a GPU, is run."""
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert len(notebook.cells) <= 15
@@ -51,7 +51,7 @@ def test_is_small_without_outputs_and_begins_with_title_claim_and_what_to_expect
     assert expect.startswith("*What to expect.*")
     assert f"bout {row[1]} min on two CPU cores" in expect
     by_card = number in {"00", "02", "03", *figures_of("llm")}
-    assert (notebook.metadata.get("accelerator") == "GPU") == by_card == ("With a card (preset `llm`" in expect)
+    assert (notebook.metadata.get("accelerator") == "GPU") == by_card == ("With a GPU (preset `llm`" in expect)
     assert [c.source for c in tagged(notebook, "bootstrap")] == [
         c.source for c in tagged(nbformat.read(NOTEBOOKS[0], as_version=4), "bootstrap")
     ]

@@ -12,6 +12,8 @@ import pytest
 from synthetic_records import synthetic_records
 
 import pbb
+from pbb import store
+from pbb.analysis.board import Board, board
 from pbb.notebook import cell, tweaks
 from pbb.notebook.execute import NOTEBOOKS, list_notebooks
 from pbb.store import RecordsError
@@ -20,9 +22,18 @@ ROWS = tweaks.read()
 VALUE = "Proactive-PBB, CoT; Arithmetic, tiny-m, 1 statement"
 
 
+def told(path: Path, identity: str) -> str:
+    (one,) = [one for one in nbformat.read(path, as_version=4).cells if one.get("id") == identity]
+    return str(one.source)
+
+
 def bullets_of(path: Path) -> list[str]:
-    (last,) = [one for one in nbformat.read(path, as_version=4).cells if one.get("id") == "next"]
-    return [line for line in last.source.splitlines() if line.startswith("- ")]
+    return [line for line in told(path, "next").splitlines() if line.startswith("- ")]
+
+
+@pytest.fixture(scope="module")
+def judged() -> Board:
+    return board(store.reference("cpu"))
 
 
 def parameters_of(path: Path) -> str:
@@ -31,8 +42,9 @@ def parameters_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", [p for p in list_notebooks() if p.stem.startswith("F")], ids=lambda path: path.stem)
-def test_a_notebook_suggests_what_was_tried_and_says_what_came_of_it(path: Path) -> None:
+def test_a_notebook_suggests_what_was_tried_and_says_what_came_of_it(path: Path, judged: Board) -> None:
     figure = path.stem.partition("_")[0]
+    assert told(path, "happened") == tweaks.happened(figure, judged), "`make claims` writes it"
     mine = ROWS[ROWS["figure"] == figure]
     assert 1 <= len(mine) <= 3
     assert bullets_of(path) == tweaks.bullets(figure)
@@ -41,8 +53,8 @@ def test_a_notebook_suggests_what_was_tried_and_says_what_came_of_it(path: Path)
         lines = row.parameters.replace(tweaks.LINES, "\n")
         namespace: dict[str, object] = {"In": [f"{parameters_of(path)}\n{lines}"]}
         exec(namespace["In"][0], namespace)
-        told = pbb.parameters(namespace)
-        assert {line.partition(" =")[0] for line in lines.splitlines()} <= told.keys(), "as a reader writes them"
+        given = pbb.parameters(namespace)
+        assert {line.partition(" =")[0] for line in lines.splitlines()} <= given.keys(), "as a reader writes them"
         if row.outcome:
             assert re.fullmatch(r"[0-9a-f]{7}", row.commit)
             for value in row.values.split(tweaks.VALUES):

@@ -1,8 +1,8 @@
-"""What notebooks suggest under "What to try next": each is tried once, and what came of it is told there.
+"""What notebooks tell of the reference, and what they suggest: each suggestion is tried once, and its outcome told.
 
 ``figures/tweaks.csv`` has a row a suggestion: the figure, the lines of the parameters cell as a reader writes them, the
 question, and the values whose change answers it. `attempt` computes what has no outcome yet, or one of other runs, and
-`tell` writes questions and outcomes into the notebooks.
+`tell` writes questions and outcomes into the notebooks, and what came of each figure's claims.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import nbformat
 import pandas as pd
 
 from pbb import store
+from pbb.analysis import verdicts
+from pbb.analysis.board import Board, board
+from pbb.analysis.claims import PRIMARY
 from pbb.analysis.labels import percent
 from pbb.analysis.statistics import accuracy
 from pbb.figures.io import figure_module
@@ -112,12 +115,27 @@ def bullets(figure: str) -> list[str]:
     return lines
 
 
+def happened(figure: str, judged: Board) -> str:
+    """Return what a notebook says of its figure's claims in the committed reference, as Markdown."""
+    every = judged.contrasts
+    told = [
+        f"- {row['claim']}, **{row['verdict']}**: {row['contrast']}; {row['where']}: {verdicts.points(row)} points."
+        for row in every[(every["figure"] == figure) & (every["decides"] == PRIMARY)].to_dict("records")
+    ]
+    picture = f"../figures/reference/{PRESET}/{figure_module(figure).NAME}/figure.png"
+    where = f"reference of preset `{PRESET}` ([picture]({picture}), [all values and verdicts](../RESULTS.md))"
+    lines = "\n".join(told or ["No claim of the paper's is decided by this figure."])
+    return f"## What happened\n\nIn the {where}:\n\n{lines}"
+
+
 def tell() -> None:
-    """Write every suggestion into its notebook: the list that ends the cell with the id ``next``."""
+    """Write what happened, and every suggestion, into the notebooks: the cells with the ids ``happened``, ``next``."""
+    judged = board(store.reference(PRESET))
     for path in list_notebooks():
-        if lines := bullets(path.stem.partition("_")[0]):
-            text = path.read_text(encoding="utf-8")
-            notebook = nbformat.reads(text, as_version=4)
-            (last,) = [one for one in notebook.cells if one.get("id") == "next"]
-            last.source = re.sub(r"\n- .*", "", last.source, flags=re.DOTALL) + "\n" + "\n".join(lines)
+        if lines := bullets(figure := path.stem.partition("_")[0]):
+            notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+            cells = {one.get("id"): one for one in notebook.cells}
+            cells["happened"].source = happened(figure, judged)
+            before = re.sub(r"\n- .*", "", cells["next"].source, flags=re.DOTALL)
+            cells["next"].source = "\n".join([before, *lines])
             store.write_whole(path, nbformat.writes(notebook) + "\n")
