@@ -64,6 +64,16 @@ def test_training_and_installation(corpus: Path, tmp_path: Path, monkeypatch: py
     assert set(manifest["in_context_accuracy"]) == {"1 statement", "composition"}
     assert len(manifest["in_context_accuracy"]["1 statement"]) == 4
     assert LlamaForCausalLM.from_pretrained(folder).dtype == torch.float16
+    assert not (tmp_path / "kept").exists(), "the next call trains again"
+
+
+def test_what_is_kept_belongs_to_what_it_was_made_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {pretraining._made_of()}
+    for name, value in (("SEED", "another"), ("TINY", {"tiny-s": SMALL}), ("TOKENIZER_SHARES", (("tiny-m", 5),))):
+        with monkeypatch.context() as patch:
+            patch.setattr(pretraining, name, value)
+            found.add(pretraining._made_of())
+    assert len(found) == 4
 
 
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(corpus: Path, tmp_path: Path) -> None:
