@@ -16,6 +16,12 @@ from pbb.records import load_records
 from pbb.store import is_complete
 
 _FIGURES = "figures/reference"
+_ARMS = (
+    "Proactive-PBB: Stage 1 teaches w/ IO programs, Stage 2 the bare sources of w/o IO programs. Retroactive-PBB: all "
+    "sources, then executions of w/ IO programs. Homogeneous mixture: all of these documents in one stage. In context: "
+    "the base model with the source in its prompt. Controls: Stage 1 only; Stage 2 only; No demonstrations (all "
+    "sources, no execution); Skip-exposure (Retroactive without w/o IO sources); Untuned."
+)
 
 
 def page(root: Path, boards: Sequence[Board]) -> str:
@@ -29,6 +35,7 @@ def page(root: Path, boards: Sequence[Board]) -> str:
         "Written by `make claims` from the records in `figures/reference/` alone; do not edit. Accuracies are of "
         "w/o IO programs, with 95 % intervals over seeds; where only one seed was run, they are about its programs. "
         f"Presets: {', '.join(f'`{preset}`' for preset in presets)}.",
+        _ARMS,
         "[Figures](#figures) · [Claims](#claims) · [Why claims may fail](#why-claims-may-fail)",
         "## Figures",
     ]
