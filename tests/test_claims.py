@@ -529,6 +529,7 @@ def test_results_hold_what_the_committed_records_give(committed: Board, monkeypa
     """Else: `make claims`."""
     monkeypatch.setattr("pbb.analysis.board.board", lambda folder: committed if folder == REFERENCE else board(folder))
     assert (ROOT / "RESULTS.md").read_text(encoding="utf-8") == page(ROOT, boards())
+    assert f": {committed.counts}.\n" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_one_command_prints_the_board(
