@@ -24,6 +24,7 @@ from pbb import store
 from pbb.analysis.labels import percent
 from pbb.analysis.statistics import accuracy
 from pbb.experiments import teaching
+from pbb.experiments.everyday import is_everyday
 from pbb.programs import Program
 from pbb.programs.domains import normal_form
 from pbb.programs.own import OwnProgramError, finish, prepare
@@ -35,7 +36,10 @@ MODES = ("cot", "direct")
 
 
 def functions(name: str) -> list[Program]:
-    """Return the programs of a file, in its order. Raises SystemExit where two do the same, or one is refused."""
+    """Return the programs of a file, in its order, but for those whose name the tutored model was taught.
+
+    Raises SystemExit where two do the same, or one is refused.
+    """
     lines = (FOLDER / f"{name}.txt").read_text().splitlines()
     # A lesson in code never shows the description, which a program has to have.
     made = finish([prepare(line, description=line) for line in lines])
@@ -48,7 +52,9 @@ def functions(name: str) -> list[Program]:
             if what in known:
                 raise SystemExit(f"{name}.txt: {program.name!r} is called like {known[what]!r}, or does the same")
         known |= {program.name: program.name, normal_form(program): program.name}
-    return programs
+    if taken := [program.name for program in programs if is_everyday(program.name)]:
+        print(f"left out, since their names are refused: {', '.join(taken)}")
+    return [program for program in programs if program.name not in taken]
 
 
 def lessons(programs: Sequence[Program], alone: int | None, at_once: int | None) -> list[list[Program]]:
