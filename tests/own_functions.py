@@ -25,6 +25,7 @@ from pbb.analysis.labels import percent
 from pbb.analysis.statistics import accuracy
 from pbb.experiments import teaching
 from pbb.experiments.everyday import is_everyday
+from pbb.experiments.groups import groups
 from pbb.programs import Program
 from pbb.programs.domains import normal_form
 from pbb.programs.own import OwnProgramError, finish, prepare
@@ -36,7 +37,7 @@ MODES = ("cot", "direct")
 
 
 def functions(name: str) -> list[Program]:
-    """Return the programs of a file, in its order, but for those whose name the tutored model was taught.
+    """Return the programs of a file, in its order, but for those whose name is taken by a program of the lesson.
 
     Raises SystemExit where two do the same, or one is refused.
     """
@@ -52,7 +53,9 @@ def functions(name: str) -> list[Program]:
             if what in known:
                 raise SystemExit(f"{name}.txt: {program.name!r} is called like {known[what]!r}, or does the same")
         known |= {program.name: program.name, normal_form(program): program.name}
-    if taken := [program.name for program in programs if is_everyday(program.name)]:
+    beside = teaching.lesson(next(p for p in programs if not is_everyday(p.name)), PRESET)[-1].changed(own_programs=())
+    drawn = {program.name for group in groups(beside) for program in group.programs}
+    if taken := [program.name for program in programs if program.name in drawn or is_everyday(program.name)]:
         print(f"left out, since their names are refused: {', '.join(taken)}")
     return [program for program in programs if program.name not in taken]
 
