@@ -37,10 +37,7 @@ MODES = ("cot", "direct")
 
 
 def functions(name: str) -> list[Program]:
-    """Return the programs of a file, in its order, but for those whose name is taken by a program of the lesson.
-
-    Raises SystemExit where two do the same, or one is refused.
-    """
+    """Return the programs of a file, in its order. Raises SystemExit where two do the same, or one is refused."""
     lines = (FOLDER / f"{name}.txt").read_text().splitlines()
     # A lesson in code never shows the description, which a program has to have.
     made = finish([prepare(line, description=line) for line in lines])
@@ -53,6 +50,11 @@ def functions(name: str) -> list[Program]:
             if what in known:
                 raise SystemExit(f"{name}.txt: {program.name!r} is called like {known[what]!r}, or does the same")
         known |= {program.name: program.name, normal_form(program): program.name}
+    return programs
+
+
+def teachable(programs: Sequence[Program]) -> list[Program]:
+    """Return `programs` but for those whose name a program of the lesson has, or may have had in the tutor's."""
     beside = teaching.lesson(next(p for p in programs if not is_everyday(p.name)), PRESET)[-1].changed(own_programs=())
     drawn = {program.name for group in groups(beside) for program in group.programs}
     if taken := [program.name for program in programs if program.name in drawn or is_everyday(program.name)]:
@@ -139,7 +141,7 @@ def main() -> None:
     how.add_argument("--at-once", type=int, metavar="N", help="all functions, N a lesson")
     asked = parser.parse_args()
     found = []
-    for programs in lessons(functions(asked.file), asked.alone, asked.at_once):
+    for programs in lessons(teachable(functions(asked.file)), asked.alone, asked.at_once):
         found.append(learnt(programs))
         print(table(found[-1]).to_string(index=False, float_format="%.0f"), "\n", flush=True)
     answers = pd.concat(found, ignore_index=True)
