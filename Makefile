@@ -67,7 +67,7 @@ reference: $(READY) ## promote complete runs to figures/reference/PRESET | any |
 smoke: $(READY) ## the whole pipeline at toy size; never makes a figure | 1 core, 4 GB | 5 min | 0.1 GB
 	$(PY) -m pbb smoke
 
-test: $(READY) ## every test, the smoke run of each notebook included | 2 cores, 8 GB | 9 min | 0.3 GB
+test: $(READY) ## every test, the smoke run of each notebook included | 2 cores, 8 GB | 11 min | 0.3 GB
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(READY) ## how fast things are, as a table of ratios | 2 cores, idle | 5 min | 0.1 GB

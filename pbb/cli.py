@@ -331,7 +331,9 @@ def command_claims(preset: str = "auto", mine: bool = False, write: bool = False
         from pbb.notebook import tweaks
 
         store.write_whole(store.root() / "RESULTS.md", page(store.root(), judged))
-        tweaks.tell()
+        for one in judged:
+            if one.preset == tweaks.PRESET:
+                tweaks.tell(one)
     return None
 
 
@@ -345,10 +347,11 @@ def command_notebooks(notebooks: Names, preset: str = "auto", seeds: int = 1, ou
 
 def command_tweaks(figures: Names) -> None:
     """try what notebooks suggest, and write there what came of it"""
+    from pbb.analysis.board import board
     from pbb.notebook import tweaks
 
     tweaks.attempt(figures)
-    tweaks.tell()
+    tweaks.tell(board(store.reference(tweaks.PRESET)))
 
 
 def command_export(figure: str, preset: str = "auto", seeds: int = 1, out: Path | None = None) -> None:

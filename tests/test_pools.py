@@ -22,14 +22,14 @@ from pbb.programs.program import FIRST_TUNING_SEED, PARTS, normalised, operation
 REFERENCE_SEEDS = range(5)  # all that any reference uses
 TUNING_SEEDS = (FIRST_TUNING_SEED, FIRST_TUNING_SEED + 1)
 DRAWN: tuple[tuple[Any, int], ...] = (
-    (Arithmetic(), 60),
-    (Arithmetic(statements=2), 24),
-    (Arithmetic(wrap=None, largest=20, low=-9, high=20), 24),
-    (Sums(), 40),
-    (Algorithms(), 16),
-    (Ciphers(kinds=CIPHERS.kinds, alphabet=10, case="digits"), 10),
-    (Grammars(), 16),
-    (Composition(), 8),
+    (Arithmetic(), 150),
+    (Arithmetic(statements=2), 60),
+    (Arithmetic(wrap=None, largest=20, low=-9, high=20), 60),
+    (Sums(), 100),
+    (Algorithms(), 40),
+    (Ciphers(kinds=CIPHERS.kinds, alphabet=10, case="digits"), 24),
+    (Grammars(), 40),
+    (Composition(), 20),
 )
 
 
@@ -154,7 +154,7 @@ def test_a_regime_has_inputs_enough_for_a_hundred_demonstrations() -> None:
 
 def test_base_data_holds_what_readers_write() -> None:
     """Results of two hundred and more, negative ones, squares, comparisons, `if`; with a modulus and without."""
-    programs = base_programs(300, "tests", "readers")
+    programs = base_programs(600, "tests", "readers")
     outputs = [int(execution.output) for p in programs for execution in p.executions]
     assert max(outputs) > 200
     assert min(outputs) < -20

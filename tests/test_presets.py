@@ -162,8 +162,7 @@ def test_a_source_is_compared_with_up_to_ninety_pairs_of_input_and_output(preset
 )
 def test_rows_hold_the_longest_documents_with_room_for_longer_templates() -> None:
     tokenizer, room = load_tokenizer("smollm2-135m"), 20  # tokens by which Llama's template is longer, and more
-    longest_of = {figure: e for figure in ("F05", "F07", "F11") for e in study(figure, "llm") if e.arm == "proactive"}
-    for e in longest_of.values():  # a figure's last regime has its longest documents
+    for e in (e for figure in ("F05", "F07", "F11") for e in study(figure, "llm") if e.arm == "proactive"):
         taken = [d for d in itertools.islice(curriculum(e)[-1].documents(), 250) if d.kind != "general"]
         longest = max(len(ids) for ids, _ in encode(taken, tokenizer))
         assert longest + room <= e.training.row_tokens, e
@@ -252,9 +251,9 @@ def test_what_lists_presets_lists_all_of_them(capsys: pytest.CaptureFixture[str]
     said = {"plan --help": capsys.readouterr().out}
     said["Makefile"] = (ROOT / "Makefile").read_text(encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    presets = readme.partition("Presets: ")[2].partition("\n\n")[0]
+    presets = readme.partition(" Presets: ")[2].partition("\n\n")[0]
     for preset in PRESETS:
-        assert f"`{preset}`" in presets, f"{preset} in README.md"
+        assert f"`{preset}` " in presets, f"{preset} in README.md"
         for where, text in said.items():
             assert re.search(rf"\b{preset}\b", text), f"{preset} in {where}"
     for path in list_notebooks():

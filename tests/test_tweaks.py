@@ -76,7 +76,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_an_outcome_is_computed_once_kept_and_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_outcome_is_computed_once_kept_and_told(
+    judged: Board, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
 
     def ran(experiments: tuple[pbb.Experiment, ...], preset: str) -> pd.DataFrame:
@@ -94,14 +96,14 @@ def test_an_outcome_is_computed_once_kept_and_told(folder: Path, monkeypatch: py
         rf"{VALUE}: \d+ % .* here with this, \d+ % .* in the reference \(seed 0\); difference ", row["outcome"]
     )
     before = bullets_of(folder / "notebooks" / "F02_curricula.ipynb")
-    tweaks.tell()
+    tweaks.tell(judged)
     told = bullets_of(folder / "notebooks" / "F02_curricula.ipynb")
     assert told == [
         f'- `arms = ["proactive"]`, `templates = 1`: Less? *Tried ({row["commit"]}, seed 0): {row["outcome"]}*'
     ]
     assert told != before
     text = (folder / "notebooks" / "F02_curricula.ipynb").read_text()
-    tweaks.tell()
+    tweaks.tell(judged)
     assert (folder / "notebooks" / "F02_curricula.ipynb").read_text() == text
 
 

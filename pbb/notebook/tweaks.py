@@ -18,7 +18,7 @@ import pandas as pd
 
 from pbb import store
 from pbb.analysis import verdicts
-from pbb.analysis.board import Board, board
+from pbb.analysis.board import Board
 from pbb.analysis.claims import PRIMARY
 from pbb.analysis.labels import percent
 from pbb.analysis.statistics import accuracy
@@ -128,9 +128,8 @@ def happened(figure: str, judged: Board) -> str:
     return f"## What happened\n\nIn the {where}:\n\n{lines}"
 
 
-def tell() -> None:
-    """Write what happened, and every suggestion, into the notebooks: the cells with the ids ``happened``, ``next``."""
-    judged = board(store.reference(PRESET))
+def tell(judged: Board) -> None:
+    """Write what happened on the board of `PRESET`, and suggestions, into the cells ``happened`` and ``next``."""
     for path in list_notebooks():
         if lines := bullets(figure := path.stem.partition("_")[0]):
             notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)

@@ -162,8 +162,7 @@ def results(experiment: Experiment, preset: str) -> tuple[Path, list[Point]]:
 
 def chosen(experiments: Iterable[Experiment] | Experiment) -> tuple[Experiment, ...]:
     """Return the experiments that a call is about, each once. Raises ValueError for anything else, or nothing."""
-    several = experiments if isinstance(experiments, Iterable) else [experiments]
-    several = list(several)
+    several = list(experiments) if isinstance(experiments, Iterable) else [experiments]
     if other := [one for one in several if not isinstance(one, Experiment)]:
         raise ValueError(
             f"experiments: {other[0]!r} is of type {type(other[0]).__name__}; valid: an Experiment, or several. Those "
