@@ -46,9 +46,9 @@ def _by_rewards(preset: Recipe) -> list[Experiment]:
 
 
 def _by_demonstrations(preset: Recipe) -> list[Experiment]:
-    shown = [(arm, count) for arm, counts in preset.demonstrations.items() for count in counts]
-    told = preset.base.changed(**preset.told)
-    return [told.changed(arm=arm, distilled_demonstrations=count) for arm, count in shown]
+    told, shown = preset.base.changed(**preset.told), preset.demonstrations
+    own = {arm: told.changed(arm=arm, **preset.demonstrated.get(arm, {})) for arm in shown}
+    return [own[arm].changed(distilled_demonstrations=count) for arm, counts in shown.items() for count in counts]
 
 
 def _pointed_at(preset: Recipe, templates: int) -> Experiment:

@@ -69,6 +69,8 @@ RECIPE = Recipe(
     ciphers_arms=tuple(arm for arm in CIPHERS_ARMS if arm != "distillation_values"),
     # Programs of two arguments have a hundred inputs, and are run in context.
     demonstrations={"distillation": (1, 90), "distillation_after_stage_1": (1, 10, 90)},
+    # They are drawn with replacement: the 200 steps in which sources are told would show 46 of 90, these 87.
+    demonstrated={"distillation_after_stage_1": {"stage_2_steps": 1000}},
     told={"arguments": 2, "demonstrations": 20, "checkpoints": 1},
     counts=(200, 800, 2400),  # of two statements
     templates=(1, 20),
@@ -112,7 +114,7 @@ RECIPE = Recipe(
         "F05": {"arm": _MAIN, "statements": (1, 2)},
         "F06": {"arm": ("retroactive", "retroactive_grpo")},
         "F07": {"arm": ("proactive", "distillation", "pbb_and_distillation", "stage_1_only", "in_context")},
-        "F08": {"arm": (*_MAIN, "distillation"), "distilled_demonstrations": (0, 1)},
+        "F08": {"arm": (*_MAIN, "distillation"), "distilled_demonstrations": (0, 1, 90)},
         "F09": {"arm": _MAIN, "with_io_programs": (200, 800, 2400)},
         "F10": {"arm": _MAIN, "templates": (1, 20)},
         "F11": {"arm": _MAIN, "taught_parts": ("w/o IO",)},

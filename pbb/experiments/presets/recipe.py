@@ -45,6 +45,7 @@ class Recipe:
         ciphers: F07.
         ciphers_arms: of F07.
         demonstrations: of F08, for each program, by the arm that is shown so many.
+        demonstrated: F08, what those arms change.
         told: F08, all arms.
         counts: w/ IO programs, of F09.
         templates: of F10.
@@ -72,6 +73,7 @@ class Recipe:
     ciphers: Changes = field(default_factory=dict)
     ciphers_arms: tuple[str, ...] = CIPHERS_ARMS
     demonstrations: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    demonstrated: Mapping[str, Changes] = field(default_factory=dict)
     told: Changes = field(default_factory=dict)
     counts: tuple[int, ...] = (200, 800, 2400)
     templates: tuple[int, ...] = (1, 4, 20)
