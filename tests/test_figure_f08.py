@@ -98,11 +98,14 @@ def test_a_planted_reversal_moves_the_crossing() -> None:
 
 def test_the_cost_of_stage_1_comes_from_the_records(records: pd.DataFrame) -> None:
     said = caption(records)
-    assert "PBB needs Stage 1 first: 2,000,000 tokens with 5,600 demonstrations (7 of each of 800 w/ IO" in said
-    assert "140 for each of the 40 programs then told; telling them took 2,000,000 tokens" in said
-    assert "Algorithm distillation needs none: 4,000,000 tokens" in said
+    assert "PBB needs Stage 1 first: 2,000,000 tokens with 20,000 executions (on 7 inputs of each of 800 w/ IO" in said
+    assert "500 for each of the 40 programs then told; telling them took 2,000,000 tokens" in said
+    for label, draws in (("Algorithm distillation", 1000), ("Distillation after Stage 1", 500)):
+        assert f"{label} takes 4,000,000 tokens at each point, {draws} draws from a program's demonstrations" in said
     assert "Stage 1 first: 1,000,000 tokens" in caption(records.assign(tokens=records["tokens"] // 2))
-    assert "Algorithm distillation needs none" not in caption(records[records["curriculum"] != "distillation"])
+    assert "Algorithm distillation takes" not in caption(records[records["curriculum"] != "distillation"])
+    assert "demonstrations (one seed)." in said
+    assert "(one seed)" not in caption(efficiency(seeds=2, programs=20))
 
 
 def test_headline_values_name_their_demonstrations(records: pd.DataFrame) -> None:

@@ -123,10 +123,12 @@ def _judge(claim: Claim, rows: pd.DataFrame, records: Mapping[str, pd.DataFrame 
     why_not = str(worst["verdict"]).partition(": ")[2] if word == NOT_RUN else ""
     value = "" if pd.isna(worst["difference"]) else f"{verdicts.points(worst)} points"
     if value and pd.notna(worst["least"]):
-        value += f" (found with 80 % power: {worst['least'] * 100:.0f} or more)"
+        value += f" (found with 80 % power: {verdicts.least(worst)}{' or more' * bool(worst['least'] <= 1)})"
     if claim.worth and not why_not and (known := records[worst["figure"]]) is not None:
         told = [
-            f"worth {found} demonstrations" + " after the same Stage 1" * (curve != CURVES[0])
+            f"worth {found} demonstrations"
+            + " after the same Stage 1" * (curve != CURVES[0])
+            + " (one seed)" * (found.seeds == 1)
             for _, curve, mode, found in crossings(known)
             if mode == "cot"
         ]

@@ -223,7 +223,8 @@ CLAIMS: tuple[Claim, ...] = (
             Declared("F07", Side("proactive", where=_CIPHERS), Side("distillation", where=_CIPHERS)),
             *_each("F07", Side("proactive", where=_RARE), _others_of_ad(**_RARE)),
         ),
-        "Twenty demonstrations of one cipher may show enough shifts to infer the others.",
+        "Three seeds show the largest differences alone. And demonstrations may add nothing to a source, which tells "
+        "all that they do.",
         here="AD is shown inputs and outputs alone, in as many steps as Proactive has in all. The first half is judged "
         "on shifts that skewed demonstrations rarely show. AD after Proactive's Stage 1 is shown beside it, and with "
         "FULL=1 AD by values, which adds the results of steps.",
@@ -237,8 +238,8 @@ CLAIMS: tuple[Claim, ...] = (
             Declared("F02", Side("retroactive"), Side("homogeneous"), _ONE),
             Declared("F02", Side("retroactive_grpo"), Side("homogeneous"), also="F06"),
         ),
-        "Proactive and the mixture both come near what the model runs in context. After Retroactive's second stage, "
-        "which shows executions alone, some sources are no longer recited, and of the others most are not run.",
+        "After Retroactive's second stage, which shows executions alone, some sources are no longer recited, and of "
+        "the others most are not run. A real model forgets less, and its mixture leaves little to gain.",
     ),
     Claim(
         "C6",
@@ -298,9 +299,9 @@ CLAIMS: tuple[Claim, ...] = (
             Declared("F03", *_most_and_fewest("model"), _ONE),
             Declared("F09", *_most_and_fewest("with_io_programs"), _TWO),
         ),
-        "Of models that run programs in context the smallest already runs most of them by name. And at equal tokens "
-        "more programs are each seen less often; recited first, they are run as well as before.",
-        here="The largest against the smallest, at equal tokens.",
+        "At equal tokens more programs are each seen less often; recited first, they are run as well as before.",
+        here="The largest against the smallest, finetuned on as many tokens. The largest tiny model was pretrained on "
+        "44 M tokens, the smaller ones on 30 M.",
     ),
     Claim(
         "C10",

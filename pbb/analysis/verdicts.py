@@ -99,6 +99,13 @@ def points(row: Mapping[str, Any]) -> str:
     return f"{row['difference'] * 100:+.0f} [{low}, {high}]".replace("-", "−")
 
 
+def least(row: Mapping[str, Any]) -> str:
+    """Return the smallest difference that a primary finds with 80 % power, in points: ``"36"``, ``"more than 100"``."""
+    if pd.isna(row["least"]):
+        return "–"
+    return f"{row['least'] * 100:.0f}" if row["least"] <= 1 else "more than 100"
+
+
 # ---------------------------------------------------------------------------------------------- measuring
 Against = dict[tuple[Any, ...], dict[str, pd.DataFrame]]
 

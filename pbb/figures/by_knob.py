@@ -332,10 +332,7 @@ BY_NAME = "Programs without input/output examples (w/o IO), asked by name at the
 SCALE = ByKnob(
     NAME="F03_scale",
     TITLE="w/o IO accuracy by model size",
-    CLAIM=(
-        "Accuracy grows with model size (C9). Direct answers work, above their control; CoT is more reliable (C3): how "
-        "large a model does each of them take?"
-    ),
+    CLAIM="Accuracy grows with model size (C9).",
     VARIES="model",
     label="model, by parameters",
     MODES=("recall", "cot", "direct"),

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from pbb.analysis import tables
 from pbb.analysis.labels import PLAIN_MODE
-from pbb.analysis.tables import CHANCE, Cells, of
+from pbb.analysis.tables import CHANCE, CONTROL, TRAINED, Cells, of
 from pbb.arms import ARMS
 from pbb.figures import style
 from pbb.figures.base import BARS, GUESS, Chart, best_guess, layers, panels_in
@@ -46,8 +46,10 @@ class Curricula(Chart):
         yield tables.guesses(asked[asked["group"] != "AD"])
 
     def values(self, rows: pd.DataFrame) -> Cells:
-        """Where each arm ends, CoT and direct."""
-        return tables.cells(tables.final(self._asked(rows)), tuple(ARMS), self.MODES)
+        """Where each arm ends, CoT and direct; and what trained arms still know of w/ IO programs."""
+        found = tables.cells(tables.final(self._asked(rows)), tuple(ARMS), self.MODES)
+        taught = tables.final(rows[rows["group"] == "w/ IO"])
+        return found | tables.cells(taught, (*TRAINED, CONTROL), ("cot",), "w/ IO programs, held-out inputs")
 
     def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         text = (
@@ -55,7 +57,7 @@ class Curricula(Chart):
             "training, each stage by its share of steps; an arm with a single stage of all documents covers both "
             "columns; Stage 1 only is Proactive's first half. (b) End of training, CoT above direct answers (small, "
             f"white), with tokens trained on. Bars: {BARS}. {tables.sizes(drawn[drawn['arm'] != CHANCE])}. "
-            f"Dashed grey: {GUESS}; dotted: the untrained base model."
+            f"Dashed grey: {GUESS}; dotted: the untuned base model, and in context."
         )
         if drawn["domain"].nunique() > 1:  # arithmetic, and what F16 shows
             text += " Algorithms are asked by their problem statement (F16)."

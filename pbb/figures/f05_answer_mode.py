@@ -21,7 +21,7 @@ _OF_LENGTHS = "arithmetic"  # the domain whose panels have the length of program
 class AnswerMode(ByKnob):
     def more(self, drawn: pd.DataFrame) -> str:
         sums = (drawn["domain"] == "sums").any()
-        return " Sums: programs that add one number of up to three digits." if sums else ""
+        return " Sums: programs that add one number of up to four digits." if sums else ""
 
     def lines(self) -> list[Line]:
         return [Line({"answer_mode": mode}, style.MODES[mode], shift) for mode, shift in _SHIFT.items()]

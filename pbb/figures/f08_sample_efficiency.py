@@ -82,7 +82,7 @@ class SampleEfficiency(Chart):
             where = f" ({panel_name({name: row[name] for name in PANEL})})" if several else ""
             arm = style.ARMS[row["arm"].partition(", ")[0]].label
             text += f"{style.MODES[row['answer_mode']].label}{where}: {arm} reaches the line of PBB at "
-            text += f"{_range(drawn, row)} demonstrations. "
+            text += f"{_range(drawn, row)} demonstrations{' (one seed)' * (row['seeds'] == 1)}. "
         return (
             f"{text}{_cost(rows)}Dashed: the control (Stage 1 only); dash-dotted: in context; dotted: {GUESS}. "
             f"Bars and bands: {BARS}; the crossing's holds the numbers at which the two cannot be told apart, "
@@ -151,18 +151,21 @@ def _cost(rows: pd.DataFrame) -> str:
     panels = list(grouped(of(rows, _STAGE_1)))
     for panel, stage_1 in panels:
         here, first = of(end, panel), stage_1.iloc[0]
-        shown = int(first["with_io_programs"] * first["demonstrations"])
+        shown = int(stage_1["questions_trained"].max())
         tokens, told = int(stage_1["tokens"].max()), of(here, {"curriculum": _LINE})
         programs = told.groupby("seed")["program"].nunique().max()
         where = f" ({panel_name(panel)})" if len(panels) > 1 else ""
         text += (
-            f"PBB needs Stage 1 first{where}: {tokens:,} tokens with {shown:,} demonstrations "
-            f"({first['demonstrations']} of each of {first['with_io_programs']:,} w/ IO programs), which is "
+            f"PBB needs Stage 1 first{where}: {tokens:,} tokens with {shown:,} executions (on "
+            f"{first['demonstrations']} inputs of each of {first['with_io_programs']:,} w/ IO programs), which is "
             f"{shown / programs:.3g} for each of the {programs} programs then told; telling them took "
             f"{int(told['tokens'].max()) - tokens:,} tokens. "
         )
-        if len(curve := of(here, {"curriculum": CURVES[0]})):
-            text += f"Algorithm distillation needs none: {int(curve['tokens'].max()):,} tokens at each point. "
+        for arm, before in zip(CURVES, (0, shown), strict=True):
+            if len(curve := of(here, {"curriculum": arm})):
+                draws = (int(curve["questions_trained"].max()) - before) / programs
+                spent = f"{int(curve['tokens'].max()):,} tokens at each point"
+                text += f"{style.ARMS[arm].label} takes {spent}, {draws:.0f} draws from a program's demonstrations. "
     return text
 
 

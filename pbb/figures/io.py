@@ -175,13 +175,15 @@ def _written(row: Mapping[str, Any], side: str) -> str:
 def by_mode(headline: pd.DataFrame) -> pd.DataFrame:
     """Headline values with their intervals as text: a row for each panel and arm, a column for each answer mode.
 
-    Columns: where, arm (in words), key (the arm's), then the modes in words; "–" where there is no value.
+    Columns: where, arm (in words), key (the arm's, where all that it was asked counts), then the modes in words; "–"
+    where there is no value.
     """
     rows: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in headline.to_dict("records"):
         value = Value(*(row[name] for name in Value._fields))
         shown = percent(row["estimate"], row["low"], row["high"])
-        rows.setdefault((value.where, value.who, value.arm), {})[MODES[value.mode]] = shown
+        key = value.where, value.who, "" if value.of else value.arm
+        rows.setdefault(key, {})[MODES[value.mode]] = shown
     modes = [mode for mode in MODES.values() if any(mode in row for row in rows.values())]
     table = [dict(zip(("where", "arm", "key"), key, strict=True)) | row for key, row in rows.items()]
     return pd.DataFrame(table, columns=["where", "arm", "key", *modes]).fillna("–")

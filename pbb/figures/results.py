@@ -52,13 +52,15 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _judged(chart: Chart, boards: Sequence[Board]) -> str:
-    """What has come of the claims that a figure is about: ``"C2: supported (`cpu`), not run (`llm`)"``."""
+    """What a figure's primary contrasts came to: a line each, such as ``- C2: code > description: not run (`llm`)``."""
     told: dict[str, list[str]] = {}
     for board in boards:
-        for claim in board.claims.to_dict("records"):
-            if chart.ID in claim["figures"]:
-                told.setdefault(claim["claim"], []).append(f"{claim['verdict']} (`{board.preset}`)")
-    return " · ".join(f"{claim}: {', '.join(found)}" for claim, found in told.items())
+        rows = board.contrasts[(board.contrasts["figure"] == chart.ID) & (board.contrasts["decides"] == PRIMARY)]
+        for row in rows.to_dict("records"):
+            verdict, value = row["verdict"].partition(":")[0], verdicts.points(row)
+            found = f"**{verdict}** (`{board.preset}`{f', {value} points' * pd.notna(row['difference'])})"
+            told.setdefault(f"- {row['claim']}: {row['contrast']}", []).append(found)
+    return "\n".join(f"{what}: {', '.join(found)}" for what, found in told.items()) or "No claim is decided here."
 
 
 def _figure(chart: Chart, folders: dict[str, Path], judged: str) -> list[str]:
@@ -68,7 +70,7 @@ def _figure(chart: Chart, folders: dict[str, Path], judged: str) -> list[str]:
         for preset, folder in folders.items()
         if is_complete(folder)
     }
-    parts = [f"### {chart.ID}. {chart.TITLE}", f"Claimed: {chart.CLAIM}" + f"\n\n**{judged}**" * bool(judged)]
+    parts = [f"### {chart.ID}. {chart.TITLE}", f"Claimed: {chart.CLAIM}", judged]
     if len(folders) == 1:
         parts += shown.values()
     else:
@@ -116,8 +118,7 @@ def _primaries(board: Board) -> str:
     rows = []
     for row in board.contrasts[board.contrasts["decides"] == PRIMARY].to_dict("records"):
         p = "–" if pd.isna(row["p"]) else f"{row['p']:.3f}"
-        least = "–" if pd.isna(row["least"]) else f"{row['least'] * 100:.0f}"
-        what = f"{row['contrast']}; {row['where']}"
-        rows.append([row["claim"], what, row["regime"] or "–", verdicts.points(row), p, least, row["verdict"]])
+        what, regime = f"{row['contrast']}; {row['where']}", row["regime"] or "–"
+        rows.append([row["claim"], what, regime, verdicts.points(row), p, verdicts.least(row), row["verdict"]])
     columns = ["", "contrast", "regime", "points", "p, corrected", "found with 80 % power, points", "verdict"]
     return _table(columns, rows)

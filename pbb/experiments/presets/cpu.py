@@ -36,7 +36,7 @@ BASE = Experiment(
 )
 
 _SIZES = ("tiny-s", "tiny-sm", "tiny-m")
-_SIZE_ENDS = {"model": _SIZES[1:]}  # tiny-s runs 77 % in context on the tuning pool: too little for a verdict
+_SIZE_ENDS = {"model": _SIZES[1:]}  # tiny-s ran 77 % of the tuning pool's in context: too little for a verdict
 _KINDS = tuple(kind for kind in KINDS if kind != SHOWN)
 _MAIN = ("proactive", "stage_1_only")
 
