@@ -223,8 +223,7 @@ CLAIMS: tuple[Claim, ...] = (
             Declared("F07", Side("proactive", where=_CIPHERS), Side("distillation", where=_CIPHERS)),
             *_each("F07", Side("proactive", where=_RARE), _others_of_ad(**_RARE)),
         ),
-        "Three seeds show the largest differences alone. And demonstrations may add nothing to a source, which tells "
-        "all that they do.",
+        "Demonstrations may add nothing to a source, which tells all that they do.",
         here="AD is shown inputs and outputs alone, in as many steps as Proactive has in all. The first half is judged "
         "on shifts that skewed demonstrations rarely show. AD after Proactive's Stage 1 is shown beside it, and with "
         "FULL=1 AD by values, which adds the results of steps.",
