@@ -59,7 +59,8 @@ RECIPE = Recipe(
         **{"with_io_programs": 200, "without_io_programs": 40, "distilled_demonstrations": 20},
         **{"row_tokens": 416, "batch_rows": 3, "questions": 10, "checkpoints": 1},  # 288 tokens in the longest trace
     },
-    demonstrations={"distillation": (1,), "distillation_after_stage_1": (1, 10, 90)},
+    demonstrations={"distillation": (1,), "distillation_after_stage_1": (90,)},
+    demonstrated={"distillation_after_stage_1": {"stage_2_steps": 400}},
     told=cpu.RECIPE.told,
     composition={**cpu.RECIPE.composition, **_ROWS},
     grammars={**cpu.RECIPE.grammars, **_ROWS},

@@ -46,6 +46,7 @@ RECIPE = Recipe(
         **{"row_tokens": 416, "batch_rows": 5, "questions": 10, "checkpoints": 1},  # 288 tokens in the longest trace
     },
     demonstrations=cpu.RECIPE.full["demonstrations"],
+    demonstrated={"distillation_after_stage_1": {"stage_2_steps": 750}},
     told=cpu.RECIPE.told,
     composition={**cpu.RECIPE.composition, **_ROWS},
     grammars={**cpu.RECIPE.grammars, **_ROWS},
