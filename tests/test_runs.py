@@ -71,6 +71,12 @@ def test_a_failing_task_is_named_and_the_way_on_is_said(
     assert not [path for path in (run_store / "stages").glob("[0-9a-f]*") if path.is_dir()]
 
 
+def test_two_models_of_one_name_are_refused_before_anything_runs(micro_model: str, tmp_path: Path) -> None:
+    other = shutil.copytree(micro_model, tmp_path / Path(micro_model).name)
+    with pytest.raises(ValueError, match=f"model='{other}' is not valid beside model='{micro_model}'.*call both"):
+        run.plan([Experiment(model=micro_model), Experiment(model=str(other))])
+
+
 def test_a_figure_is_drawn_again_only_when_its_runs_or_the_code_have_changed(
     here: None, run_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
