@@ -77,6 +77,15 @@ def test_two_models_of_one_name_are_refused_before_anything_runs(micro_model: st
         run.plan([Experiment(model=micro_model), Experiment(model=str(other))])
 
 
+def test_a_worker_that_finds_other_code_than_its_caller_says_so(
+    run_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the package is edited while a kernel that has computed its keys is open."""
+    monkeypatch.setattr(keys, "code", lambda *_: "as the session began")
+    with pytest.raises(run.RunError, match=r"(?s)the code of pbb.* was edited since .* the same command again$"):
+        run.run(Experiment.of("smoke", arm="random_generation", seed=987_651), workers=1, say=lambda line: None)
+
+
 def test_a_figure_is_drawn_again_only_when_its_runs_or_the_code_have_changed(
     here: None, run_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
