@@ -81,8 +81,8 @@ def _path(name: str) -> Path:
 
 def local(name: str) -> Path | None:
     """Return the folder or GGUF file that `name` is a path of, or None; see `folder_of` for what is refused."""
-    path = _path(name)
-    return path if path.is_dir() or (path.suffix == ".gguf" and path.is_file()) else None
+    path = _path(name)  # `os.path` knows a name too long for a file to be none; pathlib raises
+    return path if os.path.isdir(path) or (path.suffix == ".gguf" and os.path.isfile(path)) else None
 
 
 def label(name: str) -> str:
@@ -185,7 +185,7 @@ def _hash_folder(folder: Path) -> str:
 def config_of(name: str) -> Mapping[str, Any] | None:
     """Return what is known of a model's shape without loading or fetching anything: its config.json, or None.
 
-    Raises ModelError as `folder_of` does.
+    Raises ModelError as `folder_of` does, or where config.json cannot be read.
     """
     if name in PACKAGED:
         name = PACKAGED[name].model
@@ -193,5 +193,8 @@ def config_of(name: str) -> Mapping[str, Any] | None:
     if folder is None:
         return hub_models().get(hub_name(name).repository, {}).get("shape")
     file = folder / "config.json"  # of a GGUF file from its first use on
-    config: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    try:
+        config: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"model={name!r}: {file} cannot be read ({error})") from None
     return config

@@ -63,9 +63,9 @@ class Here:
     def __init__(self, *given: Any) -> None:
         pass
 
-    def submit(self, do: Callable[[Any], str | None], task: Any) -> Future[str | None]:
+    def submit(self, do: Callable[..., str | None], *task: Any) -> Future[str | None]:
         future = Future[str | None]()
-        future.set_result(do(task))
+        future.set_result(do(*task))
         return future
 
     def shutdown(self, cancel_futures: bool = False) -> None:

@@ -70,6 +70,7 @@ def test_one_job_a_stage_with_what_is_asked_after_it() -> None:
         *(({"workers": n}, f"workers={n!r} is not valid; valid: None for one a core") for n in (0, 1.5, True, "2")),
         ({"executor": "slurm", "workers": 2}, "workers=2 is not valid with executor='slurm'"),
         ({"executor": "local", "budget_min": 9}, "budget_min=9 is not valid with executor='local'.*valid: None"),
+        ({"executor": "slurm", "slurm": "partition=gpu"}, "slurm='partition=gpu' is not valid; valid: options by name"),
         ({"executor": "local", "slurm": {"time": 5}}, r"slurm={'time': 5} is not valid with executor='local'"),
         ({"executor": "slurm", "slurm": {"time": "1:00:00"}}, "time='1:00:00' is not valid; valid: whole minutes"),
         ({"executor": "slurm", "slurm": {"job_name": "a"}}, "'job_name' is set for each job; valid: any other option"),
@@ -78,6 +79,9 @@ def test_one_job_a_stage_with_what_is_asked_after_it() -> None:
 def test_arguments_that_do_not_go_together(arguments: dict[str, Any], message: str, run_store: Path) -> None:
     with pytest.raises(ValueError, match=message):
         pbb.run(smoke(), say=lambda line: None, **arguments)
+    if [*arguments] == ["workers"]:
+        with pytest.raises(ValueError, match=message):
+            pbb.plan(smoke(), **arguments)
 
 
 def test_without_submitit_or_slurm(

@@ -31,13 +31,16 @@ FIRST, SECOND = "1" * 40, "2" * 40  # commits
 
 
 # --------------------------------------------------------------------------------------------- names and sizes
-def test_what_is_no_model_is_refused_with_what_would_be() -> None:
+def test_what_is_no_model_is_refused_with_what_would_be(tmp_path: Path) -> None:
     valid = r"valid: smollm2-135m, tiny-s, .*, a folder, a GGUF file, or a Hub id 'owner/name'"
-    for name in ("tiny-xl", "/nowhere", "./here", "a/b/c", "a b/c", "owner/name@", "../x/y"):
+    for name in ("tiny-xl", "x" * 300, "/nowhere", "./here", "a/b/c", "a b/c", "owner/name@", "../x/y"):
         with pytest.raises(ModelError, match=valid):
             folder_of(name)
     with pytest.raises(ModelError, match=r"did you mean 'meta-llama/Llama-3\.2-1B-Instruct'"):
         folder_of("llama-3.2-1b-instruct")
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ModelError, match=r"config\.json cannot be read"):
+        config_of(str(tmp_path))
 
 
 def test_identities_are_known_without_a_network_and_tell_revisions_apart(run_store: Path) -> None:
@@ -265,6 +268,8 @@ def test_a_hub_model_is_loaded_offline_from_a_local_cache_and_named_by_its_commi
     assert json.loads((run_store / "models.json").read_text()) == {"owner/small": FIRST}
     said = loading.describe("owner/small")
     assert (said["commit"], said["identity"]) == (FIRST, f"hub:owner/small, {FORMAT}")
+    with pytest.raises(ModelError, match="cannot be reached"):  # which says nothing against the weights
+        loading.load("owner/other", Path(micro_model))
 
 
 # --------------------------------------------------------------------------------------------------- SmolLM2

@@ -24,7 +24,7 @@ from pbb.experiments.documents import WITH_IO, WITHOUT_IO, Document
 from pbb.experiments.experiment import Experiment
 from pbb.notebook import cell, views
 from pbb.notebook.execute import list_notebooks, read_parameters
-from pbb.programs import DOMAINS, Arithmetic, Program, generate
+from pbb.programs import DOMAINS, Arithmetic, Composition, Program, generate
 from pbb.programs.settings import ExperimentError
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError, seal
@@ -476,12 +476,16 @@ def test_ask_by_name_and_with_the_source_in_context(micro_model: str) -> None:
     shown = pbb.ask(untuned.changed(arm="in_context"), secret.name, "4", "direct")
     assert shown["text"].iloc[0].startswith(secret.source)
     for wrong, message in (
-        ({"program": "Nobody"}, "program='Nobody' is not in this experiment; valid: "),
+        ({"program": "Nobody"}, "program='Nobody' is not in this experiment, or takes no input; valid: "),
         ({"text": "11"}, "text='11' is not an input of .*; valid: 0, 1"),
         ({"mode": "aloud"}, "mode='aloud' is not valid; valid: 'cot', 'direct'"),
     ):
         with pytest.raises(ValueError, match=message):
             cell.ask(untuned, **wrong)
+    composites = untuned.changed(programs=Composition(taught_parts="w/o IO in one document", with_io_composites=4))
+    mute = next(p.name for group in pbb.groups(composites) for p in group.programs if not p.inputs)
+    with pytest.raises(ValueError, match=f"program='{mute}' is not in this experiment, or takes no input"):
+        cell.ask(composites, mute)
 
 
 # ---------------------------------------------------------------------------------------------- never torch

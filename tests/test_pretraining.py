@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ from pbb.programs.ciphers import Ciphers
 from pbb.programs.domains import generate as generate_programs
 from pbb.registry import TINY_FOLDER
 from pbb.runs import pretraining
-from pbb.store import read_manifest
+from pbb.store import read_manifest, root
 
 SMALL = pretraining.TinyShape(hidden=16, layers=1, heads=2, learning_rate=1e-3, steps=6)
 
@@ -79,7 +82,7 @@ def test_what_is_kept_belongs_to_what_it_was_made_by(monkeypatch: pytest.MonkeyP
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(corpus: Path, tmp_path: Path) -> None:
     tokenizer, rows = load_tokenizer("tiny-s"), load_from_disk(corpus / "shard-000")
 
-    def trained(keep: Path, stop: int = 0) -> PreTrainedModel:
+    def trained(keep: Path, stop: int = 0) -> tuple[PreTrainedModel, list[dict[str, float]]]:
         def stopped(step: int, _: PreTrainedModel) -> None:
             if step == stop:
                 raise KeyboardInterrupt
@@ -87,15 +90,47 @@ def test_a_training_that_was_stopped_goes_on_to_the_same_weights(corpus: Path, t
         set_seed(0)
         model, how = pretraining.new_model(SMALL, tokenizer), Optimisation(1e-3, 4, 256, optimiser="muon")
         at: dict[str, Any] = {"checkpoints": [stop], "on_checkpoint": stopped, "progress": False}
-        finetune(model, tokenizer, rows, 6, how, 0, keep=keep, keep_every=2, **at)
-        return model
+        return model, finetune(model, tokenizer, rows, 6, how, 0, keep=keep, keep_every=2, **at).log
 
-    whole = trained(tmp_path / "whole")
+    whole, log = trained(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "stopped", stop=5)
     assert [path.name for path in (tmp_path / "stopped").glob("checkpoint-*")] == ["checkpoint-4"]
-    again = trained(tmp_path / "stopped")
+    (tmp_path / "stopped" / "checkpoint-6").mkdir()  # as a kill leaves it, while it is written
+    again, its_log = trained(tmp_path / "stopped")
     assert all(map(torch.equal, whole.parameters(), again.parameters()))
+    assert its_log == log
+    assert [row["step"] for row in log] == [1, 2, 3, 4, 5, 6]
+
+
+KILLED = """
+import os, time
+from pbb.models.loading import load_tokenizer
+from pbb.runs import pretraining
+
+def train(shape, rows, tokenizer, keep):
+    print("locked:", keep.with_name(f".{keep.name}.lock").exists(), flush=True)
+    time.sleep(60)
+    os._exit(0)
+
+pretraining.train = train
+if __name__ == "__main__":
+    pretraining.build_tokenizer = lambda: load_tokenizer("tiny-s")
+    pretraining.build_corpus = lambda *_: None
+    pretraining._pretrain_all(["tiny-s"], 1)
+"""
+
+
+def test_a_training_has_its_folder_for_itself_and_ends_with_its_caller(tmp_path: Path) -> None:
+    (script := tmp_path / "killed.py").write_text(KILLED)
+    environment = os.environ | {"PYTHONPATH": str(root()), "PBB_RUNS": str(tmp_path)}
+    caller = subprocess.Popen([sys.executable, script], env=environment, stdout=subprocess.PIPE, text=True)
+    assert caller.stdout is not None
+    while not (line := caller.stdout.readline()).startswith("locked:"):
+        assert line, "it ended before"
+    caller.kill()
+    caller.communicate(timeout=30)  # its worker would hold the other end of the pipe
+    assert line == "locked: True\n"
 
 
 def test_general_documents_are_of_what_the_base_model_was_trained_on() -> None:

@@ -71,6 +71,21 @@ def test_a_failing_task_is_named_and_the_way_on_is_said(
     assert not [path for path in (run_store / "stages").glob("[0-9a-f]*") if path.is_dir()]
 
 
+def test_two_models_of_one_name_are_refused_before_anything_runs(micro_model: str, tmp_path: Path) -> None:
+    other = shutil.copytree(micro_model, tmp_path / Path(micro_model).name)
+    with pytest.raises(ValueError, match=f"model='{other}' is not valid beside model='{micro_model}'.*call both"):
+        run.plan([Experiment(model=micro_model), Experiment(model=str(other))])
+
+
+def test_a_worker_that_finds_other_code_than_its_caller_says_so(
+    run_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the package is edited while a kernel that has computed its keys is open."""
+    monkeypatch.setattr(keys, "code", lambda *_: "as the session began")
+    with pytest.raises(run.RunError, match=r"(?s)the code of pbb.* was edited since .* the same command again$"):
+        run.run(Experiment.of("smoke", arm="random_generation", seed=987_651), workers=1, say=lambda line: None)
+
+
 def test_a_figure_is_drawn_again_only_when_its_runs_or_the_code_have_changed(
     here: None, run_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

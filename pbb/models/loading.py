@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from pbb.models import gguf, hub
@@ -122,7 +123,7 @@ def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTr
         ModelError: there is no such model, or it cannot be loaded; the message says what to do.
         CorruptRunError: the checkpoint at `weights` cannot be read.
     """
-    source = weights or source_of(name)
+    source, tokenizer = weights or source_of(name), load_tokenizer(name)
     try:
         shape = Shape.of(json.loads((source / "config.json").read_text(encoding="utf-8")))
         model = AutoModelForCausalLM.from_pretrained(
@@ -134,12 +135,9 @@ def load(name: str, weights: Path | None = None, dtype: str = "") -> tuple[PreTr
             use_safetensors=True,  # never a pickle
             trust_remote_code=False,
         )
-        tokenizer = load_tokenizer(name)
-    except Exception as error:
+    except (OSError, ValueError, SafetensorError) as error:
         if weights:
             raise CorruptRunError(weights, f"cannot be loaded ({type(error).__name__}: {error})") from error
-        if isinstance(error, ModelError) or not isinstance(error, OSError | ValueError):
-            raise
         raise _not_loaded(name, source, error) from error
     if this_machine().card:
         model = model.to("cuda")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -193,6 +194,10 @@ class Reporter(TrainerCallback):
         self.at, self.checkpoint, self.more = set(at), checkpoint, more
         self.log: list[dict[str, float]] = []
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        before = (row for row in state.log_history if "loss" in row)  # of a training that goes on
+        self.log = [{name: row[name] for name in ("step", "loss", "learning_rate")} for row in before]
+
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         tell(state.global_step, state.max_steps)
         if state.global_step in self.at:
@@ -275,6 +280,9 @@ def train(trainer: Any, progress: bool, keep: Path | None = None) -> float:
     """
     if not progress:
         trainer.remove_callback(PrinterCallback)
+    for kept in keep.glob("checkpoint-*") if keep else ():
+        if not (kept / "trainer_state.json").exists():  # which is written last: this one was cut off by a kill
+            shutil.rmtree(kept)
     started = time.perf_counter()
     try:
         trainer.train(resume_from_checkpoint=get_last_checkpoint(keep) if keep and keep.exists() else None)

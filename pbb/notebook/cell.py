@@ -445,9 +445,10 @@ def ask(
     Raises:
         ValueError: there is no such program, input, mode or template; the message says what is valid.
     """
-    by_name = {p.name: (group, p) for group in reversed(groups(experiment)) for p in group.programs}
+    by_name = {p.name: (group, p) for group in reversed(groups(experiment)) for p in group.programs if p.inputs}
     if program is not None and program not in by_name:
-        raise ValueError(f"program={program!r} is not in this experiment; valid: {', '.join([*by_name][:8])}, …")
+        known = ", ".join([*by_name][:8])
+        raise ValueError(f"program={program!r} is not in this experiment, or takes no input; valid: {known}, …")
     group, chosen = by_name[program or next(iter(by_name))]
     text = chosen.inputs[0] if text is None else text
     if text not in chosen.inputs:

@@ -36,6 +36,10 @@ from pbb.runs.tasks import StageTask, Task, count
 from pbb.store import RecordsError, is_complete, unwritten
 
 TELLING_S = 30  # of a task, from which on the start of its worker says little about how long tasks take
+EDITED = (
+    "the code of pbb, or the model, was edited since this session began: restart the kernel, or run the same command "
+    "again"
+)
 NOT_STARTED = "not started, since a stage that it needs was not done"
 OURS = ("array", "dependency", "error", "job-name", "kill-on-invalid-dep", "output")  # what `slurm` may not set
 MINUTES = 240  # a job's time limit, unless `slurm` says otherwise
@@ -95,10 +99,15 @@ def _end_with(caller: Any) -> None:
     os._exit(1)
 
 
-def do(task: Task) -> str | None:
-    """Run a task in a worker; return the failure as text, since not every exception survives pickling."""
+def do(task: Task, key: str) -> str | None:
+    """Run a task in a worker; return the failure as text, since not every exception survives pickling.
+
+    `key` is the task's in the caller's process, which may have begun before the code was edited.
+    """
     import torch
 
+    if task.key != key:
+        return EDITED
     progress.begin(task.folder.name)
     try:
         task.run()
@@ -114,14 +123,19 @@ def do(task: Task) -> str | None:
     return None
 
 
-def work(tasks: Sequence[Task], environment: Mapping[str, str | None]) -> None:
-    """Do `tasks` in order: what a job's process calls, wherever it runs. Raises RunError where a task failed."""
+def work(tasks: Sequence[Task], keys: Sequence[str], environment: Mapping[str, str | None]) -> None:
+    """Do `tasks` in order: what a job's process calls, wherever it runs. Raises RunError where a task failed.
+
+    `keys` are the tasks' in the caller's process, as for `do`.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # submitit ignores it, and then a cancelled job is slow to go
     for name in environment:
         os.environ.pop(name, None)
     os.environ.update({name: value for name, value in environment.items() if value is not None})
     store.quiet()
     start_worker()
+    if [task.key for task in tasks] != keys:
+        raise RunError(EDITED)
     for task in tasks:
         started = time.perf_counter()
         try:
@@ -143,6 +157,10 @@ class Job:
     @property
     def folders(self) -> set[Path]:
         return {task.folder for task in self.tasks}
+
+    @property
+    def keys(self) -> list[str]:
+        return [task.key for task in self.tasks]
 
     @property
     def needs(self) -> set[Path]:
@@ -329,7 +347,7 @@ class Processes(Engine):
         self._pool = ProcessPoolExecutor(workers, context, start_worker, (messages, theirs, cards if names else None))
 
     def submit(self, job: Job, after: Sequence[Any]) -> Any:
-        return self._pool.submit(do, job.tasks[0])
+        return self._pool.submit(do, job.tasks[0], job.keys[0])
 
     def ended(self, running: Sequence[Any]) -> Collection[Any]:
         self._bars.update()
@@ -393,7 +411,8 @@ class Local(Engine):
         # submitit hides every GPU that was not asked for.
         seen = os.environ.get("CUDA_VISIBLE_DEVICES")
         card = min(card_names(this_machine()), key=busy.count, default=seen)
-        submitted = executor.submit(work, job.tasks, {"PBB_RUNS": str(store.runs()), "CUDA_VISIBLE_DEVICES": card})
+        environment = {"PBB_RUNS": str(store.runs()), "CUDA_VISIBLE_DEVICES": card}
+        submitted = executor.submit(work, job.tasks, job.keys, environment)
         self._submitted[submitted.job_id] = submitted, card
         return self._told(job, str(submitted.job_id))
 
@@ -478,7 +497,7 @@ class Slurm(Local):
         try:
             with self._submitit.helpers.clean_env():  # sbatch would take over what the job got that we may be in
                 os.environ |= kept
-                number = str(executor.submit(work, job.tasks, {"PBB_RUNS": str(store.runs())}).job_id)
+                number = str(executor.submit(work, job.tasks, job.keys, {"PBB_RUNS": str(store.runs())}).job_id)
         except (errors.FailedJobError, errors.FailedSubmissionError) as error:
             said = "; ".join(re.findall(r"sbatch: (?:error: )?(.*)", str(error))) or str(error)
             asked = subprocess.run(["sinfo", "--noheader", "--format=%R"], capture_output=True, text=True)

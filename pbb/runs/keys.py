@@ -35,7 +35,7 @@ LOADS = ("models/loading", "models/tokenizer", "models/gguf")
 TRAINS = ("experiments/base_data", *LOADS, "models/backends", "models/sft", "models/optimisers")
 REWARDS = ("models/grpo",)
 ASKS = ("experiments/questions", *LOADS, "models/ask")
-# Tables of rows: each domain's own row counts as data (`_domain`), so that a new row makes nothing stale.
+# Tables of rows: each domain's own row counts by itself (`_rows`), so that a new row makes nothing stale.
 _TABLES = {"DOMAINS"}
 # Fields of `Documents` that are read, by how documents are written.
 _EXECUTED = ("question_style", "executions")
@@ -79,13 +79,17 @@ def _assigns_to_table(node: ast.stmt) -> bool:
 
 @cache
 def code(modules: tuple[str, ...], domains: frozenset[str]) -> str:
-    """Return hashes of the code of modules and domains, and the texts with which documents point and ask."""
-    found = []
-    for name in sorted(domains):
-        domain = DOMAINS[name]
-        texts = [domain.pointers, {k: dict(v) for k, v in domain.ask.items()}, dict(domain.declare)]
-        found.append([name, texts, [code_of(f"programs/{module}") for module in domain.modules]])
-    return digest([code_of(module) for module in modules], found)
+    """Return the hash of the code of modules and domains, and of these domains' rows of `DOMAINS`."""
+    rows = _rows()
+    made = [[name, rows[name], [code_of(f"programs/{m}") for m in DOMAINS[name].modules]] for name in sorted(domains)]
+    return digest([code_of(module) for module in modules], made)
+
+
+def _rows() -> dict[str, str]:
+    """Return what the syntax tree of each row of `DOMAINS` holds: its texts and functions are named there."""
+    tree = ast.parse((_PACKAGE / "programs/domains.py").read_bytes())
+    table: Any = next(node for node in tree.body if _assigns_to_table(node))
+    return {name.value: _said(row) for name, row in zip(table.value.keys, table.value.values, strict=True)}
 
 
 def _parts(source: Source) -> list[tuple[str, str]]:

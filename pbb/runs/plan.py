@@ -136,7 +136,11 @@ def plan(experiments: Iterable[Experiment] | Experiment, workers: int | None = N
     """Return what running `experiments` would compute, with so many `workers`; computes nothing.
 
     With `preset`, the one that records are marked with, stages count that were deleted before records were collected.
+    Raises ValueError as `chosen` does, or if `workers` is no such number.
     """
+    if workers is not None and (type(workers) is not int or workers < 1):
+        valid = "None for one a core or card, or a whole number from 1"
+        raise ValueError(f"workers={workers!r} is not valid; valid: {valid}")
     those = chosen(experiments)
     tasks: dict[Path, Task] = {}
     for point in (point for experiment in those for point in points(experiment)):
@@ -161,7 +165,10 @@ def results(experiment: Experiment, preset: str) -> tuple[Path, list[Point]]:
 
 
 def chosen(experiments: Iterable[Experiment] | Experiment) -> tuple[Experiment, ...]:
-    """Return the experiments that a call is about, each once. Raises ValueError for anything else, or nothing."""
+    """Return the experiments that a call is about, each once.
+
+    Raises ValueError for anything else, or nothing, or if records would call two of the models the same.
+    """
     several = list(experiments) if isinstance(experiments, Iterable) else [experiments]
     if other := [one for one in several if not isinstance(one, Experiment)]:
         raise ValueError(
@@ -170,6 +177,13 @@ def chosen(experiments: Iterable[Experiment] | Experiment) -> tuple[Experiment, 
         )
     if not several:
         raise ValueError("experiments: none were given; valid: one or more")
+    called: dict[str, str] = {}
+    for model in dict.fromkeys(e.model for e in several):
+        if (first := called.setdefault(label(model), model)) != model:
+            raise ValueError(
+                f"model={model!r} is not valid beside model={first!r}, since records would call both {label(model)!r}; "
+                "valid: folders or files of different names"
+            )
     return tuple(dict.fromkeys(several))
 
 

@@ -36,6 +36,7 @@ from pbb.programs.domains import generate as generate_programs
 from pbb.programs.sums import Sums
 from pbb.registry import TINY_FOLDER
 from pbb.runs import keys
+from pbb.runs.engine import start_worker
 from pbb.store import atomic_folder, environment_manifest, write_manifest
 from pbb.streams import digest, stream
 
@@ -199,18 +200,19 @@ def pretrain(name: str, rows: Dataset, tokenizer: PreTrainedTokenizerFast, keep:
     """Pretrain `name`, measure it, and put it in place under `pbb/base_models/`."""
     shape = TINY[name]
     progress.begin(name)
-    model, said = train(shape, rows, tokenizer, keep)
-    _install(
-        name,
-        model,
-        tokenizer,
-        shape=asdict(shape),
-        tokens=shape.steps * shape.batch_rows * shape.row_tokens,
-        base_data={"stream": SEED, "mixture": asdict(mixture_of(name))},
-        in_context_accuracy=in_context_accuracy(model, tokenizer, probes(name)),
-        training=said,
-    )
-    shutil.rmtree(keep)  # it ended, so that the next call would begin at its end
+    with store.locked(keep):
+        model, said = train(shape, rows, tokenizer, keep)
+        _install(
+            name,
+            model,
+            tokenizer,
+            shape=asdict(shape),
+            tokens=shape.steps * shape.batch_rows * shape.row_tokens,
+            base_data={"stream": SEED, "mixture": asdict(mixture_of(name))},
+            in_context_accuracy=in_context_accuracy(model, tokenizer, probes(name)),
+            training=said,
+        )
+        shutil.rmtree(keep)  # it ended, so that the next call would begin at its end
 
 
 def _install(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, **about: object) -> None:
@@ -281,9 +283,9 @@ def _pretrain_all(chosen: Sequence[str], workers: int) -> None:
         mixture = "strings" if name in MIXTURES else "numbers"
         rows[name] = build_corpus(work / mixture, work / "tokenizer", name, TINY[name], workers)
     context = multiprocessing.get_context("spawn")
-    messages = context.Queue()
+    messages, (theirs, _ours) = context.Queue(), context.Pipe(duplex=False)  # workers end when `_ours` is closed
     bars = progress.Bars(messages, {name: f"pretrain {name}" for name in chosen})
-    with ProcessPoolExecutor(workers, context, progress.connect, (messages,)) as pool:
+    with ProcessPoolExecutor(workers, context, start_worker, (messages, theirs)) as pool:
         running = {
             pool.submit(pretrain, name, rows[name], tokenizer, work / f"{name}-training"): name
             for name in reversed(chosen)

@@ -36,7 +36,7 @@ from pbb.streams import digest
 
 __all__ = ["BudgetError", "Plan", "Point", "RunError", "StageTask", "plan", "points", "run", "spent"]
 EXECUTORS = ("workers", "local", "slurm")
-_WHOLE, _ALONE = "a whole number from 1", "whose jobs go on without this call"
+_QUEUE, _ALONE = "whose queue decides", "whose jobs go on without this call"
 
 
 class BudgetError(RuntimeError):
@@ -145,14 +145,13 @@ def _check_arguments(
     executor: str, workers: int | None, slurm: Mapping[str, Any] | None, budget_min: float | None
 ) -> None:
     check_budget(budget_min)
-    whole = isinstance(workers, int) and not isinstance(workers, bool) and workers > 0
     elsewhere = f"with executor={executor!r}"
     for name, value, refused, why in (
         ("executor", executor, executor not in EXECUTORS, f"; valid: {', '.join(EXECUTORS)}"),
-        ("workers", workers, workers is not None and not whole, f"; valid: None for one a core or card, or {_WHOLE}"),
-        ("workers", workers, executor == "slurm" and whole, f" {elsewhere}, whose queue decides; valid: None"),
+        ("workers", workers, executor == "slurm" and workers is not None, f" {elsewhere}, {_QUEUE}; valid: None"),
         ("budget_min", budget_min, executor != "workers" and budget_min, f" {elsewhere}, {_ALONE}; valid: None"),
         ("slurm", slurm, executor != "slurm" and slurm, f" {elsewhere}; valid: None"),
+        ("slurm", slurm, not isinstance(slurm or {}, Mapping), "; valid: options by name, as {'partition': 'gpu'}"),
     ):
         if refused:
             raise ValueError(f"{name}={value!r} is not valid{why}")
