@@ -259,7 +259,9 @@ def _notebooks_left(preset: str, seeds: int) -> list[str]:
     state, *left = mark.read_text().split("\n") if mark.exists() else [""]
     if state != _notebook_state(preset, seeds):
         return every
-    return [name for name in every if name in left or not (store.build(preset) / f"{name}.ipynb").exists()]
+    copies, since = [mark.with_name(f"{name}.ipynb") for name in every], mark.stat().st_mtime_ns
+    # A later copy is of one that failed, or was executed by itself.
+    return [copy.stem for copy in copies if copy.stem in left or not copy.exists() or copy.stat().st_mtime_ns > since]
 
 
 def command_smoke() -> None:
