@@ -153,12 +153,13 @@ def test_parameters_are_converted_to_their_declared_types(declared: Any, given: 
     assert (namespace["mine"], type(namespace["mine"])) == (is_, type(is_))
 
 
-def test_a_line_without_a_type_in_the_parameters_cell_counts() -> None:
-    cells = ["", "import pbb", "mine: int = 3\nmine_too = 8", "%time pbb", "other = 5"]
-    namespace = {"__annotations__": {"mine": int}, "mine": 3, "mine_too": 8, "other": 5, "In": cells}
-    assert pbb.parameters(namespace) == {"mine": 3, "mine_too": 8}
-    namespace["In"] = [*cells, "mine: int = 3"]  # run again, without the line
-    assert pbb.parameters(namespace) == {"mine": 3}
+def test_the_parameters_cell_as_it_was_run_last_counts() -> None:
+    cells = ["", "import pbb", "preset: str = 'cpu'\nmine: int = 3\nmine_too = 8", "%time pbb", "other: int = 5"]
+    namespace = {"preset": "cpu", "mine": 3, "mine_too": 8, "other": 5, "In": cells}
+    namespace["__annotations__"] = {"preset": str, "mine": int, "other": int}
+    assert pbb.parameters(namespace) == {"preset": "cpu", "mine": 3, "mine_too": 8}, "other is of another cell"
+    namespace["In"] = [*cells, "preset = 'cpu'\n# mine: int = 3\nother: int = 5"]  # edited and run again
+    assert pbb.parameters(namespace) == {"other": 5, "preset": "cpu"}
 
 
 @pytest.mark.parametrize(

@@ -119,13 +119,16 @@ _WORDS |= {list[str]: "a list of texts", list[int]: "a list of whole numbers"}
 def parameters(namespace: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a notebook's parameters cell by name, checked against their declared types.
 
-    A line of that cell without a type counts too, as it is: a reader adds ``execution_lora_rank = 8``. Texts and
-    numbers, as papermill injects them, are converted where their meaning is plain (``"false"`` for a bool, 4 for a
-    text), and put back into `namespace`, the notebook's ``globals()``. Raises ExperimentError if a value has another
-    type; the message names parameter, value and what is valid.
+    That cell is the last run of those that set ``preset`` and say a type. A line of it without a type counts too, as it
+    is: a reader adds ``execution_lora_rank = 8``. Texts and numbers, as papermill injects them, are converted where
+    their meaning is plain (``"false"`` for a bool, 4 for a text), and put back into `namespace`, the notebook's
+    ``globals()``. Raises ExperimentError if a value has another type; the message names parameter, value and what is
+    valid.
     """
+    every = namespace.get("__annotations__", {})  # of all cells, also of lines that are no longer there
+    typed, others = _parameters_cell(namespace.get("In", ())) or (every, ())
     values = {}
-    for name, declared in namespace.get("__annotations__", {}).items():
+    for name, declared in ((name, every[name]) for name in typed if name in every):
         try:
             adapter = TypeAdapter(declared, config=ConfigDict(coerce_numbers_to_str=True))
             values[name] = namespace[name] = adapter.validate_python(namespace[name])
@@ -135,20 +138,22 @@ def parameters(namespace: dict[str, Any]) -> dict[str, Any]:
             raise ExperimentError(f"{name}={namespace[name]!r} is not valid; valid: {valid}") from None
     if not values:
         raise ExperimentError("no typed parameters here; valid: lines such as 'seeds: int = 1' in the parameters cell")
-    return values | {name: namespace[name] for name in _without_type(namespace.get("In", ()), values)}
+    return values | {name: namespace[name] for name in others}
 
 
-def _without_type(cells: Sequence[str], typed: Iterable[str]) -> list[str]:
-    """Return what the last run of the parameters cell, the one with `typed` names, sets without saying a type."""
+def _parameters_cell(cells: Sequence[str]) -> tuple[list[str], list[str]] | None:
+    """Return what the last run of the parameters cell sets, with a type and without."""
     for cell in reversed(cells):
         try:
             lines = ast.parse(cell).body
         except SyntaxError:  # a cell of IPython's own commands
             continue
-        if {ast.unparse(line.target) for line in lines if isinstance(line, ast.AnnAssign)} & {*typed}:
-            told = [target for line in lines if isinstance(line, ast.Assign) for target in line.targets]
-            return [target.id for target in told if isinstance(target, ast.Name)]
-    return []
+        typed = [ast.unparse(line.target) for line in lines if isinstance(line, ast.AnnAssign)]
+        told = [target for line in lines if isinstance(line, ast.Assign) for target in line.targets]
+        others = [target.id for target in told if isinstance(target, ast.Name)]
+        if typed and "preset" in (*typed, *others):
+            return typed, others
+    return None
 
 
 @dataclass(frozen=True)
