@@ -282,7 +282,7 @@ def test_the_comparison_with_the_reference(tmp_path: Path) -> None:
     assert part == {name: "not run" if name.startswith("Stage 1") else "exact" for name in names}
     records = load_records(tmp_path / "cpu" / "F02_curricula")
     assert set(records["curriculum"]) == {"proactive"}
-    assert set(compare("cpu", tmp_path, ["F02", "F03"])["figure"]) == {"F02"}
+    assert set(compare("cpu", tmp_path, ["f02", "F03"])["figure"]) == {"F02"}
     with pytest.raises(RecordsError, match="no figures of this machine's"):
         compare("cpu", tmp_path, ["F03"])
     save_figure("F01", two_arms(), tmp_path / "cpu" / "F01_overview", {})

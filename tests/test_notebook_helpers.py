@@ -285,11 +285,13 @@ def test_the_reference_of_the_variants_preset_stands_behind_and_what_the_axis_sh
 def test_tables_of_verdicts_can_be_shown(records: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     only = {"F02": records}  # the rest of the board takes its time
     alone = judged(measured("F02", only, read_against(only)))
-    monkeypatch.setattr(cell.boards, "verdict", lambda *_: alone)
-    shown = cell.verdict("F02", records)._repr_html_()
+    monkeypatch.setattr(cell.boards, "verdict", lambda figure, *_: alone[alone["figure"] == figure])
+    shown = cell.verdict("f02", records)._repr_html_()
     assert "supported" in shown
     assert "Proactive-PBB, CoT &gt; Stage 1 only, CoT" in shown
     assert "not available" in cell.beside_paper("F05", records)._repr_html_()
+    known = cell.beside_paper("f02", records).data["paper"]
+    assert (known != "not available").any()
 
 
 # ------------------------------------------------------------------------------------------ views: programs

@@ -285,7 +285,7 @@ def draw(figure: str, records: pd.DataFrame, *, variant: Variant | str = "this r
         label = variant if isinstance(variant, str) else variant.label
         return module.draw(records, faint, variant=textwrap.fill(label, LEGEND), allow_smoke=smoke)
     except RecordsError as error:
-        if not (smoke and figure == "F01"):
+        if not (smoke and module.ID == "F01"):
             raise
         print(f"Nothing to show at preset smoke, whose models are hardly trained ({error}). Any other preset draws it.")
         return None
@@ -372,7 +372,7 @@ def verdict(figure: str, records: pd.DataFrame) -> Any:
 
     All else on the board comes from the committed records of the same preset (see `pbb.analysis.board.verdict`).
     """
-    _module(figure, records)
+    figure = _module(figure, records).ID
     rows = boards.verdict(figure, records, store.reference(_compared_preset(records)))
     if rows.empty:
         print(f"No claim of the paper's is judged on {figure}.")
