@@ -383,12 +383,13 @@ def command_score(answers: Sequence[Path], model: str = "", export: Path | None 
         print("smoke: scored, and not drawn, since its numbers mean nothing")
         return
     target = store.figures(preset) / figure_module(figure).NAME
-    if store.is_complete(target):  # what was scored before stays, of other models and other arms
-        one = ["domain", "model", "curriculum", "representation", "seed", *KNOBS]
-        before = load_records(target)
-        again = before.set_index(one).index.isin(records.set_index(one).index)
-        records = pd.concat([before[~again], records], ignore_index=True)
-    save_figure(figure, records, target, {"seeds": int(records["seed"].nunique()), **store.environment_manifest()})
+    with store.locked(target):
+        if store.is_complete(target):  # what was scored before stays, of other models and other arms
+            one = ["domain", "model", "curriculum", "representation", "seed", *KNOBS]
+            before = load_records(target)
+            again = before.set_index(one).index.isin(records.set_index(one).index)
+            records = pd.concat([before[~again], records], ignore_index=True)
+        save_figure(figure, records, target, {"seeds": int(records["seed"].nunique()), **store.environment_manifest()})
     print(f"drawn: {target}\njudge it: python -m pbb claims --mine --preset {preset}")
 
 
