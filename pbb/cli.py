@@ -128,9 +128,10 @@ def save_figures(
     """Draw `figures` from this machine's complete runs into `folder`, with everything that is behind them.
 
     Experiments in `left_out` are not drawn, and the manifest names them. Without `again` those figures are left that
-    this code has drawn there from the same runs.
+    this code has drawn there from the same runs, and that are whole.
     """
     from pbb.figures.io import figure_module, save_figure
+    from pbb.records import load_records
     from pbb.runs import keys, run
 
     here = store.environment_manifest()  # before what is drawn here changes the checkout
@@ -146,8 +147,10 @@ def save_figures(
         if not again:
             code = [keys.code_of(name) for name in ("figures", "analysis", "arms", "records", "registry")]
             manifest["drawn_from"] = digest(*code, seeds, [task.folder.name for task in tasks])
-            if (store.read_manifest(target) or {}).get("drawn_from") == manifest["drawn_from"]:
-                continue
+            with suppress(store.RecordsError):  # nothing is there, or something of it is missing or damaged
+                load_records(target)
+                if store.checked(target, ".").get("drawn_from") == manifest["drawn_from"]:
+                    continue
         records = run.run(experiments, preset=preset, say=lambda line: None)
         save_figure(figure, records, target, manifest, allow_smoke=allow_smoke)
 
