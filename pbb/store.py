@@ -309,7 +309,7 @@ def locked(path: Path, timeout: float = -1) -> Iterator[None]:
     lock = FileLock(str(file), is_singleton=True)  # a thread may take it again
     with lock.acquire(timeout):
         if lock.lock_counter == 1:
-            for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial*"):
+            for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.partial*"):
                 _remove(left)
         try:
             yield
