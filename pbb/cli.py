@@ -430,9 +430,12 @@ def command_clean(runs: Names, all: bool = False, yes: bool = False) -> int | No
     for name in listed:
         print(f"{sizes[name]:8.1f} MB  {name}")
     print(f"{sum(sizes[name] for name in listed):8.1f} MB  in {len(listed)} folders of {store.runs()}")
+    if named and not yes and sys.stdin.isatty():
+        with suppress(EOFError):  # Ctrl-D is a no
+            yes = input("delete them? [y/N] ").strip().lower() == "y"
     if not named:
         print("nothing was deleted; name what to delete, such as `clean stages/`, or `clean --all`")
-    elif not yes and (not sys.stdin.isatty() or input("delete them? [y/N] ").strip().lower() != "y"):
+    elif not yes:
         print("nothing was deleted; --yes deletes without asking")
     else:
         for name in named:
@@ -508,6 +511,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (run.RunError, WorkerError, ValueError) as error:  # a NotebookError is a RunError, RecordsError a ValueError
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # who reads this, such as `head`, has read enough; Python would complain at its end too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as a shell says of SIGPIPE
     except KeyboardInterrupt:
         print("stopped; what is complete is kept, and the same command goes on from there", file=sys.stderr)
         return 130

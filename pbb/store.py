@@ -81,6 +81,9 @@ _UNWRITTEN = {
     errno.EROFS: f"cannot be written, since the file system is read-only; {_ELSEWHERE}",
     errno.EACCES: f"permission is denied; {_ELSEWHERE}",
     errno.EPERM: f"that is not permitted; {_ELSEWHERE}",
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "a file is where a folder must be; valid: another place"),
+    errno.EISDIR: "a folder is where a file must be; valid: another place",
+    errno.ENAMETOOLONG: "that name is too long; valid: a shorter one",
 }
 
 
