@@ -128,9 +128,10 @@ def save_figures(
     """Draw `figures` from this machine's complete runs into `folder`, with everything that is behind them.
 
     Experiments in `left_out` are not drawn, and the manifest names them. Without `again` those figures are left that
-    this code has drawn there from the same runs.
+    this code has drawn there from the same runs, and that are whole.
     """
     from pbb.figures.io import figure_module, save_figure
+    from pbb.records import load_records
     from pbb.runs import keys, run
 
     here = store.environment_manifest()  # before what is drawn here changes the checkout
@@ -146,8 +147,10 @@ def save_figures(
         if not again:
             code = [keys.code_of(name) for name in ("figures", "analysis", "arms", "records", "registry")]
             manifest["drawn_from"] = digest(*code, seeds, [task.folder.name for task in tasks])
-            if (store.read_manifest(target) or {}).get("drawn_from") == manifest["drawn_from"]:
-                continue
+            with suppress(store.RecordsError):  # nothing is there, or something of it is missing or damaged
+                load_records(target)
+                if store.checked(target, ".").get("drawn_from") == manifest["drawn_from"]:
+                    continue
         records = run.run(experiments, preset=preset, say=lambda line: None)
         save_figure(figure, records, target, manifest, allow_smoke=allow_smoke)
 
@@ -259,7 +262,9 @@ def _notebooks_left(preset: str, seeds: int) -> list[str]:
     state, *left = mark.read_text().split("\n") if mark.exists() else [""]
     if state != _notebook_state(preset, seeds):
         return every
-    return [name for name in every if name in left or not (store.build(preset) / f"{name}.ipynb").exists()]
+    copies, since = [mark.with_name(f"{name}.ipynb") for name in every], mark.stat().st_mtime_ns
+    # A later copy is of one that failed, or was executed by itself.
+    return [copy.stem for copy in copies if copy.stem in left or not copy.exists() or copy.stat().st_mtime_ns > since]
 
 
 def command_smoke() -> None:
@@ -381,12 +386,13 @@ def command_score(answers: Sequence[Path], model: str = "", export: Path | None 
         print("smoke: scored, and not drawn, since its numbers mean nothing")
         return
     target = store.figures(preset) / figure_module(figure).NAME
-    if store.is_complete(target):  # what was scored before stays, of other models and other arms
-        one = ["domain", "model", "curriculum", "representation", "seed", *KNOBS]
-        before = load_records(target)
-        again = before.set_index(one).index.isin(records.set_index(one).index)
-        records = pd.concat([before[~again], records], ignore_index=True)
-    save_figure(figure, records, target, {"seeds": int(records["seed"].nunique()), **store.environment_manifest()})
+    with store.locked(target):
+        if store.is_complete(target):  # what was scored before stays, of other models and other arms
+            one = ["domain", "model", "curriculum", "representation", "seed", *KNOBS]
+            before = load_records(target)
+            again = before.set_index(one).index.isin(records.set_index(one).index)
+            records = pd.concat([before[~again], records], ignore_index=True)
+        save_figure(figure, records, target, {"seeds": int(records["seed"].nunique()), **store.environment_manifest()})
     print(f"drawn: {target}\njudge it: python -m pbb claims --mine --preset {preset}")
 
 
@@ -424,9 +430,12 @@ def command_clean(runs: Names, all: bool = False, yes: bool = False) -> int | No
     for name in listed:
         print(f"{sizes[name]:8.1f} MB  {name}")
     print(f"{sum(sizes[name] for name in listed):8.1f} MB  in {len(listed)} folders of {store.runs()}")
+    if named and not yes and sys.stdin.isatty():
+        with suppress(EOFError):  # Ctrl-D is a no
+            yes = input("delete them? [y/N] ").strip().lower() == "y"
     if not named:
         print("nothing was deleted; name what to delete, such as `clean stages/`, or `clean --all`")
-    elif not yes and (not sys.stdin.isatty() or input("delete them? [y/N] ").strip().lower() != "y"):
+    elif not yes:
         print("nothing was deleted; --yes deletes without asking")
     else:
         for name in named:
@@ -502,6 +511,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (run.RunError, WorkerError, ValueError) as error:  # a NotebookError is a RunError, RecordsError a ValueError
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # who reads this, such as `head`, has read enough; Python would complain at its end too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as a shell says of SIGPIPE
     except KeyboardInterrupt:
         print("stopped; what is complete is kept, and the same command goes on from there", file=sys.stderr)
         return 130

@@ -81,6 +81,9 @@ _UNWRITTEN = {
     errno.EROFS: f"cannot be written, since the file system is read-only; {_ELSEWHERE}",
     errno.EACCES: f"permission is denied; {_ELSEWHERE}",
     errno.EPERM: f"that is not permitted; {_ELSEWHERE}",
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), "a file is where a folder must be; valid: another place"),
+    errno.EISDIR: "a folder is where a file must be; valid: another place",
+    errno.ENAMETOOLONG: "that name is too long; valid: a shorter one",
 }
 
 
@@ -309,7 +312,7 @@ def locked(path: Path, timeout: float = -1) -> Iterator[None]:
     lock = FileLock(str(file), is_singleton=True)  # a thread may take it again
     with lock.acquire(timeout):
         if lock.lock_counter == 1:
-            for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial*"):
+            for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.partial*"):
                 _remove(left)
         try:
             yield

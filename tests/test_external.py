@@ -289,7 +289,7 @@ def test_places_and_names_that_are_not_valid_are_refused(
 
 # ------------------------------------------------------------------------------------- the command line
 def test_the_command_line_exports_scores_draws_and_judges(
-    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cli.main(["export", "f02", "--preset", "toy", "--out", str(exported)]) == 0
     assert f"python -m pbb score {exported}/answers.jsonl --model NAME" in capsys.readouterr().out
@@ -306,9 +306,12 @@ def test_the_command_line_exports_scores_draws_and_judges(
     drawn = load_records(folder)
     assert (folder / "figure.png").stat().st_size > 10_000
     # Another model joins it, arm by arm; what is scored again takes the place of what was there.
+    lock, held = folder.with_name(f".{folder.name}.lock"), list[bool]()
+    monkeypatch.setattr("pbb.records.load_records", lambda at: held.append(lock.exists()) or load_records(at))
     assert cli.main(["score", str(written(tmp_path, right(exported, "proactive"))), "--model", "gpt-8", *where]) == 0
     worse = [a | {"completion": "?"} for a in right(exported, "proactive")]
     assert cli.main(["score", str(written(tmp_path, worse)), "--model", "gpt-9", *where]) == 0
+    assert held == [True, True], "who scores meanwhile waits, and adds to what this one writes"
     now = load_records(folder)
     assert set(now["model"]) == {"gpt-8", "gpt-9"}
     ours = now[now["model"] == "gpt-9"]

@@ -271,17 +271,18 @@ def test_the_comparison_with_the_reference(tmp_path: Path) -> None:
         assert max(map(len, text.splitlines())) <= 100
         return dict(zip(table["name"], table["verdict"], strict=True))
 
-    names = [f"{arm}, {mode}" for arm in ("Proactive-PBB", "Stage 1 only") for mode in ("CoT", "Direct")]
+    told = ("CoT", "Direct", "CoT, w/ IO programs, held-out inputs")
+    names = [f"{arm}, {value}" for arm in ("Proactive-PBB", "Stage 1 only") for value in told]
     assert verdicts(two_arms()) == dict.fromkeys(names, "exact")
     one_seed = two_arms()
     assert verdicts(one_seed[one_seed["seed"] == 0]) == dict.fromkeys(names, "exact")
     assert verdicts(two_arms(proactive=(0.4, 0.29)))["Proactive-PBB, CoT"] == "differs"
     assert verdicts(two_arms(proactive=(0.84, 0.29)))["Proactive-PBB, CoT"] == "reproduced"
     part = verdicts(one_seed[one_seed["curriculum"] == "proactive"])
-    assert part["Stage 1 only, CoT"] == "not run"
+    assert part == {name: "not run" if name.startswith("Stage 1") else "exact" for name in names}
     records = load_records(tmp_path / "cpu" / "F02_curricula")
     assert set(records["curriculum"]) == {"proactive"}
-    assert set(compare("cpu", tmp_path, ["F02", "F03"])["figure"]) == {"F02"}
+    assert set(compare("cpu", tmp_path, ["f02", "F03"])["figure"]) == {"F02"}
     with pytest.raises(RecordsError, match="no figures of this machine's"):
         compare("cpu", tmp_path, ["F03"])
     save_figure("F01", two_arms(), tmp_path / "cpu" / "F01_overview", {})

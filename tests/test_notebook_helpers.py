@@ -153,12 +153,13 @@ def test_parameters_are_converted_to_their_declared_types(declared: Any, given: 
     assert (namespace["mine"], type(namespace["mine"])) == (is_, type(is_))
 
 
-def test_a_line_without_a_type_in_the_parameters_cell_counts() -> None:
-    cells = ["", "import pbb", "mine: int = 3\nmine_too = 8", "%time pbb", "other = 5"]
-    namespace = {"__annotations__": {"mine": int}, "mine": 3, "mine_too": 8, "other": 5, "In": cells}
-    assert pbb.parameters(namespace) == {"mine": 3, "mine_too": 8}
-    namespace["In"] = [*cells, "mine: int = 3"]  # run again, without the line
-    assert pbb.parameters(namespace) == {"mine": 3}
+def test_the_parameters_cell_as_it_was_run_last_counts() -> None:
+    cells = ["", "import pbb", "preset: str = 'cpu'\nmine: int = 3\nmine_too = 8", "%time pbb", "other: int = 5"]
+    namespace = {"preset": "cpu", "mine": 3, "mine_too": 8, "other": 5, "In": cells}
+    namespace["__annotations__"] = {"preset": str, "mine": int, "other": int}
+    assert pbb.parameters(namespace) == {"preset": "cpu", "mine": 3, "mine_too": 8}, "other is of another cell"
+    namespace["In"] = [*cells, "preset = 'cpu'\n# mine: int = 3\nother: int = 5"]  # edited and run again
+    assert pbb.parameters(namespace) == {"other": 5, "preset": "cpu"}
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,8 @@ def test_what_changed_is_said_in_words_of_what_could_change(
     monkeypatch.setattr(cell, "reference", lambda figure, preset: there)
     pbb.what_changed("F02", ours, mine)
     *told, seeds = capsys.readouterr().out.splitlines()
-    assert [line.partition(";")[0] for line in told] == ["Proactive-PBB, CoT", "Proactive-PBB, Direct"]
+    values = ("CoT", "Direct", "CoT, w/ IO programs, held-out inputs")
+    assert [line.partition(";")[0] for line in told] == [f"Proactive-PBB, {value}" for value in values]
     assert all(" here with replay=0.5, " in line and " in the reference (seed 0); difference " in line for line in told)
     assert all(re.search(r"that these \d+ questions could show$|: higher$|: lower$", line) for line in told), told
     assert seeds == "(The reference holds seeds 0, 1, 2, this run 0.)"
@@ -283,11 +285,13 @@ def test_the_reference_of_the_variants_preset_stands_behind_and_what_the_axis_sh
 def test_tables_of_verdicts_can_be_shown(records: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     only = {"F02": records}  # the rest of the board takes its time
     alone = judged(measured("F02", only, read_against(only)))
-    monkeypatch.setattr(cell.boards, "verdict", lambda *_: alone)
-    shown = cell.verdict("F02", records)._repr_html_()
+    monkeypatch.setattr(cell.boards, "verdict", lambda figure, *_: alone[alone["figure"] == figure])
+    shown = cell.verdict("f02", records)._repr_html_()
     assert "supported" in shown
     assert "Proactive-PBB, CoT &gt; Stage 1 only, CoT" in shown
     assert "not available" in cell.beside_paper("F05", records)._repr_html_()
+    known = cell.beside_paper("f02", records).data["paper"]
+    assert (known != "not available").any()
 
 
 # ------------------------------------------------------------------------------------------ views: programs

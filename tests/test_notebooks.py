@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import linecache
 import re
@@ -172,19 +173,30 @@ def test_parameters_cell_holds_typed_literals_only(tmp_path: Path, source: str) 
 
 
 # ------------------------------------------------------------------------------------------------ around them
-def test_clean_lists_sizes_and_deletes_only_what_is_named(run_store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clean_lists_sizes_and_deletes_only_what_is_named(
+    run_store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("stages/abc", "stages/abd", "results/xyz"):
         (run_store / name).mkdir(parents=True)
         (run_store / name / "weights").write_bytes(bytes(2_000_000))
     assert cli.main(["clean"]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", type("Terminal", (io.StringIO,), {"isatty": lambda self: True})())
+        assert cli.main(["clean", "stages/ab"]) == 0, "Ctrl-D at the question"
     assert cli.main(["clean", "stages/ab", "--yes"]) == 0
     said = capsys.readouterr().out
     assert "2.0 MB  stages/abc\n" in said
     assert "6.0 MB  in 3 folders" in said
-    assert "4.0 MB  in 2 folders" in said
+    assert said.count("4.0 MB  in 2 folders") == 2
+    assert "delete them? [y/N] nothing was deleted" in said
     assert [path.name for path in run_store.glob("*/*")] == ["xyz"]
     assert cli.main(["clean", "nothing"]) == 2
     assert "'nothing' is not in" in capsys.readouterr().err
+    command, pipe = [sys.executable, "-m", "pbb", "clean"], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe) as unread:
+        unread.stdout.close()  # type: ignore[union-attr]
+        assert unread.communicate()[1] == b"", "as of `clean | head -0`"
+    assert unread.returncode == 141
 
 
 @pytest.mark.parametrize(("given", "fine"), [("FIGURES=F01 F02", True), ("SEED=3", False)])

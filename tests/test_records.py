@@ -131,13 +131,14 @@ def test_a_complete_folder_is_kept_and_an_incomplete_one_replaced(tmp_path: Path
 
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "leftover").write_text("of something")
-    with atomic_folder(tmp_path / "run") as slow:
+    with atomic_folder(tmp_path / "run.v2") as other, atomic_folder(tmp_path / "run") as slow:
         assert build("first") == "first", "the slower of two writers keeps the faster one's folder"
         (slow / "word").write_text("slow")
+        assert other.exists(), "what a longer name is built in belongs to another lock"
     assert not (tmp_path / "run" / "leftover").exists()
     assert build("second") == "first"
     assert build("third", replace=True) == "third"
-    assert [p.name for p in tmp_path.iterdir()] == ["run"]
+    assert {p.name for p in tmp_path.iterdir()} == {"run", "run.v2"}
     (tmp_path / "file").touch()
     with pytest.raises(RecordsError, match="a file is where a folder must be"), atomic_folder(tmp_path / "file"):
         pass
@@ -159,9 +160,9 @@ def test_a_killed_writer_leaves_nothing_that_is_read(frame: pd.DataFrame, tmp_pa
     assert not is_complete(folder)
     (left,) = tmp_path.glob(".run.*.partial")
     with store.locked(held := tmp_path / "held"):
-        mine = tmp_path / f".{held.name}.cafe.partial"
+        mine = tmp_path / f".{held.name}.cafecafe.partial"
         shutil.copytree(left, mine)
-        other = shutil.copytree(left, tmp_path / ".other.cafe.partial")
+        other = shutil.copytree(left, tmp_path / ".other.cafecafe.partial")
         store.sweep(tmp_path)
         assert mine.exists(), "its process holds the lock"
         assert not other.exists(), "nobody does"

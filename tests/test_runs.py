@@ -100,6 +100,10 @@ def test_a_figure_is_drawn_again_only_when_its_runs_or_the_code_have_changed(
 
     first = drawn(1)
     assert drawn(1) == first
+    for damaged in (picture, picture.with_name("table.csv"), picture.with_name("records.parquet")):
+        damaged.write_text("cut off")
+        drawn(1)
+        assert damaged.read_bytes() != b"cut off"
     assert drawn(2) > first
     second = drawn(2)
     monkeypatch.setattr(keys, "code_of", lambda room: "other code")

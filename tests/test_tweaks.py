@@ -89,7 +89,8 @@ def test_an_outcome_is_computed_once_kept_and_told(
     monkeypatch.setattr(tweaks.run, "run", ran)
     tweaks.attempt(say=lambda line: None)
     tweaks.attempt(["F02"], say=lambda line: None)
-    tweaks.attempt(["F03"], say=lambda line: None)
+    with pytest.raises(RecordsError, match=r"figures='F03' has no suggestions; valid: F02$"):
+        tweaks.attempt(["F03"])
     assert asked == [[("proactive", 1)]], "once, by the lines as a reader writes them"
     (row,) = tweaks.read().to_dict("records")
     assert re.match(

@@ -31,9 +31,10 @@ _SAME += ["prompt", "completion", "expected", "parsed", "outcome"]
 
 def figure_module(figure_id: str) -> Chart:
     """The figure "F02". Raises RecordsError naming those that exist."""
-    if figure_id.upper() not in FIGURES:
+    name = str(figure_id).upper()
+    if name not in FIGURES:
         raise RecordsError(f"figure: {figure_id!r} is not known; valid: {', '.join(FIGURES)}")
-    return FIGURES[figure_id.upper()]
+    return FIGURES[name]
 
 
 def save_figure(
@@ -111,7 +112,7 @@ def compare(preset: str, root: Path | str | None = None, figures: Sequence[str] 
         ours, theirs = (chart.cells(load_records(folder)) if is_complete(folder) else {} for folder in folders)
         found = found or is_complete(folders[0])
         for value in dict.fromkeys([*ours, *theirs]):
-            named = {"figure": figure_id, "name": value.what, "where": value.where}
+            named = {"figure": chart.ID, "name": value.what, "where": value.where}
             rows.append(named | _compared(ours.get(value), theirs.get(value)))
     if not found:
         raise RecordsError(f"{mine / preset}: no figures of this machine's; run `make reproduce` first")
@@ -195,8 +196,9 @@ def beside_paper(figure: str, records: pd.DataFrame) -> pd.DataFrame:
     The paper's models and programs are larger than these, so a row shows direction and never a reproduction.
     Columns: where, arm, one for each answer mode, paper, paper's setting, source.
     """
-    table = by_mode(figure_module(figure).headline(records))
-    known = {one.arm: one for one in REPORTED if one.figure == figure and one.arm}
+    chart = figure_module(figure)
+    table = by_mode(chart.headline(records))
+    known = {one.arm: one for one in REPORTED if one.figure == chart.ID and one.arm}
     for column, name in (("paper", "value"), ("paper's setting", "setting"), ("source", "source")):
         nothing = NOT_AVAILABLE if column == "paper" else ""
         table[column] = [getattr(known.get(arm), name, nothing) for arm in table["key"]]

@@ -119,13 +119,16 @@ _WORDS |= {list[str]: "a list of texts", list[int]: "a list of whole numbers"}
 def parameters(namespace: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a notebook's parameters cell by name, checked against their declared types.
 
-    A line of that cell without a type counts too, as it is: a reader adds ``execution_lora_rank = 8``. Texts and
-    numbers, as papermill injects them, are converted where their meaning is plain (``"false"`` for a bool, 4 for a
-    text), and put back into `namespace`, the notebook's ``globals()``. Raises ExperimentError if a value has another
-    type; the message names parameter, value and what is valid.
+    That cell is the last run of those that set ``preset`` and say a type. A line of it without a type counts too, as it
+    is: a reader adds ``execution_lora_rank = 8``. Texts and numbers, as papermill injects them, are converted where
+    their meaning is plain (``"false"`` for a bool, 4 for a text), and put back into `namespace`, the notebook's
+    ``globals()``. Raises ExperimentError if a value has another type; the message names parameter, value and what is
+    valid.
     """
+    every = namespace.get("__annotations__", {})  # of all cells, also of lines that are no longer there
+    typed, others = _parameters_cell(namespace.get("In", ())) or (every, ())
     values = {}
-    for name, declared in namespace.get("__annotations__", {}).items():
+    for name, declared in ((name, every[name]) for name in typed if name in every):
         try:
             adapter = TypeAdapter(declared, config=ConfigDict(coerce_numbers_to_str=True))
             values[name] = namespace[name] = adapter.validate_python(namespace[name])
@@ -135,20 +138,22 @@ def parameters(namespace: dict[str, Any]) -> dict[str, Any]:
             raise ExperimentError(f"{name}={namespace[name]!r} is not valid; valid: {valid}") from None
     if not values:
         raise ExperimentError("no typed parameters here; valid: lines such as 'seeds: int = 1' in the parameters cell")
-    return values | {name: namespace[name] for name in _without_type(namespace.get("In", ()), values)}
+    return values | {name: namespace[name] for name in others}
 
 
-def _without_type(cells: Sequence[str], typed: Iterable[str]) -> list[str]:
-    """Return what the last run of the parameters cell, the one with `typed` names, sets without saying a type."""
+def _parameters_cell(cells: Sequence[str]) -> tuple[list[str], list[str]] | None:
+    """Return what the last run of the parameters cell sets, with a type and without."""
     for cell in reversed(cells):
         try:
             lines = ast.parse(cell).body
         except SyntaxError:  # a cell of IPython's own commands
             continue
-        if {ast.unparse(line.target) for line in lines if isinstance(line, ast.AnnAssign)} & {*typed}:
-            told = [target for line in lines if isinstance(line, ast.Assign) for target in line.targets]
-            return [target.id for target in told if isinstance(target, ast.Name)]
-    return []
+        typed = [ast.unparse(line.target) for line in lines if isinstance(line, ast.AnnAssign)]
+        told = [target for line in lines if isinstance(line, ast.Assign) for target in line.targets]
+        others = [target.id for target in told if isinstance(target, ast.Name)]
+        if typed and "preset" in (*typed, *others):
+            return typed, others
+    return None
 
 
 @dataclass(frozen=True)
@@ -280,7 +285,7 @@ def draw(figure: str, records: pd.DataFrame, *, variant: Variant | str = "this r
         label = variant if isinstance(variant, str) else variant.label
         return module.draw(records, faint, variant=textwrap.fill(label, LEGEND), allow_smoke=smoke)
     except RecordsError as error:
-        if not (smoke and figure == "F01"):
+        if not (smoke and module.ID == "F01"):
             raise
         print(f"Nothing to show at preset smoke, whose models are hardly trained ({error}). Any other preset draws it.")
         return None
@@ -367,7 +372,7 @@ def verdict(figure: str, records: pd.DataFrame) -> Any:
 
     All else on the board comes from the committed records of the same preset (see `pbb.analysis.board.verdict`).
     """
-    _module(figure, records)
+    figure = _module(figure, records).ID
     rows = boards.verdict(figure, records, store.reference(_compared_preset(records)))
     if rows.empty:
         print(f"No claim of the paper's is judged on {figure}.")

@@ -88,7 +88,7 @@ def build(into: Path, root: Path | None = None) -> Path:
 def _opening(preset: dict[str, Any]) -> dict[str, Any]:
     """Return what the page begins with, of one preset: its overview, and the numbers of three findings."""
     values = {figure["module"].ID: figure["values"] for figure in preset["figures"]}
-    cot = {row["arm"]: row for row in values.get("F02", ()) if row["mode"] == "cot"}
+    cot = {row["arm"]: row for row in values.get("F02", ()) if row["mode"] == "cot" and not row["of"]}
     proactive = [row for row in values.get("F14", ()) if row["arm"] == "proactive"]
     return {
         "preset": preset,

@@ -87,7 +87,10 @@ def outcome(figure: str, tried: cell.Variant, records: pd.DataFrame, values: str
 def attempt(figures: Collection[str] = (), say: Callable[[str], object] = print) -> None:
     """Compute each suggestion, or those of `figures`, whose outcome is missing or of other runs; keep each at once."""
     every = read()
-    for _, row in read().iterrows():
+    if unknown := [figure for figure in figures if figure not in set(every["figure"])]:
+        valid = ", ".join(dict.fromkeys(every["figure"]))
+        raise RecordsError(f"figures={unknown[0]!r} has no suggestions; valid: {valid}")
+    for _, row in every.iterrows():
         if figures and row["figure"] not in figures:
             continue
         tried = variant(row["figure"], row["parameters"])
