@@ -271,7 +271,7 @@ def test_the_comparison_with_the_reference(tmp_path: Path) -> None:
         assert max(map(len, text.splitlines())) <= 100
         return dict(zip(table["name"], table["verdict"], strict=True))
 
-    told = ("CoT", "Direct", "CoT, w/ IO programs, held-out inputs")
+    told = ("CoT", "Direct", "CoT, w/ IO programs")
     names = [f"{arm}, {value}" for arm in ("Proactive-PBB", "Stage 1 only") for value in told]
     assert verdicts(two_arms()) == dict.fromkeys(names, "exact")
     one_seed = two_arms()

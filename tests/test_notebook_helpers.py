@@ -241,7 +241,7 @@ def test_what_changed_is_said_in_words_of_what_could_change(
     monkeypatch.setattr(cell, "reference", lambda figure, preset: there)
     pbb.what_changed("F02", ours, mine)
     *told, seeds = capsys.readouterr().out.splitlines()
-    values = ("CoT", "Direct", "CoT, w/ IO programs, held-out inputs")
+    values = ("CoT", "Direct", "CoT, w/ IO programs")
     assert [line.partition(";")[0] for line in told] == [f"Proactive-PBB, {value}" for value in values]
     assert all(" here with replay=0.5, " in line and " in the reference (seed 0); difference " in line for line in told)
     assert all(re.search(r"that these \d+ questions could show$|: higher$|: lower$", line) for line in told), told

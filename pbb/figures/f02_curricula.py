@@ -49,7 +49,7 @@ class Curricula(Chart):
         """Where each arm ends, CoT and direct; and what trained arms still know of w/ IO programs."""
         found = tables.cells(tables.final(self._asked(rows)), tuple(ARMS), self.MODES)
         taught = tables.final(rows[rows["group"] == "w/ IO"])
-        return found | tables.cells(taught, (*TRAINED, CONTROL), ("cot",), "w/ IO programs, held-out inputs")
+        return found | tables.cells(taught, (*TRAINED, CONTROL), ("cot",), "w/ IO programs")
 
     def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         text = (

@@ -33,7 +33,8 @@ def page(root: Path, boards: Sequence[Board]) -> str:
     parts = [
         "# Results",
         "Written by `make claims` from the records in `figures/reference/` alone; do not edit. Accuracies are of "
-        "w/o IO programs, with 95 % intervals over seeds; where only one seed was run, they are about its programs. "
+        "w/o IO programs, or, where a row says so, of w/ IO programs on held-out inputs. Intervals are at 95 %, over "
+        "seeds; where only one seed was run, they are about its programs. "
         f"Presets: {', '.join(f'`{preset}`' for preset in presets)}.",
         _ARMS,
         "[Figures](#figures) · [Claims](#claims) · [Why claims may fail](#why-claims-may-fail)",
