@@ -106,7 +106,7 @@ def do(task: Task, key: str) -> str | None:
     """
     import torch
 
-    if task.key != key:
+    if task.folder.name != key:
         return EDITED
     progress.begin(task.folder.name)
     try:
@@ -134,7 +134,7 @@ def work(tasks: Sequence[Task], keys: Sequence[str], environment: Mapping[str, s
     os.environ.update({name: value for name, value in environment.items() if value is not None})
     store.quiet()
     start_worker()
-    if [task.key for task in tasks] != keys:
+    if [task.folder.name for task in tasks] != keys:
         raise RunError(EDITED)
     for task in tasks:
         started = time.perf_counter()
@@ -160,7 +160,7 @@ class Job:
 
     @property
     def keys(self) -> list[str]:
-        return [task.key for task in self.tasks]
+        return [task.folder.name for task in self.tasks]
 
     @property
     def needs(self) -> set[Path]:
