@@ -402,7 +402,7 @@ def test_notebooks_as_on_colab(card: bool, tmp_path: Path, published: Path, monk
         for name, value in offline.items():
             monkeypatch.setenv(name, value)
 
-    notebooks = ["00_start_here"] if card else ["00_start_here", "F02_curricula"]
+    notebooks = ["00_start_here"] if card else ["00_start_here", "99_claims"]
     first, *second = run_as_on_colab(python, published, monkeypatch, *notebooks)
 
     after = versions(python)

@@ -57,6 +57,8 @@ def test_training_and_installation(corpus: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(pretraining, "TINY", {"tiny-s": SMALL})
     monkeypatch.setattr(pretraining, "TINY_FOLDER", tmp_path / "base_models")
     monkeypatch.setattr(pretraining, "PROBES", (("1 statement", Arithmetic()),))
+    every = pretraining.generate_programs
+    monkeypatch.setattr(pretraining, "generate_programs", lambda settings, _, *key: every(settings, 20, *key))
     pretraining.pretrain("tiny-s", rows, tokenizer, tmp_path / "kept")
     folder = tmp_path / "base_models" / "tiny-s"
     manifest = read_manifest(folder)

@@ -35,13 +35,14 @@ RECIPE = Recipe(
         "programs": Ciphers(shortest=1, longest=2, alphabet=10, case="digits", distilled_distribution="natural"),
         **{"distilled_demonstrations": 20, "row_tokens": 320, "batch_rows": 4, "questions": 3, "checkpoints": 1},
     },
-    demonstrations=dict.fromkeys(cpu.RECIPE.full["demonstrations"], (1, 90)),
+    demonstrations=cpu.RECIPE.demonstrations,
     told=cpu.RECIPE.told,
     counts=(6, 12),
     composition={
         **cpu.RECIPE.composition,
         "programs": Composition(taught_parts="w/o IO", composites="named", with_io_composites=4),
     },
+    kinds=cpu.RECIPE.kinds,
     grammars=cpu.RECIPE.grammars,
     algorithms={"programs": Algorithms(), "row_tokens": 320, "checkpoints": 1},
 )
