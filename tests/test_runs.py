@@ -13,9 +13,11 @@ from sweep import Undisturbed, experiments, here, same, start, undisturbed
 from pbb import cli
 from pbb.experiments import studies
 from pbb.experiments.experiment import Experiment
+from pbb.models import loading
 from pbb.records import canonical, validate
-from pbb.runs import keys, run
+from pbb.runs import keys, run, tasks
 from pbb.runs.tasks import StageTask
+from pbb.store import read_manifest, runs
 
 __all__ = ["experiments", "here", "undisturbed"]
 
@@ -33,6 +35,34 @@ def test_two_processes_asking_for_the_same_runs_share_them(
         assert process.returncode == 0, output
         same(canonical(pd.read_parquet(out)), undisturbed)
     assert not list(store.rglob("*.partial"))
+
+
+def test_a_training_of_adapters_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = StageTask(Experiment.of("smoke", lora_rank=4, stage_1_steps=6, checkpoints=2), 0)
+    save, ended = loading.save, []
+
+    def stopped(model: object, folder: Path) -> None:
+        if folder.name == "step-000006":
+            raise KeyboardInterrupt
+        save(model, folder)
+
+    monkeypatch.setattr(tasks, "KEPT_EVERY", 2)
+    for name in ("whole", "stopped"):
+        monkeypatch.setenv("PBB_RUNS", str(tmp_path / name))
+        if name == "stopped":
+            monkeypatch.setattr(loading, "save", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                task.run()
+            monkeypatch.setattr(loading, "save", save)
+            kept = {path.name for path in (runs() / "training" / task.key).glob("*-*")}
+            assert kept == {"checkpoint-4", "step-000003"}
+        task.run()
+        assert not list((runs() / "training").iterdir())
+        assert (read_manifest(task.folder) or {})["went_on"] == (name == "stopped")
+        files = [*task.folder.rglob("*.safetensors"), task.folder / "training_log.csv"]
+        ended.append({str(file.relative_to(task.folder)): file.read_bytes() for file in files})
+    assert len(ended[0]) == 3
+    assert ended[0] == ended[1]
 
 
 def test_sharing_and_caching(experiments: list[Experiment], here: None, run_store: Path) -> None:

@@ -201,7 +201,8 @@ def measured_rates(device: str) -> dict[str, float]:
     for folder in sorted((store.runs() / "stages").glob("[0-9a-f]*")):
         with suppress(RecordsError, KeyError):  # a damaged or foreign one matters to those alone who read more of it
             manifest = read_manifest(folder) or {}
-            if not manifest.get("objective") and manifest["device"].startswith(device) and manifest["seconds"]:
+            whole = not (manifest.get("objective") or manifest.get("went_on"))
+            if whole and manifest["device"].startswith(device) and manifest["seconds"]:
                 rates.setdefault(manifest["base_model"]["name"], []).append(manifest["tokens"] / manifest["seconds"])
     return {model: sorted(values)[len(values) // 2] for model, values in rates.items()}
 

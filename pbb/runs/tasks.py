@@ -8,6 +8,7 @@ and finds it done.
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pbb.models.sft import Training
 
 ANSWERS = "answers.parquet"
+KEPT_EVERY = 100  # steps of adapters: a quarter of an hour of a real model on a CPU
 # What figures vary beside model, length, seed and arm, and what it counts, if it is a number.
 _VARIED = {"representation": "", "with_io_programs": "w/ IO program", "templates": "template"}
 _VARIED |= {"distilled_demonstrations": "demonstration", "with_io_composites": "w/ IO composite", "backend": ""}
@@ -210,12 +212,23 @@ def _train(task: StageTask, folder: Path) -> None:
     from pbb.models import loading  # after Unsloth, which has to come before transformers
     from pbb.models.machine import this_machine
 
+    # What takes hours, adapters of a real model, goes on from here after it was stopped; all else takes minutes.
+    kept = store.runs() / "training" / task.key if _goes_on(stage, backend.name) else None
+    went_on = kept is not None and any(kept.glob("checkpoint-*"))
+
     def keep(step: int, current: PreTrainedModel) -> None:
-        loading.save(current, folder / step_name(step))
+        loading.save(current, (kept or folder) / step_name(step))
 
     train = _by_rewards if stage.objective else _by_documents
     settings = {"checkpoints": task.checkpoints(), "on_checkpoint": keep, "progress": False, "backend": backend}
+    if kept:
+        settings |= {"keep": kept, "keep_every": KEPT_EVERY}
     done, taken, tokens = train(task, model, tokenizer, settings)
+    if kept:  # in one step, so that it never lies there without weights that it has passed
+        inside = kept.rename(folder / "kept")
+        for weights in inside.glob("step-*"):
+            weights.rename(folder / weights.name)
+        shutil.rmtree(inside)
     pd.DataFrame(done.log).to_csv(folder / "training_log.csv", index=False)
     about = {
         "label": stage.label,
@@ -226,12 +239,17 @@ def _train(task: StageTask, folder: Path) -> None:
         "documents": taken,
         "tokens": tokens,
         "seconds_training": round(done.seconds, 1),
+        "went_on": went_on,  # then seconds lack those before
         "device": done.device,
         "card": this_machine().card,
         "backend": backend.manifest(),
         "precision": done.precision,
     }
     _close(task, "stage", folder, started, about)
+
+
+def _goes_on(stage: Stage, backend: str) -> bool:
+    return bool(stage.lora_rank and backend == "peft" and not stage.objective)
 
 
 def _close(task: Task, kind: str, folder: Path, started: float, about: dict[str, Any]) -> None:
