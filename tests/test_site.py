@@ -148,6 +148,11 @@ def test_it_opens_with_the_overview_and_findings_then_claims_with_the_verdicts_t
     found = {(contrast, where): verdict for contrast, where, verdict in re.findall(row, text, re.DOTALL)}
     for expected in judged.contrasts.to_dict("records"):
         assert found[expected["contrast"], expected["where"]] == expected["verdict"]
+    for figure, article in re.findall(r'<article id="cpu-(F\d+)"(.*?)</article>', text, re.DOTALL):
+        rows = judged.contrasts.query("figure == @figure and decides == 'primary'").to_dict("records")
+        chips = re.findall(r'chip [\w-]+">(C\d+) ([^<]+)</span> ([^<]+): <', article)
+        assert chips == [(row["claim"], row["verdict"].partition(":")[0], row["contrast"]) for row in rows], figure
+        assert ("No claim is decided here." in article) == (not rows)
 
 
 def test_pictures_are_cut_above_their_caption_and_nothing_else_is_lost(index: str, site: Path) -> None:

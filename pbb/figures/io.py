@@ -156,7 +156,7 @@ def render(table: pd.DataFrame) -> str:
     """The comparison as plain text, at most 100 characters wide, ending with a count of the verdicts."""
     if table.empty:
         return "no headline values: there is nothing to compare"
-    lines = [f"{'w/o IO accuracy':<47}{'this run':>17}{'reference':>17}  verdict"]
+    lines = [f"{'accuracy':<47}{'this run':>17}{'reference':>17}  verdict"]
     for (figure, where), rows in table.groupby(["figure", "where"], sort=False):
         lines += ["", f"{figure}  {where}"]
         for row in rows.to_dict("records"):
