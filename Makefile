@@ -13,6 +13,7 @@ TORCH_INDEX ?= $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/d
 PY := .venv/bin/python
 INSTALL := $(PY) -m pip install -qq
 READY := .venv/.ready
+WHOLE = $(if $(filter-out 0 no,$(FULL)),--full)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -46,7 +47,7 @@ ask: $(READY) ## ask a finetuned model, without training | any | 10 s | -
 reproduce: export PBB_COMMAND = $(strip make reproduce $(MAKEOVERRIDES))
 reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 60 min | 1 GB
 	$(PY) -m pbb reproduce $(strip $(FIGURES) --preset $(PRESET) --seeds $(SEEDS) \
-		$(if $(filter-out 0 no,$(FULL)),--full) $(addprefix --budget-min=,$(BUDGET_MIN)) $(OPTIONS))
+		$(WHOLE) $(addprefix --budget-min=,$(BUDGET_MIN)) $(OPTIONS))
 
 figures: $(READY) ## draw the figures from the committed records | any | 15 s | 10 MB
 	$(PY) -m pbb figures
@@ -62,7 +63,7 @@ claims: $(READY) ## judge every claim from committed records, into RESULTS.md | 
 	$(PY) -m pbb claims --write
 
 reference: $(READY) ## promote complete runs to figures/reference/PRESET | any | 1 min | 10 MB
-	$(PY) -m pbb reference $(strip --preset $(PRESET) --seeds $(SEEDS) $(if $(filter-out 0 no,$(FULL)),--full))
+	$(PY) -m pbb reference $(strip --preset $(PRESET) --seeds $(SEEDS) $(WHOLE))
 
 smoke: $(READY) ## the whole pipeline at toy size; never makes a figure | 1 core, 4 GB | 5 min | 0.1 GB
 	$(PY) -m pbb smoke

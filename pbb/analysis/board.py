@@ -51,10 +51,16 @@ class Board:
         words = (SUPPORTED, NOT_SUPPORTED, CONTRADICTED, NOT_RUN, NO_VERDICT)
         return ", ".join(f"{found[word]} {word}" for word in words if word in found)
 
+    def primaries(self, figure: str = "") -> list[dict[str, Any]]:
+        """Return the rows of `contrasts` that decide, all or a figure's; `word` is the verdict without its reason."""
+        rows = self.contrasts[self.contrasts["decides"] == PRIMARY]
+        rows = rows.assign(word=rows["verdict"].str.partition(": ")[0])
+        return rows[rows["figure"].eq(figure) | (figure == "")].to_dict("records")
+
     @property
     def compared(self) -> int:
         """How many primaries have records on both sides."""
-        return int((self.contrasts["difference"].notna() & self.contrasts["decides"].eq(PRIMARY)).sum())
+        return sum(pd.notna(row["difference"]) for row in self.primaries())
 
 
 def board(folder: Path, instead: Mapping[str, pd.DataFrame] | None = None) -> Board:

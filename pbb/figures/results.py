@@ -9,7 +9,6 @@ import pandas as pd
 
 from pbb.analysis import verdicts
 from pbb.analysis.board import Board
-from pbb.analysis.claims import PRIMARY
 from pbb.figures import FIGURES, Chart
 from pbb.figures.io import by_mode
 from pbb.records import load_records
@@ -56,10 +55,9 @@ def _judged(chart: Chart, boards: Sequence[Board]) -> str:
     """What a figure's primary contrasts came to: a line each, such as ``- C2: code > description: not run (`llm`)``."""
     told: dict[str, list[str]] = {}
     for board in boards:
-        rows = board.contrasts[(board.contrasts["figure"] == chart.ID) & (board.contrasts["decides"] == PRIMARY)]
-        for row in rows.to_dict("records"):
-            verdict, value = row["verdict"].partition(":")[0], verdicts.points(row)
-            found = f"**{verdict}** (`{board.preset}`{f', {value} points' * pd.notna(row['difference'])})"
+        for row in board.primaries(chart.ID):
+            value = f", {verdicts.points(row)} points" * pd.notna(row["difference"])
+            found = f"**{row['word']}** (`{board.preset}`{value})"
             told.setdefault(f"- {row['claim']}: {row['contrast']}", []).append(found)
     return "\n".join(f"{what}: {', '.join(found)}" for what, found in told.items()) or "No claim is decided here."
 
@@ -117,7 +115,7 @@ def _claims(boards: Sequence[Board]) -> list[str]:
 def _primaries(board: Board) -> str:
     """Every primary with its regime, difference, corrected p, least effect and verdict."""
     rows = []
-    for row in board.contrasts[board.contrasts["decides"] == PRIMARY].to_dict("records"):
+    for row in board.primaries():
         p = "–" if pd.isna(row["p"]) else f"{row['p']:.3f}"
         what, regime = f"{row['contrast']}; {row['where']}", row["regime"] or "–"
         rows.append([row["claim"], what, regime, verdicts.points(row), p, verdicts.least(row), row["verdict"]])

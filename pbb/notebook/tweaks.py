@@ -19,7 +19,6 @@ import pandas as pd
 from pbb import store
 from pbb.analysis import verdicts
 from pbb.analysis.board import Board
-from pbb.analysis.claims import PRIMARY
 from pbb.analysis.labels import percent
 from pbb.analysis.statistics import accuracy
 from pbb.figures.io import figure_module
@@ -120,10 +119,9 @@ def bullets(figure: str) -> list[str]:
 
 def happened(figure: str, judged: Board) -> str:
     """Return what a notebook says of its figure's claims in the committed reference, as Markdown."""
-    every = judged.contrasts
     told = [
         f"- {row['claim']}, **{row['verdict']}**: {row['contrast']}; {row['where']}: {verdicts.points(row)} points."
-        for row in every[(every["figure"] == figure) & (every["decides"] == PRIMARY)].to_dict("records")
+        for row in judged.primaries(figure)
     ]
     picture = f"../figures/reference/{PRESET}/{figure_module(figure).NAME}/figure.png"
     where = f"reference of preset `{PRESET}` ([picture]({picture}), [all values and verdicts](../RESULTS.md))"

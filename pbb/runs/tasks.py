@@ -213,7 +213,8 @@ def _train(task: StageTask, folder: Path) -> None:
     from pbb.models.machine import this_machine
 
     # What takes hours, adapters of a real model, goes on from here after it was stopped; all else takes minutes.
-    kept = store.runs() / "training" / task.key if _goes_on(stage, backend.name) else None
+    goes_on = stage.lora_rank and backend.name == "peft" and not stage.objective
+    kept = store.runs() / "training" / task.key if goes_on else None
     went_on = kept is not None and any(kept.glob("checkpoint-*"))
 
     def keep(step: int, current: PreTrainedModel) -> None:
@@ -246,10 +247,6 @@ def _train(task: StageTask, folder: Path) -> None:
         "precision": done.precision,
     }
     _close(task, "stage", folder, started, about)
-
-
-def _goes_on(stage: Stage, backend: str) -> bool:
-    return bool(stage.lora_rank and backend == "peft" and not stage.objective)
 
 
 def _close(task: Task, kind: str, folder: Path, started: float, about: dict[str, Any]) -> None:
