@@ -69,7 +69,7 @@ RECIPE = Recipe(
     ciphers_arms=tuple(arm for arm in CIPHERS_ARMS if arm != "distillation_values"),
     # Programs of two arguments have a hundred inputs, and are run in context.
     demonstrations={"distillation": (1, 90), "distillation_after_stage_1": (90,)},
-    # They are drawn with replacement: the 200 steps in which sources are told would show 46 of 90, these 87.
+    # They are drawn with replacement: the 200 steps in which sources are told would show 46 of 90, these about 88.
     demonstrated={"distillation_after_stage_1": {"stage_2_steps": 1000}},
     told={"arguments": 2, "demonstrations": 20, "checkpoints": 1},
     counts=(200, 800, 2400),  # of two statements
