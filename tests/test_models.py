@@ -20,7 +20,8 @@ from huggingface_hub import constants
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from pbb.experiments.documents import Document
-from pbb.models import loading
+from pbb.experiments.experiment import Experiment
+from pbb.models import backends, loading
 from pbb.models.ask import generate
 from pbb.models.model_size import GB, Shape, training_bytes
 from pbb.models.sft import Optimisation, encode, finetune, lora, pack
@@ -307,9 +308,12 @@ def test_smollm2_is_whole_answers_in_context_learns_by_lora_and_keeps_it(smol: A
 
     document = Document("Name the colour of Blorp.", "Violet.", "general", "general", "Blorp")
     rows = pack(encode([document], tokenizer), tokenizer, 64)
+    # Weights in this machine's numbers, which are bfloat16 where a CPU is fast in it.
+    backend = backends.choose(Experiment.of("llm", lora_rank=8, backend="peft"))
+    model, _ = loading.load("smollm2-135m", dtype=backend.weights)
     done = finetune(
         model, tokenizer, rows, 5, Optimisation(learning_rate=5e-3, batch_rows=1, row_tokens=64, lora_rank=8), 0,
-        progress=False,
+        progress=False, backend=backend,
         checkpoints=[5], on_checkpoint=lambda step, current: loading.save(current, tmp_path / "taught"),
     )  # fmt: skip
     losses = [row["loss"] for row in done.log]
