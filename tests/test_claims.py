@@ -341,6 +341,17 @@ def test_a_contrast_may_look_at_a_second_figure(monkeypatch: pytest.MonkeyPatch)
     assert found == judge("F02", here, there, *read()).to_dict("records")[0], "what both figures hold counts once"
 
 
+@pytest.mark.parametrize(("right", "word"), [("1", "supported"), ("2", f"{OUT} (in context not asked")])
+def test_a_regime_is_read_from_another_figure_only_if_it_asks_about_the_same_programs(
+    right: str, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(monkeypatch, Declared("F02", Side("proactive"), Side("stage_1_only"), HERE, also="F12"))
+    here = pd.concat([answers("proactive", 0.8), answers("stage_1_only", 0.1)])
+    records: dict[str, Any] = {"F02": here, "F12": pd.concat(read()).assign(expected=right)}
+    (found,) = judged(measured("F02", records, read_against(records))).to_dict("records")
+    assert found["verdict"].startswith(word)
+
+
 def test_steadiness_takes_many_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     sides = Side("retroactive_grpo"), Side("retroactive")
     declare(monkeypatch, Declared("F06", *sides, HERE, steadier=True))

@@ -6,6 +6,7 @@ From records alone, never torch. What is claimed is declared in `claims`; `board
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -107,15 +108,25 @@ def least(row: Mapping[str, Any]) -> str:
 
 
 # ---------------------------------------------------------------------------------------------- measuring
-Against = dict[tuple[Any, ...], dict[str, pd.DataFrame]]
+Answers = dict[tuple[Any, ...], dict[str, pd.DataFrame]]  # by panel, arm, mode; by figure
+_ASKED = ["domain", "representation", "statements", *QUESTION, "answer_mode"]
+
+
+@dataclass(frozen=True)
+class Against:
+    """What regimes are read against."""
+
+    answers: Answers
+    asked: dict[str, pd.DataFrame]  # every question with its right answer; by figure
 
 
 def read_against(records: Mapping[str, pd.DataFrame | None]) -> Against:
-    """Return what regimes are read against, by panel, arm, mode; by figure.
+    """Return what regimes are read against.
 
     That is how the control and the ceiling end, and, as if it were an arm, the control on w/ IO programs.
     """
-    found: Against = {}
+    found: Answers = {}
+    asked = {name: rows[[*_ASKED, "expected"]].drop_duplicates() for name, rows in records.items() if rows is not None}
     for figure, rows in records.items():
         if rows is None:
             continue
@@ -123,9 +134,9 @@ def read_against(records: Mapping[str, pd.DataFrame | None]) -> Against:
         ends = final(asked_by_name(mine, [*IN_CONTEXT, *PLAIN_MODE])) if len(mine) else mine
         shown = rows[(rows["curriculum"] == CONTROL) & (rows["group"] == SHOWN) & rows["held_out"].astype(bool)]
         for part in (ends, final(shown).assign(curriculum=SHOWN) if len(shown) else shown):
-            for key, asked in part.groupby([*PANEL, "curriculum", "answer_mode"]):
-                found.setdefault(key, {})[figure] = asked[[*CLUSTER, "outcome"]]
-    return found
+            for key, end in part.groupby([*PANEL, "curriculum", "answer_mode"]):
+                found.setdefault(key, {})[figure] = end[[*CLUSTER, "outcome"]]
+    return Against(found, asked)
 
 
 def measured(figure: str, records: Mapping[str, pd.DataFrame | None], against: Against) -> list[dict[str, Any]]:
@@ -144,6 +155,9 @@ def measured(figure: str, records: Mapping[str, pd.DataFrame | None], against: A
     declared = [(claim.id, one) for claim in claims.CLAIMS for one in claim.contrasts if one.figure == figure]
     rows: list[dict[str, Any]] = []
     own = records.get(figure)
+    strangers = [name for name in records if _other_programs(against.asked.get(figure), against.asked.get(name))]
+    records = {name: rows for name, rows in records.items() if name not in strangers}
+    answers = {key: {name: by[name] for name in by if name not in strangers} for key, by in against.answers.items()}
     ends = None if own is None else _ends(own, [side for _, one in declared for side in one.sides])
     for claim, one in declared:
         row: dict[str, Any] = {"claim": claim, "figure": figure, "contrast": str(one), "regime": "", "reason": ""}
@@ -156,13 +170,21 @@ def measured(figure: str, records: Mapping[str, pd.DataFrame | None], against: A
             here = row | {"where": _panel_name(panel), "decides": PRIMARY if primary else SECONDARY}
             here |= {"smoke": any((side["preset"] == "smoke").any() for side in compared), **_measure(one, compared)}
             if primary:
-                here["regime"], here["reason"] = _regime(one, compared, against, figure)
+                here["regime"], here["reason"] = _regime(one, compared, answers, figure)
             if primary or pd.notna(here.get("difference")):
                 rows.append(here)
         if one.regime and not any(primaries):
             told = ", ".join(in_words(column, value) for column, value in one.regime.items())
             rows.append(row | {"where": told, "decides": PRIMARY, "reason": "no records"})
     return rows
+
+
+def _other_programs(one: pd.DataFrame | None, another: pd.DataFrame | None) -> bool:
+    """Whether two figures give some question different right answers, as those of different draws of programs do."""
+    if one is None or another is None:
+        return False
+    both = one.merge(another, on=_ASKED)
+    return bool((both["expected_x"] != both["expected_y"]).any())
 
 
 def _ends(records: pd.DataFrame, sides: Sequence[Side]) -> pd.DataFrame:
@@ -280,7 +302,7 @@ def _steadier(steady: pd.DataFrame, other: pd.DataFrame) -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------ regimes
-def _regime(one: Declared, sides: list[pd.DataFrame], against: Against, figure: str) -> tuple[str, str]:
+def _regime(one: Declared, sides: list[pd.DataFrame], answers: Answers, figure: str) -> tuple[str, str]:
     """Return the values that the rule for regimes asks for, in words, and why there is no verdict, else ""."""
     if not all(map(len, sides)):
         return "", "no records"
@@ -289,9 +311,9 @@ def _regime(one: Declared, sides: list[pd.DataFrame], against: Against, figure: 
         mode, arm = str(rows["answer_mode"].iloc[0]), ARMS[side.arm]
         mode = PLAIN_MODE.get(mode, mode)
         if not arm.from_nothing:  # which runs no source
-            ceilings.append(_share(_against(rows, IN_CONTEXT.get(mode, mode), CEILING, against, figure)))
-            shown_to.append(_share(_against(rows, mode, SHOWN, against, figure)))
-        control = _against(rows, mode, CONTROL, against, figure)
+            ceilings.append(_share(_against(rows, IN_CONTEXT.get(mode, mode), CEILING, answers, figure)))
+            shown_to.append(_share(_against(rows, mode, SHOWN, answers, figure)))
+        control = _against(rows, mode, CONTROL, answers, figure)
         controls.append(_share(control))
         if not arm.control and not side.permuted:
             arms.append(_share(rows))
@@ -321,9 +343,9 @@ def _regime(one: Declared, sides: list[pd.DataFrame], against: Against, figure: 
     return ", ".join([*reach, *told]), "; ".join(reason for reason, holds in why.items() if holds)
 
 
-def _against(rows: pd.DataFrame, mode: str, arm: str, against: Against, figure: str) -> pd.DataFrame:
+def _against(rows: pd.DataFrame, mode: str, arm: str, answers: Answers, figure: str) -> pd.DataFrame:
     """Return the answers by `mode` of a control or ceiling in the panel of `rows`: of `figure`, else of another."""
-    found = against.get((*rows[PANEL].iloc[0], arm, mode), {})
+    found = answers.get((*rows[PANEL].iloc[0], arm, mode), {})
     return found.get(figure, next(iter(found.values()), rows.head(0)))
 
 

@@ -16,6 +16,10 @@ BASE = cpu.BASE.changed(
     stage_2_steps=2,
     exposure_steps=2,
     execution_steps=2,
+    # General documents are made 500 programs at a time, which takes longer than all else here: one stage has them.
+    stage_1_general=0.0,
+    stage_2_general=0.0,
+    execution_general=0.0,
     grpo_warmup_steps=1,
     grpo_steps=2,
     grpo_completions=8,
