@@ -20,7 +20,9 @@ from pbb.programs.ciphers import Ciphers
 
 BASE = Experiment(
     model="smollm2-135m",
-    programs=Arithmetic(statements=1, operations=2, wrap=10),
+    # Plain numbers, as a pretrained model knows them. Of moduli it has to learn a table each: with those of preset cpu
+    # it ran 56 % of w/ IO programs after the mixture, of which 43 % half-way, with these 72 % half-way (seed 1000).
+    programs=Arithmetic(wrap=None, operators=("+", "-", "*", "abs", "min", "max", "if")),
     split=Split(with_io_programs=200, without_io_programs=50, demonstrations=7),
     documents=Documents(representation="code", templates=20, trained_modes=("direct", "cot"), executions=1),
     training=Training(
