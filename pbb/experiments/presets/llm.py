@@ -20,7 +20,7 @@ from pbb.programs.ciphers import Ciphers
 
 BASE = Experiment(
     model="smollm2-135m",
-    # Plain numbers, as a pretrained model knows them. It has to learn a table for each modulus: with those of preset cpu
+    # Plain numbers, as a pretrained model knows them. It has to learn a table for each modulus: with those of `cpu`
     # it ran 43 % of w/ IO programs half-way through the mixture, with these 72 % (a tuning seed; LOG.md).
     programs=Arithmetic(wrap=None, operators=("+", "-", "*", "abs", "min", "max", "if")),
     split=Split(with_io_programs=200, without_io_programs=50, demonstrations=7),
