@@ -155,7 +155,8 @@ def measured(figure: str, records: Mapping[str, pd.DataFrame | None], against: A
     declared = [(claim.id, one) for claim in claims.CLAIMS for one in claim.contrasts if one.figure == figure]
     rows: list[dict[str, Any]] = []
     own = records.get(figure)
-    strangers = [name for name in records if _other_programs(against.asked.get(figure), against.asked.get(name))]
+    mine = against.asked.get(figure)
+    strangers = [name for name, asked in against.asked.items() if name != figure and _other_programs(mine, asked)]
     records = {name: rows for name, rows in records.items() if name not in strangers}
     answers = {key: {name: by[name] for name in by if name not in strangers} for key, by in against.answers.items()}
     ends = None if own is None else _ends(own, [side for _, one in declared for side in one.sides])
@@ -179,9 +180,9 @@ def measured(figure: str, records: Mapping[str, pd.DataFrame | None], against: A
     return rows
 
 
-def _other_programs(one: pd.DataFrame | None, another: pd.DataFrame | None) -> bool:
+def _other_programs(one: pd.DataFrame | None, another: pd.DataFrame) -> bool:
     """Whether two figures give some question different right answers, as those of different draws of programs do."""
-    if one is None or another is None:
+    if one is None:
         return False
     both = one.merge(another, on=_ASKED)
     return bool((both["expected_x"] != both["expected_y"]).any())
