@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch._dynamo
+import torch._inductor.config
 from datasets import Dataset
 
 from pbb.experiments.curricula import curriculum
@@ -17,6 +19,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.models import sft
 from pbb.models.backends import Backend
 from pbb.models.loading import load, load_tokenizer, save
+from pbb.models.machine import compiles
 from pbb.models.optimisers import MuonAndAdamW
 from pbb.models.sft import IGNORE, Optimisation, encode, fill_rows, finetune, pack
 
@@ -177,6 +180,32 @@ def test_frozen_weights_in_bfloat16_learn_nearly_the_same(tokenizer, micro_model
     assert losses["bfloat16"] != losses["float32"]
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.03)
     assert losses["bfloat16"][-1] < losses["bfloat16"][0]
+
+
+def test_a_compiled_model_learns_nearly_the_same(tokenizer, micro_model: str, rows: Dataset) -> None:
+    if not compiles():
+        pytest.skip("nothing can be compiled here")
+    torch._dynamo.reset()
+    losses, built = {}, torch._dynamo.utils.counters["stats"]
+    for compiled in (False, True):
+        before = built["unique_graphs"]
+        model, _ = load(micro_model)
+        if compiled:
+            model.base_model.compile()
+        losses[compiled] = [row["loss"] for row in finetune(model, tokenizer, rows, 10, LORA, 0, progress=False).log]
+        assert (built["unique_graphs"] > before) == compiled
+    assert losses[True] == pytest.approx(losses[False], rel=0.01)
+    assert losses[True][-1] < losses[True][0]
+
+
+def test_what_cannot_be_compiled_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for compiler in ("none-such", "false"):  # one that is not there, and one that fails
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / compiler))  # nothing compiled before
+        monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (compiler,))
+        torch._dynamo.reset()
+        compiles.cache_clear()
+        assert not compiles()
+    compiles.cache_clear()
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), 0.0])

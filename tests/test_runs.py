@@ -14,6 +14,7 @@ from pbb import cli
 from pbb.experiments import studies
 from pbb.experiments.experiment import Experiment
 from pbb.models import loading
+from pbb.models.machine import compiles
 from pbb.records import canonical, validate
 from pbb.runs import keys, run, tasks
 from pbb.runs.tasks import StageTask
@@ -37,7 +38,15 @@ def test_two_processes_asking_for_the_same_runs_share_them(
     assert not list(store.rglob("*.partial"))
 
 
-def test_a_training_of_adapters_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_training_of_adapters_goes_on_where_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiled: bool
+) -> None:
+    if compiled:  # as a real model's on a CPU
+        if not compiles():
+            pytest.skip("nothing can be compiled here")
+        monkeypatch.setattr(tasks, "TINY_NAMES", ())
+        monkeypatch.setattr(tasks, "COMPILED_FROM", 6)
     task = StageTask(Experiment.of("smoke", lora_rank=4, stage_1_steps=6, checkpoints=2), 0)
     save, ended = loading.save, []
 
@@ -58,7 +67,8 @@ def test_a_training_of_adapters_goes_on_where_it_was_stopped(tmp_path: Path, mon
             assert kept == {"checkpoint-4", "step-000003"}
         task.run()
         assert not list((runs() / "training").iterdir())
-        assert (read_manifest(task.folder) or {})["went_on"] == (name == "stopped")
+        said = read_manifest(task.folder) or {}
+        assert (said["went_on"], said["compiled"]) == (name == "stopped", compiled)
         files = [*task.folder.rglob("*.safetensors"), task.folder / "training_log.csv"]
         ended.append({str(file.relative_to(task.folder)): file.read_bytes() for file in files})
     assert len(ended[0]) == 3

@@ -149,6 +149,18 @@ def _multiplies_fast_in_bfloat16() -> bool:
     return bool(took[1] <= 0.8 * took[0])
 
 
+@lru_cache
+def compiles() -> bool:
+    """Whether torch can compile a model for this CPU. It takes a C++ compiler and Python's headers; tried once."""
+    import torch
+
+    try:
+        torch.compile(lambda numbers: numbers.sin() + 1)(torch.ones(64))
+    except RuntimeError:  # of its compiler, or of its own
+        return False
+    return True
+
+
 def asking_weights(shape: Shape | None, machine: Machine) -> str:
     """Return the format in which a model's weights are kept while it is asked: on a CPU that of its training."""
     most = ASKED_IN_FLOAT32 if machine.card else TINY

@@ -25,7 +25,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
 from pbb.experiments.questions import answer_at_random, questions
 from pbb.programs.domains import DOMAINS
-from pbb.registry import label
+from pbb.registry import TINY_NAMES, label
 from pbb.runs.keys import evaluation_key, kept_steps, stage_keys
 from pbb.store import CorruptRunError, RecordsError, checked, environment_manifest, once, read_manifest, seal
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 ANSWERS = "answers.parquet"
 KEPT_EVERY = 100  # steps of adapters: a quarter of an hour of a real model on a CPU
+COMPILED_FROM = 200  # steps of a real model on a CPU: below, compiling it takes more time than it saves
 # What figures vary beside model, length, seed and arm, and what it counts, if it is a number.
 _VARIED = {"representation": "", "with_io_programs": "w/ IO program", "templates": "template"}
 _VARIED |= {"distilled_demonstrations": "demonstration", "with_io_composites": "w/ IO composite", "backend": ""}
@@ -210,7 +211,7 @@ def _train(task: StageTask, folder: Path) -> None:
     before = StageTask(e, task.index - 1).weights if task.index else None
     model, tokenizer = backends.load(task.trained, backend, before)
     from pbb.models import loading  # after Unsloth, which has to come before transformers
-    from pbb.models.machine import this_machine
+    from pbb.models.machine import compiles, this_machine
 
     # What takes hours, adapters of a real model, goes on from here after it was stopped; all else takes minutes.
     goes_on = stage.lora_rank and backend.name == "peft" and not stage.objective
@@ -224,6 +225,9 @@ def _train(task: StageTask, folder: Path) -> None:
     settings = {"checkpoints": task.checkpoints(), "on_checkpoint": keep, "progress": False, "backend": backend}
     if kept:
         settings |= {"keep": kept, "keep_every": KEPT_EVERY}
+    worthwhile = kept and stage.steps >= COMPILED_FROM and e.model not in TINY_NAMES and not this_machine().card
+    if compiled := bool(worthwhile and compiles()):
+        model.base_model.compile()  # in place, so that its adapters will be in it; a minute or two at the first step
     done, taken, tokens = train(task, model, tokenizer, settings)
     if kept:  # in one step, so that it never lies there without weights that it has passed
         inside = kept.rename(folder / "kept")
@@ -245,6 +249,7 @@ def _train(task: StageTask, folder: Path) -> None:
         "card": this_machine().card,
         "backend": backend.manifest(),
         "precision": done.precision,
+        "compiled": compiled,
     }
     _close(task, "stage", folder, started, about)
 
