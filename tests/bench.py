@@ -154,7 +154,7 @@ def adapting(steps: int = 6) -> Iterator[Row]:
 
     Both train rank 32 on the documents of Proactive's Stage 1, each in a process of its own; tokens are those of
     documents. TRL and PEFT are given float32, batches of 8 documents, each padded to the longest, loss on completions
-    and no gradient checkpointing; the rest is their defaults. First steps, which fetch memory, do not count.
+    and no gradient checkpointing; the rest is their defaults. First steps, which compile, do not count.
     """
     from pbb.models import gguf
 
@@ -225,6 +225,7 @@ def _adapt(steps: int, by: str) -> dict[str, Any]:
     from pbb.experiments.curricula import curriculum
     from pbb.experiments.experiment import Experiment
     from pbb.models import backends, loading, sft
+    from pbb.models.machine import compiles
     from pbb.models.model_size import Shape
     from pbb.registry import config_of
 
@@ -245,6 +246,8 @@ def _adapt(steps: int, by: str) -> dict[str, Any]:
     found: dict[str, Any] = {"precision": backend.precision}
     if by == "pbb":
         model, tokenizer = backends.load(e, backend)
+        if compiles():
+            model.base_model.compile()  # as `pbb.runs.tasks` does
         how = sft.Optimisation(1e-3, **budget)
         rows, _ = sft.fill_rows(documents, tokenizer, how.row_tokens, steps * how.batch_rows)
         tokens = sum(token != tokenizer.pad_token_id for row in rows["input_ids"] for token in row)
