@@ -46,7 +46,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One empty run store for all, and a machine whose speed need not be measured."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PBB_RUNS", str(tmp_path_factory.mktemp("nothing done") / "runs"))
-        patch.setattr(plan, "training_rate", lambda: 2e10)
+        patch.setattr(plan, "training_rate", lambda tiny: 2e10)
         planned = cache(plan.plan)  # of a preset, whatever the machine
         patch.setattr(doctor, "plan", lambda experiments: planned(tuple(experiments)))
         yield

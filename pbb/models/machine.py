@@ -94,19 +94,20 @@ def _quota(group: Path) -> int:
 
 
 @lru_cache
-def training_rate() -> float:
+def training_rate(tiny: bool = False) -> float:
     """Return FLOP a second that training reaches here, at 6 a parameter and token, on one core or on one card.
 
-    Timed for a second or two with steps of a small transformer, so that plans have times before anything was trained.
+    Timed for a few seconds with steps of a small transformer, so that plans have times before anything was trained.
+    On a CPU its layers are those of SmolLM2, in the numbers of a real model, or with `tiny` those of tiny-m.
     """
     import torch
     from torch import nn
     from torch.utils.benchmark import Timer
 
     card = torch.cuda.is_available()
-    width, layers, rows, length = (1024, 4, 16, 256) if card else (128, 4, 16, 128)
+    width, layers, rows, length = (1024, 4, 16, 256) if card else (128, 4, 16, 128) if tiny else (576, 2, 4, 256)
     device = torch.device("cuda" if card else "cpu")
-    half = getattr(torch, this_machine().half or "bfloat16")  # of a card alone
+    half = "" if tiny and not card else this_machine().half
     with torch.random.fork_rng():
         block = nn.TransformerEncoderLayer(width, 4, 3 * width, 0.0, batch_first=True)
         model = nn.TransformerEncoder(block, layers, enable_nested_tensor=False).to(device)
@@ -114,7 +115,7 @@ def training_rate() -> float:
     optimizer = torch.optim.AdamW(model.parameters())
 
     def step() -> None:
-        with torch.autocast(device.type, half, enabled=card):
+        with torch.autocast(device.type, getattr(torch, half or "bfloat16"), enabled=bool(half)):
             loss = model(inputs).square().mean()
         loss.backward()
         optimizer.step()

@@ -194,7 +194,7 @@ def _advice(facts: Facts) -> str:
     best = "llm" if facts.machine.card else "cpu"
     return (
         f"PRESET=auto is {best} here. Times are for all figures of a preset with nothing done yet: of models that runs "
-        f"have trained here, as measured then; of others, by a calibration of a second or two. {took()}"
+        f"have trained here, as measured then; of others, by a calibration of a few seconds. {took()}"
     )
 
 

@@ -1,7 +1,7 @@
 """Say beforehand what a run will compute, how long it should take, and what it leaves on disk.
 
 Times come from what earlier runs on this machine measured of the same model; until there are any, from a calibration of
-a second or two (`machine.training_rate`), scaled by parameters and tokens.
+a few seconds (`machine.training_rate`), scaled by parameters and tokens.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pbb.models.hub import free_disk
 from pbb.models.machine import Machine, cores, this_machine, training_rate
 from pbb.models.model_size import GB, Shape
 from pbb.records import SCHEMA_VERSION
-from pbb.registry import config_of, label
+from pbb.registry import TINY_NAMES, config_of, label
 from pbb.runs.tasks import EvaluationTask, StageTask, Task, count
 from pbb.store import RecordsError, check_all, is_complete, read_manifest
 from pbb.streams import digest
@@ -123,7 +123,8 @@ class Plan:
         )
         models = dict.fromkeys(label(task.experiment.model) for task in self.missing)
         if unmeasured := [model for model in models if model not in self._measured]:
-            rate = f"{training_rate() / 1e9:,.0f} GFLOP/s {'on the card' if self.machine.card else 'a core'}"
+            each = "on the card" if self.machine.card else "a core"
+            rate = f"{training_rate(unmeasured[0] in TINY_NAMES) / 1e9:,.0f} GFLOP/s {each}"
             lines.append(f"  no run of {', '.join(unmeasured)} was measured here yet: times by calibration, {rate}")
         if to_train:
             size, free = sum(stage_bytes(t, self.machine) for t in to_train), free_disk(store.runs())
@@ -209,7 +210,7 @@ def measured_rates(device: str) -> dict[str, float]:
 
 def tokens_per_second(model: str) -> float:
     """Return about how many tokens of `model` are trained on a second here, on one core or card, by calibration."""
-    return training_rate() / (6 * _parameters(model))
+    return training_rate(model in TINY_NAMES) / (6 * _parameters(model))
 
 
 def _parameters(model: str) -> int:
