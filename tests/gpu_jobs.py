@@ -260,7 +260,7 @@ def _train_as_trl_does(asked: Asked, e: Any, first: int, when: dict[str, Any]) -
 
 
 def _flop(shape: Any, rank: int) -> int:
-    """Return floating-point operations a token in training adapters, as `model_size.step_seconds` counts them.
+    """Return floating-point operations a token in training adapters.
 
     Attention is left out, and so is what is computed twice to spare memory.
     """

@@ -99,13 +99,15 @@ def test_what_was_asked_for_and_is_not_there_is_an_error_and_never_replaced(
 def test_the_plan_says_what_training_takes() -> None:
     def line(where: Machine, **changes: Any) -> str:
         (said,) = backends.lines(
-            [Stage(Experiment.of("cpu", **changes)), Stage(Experiment.of("cpu", **changes, seed=1))], where
+            [Stage(Experiment.of("cpu", **changes)), Stage(Experiment.of("cpu", **changes, seed=1))],
+            where,
+            lambda model: 200.0,
         )
         return said
 
     smol = line(HERE, model="smollm2-135m", lora_rank=16)
     assert smol.startswith("smollm2-135m by PEFT: no CUDA; float32 weights; about ")
-    assert re.search(r"about \d+ h on this CPU, in pieces if you like \(BUDGET_MIN=60\), so a GPU helps", smol)
+    assert re.search(r"about 8 h on this CPU, in pieces if you like \(BUDGET_MIN=60\), so a GPU helps", smol)
     assert line(HERE, model="tiny-m") == "tiny-m by full finetuning: no CUDA; float32 weights"
     llama = line(H100, model=LLAMA, lora_rank=16)
     assert f"{LLAMA} by Unsloth: CUDA found (NVIDIA H100 80GB HBM3); bfloat16 weights" in llama

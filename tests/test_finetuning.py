@@ -12,6 +12,7 @@ import torch
 import torch._dynamo
 import torch._inductor.config
 from datasets import Dataset
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.documents import Document
@@ -160,6 +161,29 @@ def test_the_loss_of_adapters_is_that_of_all_logits(tokenizer, micro_model: str,
     finetune(model, tokenizer, rows.select(range(4)), 1, how, 0, progress=False)
     assert len(compared) == 1 + 2 * 2 * 7
     assert max(compared) < 1e-4  # relative; kernels add in another order on another CPU
+
+
+SCALED = {
+    "cohere": {"logit_scale": 0.25},
+    "granite": {"logits_scaling": 8.0},
+    "gemma2": {"final_logit_softcapping": 0.5},
+}
+
+
+@pytest.mark.parametrize("how", [LORA, Optimisation(1e-2, 4, 128)], ids=["adapters", "full"])
+@pytest.mark.parametrize("kind", SCALED)
+def test_a_model_that_scales_or_caps_its_logits_is_trained_on_those(
+    tokenizer, rows: Dataset, kind: str, how: Optimisation
+) -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "vocab_size": len(tokenizer)}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16, "initializer_range": 0.5}
+    config = AutoConfig.for_model(kind, **sizes, **heads, pad_token_id=tokenizer.pad_token_id, **SCALED[kind])
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+    batch = {name: torch.tensor(rows[:4][name]) for name in ("input_ids", "position_ids", "labels")}
+    own = model(**batch, use_cache=False).loss.item()
+    done = finetune(model, tokenizer, rows.select(range(4)), 1, how, 0, progress=False)
+    assert done.log[0]["loss"] == pytest.approx(own, rel=1e-4)
 
 
 def test_frozen_weights_in_bfloat16_learn_nearly_the_same(tokenizer, micro_model: str) -> None:

@@ -21,7 +21,7 @@ from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, Qwen3Conf
 
 from pbb.experiments.documents import Document
 from pbb.experiments.experiment import Experiment
-from pbb.models import backends, loading
+from pbb.models import backends, hub, loading
 from pbb.models.ask import generate
 from pbb.models.model_size import GB, Shape, training_bytes
 from pbb.models.sft import Optimisation, encode, finetune, lora, pack
@@ -108,6 +108,36 @@ def test_published_templates_train_every_turn_on_any_day_and_think_of_nothing(
     assert "<think>\n\n</think>" in asked or "think" not in asked, "an open thought would be the answer"
     assert "Today Date" not in asked or "26 Jul 2024" in asked
     assert "You are" not in asked, "every conversation would begin with it"
+
+
+DATED = (
+    "{{ bos_token }}System: today is {{ strftime_now('%B %d, %Y') }}.\n"
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token if m.role == 'assistant' else '' }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
+
+
+def test_a_template_that_asks_for_the_date_gets_the_same_on_any_day(tmp_path: Path, micro_model: str) -> None:
+    """As Granite's and Mistral's do; and of several templates, as Hermes' are, the default is taken."""
+    tokenizer = AutoTokenizer.from_pretrained(micro_model)
+    tokenizer.chat_template = {"default": DATED, "tool_use": "{{ tools }}"}
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    asked = [{"role": "user", "content": "x"}]
+    assert "today is 26 Jul 2024.\nuser: x" in loading.load_tokenizer(str(tmp_path)).apply_chat_template(
+        asked, tokenize=False
+    )
+
+
+def test_a_damaged_tokenizer_or_template_is_named(tmp_path: Path, micro_model: str) -> None:
+    for name, file, text, words in (
+        ("tokenizer", "tokenizer.json", "{}", "could not be loaded from"),
+        ("template", "chat_template.jinja", "{{ raise_exception('roles must alternate') }}", "roles must alternate"),
+    ):
+        folder = shutil.copytree(micro_model, tmp_path / name)
+        (folder / file).write_text(text)
+        with pytest.raises(ModelError, match=f"model='{folder}' .*{words}"):
+            loading.load_tokenizer(str(folder))
 
 
 def test_a_model_that_cannot_be_asked_is_refused(tmp_path: Path, micro_model: str) -> None:
@@ -271,6 +301,15 @@ def test_a_hub_model_is_loaded_offline_from_a_local_cache_and_named_by_its_commi
     assert (said["commit"], said["identity"]) == (FIRST, f"hub:owner/small, {FORMAT}")
     with pytest.raises(ModelError, match="cannot be reached"):  # which says nothing against the weights
         loading.load("owner/other", Path(micro_model))
+    assert hub.fetch("owner/small@main").name == FIRST, "a branch stands for the commit that it had"
+    (folder / "refs" / "main").write_text("f" * 40)
+    assert hub.commit_of("owner/small@main") == hub.fetch("owner/small@main").name == FIRST
+    # A download of several parts that was cut off.
+    index = {"weight_map": {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}}
+    (folder / "snapshots" / FIRST / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert "download" in hub.room("owner/small")
+    with pytest.raises(ModelError, match="owner/small' is not in the Hub's cache"):
+        hub.fetch("owner/small")
 
 
 # --------------------------------------------------------------------------------------------------- SmolLM2

@@ -12,6 +12,7 @@ transformers loads for asking.
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import multiprocessing
 import os
 import sys
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pbb.experiments.documents import ASKED_AT_ONCE
 from pbb.experiments.experiment import Experiment
 from pbb.models import gguf, hub
-from pbb.models.machine import Machine, asking_weights, this_machine, training_rate
+from pbb.models.machine import Machine, asking_weights, this_machine
 from pbb.models.model_size import GB, Shape, asking_bytes, training_bytes
 from pbb.registry import TINY_NAMES, cache, config_of, first_line, folder_of, hub_models, hub_name, is_gguf, label
 
@@ -243,20 +244,25 @@ def fetch(experiments: Iterable[Experiment]) -> None:
         loading.load_tokenizer(name)
 
 
-def lines(trainings: Iterable[Any], machine: Machine | None = None) -> list[str]:
-    """Return what the plan says of the models that are to be trained: by what and why, and what that takes."""
+def lines(
+    trainings: Iterable[Any], machine: Machine | None = None, rate: Callable[[str], float] = lambda model: math.inf
+) -> list[str]:
+    """Return what the plan says of the models that are to be trained: by what and why, and what that takes.
+
+    `rate` is how many tokens of a model all workers together train on in a second.
+    """
     m, found = machine or this_machine(), dict[tuple[Any, ...], tuple[Experiment, int]]()
     for training in trainings:
         e, t = training.trained, training.trained.training
         key = (e.model, t.backend, t.lora_rank, t.batch_rows * t.row_tokens)
         example, tokens = found.get(key, (e, 0))
         found[key] = example, tokens + training.tokens
-    said = {_line(e, m, tokens): e.model for e, tokens in found.values()}
+    said = {_line(e, m, tokens / rate(e.model)): e.model for e, tokens in found.values()}
     before = {model: wanted(model) for model in said.values()}  # is said in a model's first line
     return ["; ".join(filter(None, (line, before.pop(model, "")))) for line, model in said.items()]
 
 
-def _line(e: Experiment, m: Machine, tokens: int) -> str:
+def _line(e: Experiment, m: Machine, seconds: float) -> str:
     try:
         backend = choose(e, m)
     except BackendError as error:
@@ -271,7 +277,7 @@ def _line(e: Experiment, m: Machine, tokens: int) -> str:
         )
         small = "" if needed < m.memory else ": too much, unless batch_rows is smaller or backend='unsloth-4bit'"
         said.append(f"about {needed / GB:.0f} GB of the card's {m.memory / GB:.0f} GB{small}")
-    elif shape and (seconds := 6 * shape.parameters * tokens / (m.cores * training_rate())) > LONG_S:
+    elif shape and seconds > LONG_S:
         hours = f"about {seconds / 3600:.0f} h on this CPU"
         said.append(f"{hours}, in pieces if you like (BUDGET_MIN=60), so a GPU helps")
     return "; ".join(said)

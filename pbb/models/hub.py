@@ -1,8 +1,8 @@
 """Models of the Hugging Face Hub: which commit, whether there is room, and what to do where one cannot be had.
 
 A run store keeps to one commit of a model: the registry's (pbb/hub_models.json) or the one asked for as
-``owner/name@revision``, else the latest on the day when this store first needed the model, written into its
-models.json. `python -m pbb pin-models` pins the registry's models for everybody.
+``owner/name@commit``, else the latest on the day when this store first needed the model (of a branch or tag, where
+``@`` names one), written into its models.json. `python -m pbb pin-models` pins the registry's models for everybody.
 
 Files go to the Hub's own cache (``HF_HOME``), and the token comes from where `hf auth login` puts it, or ``HF_TOKEN``.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -49,16 +50,19 @@ def fetch(name: str) -> Path:
     from huggingface_hub import constants, errors
 
     wanted, known = hub_name(name), commit_of(name)
+    revision = known or wanted.revision
     try:
         if known and (folder := _cached(wanted.repository, known)):
             return folder
         if not constants.HF_HUB_OFFLINE:
-            _check_disk(name, known)
-        folder = Path(_snapshot(wanted.repository, known))
+            _check_disk(name, revision)
+        folder = Path(_snapshot(wanted.repository, revision))
+        if not _is_whole(folder):  # without a network what there is was returned
+            raise errors.LocalEntryNotFoundError("files are missing")
     except (httpx.HTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         raise ModelError(f"model={name!r}{_refusal(error, name)}") from None
-    if not wanted.revision:
-        _record(wanted.repository, folder.name)
+    if not known:
+        _record(_recorded_as(name), folder.name)
     return folder
 
 
@@ -69,7 +73,7 @@ def _refusal(error: Exception, name: str) -> str:
     cause = error.__cause__ or error
     return next((REFUSALS[kind] for kind in kinds if kind in REFUSALS), UNREACHABLE).format(
         repository=hub_name(name).repository,
-        revision=commit_of(name),
+        revision=commit_of(name) or hub_name(name).revision,
         latest="" if "@" in name else ", and `python -m pbb pin-models` pins the latest",
         token="A token was found and sent." if get_token() else "No token was found.",
         said=first_line(error),
@@ -81,8 +85,13 @@ def _refusal(error: Exception, name: str) -> str:
 
 def commit_of(name: str) -> str:
     """Return the commit that stands for a Hub model in this run store, or "" where none was fetched yet."""
+    revision = hub_name(name).revision
+    return revision if re.fullmatch("[0-9a-f]{40}", revision) else _recorded().get(_recorded_as(name), "")
+
+
+def _recorded_as(name: str) -> str:
     wanted = hub_name(name)
-    return wanted.revision or _recorded().get(wanted.repository, "")
+    return f"{wanted.repository}@{wanted.revision}" if wanted.revision else wanted.repository
 
 
 def room(name: str) -> str:
@@ -134,7 +143,16 @@ def _cached(repository: str, revision: str) -> Path | None:
         folder = Path(_snapshot(repository, revision, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
-    return folder if (folder / "config.json").exists() and list(folder.glob("*.safetensors")) else None
+    return folder if _is_whole(folder) else None
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether a model's configuration and all parts of its weights are there: a download may have been cut off."""
+    index = folder / "model.safetensors.index.json"
+    parts = {"config.json"}
+    if index.exists():
+        parts.update(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    return any(folder.glob("*.safetensors")) and all((folder / part).exists() for part in parts)
 
 
 def _check_disk(name: str, revision: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -51,8 +52,10 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     source = source_of(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, padding_side="left", trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of a damaged file `tokenizers` raises what it comes upon
         raise _not_loaded(name, source, error) from error
+    if isinstance(tokenizer.chat_template, dict):  # one for tools, and so on
+        tokenizer.chat_template = tokenizer.chat_template.get("default")
     has = {"chat template": tokenizer.chat_template, "end token, so answers would not end": tokenizer.eos_token}
     if lacks := [what for what, value in has.items() if not value]:
         raise ModelError(f"model={name!r} has no {lacks[0]}; use an instruction-tuned model")
@@ -60,10 +63,10 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         known = [token for token in gguf.PADDING if token in tokenizer.get_vocab()]
         tokenizer.pad_token = [*known, tokenizer.eos_token][0]
     tokenizer.clean_up_tokenization_spaces = False  # "f (x)" has to come back as it was written
-    tokenizer.chat_template = _settled(tokenizer)
     try:
+        tokenizer.chat_template = _settled(tokenizer)
         end = end_of_turn(tokenizer)
-    except ValueError as error:
+    except (ValueError, TemplateError) as error:
         raise ModelError(f"model={name!r} cannot be trained here: {error}") from None
     if end != tokenizer.eos_token_id:  # Gemma's, and so on: what is trained on and asked until
         tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
@@ -109,8 +112,11 @@ def _settled(tokenizer: PreTrainedTokenizerBase) -> str:
         with suppress(ValueError):  # a template that TRL does not know; `encode` refuses what could not be trained
             template = get_training_chat_template(tokenizer) or template
         settings += "{%- set enable_thinking = false %}"
-    if "date_string" in template:  # Llama 3: its system message would tell today's date
+    # The system messages of Llama 3, Granite, Mistral and others would tell today's date.
+    if "date_string" in template:
         settings += '{%- set date_string = "26 Jul 2024" %}'
+    if "strftime_now" in template:
+        settings += "{%- macro strftime_now(form) -%}26 Jul 2024{%- endmacro -%}"
     return settings + template
 
 

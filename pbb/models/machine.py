@@ -94,7 +94,7 @@ def _quota(group: Path) -> int:
 
 
 @lru_cache
-def training_rate(tiny: bool = False) -> float:
+def training_rate(tiny: bool) -> float:
     """Return FLOP a second that training reaches here, at 6 a parameter and token, on one core or on one card.
 
     Timed for a few seconds with steps of a small transformer, so that plans have times before anything was trained.
@@ -154,7 +154,10 @@ def _multiplies_fast_in_bfloat16() -> bool:
 def compiles() -> bool:
     """Whether torch can compile a model for this CPU. It takes a C++ compiler and Python's headers; tried once."""
     import torch
+    import torch._dynamo
 
+    if torch._dynamo.config.disable or os.environ.get("TORCHDYNAMO_DISABLE") == "1":
+        return False
     try:
         torch.compile(lambda numbers: numbers.sin() + 1)(torch.ones(64))
     except RuntimeError:  # of its compiler, or of its own

@@ -182,6 +182,21 @@ class AdapterTrainer(SFTTrainer):
         return cross_entropy(logits.float(), labels[learnt])
 
 
+@torch.no_grad()
+def head_gives_logits(model: PreTrainedModel) -> bool:
+    """Whether a model's logits are its output embeddings' alone: Cohere, Gemma 2 and Granite scale or cap them.
+
+    Of these TRL's own saving of memory knows two, so that their loss has to be the model's.
+    """
+    trains, ids = model.training, torch.arange(1, 9, device=model.device)[None]
+    model.eval()
+    with torch.compiler.set_stance("force_eager"):
+        whole = model(input_ids=ids).logits
+        alone = model.get_output_embeddings()(model.base_model(input_ids=ids).last_hidden_state)
+    model.train(trains)
+    return torch.allclose(whole.float(), alone.float(), rtol=1e-2, atol=1e-2)
+
+
 class Reporter(TrainerCallback):
     """Calls back at chosen steps with the model, tells of every step, and keeps logged losses with `more` of each."""
 
@@ -328,6 +343,7 @@ def finetune(
     """
     o, unsloth = optimisation, backend is not None and backend.name == "unsloth"
     watch, precision = Watch(checkpoints, on_checkpoint), precision_of(backend)
+    by_head = unsloth or head_gives_logits(model)
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one
         arguments = SFTConfig(
             output_dir=str(keep or folder),
@@ -337,13 +353,14 @@ def finetune(
             remove_unused_columns=False,
             max_length=None,
             torch_compile=compiled,
+            loss_type=None if by_head else "nll",
             **settings(o, steps, seed, progress, backend)
             | {"save_strategy": "steps" if keep else "no", "save_steps": keep_every, "save_total_limit": 1},
         )
         betas = (arguments.adam_beta1, arguments.adam_beta2)
         muon = MuonAndAdamW(model, o.learning_rate, o.weight_decay, betas) if o.optimiser == "muon" else None
         model.train()
-        trainer = (AdapterTrainer if o.lora_rank and not unsloth else SFTTrainer)(
+        trainer = (AdapterTrainer if o.lora_rank and by_head and not unsloth else SFTTrainer)(
             model=model,
             args=arguments,
             train_dataset=rows,

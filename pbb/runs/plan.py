@@ -86,6 +86,9 @@ class Plan:
     def _rate(self, model: str) -> float:
         return self._measured.get(label(model)) or tokens_per_second(model)
 
+    def _rate_of_all(self, model: str) -> float:
+        return self.workers * self._rate(model)
+
     @property
     def seconds(self) -> float:
         """How long the missing tasks should take together, in seconds."""
@@ -116,16 +119,17 @@ class Plan:
             return "\n".join([*lines, "  nothing to compute"])
         lines += [f"  {task}" for task in to_train]
         if to_train:
-            lines += [f"  {line}" for line in backends.lines(to_train, self.machine)]
+            lines += [f"  {line}" for line in backends.lines(to_train, self.machine, self._rate_of_all)]
         evaluations, minutes = len(self.missing) - len(to_train), max(1, round(self.seconds / 60))
         lines.append(
             f"  and {count(evaluations, 'evaluation')}: about {minutes} min on {count(self.workers, 'worker')}"
         )
         models = dict.fromkeys(label(task.experiment.model) for task in self.missing)
-        if unmeasured := [model for model in models if model not in self._measured]:
-            each = "on the card" if self.machine.card else "a core"
-            rate = f"{training_rate(unmeasured[0] in TINY_NAMES) / 1e9:,.0f} GFLOP/s {each}"
-            lines.append(f"  no run of {', '.join(unmeasured)} was measured here yet: times by calibration, {rate}")
+        for tiny in (True, False):
+            unmeasured = [one for one in models if one not in self._measured and (one in TINY_NAMES) == tiny]
+            if unmeasured:
+                rate = f"{training_rate(tiny) / 1e9:,.0f} GFLOP/s {'on the card' if self.machine.card else 'a core'}"
+                lines.append(f"  no run of {', '.join(unmeasured)} was measured here yet: times by calibration, {rate}")
         if to_train:
             size, free = sum(stage_bytes(t, self.machine) for t in to_train), free_disk(store.runs())
             where = f"of disk in {store.shown(store.runs())}, with {amount(free)} free"

@@ -27,6 +27,7 @@ from pbb.experiments.everyday import everyday, lessons
 from pbb.experiments.teaching import TUTORED
 from pbb.models.ask import generate
 from pbb.models.loading import describe, load
+from pbb.models.machine import compiles
 from pbb.models.sft import Optimisation, encode, fill_rows, finetune, pack
 from pbb.models.tokenizer import train_tokenizer
 from pbb.programs.algorithms import Algorithms
@@ -189,7 +190,7 @@ def train(
     optimisation = Optimisation(
         shape.learning_rate, shape.batch_rows, shape.row_tokens, weight_decay=WEIGHT_DECAY, optimiser="muon"
     )
-    going_on: dict[str, Any] = {"keep": keep, "keep_every": KEPT_EVERY, "compiled": shutil.which("g++") is not None}
+    going_on: dict[str, Any] = {"keep": keep, "keep_every": KEPT_EVERY, "compiled": compiles()}
     done = finetune(model, tokenizer, rows, shape.steps, optimisation, seed=0, progress=False, **going_on)
     seconds = None if goes_on else round(done.seconds)
     said: dict[str, object] = {"steps": shape.steps, "seconds": seconds, "precision": done.precision, "log": done.log}

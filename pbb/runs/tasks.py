@@ -213,8 +213,8 @@ def _train(task: StageTask, folder: Path) -> None:
     from pbb.models import loading  # after Unsloth, which has to come before transformers
     from pbb.models.machine import compiles, this_machine
 
-    # What takes hours, adapters of a real model, goes on from here after it was stopped; all else takes minutes.
-    goes_on = stage.lora_rank and backend.name == "peft" and not stage.objective
+    # What takes hours, SFT of a real model, goes on from here after it was stopped.
+    goes_on = backend.name != "unsloth" and not stage.objective and (stage.lora_rank or e.model not in TINY_NAMES)
     kept = store.runs() / "training" / task.key if goes_on else None
     went_on = kept is not None and any(kept.glob("checkpoint-*"))
 
@@ -227,7 +227,11 @@ def _train(task: StageTask, folder: Path) -> None:
         settings |= {"keep": kept, "keep_every": KEPT_EVERY}
     worthwhile = kept and stage.steps >= COMPILED_FROM and e.model not in TINY_NAMES and not this_machine().card
     if compiled := bool(worthwhile and compiles()):
-        model.base_model.compile()  # in place, so that its adapters will be in it; a minute or two at the first step
+        import torch._dynamo
+
+        torch._dynamo.reset()  # what this process trained before is not to matter
+        # In place, so that its adapters will be in it. Its first step takes a minute or two.
+        model.base_model.compile(dynamic=False)
     done, taken, tokens = train(task, model, tokenizer, settings)
     if kept:  # in one step, so that it never lies there without weights that it has passed
         inside = kept.rename(folder / "kept")
