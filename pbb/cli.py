@@ -462,11 +462,8 @@ def command_pin_models() -> None:
     hub.pin_models()
 
 
-COMMANDS = (
-    *(command_ask, command_plan, command_run, command_reproduce, command_smoke, command_figures, command_compare),
-    *(command_reference, command_claims, command_notebooks, command_tweaks, command_export, command_score),
-    *(command_base_models, command_finetuned, command_clean, command_doctor, command_pin_models),
-)
+# In the order of this file, which is that of `--help`.
+COMMANDS = [made for name, made in dict(globals()).items() if name.startswith("command_")]
 
 
 def parser() -> argparse.ArgumentParser:

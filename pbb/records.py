@@ -6,7 +6,6 @@ pickled. Folders, manifests and their errors live in `pbb.store`.
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ import pyarrow.parquet as pq
 from pandas.api.types import infer_dtype
 
 from pbb.arms import ARMS
-from pbb.store import MANIFEST, CorruptRunError, RecordsError, atomic_folder, compare, read_manifest, seal
+from pbb.store import MANIFEST, CorruptRunError, RecordsError, atomic_folder, compare, read_manifest, seal, sha256
 
 RECORDS = "records.parquet"
 SCHEMA_VERSION = 3
@@ -131,10 +130,9 @@ def load_records(folder: Path | str) -> pd.DataFrame:
 
 def write_records(folder: Path, frame: pd.DataFrame) -> dict[str, Any]:
     """Write records.parquet into a folder under construction; returns the manifest's entry for it."""
-    data = frame_to_bytes(frame)
-    (folder / RECORDS).write_bytes(data)
+    (folder / RECORDS).write_bytes(frame_to_bytes(frame))
     entry = {"file": RECORDS, "rows": len(frame), "schema": SCHEMA_VERSION}
-    return {**entry, "sha256": hashlib.sha256(data).hexdigest()}
+    return {**entry, "sha256": sha256(folder / RECORDS)}
 
 
 def frame_to_bytes(frame: pd.DataFrame) -> bytes:

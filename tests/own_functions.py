@@ -93,10 +93,7 @@ def learnt(programs: Sequence[Program]) -> pd.DataFrame:
         whole = len(todo.missing) == len(todo.tasks)
         seconds = time.perf_counter() - started if whole else None
         text = json.dumps({"seconds": seconds, "answers": json.loads(answers.to_json(orient="records"))}, indent=1)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(".part")
-        partial.write_text(text)
-        partial.replace(kept)
+        store.write_whole(kept, text)
     found = json.loads(kept.read_text())
     return pd.DataFrame(found["answers"]).assign(seconds=found["seconds"])
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,16 +56,11 @@ class World(engine.Engine):
 
     def execute(self, tasks: Sequence[Any], workers: int, until: float = float("inf")) -> list[Any]:
         """As `pbb.runs.engine.execute`, in this world."""
-        with self._entered():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine, "time", SimpleNamespace(perf_counter=lambda: self.now))
             self.most = workers
             jobs = [engine.Job(task.name, str(task), (task,)) for task in tasks]
             return [job.tasks[0] for job in engine.finish(jobs, self, lambda task: task.tokens, until)]
-
-    @contextmanager
-    def _entered(self) -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(engine, "time", SimpleNamespace(perf_counter=lambda: self.now))
-            yield
 
     def submit(self, job: engine.Job, after: Sequence[Any]) -> str:
         assert not after

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import badges
 import nbformat
 import papermill
 import pytest
@@ -24,12 +25,6 @@ from pbb.notebook import bootstrap
 from pbb.notebook.execute import read_parameters
 
 ROOT = Path(__file__).parents[1]
-_SPEC = importlib.util.spec_from_file_location("badges", ROOT / ".ci" / "badges.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-badges = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(badges)
-
 ADDRESS = "octocat/pbb"  # of a repository that git finds in a folder
 T4 = "echo 'Tesla T4, 15360 MiB'"
 # What Colab's GPU image of June 2026 came with, as far as pbb needs it; but it had Python 3.12, torch 2.11.0+cu128.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -53,12 +52,3 @@ def test_a_lesson_tells_every_source_and_runs_shown_inputs_alone() -> None:
             assert document.input in by_name[document.program].inputs[:7]
         else:
             assert document.completion == by_name[document.program].source
-
-
-def readers_functions() -> list[str]:
-    folder = Path(__file__).parent / "own_functions"
-    return [line.partition("(")[0].removeprefix("def ") for file in folder.glob("choosing.txt") for line in file.open()]
-
-
-def test_no_name_of_the_functions_for_choosing_is_taught_before() -> None:
-    assert [name for name in readers_functions() if is_everyday(name)] == []

@@ -50,8 +50,6 @@ from pbb.programs.sums import Sums
         ({"own_programs": ("nonsense",)}, ["own_programs=('nonsense',)", "Program.to_json()"]),
         ({"own_programs": ("[" * 10**5,)}, ["own_programs=('[[[[", "Program.to_json()"]),
         ({"model": "\x1b[2J"}, ["model='\\x1b[2J'", "Hub id"]),
-        ({"programs": Composition(composites="named"), "asked": ("recite",)}, ["asked", "composites='named'"]),
-        ({"programs": Composition(composites="named"), "asked": ("cot",)}, ["taught_parts='w/ IO'"]),
     ],
 )
 def test_bad_values_name_field_value_and_what_is_valid(changes: dict[str, Any], words: list[str]) -> None:
@@ -84,11 +82,7 @@ def test_each_group_checks_itself(group: Any, changes: dict[str, Any], words: li
     assert all(word in str(caught.value) for word in words), caught.value
 
 
-def test_unknown_names_are_refused_and_the_nearest_is_named() -> None:
-    with pytest.raises(ExperimentError, match="did you mean 'templates'"):
-        Experiment.of("cpu", template=3)
-    with pytest.raises(ExperimentError, match="did you mean 'statements'"):
-        Experiment().changed(statement=2)
+def test_a_study_of_no_figure_or_of_no_number_of_seeds_is_refused() -> None:
     for figure, seeds in (("F99", 1), ("F02", "3"), ("F02", 0), ("F02", True)):
         with pytest.raises(ExperimentError, match="valid: "):
             study(figure, "cpu", seeds)  # type: ignore[arg-type]

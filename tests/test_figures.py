@@ -22,7 +22,7 @@ from pbb.analysis.tables import TABLE, final, points, usable
 from pbb.cli import FIGURE_IDS
 from pbb.experiments.studies import STUDIES
 from pbb.figures import FIGURES, style
-from pbb.figures.io import compare, figure_module, redraw_references, render, save_figure
+from pbb.figures.io import compare, redraw_references, render, save_figure
 from pbb.records import ALLOWED, load_records
 from pbb.store import RecordsError, read_manifest
 
@@ -148,8 +148,6 @@ def test_records_of_another_figure_are_refused(few: pd.DataFrame, tmp_path: Path
         save_figure("F02", few[few["group"] == "w/ IO"], tmp_path / "figure", {})
     with pytest.raises(RecordsError, match="which shows a model trained by proactive or homogeneous"):
         save_figure("F01", few[few["curriculum"] == "stage_1_only"], tmp_path / "figure", {})
-    with pytest.raises(RecordsError, match="valid: F01, F02, "):
-        figure_module("F99")
 
 
 # ------------------------------------------------------------------------------------------ single figures
@@ -252,9 +250,6 @@ def test_references_are_redrawn_from_records(few: pd.DataFrame, tmp_path: Path) 
     manifest = read_manifest(folder)
     assert manifest is not None
     assert (manifest["wall_s"], manifest["preset"], manifest["figure"]) == (12, "cpu", "F02")
-    elsewhere = redraw_references(tmp_path, tmp_path / "build")
-    assert elsewhere == [tmp_path / "build" / "cpu" / "F02_curricula"]
-    assert (elsewhere[0] / "figure.png").read_bytes() == before["figure.png"]
     with pytest.raises(RecordsError, match="no reference figures here"):
         redraw_references(tmp_path / "nowhere")
 

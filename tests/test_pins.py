@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import lock
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-
-_SPEC = importlib.util.spec_from_file_location("lock", Path(__file__).parents[1] / ".ci" / "lock.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-lock = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(lock)
 
 PINNED = re.compile(r"\b([A-Za-z][\w.-]*)==(\d[\w.]*)")
 

@@ -190,14 +190,6 @@ def korn_graubard(
     return low, high
 
 
-def clopper_pearson(successes: float, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Return the exact binomial interval, of answers that have nothing in common."""
-    if not 0 <= successes <= trials or trials < 1:
-        raise ValueError(f"clopper_pearson: {successes} successes of {trials} trials; valid: 0 to trials, 1+")
-    low, high = korn_graubard(successes / trials, 0.0, trials, trials, np.inf, level=level)
-    return float(low), float(high)
-
-
 def _cells(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """One row a cluster: `by`, seed, program; how many were correct, unparsed, asked; and the residual z.
 

@@ -36,7 +36,7 @@ def _by_model(preset: Recipe, models: Iterable[str], *forms: str) -> list[Experi
 
 
 def _on_sums(preset: Recipe) -> list[Experiment]:
-    return _arms(preset.base, preset.sums_arms, **preset.sums or {})
+    return _arms(preset.base, ("proactive", "homogeneous", "stage_1_only", "in_context"), **preset.sums or {})
 
 
 def _by_rewards(preset: Recipe) -> list[Experiment]:

@@ -6,7 +6,6 @@ hold figure.png, figure.pdf, table.csv, records.parquet and, written last, manif
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from pbb.analysis.tables import Value, usable
 from pbb.figures import FIGURES, Chart
 from pbb.figures.style import theme
 from pbb.records import load_records, write_records
-from pbb.store import RecordsError, atomic_folder, is_complete, read_manifest, write_manifest
+from pbb.store import RecordsError, atomic_folder, is_complete, read_manifest, sha256, write_manifest
 
 TOLERANCE = 0.05
 _NO_DATES = {"png": {"Software": None}, "pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
@@ -59,7 +58,7 @@ def save_figure(
         table = chart.table(rows)
         text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         (partial / "table.csv").write_text(text, encoding="utf-8", newline="")
-        files = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(partial.iterdir())}
+        files = {f.name: sha256(f) for f in sorted(partial.iterdir())}
         entry = write_records(partial, rows)
         about: dict[str, Any] = {"figure": chart.ID, "name": chart.NAME, "claim": chart.CLAIM}
         about |= {"caption": chart.words(table, rows), "preset": str(rows["preset"].iloc[0])}
@@ -69,17 +68,16 @@ def save_figure(
     return Path(folder)
 
 
-def redraw_references(root: Path | str, into: Path | str | None = None) -> list[Path]:
-    """Draw every committed reference figure again from its records; returns the folders written.
+def redraw_references(root: Path | str) -> list[Path]:
+    """Draw every committed reference figure again from its records, in place; returns the folders written.
 
-    In place, or under `into` as ``<into>/<preset>/<name>``. The manifests keep what they say about the runs.
+    The manifests keep what they say about the runs.
     """
     done = []
     for manifest_file in sorted((Path(root) / "reference").glob("*/*/manifest.json")):
         folder = manifest_file.parent
         manifest = read_manifest(folder) or {}
-        target = folder if into is None else Path(into) / folder.parent.name / folder.name
-        done.append(save_figure(manifest["figure"], load_records(folder), target, manifest))
+        done.append(save_figure(manifest["figure"], load_records(folder), folder, manifest))
     if not done:
         raise RecordsError(
             f"{Path(root) / 'reference'}: no reference figures here; `make reference` promotes complete runs"

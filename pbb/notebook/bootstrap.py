@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,7 +83,7 @@ def installed() -> dict[str, str]:
     found: dict[str, str] = {}
     for distribution in importlib.metadata.distributions():
         if name := distribution.metadata["Name"]:  # None is what an interrupted installation leaves behind
-            found.setdefault(_canonical(name), distribution.version)
+            found.setdefault(canonicalize_name(name), distribution.version)
     return found
 
 
@@ -105,7 +105,7 @@ def loaded() -> set[str]:
     """Return the distributions of which this Python has imported something."""
     providers = importlib.metadata.packages_distributions()
     modules = {name.partition(".")[0] for name in sys.modules}
-    return {_canonical(name) for module in modules & providers.keys() for name in providers[module]}
+    return {canonicalize_name(name) for module in modules & providers.keys() for name in providers[module]}
 
 
 def gpu() -> str:
@@ -134,7 +134,7 @@ def _install_for_card(extras: Mapping[str, Sequence[str]], present: Mapping[str,
     """Add preset llm's model, and Unsloth; where that cannot be had or imported, say so: PEFT trains without it."""
     for extra in ("smollm2", "unsloth"):
         pins = [Requirement(line) for line in extras[extra]]
-        if all(present.get(_canonical(pin.name), "") in pin.specifier for pin in pins):
+        if all(present.get(canonicalize_name(pin.name), "") in pin.specifier for pin in pins):
             continue
         said = _pip("install", "--quiet", "--no-deps", "--disable-pip-version-check", *map(str, pins))
         if not said.returncode and extra == "unsloth":
@@ -153,7 +153,3 @@ def _pip(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], cwd=tempfile.gettempdir(), capture_output=True, text=True)
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -72,7 +72,6 @@ RECIPE = Recipe(
     # They are drawn with replacement: the 200 steps in which sources are told would show 46 of 90, these about 88.
     demonstrated={"distillation_after_stage_1": {"stage_2_steps": 1000}},
     told={"arguments": 2, "demonstrations": 20, "checkpoints": 1},
-    counts=(200, 800, 2400),  # of two statements
     templates=(1, 20),
     composition={
         "programs": Composition(taught_parts="w/o IO", composites="named", with_io_composites=200),
@@ -93,7 +92,6 @@ RECIPE = Recipe(
     algorithms_arms=("untuned", "stage_1_only", "proactive", "in_context"),
     algorithms_splits=("families",),
     full={
-        "sums_arms": ("proactive", "homogeneous", "stage_1_only", "in_context"),
         "ciphers_arms": CIPHERS_ARMS,
         "demonstrations": dict.fromkeys(
             ("distillation", "distillation_after_stage_1", "distillation_values", "distillation_traces"), (1, 10, 90)

@@ -39,7 +39,6 @@ class Recipe:
         lengths: statements, of F05 and F12.
         longer: what programs of so many statements change.
         sums: F05's programs of one addition; None leaves them out.
-        sums_arms: of these.
         retroactive: F06, all arms.
         retroactive_sft: F06, the arms without GRPO.
         ciphers: F07.
@@ -67,7 +66,6 @@ class Recipe:
     arms: tuple[str, ...] = F02_ARMS
     longer: Mapping[int, Changes] = field(default_factory=dict)
     sums: Changes | None = None
-    sums_arms: tuple[str, ...] = ("proactive", "homogeneous", "stage_1_only", "in_context")
     retroactive: Changes = field(default_factory=dict)
     retroactive_sft: Changes = field(default_factory=dict)
     ciphers: Changes = field(default_factory=dict)

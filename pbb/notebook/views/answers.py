@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pbb.analysis.labels import percent
-from pbb.analysis.statistics import accuracy, chance, clopper_pearson, permuted_control
+from pbb.analysis.statistics import accuracy, chance, korn_graubard, permuted_control
 from pbb.analysis.tables import final
 from pbb.experiments.documents import WITHOUT_IO
 from pbb.figures import style
@@ -118,9 +119,9 @@ def intervals(records: pd.DataFrame) -> pd.DataFrame:
     """
     by = ["curriculum", "group", "answer_mode"]
     found = accuracy(final(records), by)
-    naive = [clopper_pearson(r["estimate"] * r["questions"], r["questions"]) for r in found.to_dict("records")]
+    low, high = korn_graubard(found["estimate"], 0.0, found["questions"], found["questions"], np.inf)
     found["accuracy, clustered"] = _shown(found)
-    found["if questions were independent"] = [f"[{low * 100:.0f}, {high * 100:.0f}]" for low, high in naive]
+    found["if questions were independent"] = [f"[{a * 100:.0f}, {b * 100:.0f}]" for a, b in zip(low, high, strict=True)]
     found["unparsed"] = found["unparsed"].map("{:.0%}".format)
     shown = ["accuracy, clustered", "if questions were independent", "questions", "programs", "unparsed"]
     return _in_words(found[by + shown])
