@@ -225,7 +225,7 @@ def _adapt(steps: int, by: str) -> dict[str, Any]:
     from pbb.experiments.curricula import curriculum
     from pbb.experiments.experiment import Experiment
     from pbb.models import backends, loading, sft
-    from pbb.models.machine import compiles
+    from pbb.models.machine import compile_in_place
     from pbb.models.model_size import Shape
     from pbb.registry import config_of
 
@@ -246,8 +246,7 @@ def _adapt(steps: int, by: str) -> dict[str, Any]:
     found: dict[str, Any] = {"precision": backend.precision}
     if by == "pbb":
         model, tokenizer = backends.load(e, backend)
-        if compiles():
-            model.base_model.compile()  # as `pbb.runs.tasks` does
+        compile_in_place(model)  # as `pbb.runs.tasks` does
         how = sft.Optimisation(1e-3, **budget)
         rows, _ = sft.fill_rows(documents, tokenizer, how.row_tokens, steps * how.batch_rows)
         tokens = sum(token != tokenizer.pad_token_id for row in rows["input_ids"] for token in row)

@@ -20,7 +20,7 @@ from pbb.experiments.experiment import Experiment
 from pbb.models import sft
 from pbb.models.backends import Backend
 from pbb.models.loading import load, load_tokenizer, save
-from pbb.models.machine import compiles
+from pbb.models.machine import compile_in_place, compiles
 from pbb.models.optimisers import MuonAndAdamW
 from pbb.models.sft import IGNORE, Optimisation, encode, fill_rows, finetune, pack
 
@@ -215,7 +215,7 @@ def test_a_compiled_model_learns_nearly_the_same(tokenizer, micro_model: str, ro
         before = built["unique_graphs"]
         model, _ = load(micro_model)
         if compiled:
-            model.base_model.compile()
+            compile_in_place(model)
         losses[compiled] = [row["loss"] for row in finetune(model, tokenizer, rows, 10, LORA, 0, progress=False).log]
         assert (built["unique_graphs"] > before) == compiled
     assert losses[True] == pytest.approx(losses[False], rel=0.01)

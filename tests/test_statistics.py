@@ -116,7 +116,7 @@ def test_without_variation_the_interval_counts_programs() -> None:
     assert one["high"] - one["low"] > 0.9, "one program says next to nothing about programs"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(deadline=None)
 @given(st.integers(1, 200), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
 def test_of_independent_answers_the_interval_is_clopper_and_pearsons(trials: int, share: float, level: float) -> None:
     successes = round(share * trials)

@@ -57,7 +57,7 @@ def fetch(name: str) -> Path:
         if not constants.HF_HUB_OFFLINE:
             _check_disk(name, revision)
         folder = Path(_snapshot(wanted.repository, revision))
-        if not _is_whole(folder):  # without a network what there is was returned
+        if constants.HF_HUB_OFFLINE and not _is_whole(folder):  # then what there is was returned
             raise errors.LocalEntryNotFoundError("files are missing")
     except (httpx.HTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         raise ModelError(f"model={name!r}{_refusal(error, name)}") from None

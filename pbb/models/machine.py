@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from pbb.models.model_size import Shape
 
@@ -162,6 +163,20 @@ def compiles() -> bool:
         torch.compile(lambda numbers: numbers.sin() + 1)(torch.ones(64))
     except RuntimeError:  # of its compiler, or of its own
         return False
+    return True
+
+
+def compile_in_place(model: Any) -> bool:
+    """Compile a model's layers where torch can, so that adapters added later are in them; return whether it was done.
+
+    The first step that it trains then takes a minute or two.
+    """
+    if not compiles():
+        return False
+    import torch._dynamo
+
+    torch._dynamo.reset()  # what this process trained before is not to matter
+    model.base_model.compile(dynamic=False)
     return True
 
 

@@ -211,10 +211,11 @@ def _train(task: StageTask, folder: Path) -> None:
     before = StageTask(e, task.index - 1).weights if task.index else None
     model, tokenizer = backends.load(task.trained, backend, before)
     from pbb.models import loading  # after Unsloth, which has to come before transformers
-    from pbb.models.machine import compiles, this_machine
+    from pbb.models.machine import compile_in_place, this_machine
 
     # What takes hours, SFT of a real model, goes on from here after it was stopped.
-    goes_on = backend.name != "unsloth" and not stage.objective and (stage.lora_rank or e.model not in TINY_NAMES)
+    real = e.model not in TINY_NAMES
+    goes_on = backend.name != "unsloth" and not stage.objective and (stage.lora_rank or real)
     kept = store.runs() / "training" / task.key if goes_on else None
     went_on = kept is not None and any(kept.glob("checkpoint-*"))
 
@@ -225,13 +226,8 @@ def _train(task: StageTask, folder: Path) -> None:
     settings = {"checkpoints": task.checkpoints(), "on_checkpoint": keep, "progress": False, "backend": backend}
     if kept:
         settings |= {"keep": kept, "keep_every": KEPT_EVERY}
-    worthwhile = kept and stage.steps >= COMPILED_FROM and e.model not in TINY_NAMES and not this_machine().card
-    if compiled := bool(worthwhile and compiles()):
-        import torch._dynamo
-
-        torch._dynamo.reset()  # what this process trained before is not to matter
-        # In place, so that its adapters will be in it. Its first step takes a minute or two.
-        model.base_model.compile(dynamic=False)
+    worthwhile = goes_on and real and stage.steps >= COMPILED_FROM and not this_machine().card
+    compiled = worthwhile and compile_in_place(model)
     done, taken, tokens = train(task, model, tokenizer, settings)
     if kept:  # in one step, so that it never lies there without weights that it has passed
         inside = kept.rename(folder / "kept")
@@ -253,7 +249,7 @@ def _train(task: StageTask, folder: Path) -> None:
         "card": this_machine().card,
         "backend": backend.manifest(),
         "precision": done.precision,
-        "compiled": compiled,
+        "compiled": bool(compiled),
     }
     _close(task, "stage", folder, started, about)
 
