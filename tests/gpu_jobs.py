@@ -115,7 +115,7 @@ def losses(asked: Asked, by: str) -> dict[str, Any]:
     backend = backends.choose(e)
     if by == EXACT:
         backend = replace(backend, weights="float32", autocast="")
-    backend = replace(backend, numbers=backend.numbers.replace("no CUDA", "to compare"))  # see sft.precision_of
+    backend = replace(backend, numbers=backend.numbers.replace("no CUDA", "to compare"))  # see sft.train
     done, tokens = _finetune(asked, e, backend)
     every = [{"step": row["step"], "loss": row["loss"]} for row in done.log]
     return {

@@ -211,8 +211,9 @@ def test_a_planted_leak_is_caught_before_anything_is_trained(group: Group, token
 
 
 def test_questions_without_a_reward_and_sizes_that_do_not_fit_are_refused(
-    group: Group, tokenizer, micro_model: str
+    group: Group, tokenizer, micro_model: str, monkeypatch
 ) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     model, _ = load(micro_model)
     how = PolicyOptimisation(completions=8, group_size=4)
     with pytest.raises(ValueError, match="a declarative document has no answer to reward"):
@@ -222,3 +223,4 @@ def test_questions_without_a_reward_and_sizes_that_do_not_fit_are_refused(
     for wrong in ({"group_size": 1}, {"group_size": 3}):
         with pytest.raises(ValueError, match=r"divisible|minimum"):
             reinforce(model, tokenizer, stage_2(), group, 1, replace(how, **wrong), 0)
+    assert torch.get_float32_matmul_precision() == "highest", "what this process computes next is exact"

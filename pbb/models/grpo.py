@@ -156,7 +156,6 @@ def reinforce(
     rows = question_rows(documents, group, tokenizer, o.questions(steps), o.max_completion_length)
     reward = ExactMatch(group, tokenizer)
     reporter = sft.Reporter(checkpoints, on_checkpoint, lambda logs: _measured(logs, reward))
-    precision = sft.precision_of(backend)
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one; nothing in it is kept
         arguments = GRPOConfig(
             output_dir=folder,
@@ -181,6 +180,6 @@ def reinforce(
             peft_config=sft.new_adapters(model, o.lora_rank, seed),
             callbacks=[reporter],
         )
-        seconds = sft.train(trainer, progress)
+        seconds, precision = sft.train(trainer, progress, backend)
     counts = (len(rows), reward.generated, int(trainer.state.num_input_tokens_seen))
     return PolicyTraining(reporter.log, seconds, str(model.device), precision, *counts)

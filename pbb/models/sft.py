@@ -147,11 +147,6 @@ def use_fast_matmul() -> str:
     return "float32 weights, products on bfloat16 tiles (AMX)" if amx else "float32"
 
 
-def precision_of(backend: Backend | None) -> str:
-    """Prepare float32 products for training and return the precision in words; a card's is the backend's own."""
-    return use_fast_matmul() if backend is None or backend.numbers == "no CUDA" else backend.precision
-
-
 def _collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
     return {name: torch.tensor([row[name] for row in rows]) for name in rows[0]}
 
@@ -288,10 +283,10 @@ def settings(o: Any, steps: int, seed: int, progress: bool, backend: Backend | N
     }
 
 
-def train(trainer: Any, progress: bool, keep: Path | None = None) -> float:
-    """Let a trainer train, leave its model in evaluation mode, and return the seconds that it took.
+def train(trainer: Any, progress: bool, backend: Backend | None, keep: Path | None = None) -> tuple[float, str]:
+    """Let a trainer train, leave its model in evaluation mode, and return the seconds that it took and its precision.
 
-    It goes on from what it kept last in folder `keep`, and keeps more there.
+    It goes on from what it kept last in folder `keep`, and keeps more there. A card's precision is the backend's own.
     """
     if not progress:
         trainer.remove_callback(PrinterCallback)
@@ -300,11 +295,12 @@ def train(trainer: Any, progress: bool, keep: Path | None = None) -> float:
             shutil.rmtree(kept)
     started = time.perf_counter()
     try:
+        precision = backend.precision if backend and backend.numbers != "no CUDA" else use_fast_matmul()
         trainer.train(resume_from_checkpoint=get_last_checkpoint(keep) if keep and keep.exists() else None)
     finally:  # whatever else this process computes is exact again
         torch.set_float32_matmul_precision("highest")
     trainer.model.eval()
-    return time.perf_counter() - started
+    return time.perf_counter() - started, precision
 
 
 @dataclass(frozen=True)
@@ -342,7 +338,7 @@ def finetune(
         FloatingPointError: nothing is learnt, as where every label is masked (see `Watch`).
     """
     o, unsloth = optimisation, backend is not None and backend.name == "unsloth"
-    watch, precision = Watch(checkpoints, on_checkpoint), precision_of(backend)
+    watch = Watch(checkpoints, on_checkpoint)
     by_head = unsloth or head_gives_logits(model)
     with tempfile.TemporaryDirectory() as folder:  # the trainer wants one
         arguments = SFTConfig(
@@ -370,5 +366,5 @@ def finetune(
             callbacks=[watch],
             optimizers=(muon, None),
         )
-        seconds = train(trainer, progress, keep)
+        seconds, precision = train(trainer, progress, backend, keep)
     return Training(watch.log, seconds, str(model.device), precision)
