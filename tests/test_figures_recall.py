@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 from synthetic_records import synthetic_records
 
+import pbb
 from pbb.analysis.statistics import accuracy, contrast
 from pbb.figures import FIGURES
 from pbb.figures.by_knob import GAP
@@ -101,15 +104,15 @@ def test_f12_without_one_side_has_no_gap(records: pd.DataFrame) -> None:
 
 
 # --------------------------------------------------------------------------------------------------------- F14
-def test_the_four_shares_add_up(records: pd.DataFrame) -> None:
+def test_the_shares_add_up(records: pd.DataFrame) -> None:
     drawn = f14.table(forget(records, sorted(mode(records, "proactive", "cot")["program"].unique())[:7]))
     shares = drawn[drawn["arm"] != "chance"].pivot_table(
         "estimate", ["statements", "arm", "answer_mode"], "share", observed=True
     )
-    parts = [name for name, *_ in OUTCOMES]
+    parts = [*OUTCOMES]
     assert np.allclose(shares[parts].sum(axis=1), 1)
-    assert np.allclose(shares["runs right"], shares[parts[0]] + shares[parts[2]])
-    assert np.allclose(shares["recites"], shares[parts[0]] + shares[parts[1]])
+    assert np.allclose(shares["runs right"], shares[parts[0]] + shares[parts[3]])
+    assert np.allclose(shares["recites"], shares[parts[:3]].sum(axis=1))
     assert len(shares) == 2 * 2 * 3
     assert (drawn["arm"] == "chance").sum() == 2
 
@@ -126,6 +129,28 @@ def test_recall_is_joined_program_by_program(records: pd.DataFrame) -> None:
     assert share["recites and runs right"] == pytest.approx((~mine & right).mean())
     before = f14.table(records).query("arm == 'proactive' and share == 'recites'")
     assert (before["estimate"] == 1).all()
+
+
+def test_who_slips_in_the_lines_of_the_source_is_told_from_who_runs_others() -> None:
+    records = pbb.reference("F14", "cpu").query("curriculum == 'proactive'")
+    records = records[(records["statements"] == 2) & (records["seed"] == 0) & (records["progress"] == 1)]
+    cot = (records["answer_mode"] == "cot") & (records["group"] == "w/o IO")
+    sources = records[records["answer_mode"] == "recall"].set_index("program")["expected"]
+    lines = [re.findall(r"(?m)^    (.*)$", sources[name]) for name in records.loc[cot, "program"]]
+    traces = {
+        "x = x + 1 = 2 + 1 = 3\nreturn x * 0 = 3 * 0 = 0": "recites but runs wrongly",
+        "{0} = 1\n{1} = wrong": "recites, runs its own lines wrongly",
+        "{1} = 1\n{0} = wrong": "recites but runs wrongly",  # in another order
+        "{0} = 1\n{1} + 1 = wrong": "recites but runs wrongly",  # a line that only begins like it
+        "{0}\n{1}\nwrong": "recites but runs wrongly",  # recited once more, and not run
+    }
+    for trace, share in traces.items():
+        answers = {"completion": [trace.format(*each) for each in lines], "outcome": "wrong"}
+        changed = records.copy()
+        changed.loc[cot, list(answers)] = pd.DataFrame(answers, changed.index[cot])
+        drawn = f14.table(changed).query("answer_mode == 'cot' and arm == 'proactive'").set_index("share")["estimate"]
+        assert drawn[share] == 1, trace
+        assert drawn["states its own lines"] == (share == "recites, runs its own lines wrongly")
 
 
 def test_shares_have_their_own_intervals_and_controls_recite_nothing(records: pd.DataFrame) -> None:
@@ -155,9 +180,9 @@ def test_bars_are_as_long_as_their_shares(records: pd.DataFrame) -> None:
     by_arm, by_length = figure.axes
     assert by_arm.get_title("left") == "a  By arm, 1 statement"
     bars = [patch for patch in by_arm.patches if isinstance(patch, Rectangle)]
-    assert len(bars) == 2 * 3 * 4, "two arms, three modes, four shares"
+    assert len(bars) == 2 * 3 * 5, "two arms, three modes, five shares"
     cot = f14.table(records).query("arm == 'proactive' and answer_mode == 'cot' and statements == 1").set_index("share")
-    assert [bar.get_width() for bar in bars[:4]] == [cot.loc[name, "estimate"] for name, *_ in OUTCOMES]
+    assert [bar.get_width() for bar in bars[:5]] == [cot.loc[name, "estimate"] for name in OUTCOMES]
     headings = [text.get_text() for text in by_length.texts if "statement" in text.get_text()]
     assert headings == [
         f"{arm}, {n}" for arm in ("Proactive-PBB", "Stage 1 only") for n in ("1 statement", "2 statements")

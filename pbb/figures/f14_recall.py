@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,14 +23,15 @@ _JOIN = ["seed", "experiment", "program"]
 _BAR = [*PANEL, "arm", "answer_mode", "group"]
 _BY = [column for column in PANEL if column != "statements"]
 _BOTH = "recites and runs right"
-# What becomes of an answer, in the order of a bar: (share, recited, right, color). Blue was recited, dark was run.
-OUTCOMES: tuple[tuple[str, bool, bool, str], ...] = (
-    (_BOTH, True, True, style.MODES["cot"].color),
-    ("recites but runs wrongly", True, False, style.GROUPS["w/ IO"].color),
-    ("runs right without reciting", False, True, style.GROUPS["w/o IO"].color),
-    ("cannot recite", False, False, style.FAINT),
-)
-RIGHT, RECITES = "runs right", "recites"  # the sums of the first and third, and of the first two
+# What becomes of an answer, in the order of a bar, and its color. Blue was recited, dark was run.
+OUTCOMES = {
+    _BOTH: style.MODES["cot"].color,
+    "recites, runs its own lines wrongly": style.GROUPS["w/ IO"].color,
+    "recites but runs wrongly": "#c7e4f7",  # any other way: the lines of another program, or an answer at once
+    "runs right without reciting": style.GROUPS["w/o IO"].color,
+    "cannot recite": style.FAINT,
+}
+RIGHT, RECITES, STATES = "runs right", "recites", "states its own lines"  # sums over bars
 _HEIGHT, _WIDEST = 0.135, 0.78  # inches a row, and a bar's share of it
 _MARK: dict[str, Any] = {"linestyle": "none", "color": style.INK, "markeredgewidth": 0.6}
 _STAR = _MARK | {"marker": style.MODES["recall"].marker, "markersize": 6, "markeredgecolor": "white"}
@@ -52,9 +54,11 @@ class Recall(Chart):
         return rows[rows["experiment"].isin(asked)].reset_index(drop=True)
 
     def parts(self, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-        """One row a share of a bar: the four that add up to it, and the sums "runs right" and "recites".
+        """One row a share of a bar: those that add up to it, and what runs right, is recited, or states its own lines.
 
-        Arm "chance" is the best guess, of the answers that run right.
+        A trace states its own lines if it has those of the program's source in order, each before its "=": then the
+        model recalls the source where it has to run it. A source with branches or loops counts as not stated, since a
+        trace leaves lines out. Arm "chance" is the best guess, of the answers that run right.
         """
         answers = _joined(rows)
         for share, here in _shares(answers).items():
@@ -74,9 +78,10 @@ class Recall(Chart):
     def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         return (
             "Answers about w/o IO programs at the end of training, asked by name, by whether the model recites the "
-            "program's source, word for word, when asked for it once. Star: share whose source is recited. Circle: "
-            "share that runs right, recited or not; the dashed line is "
-            f"{GUESS}. At the right: number of answers. Bars: {BARS}. {tables.sizes(drawn[drawn['arm'] != CHANCE])}."
+            "program's source, word for word, when asked for it once. Its own lines: the trace states all lines of the "
+            "source, in order. Star: share whose source is recited. Circle: share that runs right, recited or not; the "
+            f"dashed line is {GUESS}. At the right: number of answers. Bars: {BARS}. "
+            f"{tables.sizes(drawn[drawn['arm'] != CHANCE])}."
         )
 
     def panels(self, figure: style.Picture, front: pd.DataFrame, behind: pd.DataFrame) -> float:
@@ -102,7 +107,7 @@ class Recall(Chart):
         return _HEIGHT * sum(heights) + 0.55 * len(panels)
 
     def legend(self, front: pd.DataFrame) -> list[style.Entry]:
-        entries: list[style.Entry] = [(Patch(color=color), share) for share, _, _, color in OUTCOMES]
+        entries: list[style.Entry] = [(Patch(color=color), share) for share, color in OUTCOMES.items()]
         entries += [(Line2D([], [], **_STAR), RECITES), (Line2D([], [], **_CIRCLE), RIGHT)]
         return [*entries, style.stroke("best guess", (0, (3, 2)), style.INK, 0.8)]
 
@@ -116,20 +121,32 @@ class Recall(Chart):
 
 
 def _joined(rows: pd.DataFrame) -> pd.DataFrame:
-    """Answers about executions, with `recited` and `right`: whether the program's source was recited, and the outcome.
+    """Answers about executions, with `recited`, `stated` and `right`: of the source, in the trace, and the outcome.
 
     The source is asked for once a program, and its recital stands beside each of the program's answers.
     """
     recall = rows[rows["answer_mode"] == "recall"]
-    recited = recall[_JOIN].assign(recited=recall["outcome"] == "correct")
+    recited = recall[_JOIN].assign(recited=recall["outcome"] == "correct", source=recall["expected"])
     answers = rows[rows["answer_mode"] != "recall"].merge(recited, on=_JOIN, validate="many_to_one")
-    return answers.assign(right=answers["outcome"] == "correct").rename(columns={"curriculum": "arm"})
+    stated = [_states(source, text) for source, text in zip(answers["source"], answers["completion"], strict=True)]
+    answers = answers.assign(stated=stated, right=answers["outcome"] == "correct").drop(columns="source")
+    return answers.rename(columns={"curriculum": "arm"})
+
+
+def _states(source: str, answer: str) -> bool:
+    """Whether `answer` runs all lines of a straight-line source, in order."""
+    _, *lines = source.splitlines()
+    if not lines or any(line.endswith(":") for line in lines):
+        return False
+    each = (rf"^{re.escape(line.strip())} = " for line in lines)
+    return re.search(".*".join(each), answer, re.MULTILINE | re.DOTALL) is not None
 
 
 def _shares(answers: pd.DataFrame) -> dict[str, pd.Series]:
     """Which of `answers` belong to each share."""
-    each = {name: (answers["recited"] == recited) & (answers["right"] == right) for name, recited, right, _ in OUTCOMES}
-    return {**each, RIGHT: answers["right"], RECITES: answers["recited"]}
+    recited, stated, right = (answers[column] for column in ("recited", "stated", "right"))
+    each = (recited & right, recited & stated & ~right, recited & ~stated & ~right, ~recited & right, ~recited & ~right)
+    return {**dict(zip(OUTCOMES, each, strict=True)), RIGHT: right, RECITES: recited, STATES: stated}
 
 
 def _counted(answers: pd.DataFrame, belongs: pd.Series) -> pd.DataFrame:
@@ -184,7 +201,7 @@ def _panel(axes: Axes, front: pd.DataFrame, reference: pd.DataFrame, groups: Gro
 
 def _stack(axes: Axes, bar: pd.DataFrame, y: float) -> None:
     left = 0.0
-    for share, _, _, color in OUTCOMES:
+    for share, color in OUTCOMES.items():
         width = float(bar.loc[share, "estimate"])
         axes.barh(y, width, _WIDEST, left, color=color, linewidth=0, zorder=2)
         left += width
