@@ -136,11 +136,8 @@ class Host:
         venv = folder / "venv"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
         self.python, self.site = venv / "bin" / "python", site_packages(venv)
-        for name in ("pip", "packaging"):
-            module = importlib.util.find_spec(name)
-            assert module is not None
-            assert module.origin is not None
-            (self.site / name).symlink_to(Path(module.origin).parent)
+        for name in ("pip", "packaging"):  # `find_spec("pip")` would take setuptools' distutils from this process
+            (self.site / name).symlink_to(Path(sysconfig.get_path("purelib"), name))
         for name, version in present.items():
             with zipfile.ZipFile(offer(self.wheels, name, version)) as wheel:
                 wheel.extractall(self.site)
