@@ -52,7 +52,7 @@ reproduce: $(READY) $(if $(LLM),$(SMOLLM2)) ## train, evaluate, draw, run notebo
 	$(PY) -m pbb reproduce $(strip $(FIGURES) --preset $(PRESET) --seeds $(SEEDS) \
 		$(WHOLE) $(addprefix --budget-min=,$(BUDGET_MIN)) $(OPTIONS))
 
-figures: $(READY) ## draw the figures from the committed records | any | 15 s | 10 MB
+figures: $(READY) ## draw the figures from the committed records | any | 45 s | 10 MB
 	$(PY) -m pbb figures
 
 site: $(READY) ## a gallery of claims, figures and notebooks in build/site | any | 15 s | 5 MB
