@@ -23,7 +23,7 @@ _JOIN = ["seed", "experiment", "program"]
 _BAR = [*PANEL, "arm", "answer_mode", "group"]
 _BY = [column for column in PANEL if column != "statements"]
 _BOTH = "recites and runs right"
-# What becomes of an answer, in the order of a bar, and its color. Blue was recited, dark was run.
+# What becomes of an answer, in the order of a bar, and its color. Blue was recited, darkest blue ran right.
 OUTCOMES = {
     _BOTH: style.MODES["cot"].color,
     "recites, runs its own lines wrongly": style.GROUPS["w/ IO"].color,
@@ -31,7 +31,7 @@ OUTCOMES = {
     "runs right without reciting": style.GROUPS["w/o IO"].color,
     "cannot recite": style.FAINT,
 }
-RIGHT, RECITES, STATES = "runs right", "recites", "states its own lines"  # sums over bars
+RIGHT, RECITES, STATES = "runs right", "recites", "states its own lines"  # of all answers of a bar
 _HEIGHT, _WIDEST = 0.135, 0.78  # inches a row, and a bar's share of it
 _MARK: dict[str, Any] = {"linestyle": "none", "color": style.INK, "markeredgewidth": 0.6}
 _STAR = _MARK | {"marker": style.MODES["recall"].marker, "markersize": 6, "markeredgecolor": "white"}
