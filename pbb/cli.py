@@ -21,6 +21,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+
 from pbb import store
 from pbb.experiments.presets import PRESETS, resolve_preset
 from pbb.experiments.presets.recipe import ALL_FIGURES as FIGURE_IDS
@@ -422,10 +424,12 @@ def command_finetuned(preset: str = "auto") -> int | None:
 
 def command_clean(runs: Names, all: bool = False, yes: bool = False) -> int | None:
     """list runs with their sizes, and delete what is named"""
-    sizes = {f"{folder.parent.name}/{folder.name}": _megabytes(folder) for folder in sorted(store.runs().glob("*/*/"))}
+    kept = [folder for folder in sorted(store.runs().glob("*/*/")) if not folder.name.startswith(".")]
+    sizes = {f"{folder.parent.name}/{folder.name}": _megabytes(folder) for folder in kept}
     if unknown := [name for name in runs if not name or not any(own.startswith(name) for own in sizes)]:
         return _refused(f"{unknown[0]!r} is not in {store.runs()}; valid: the beginning of a name listed by `clean`")
-    named = [own for own in sizes if all or own.startswith(tuple(runs))]
+    again = [own for own in sizes if not own.startswith("exports/")]  # there lie answers that others wrote
+    named = [own for own in sizes if own.startswith(tuple(runs)) or (all and own in again)]
     listed = named or [*sizes]
     for name in listed:
         print(f"{sizes[name]:8.1f} MB  {name}")
@@ -438,10 +442,22 @@ def command_clean(runs: Names, all: bool = False, yes: bool = False) -> int | No
     elif not yes:
         print("nothing was deleted; --yes deletes without asking")
     else:
-        for name in named:
-            shutil.rmtree(store.runs() / name)
-        print("deleted; the next run computes them again where it needs them")
+        busy = [name for name in named if not _deleted(store.runs() / name)]
+        print(f"deleted {len(named) - len(busy)}; the next run computes again what it needs")
+        if busy:
+            return _refused(f"left, since a run is at work there: {', '.join(busy)}")
     return None
+
+
+def _deleted(folder: Path) -> bool:
+    """Delete a folder of the run store, unless a process is at work on it; return whether it is gone."""
+    made = folder.parents[1] / "stages" / folder.name if folder.parent.name == "training" else folder
+    try:
+        with store.locked(made, timeout=0):
+            shutil.rmtree(folder)
+    except Timeout:
+        return False
+    return True
 
 
 def _megabytes(folder: Path) -> float:

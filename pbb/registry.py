@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from pbb.store import MANIFEST, checksum
 
 TINY_FOLDER = Path(__file__).parent / "base_models"
+_READER = Path(__file__).parent / "models" / "gguf.py"
 # The last is taught beside its base data: see `pbb.experiments.teaching`.
 TINY_NAMES = ("tiny-s", "tiny-sm", "tiny-m", "tiny-m-strings", "tiny-m-tutored")
 SMOLLM2 = "smollm2-135m"
@@ -133,9 +134,9 @@ def cache() -> Path:
 
 
 def gguf_folder(name: str) -> Path:
-    """Return where the transformers model of a GGUF file lies, or will."""
+    """Return where the transformers model of a GGUF file lies, or will: another place for another reader of it."""
     stem = name if name in PACKAGED else Path(name).stem
-    return cache() / f"{stem}-{gguf_checksum(name)[:12]}"
+    return cache() / f"{stem}-{gguf_checksum(name)[:12]}-{checksum(_READER)[:6]}"
 
 
 def gguf_checksum(name: str) -> str:

@@ -87,6 +87,13 @@ _UNWRITTEN = {
 }
 
 
+_PLAIN = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # these never mean that something cannot be read
+
+
+def _is_ours(path: Path) -> bool:
+    return any(path.absolute().is_relative_to(folder) for folder in (root(), *map(_named, FOLDERS)) if folder)
+
+
 def unwritten(error: BaseException | None, target: Path | None = None) -> RecordsError | None:
     """Return what to say of an error if it, or its cause, is that something could not be written; None if it is not.
 
@@ -95,10 +102,10 @@ def unwritten(error: BaseException | None, target: Path | None = None) -> Record
     while error is not None and not type(error).__module__.startswith("pbb."):  # ours say it already
         said = re.search(r"os error (\d+)", str(error))
         number = error.errno if isinstance(error, OSError) else int(said[1]) if said else 0
-        number = number or next((known for known in _UNWRITTEN if os.strerror(known) in str(error)), 0)
-        if number in _UNWRITTEN:
-            named = getattr(error, "filename", None)
-            where = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else target or Path.cwd()
+        number = number or next((known for known in _PLAIN if os.strerror(known) in str(error)), 0)
+        named = getattr(error, "filename", None)
+        where = Path(os.fsdecode(named)) if isinstance(named, str | bytes) else target or Path.cwd()
+        if number in _UNWRITTEN and (target or number in _PLAIN or _is_ours(where)):
             disk = next(path for path in (where.absolute(), *where.absolute().parents) if os.path.exists(path))
             why = _UNWRITTEN[number].format(free=shutil.disk_usage(disk).free / 1e6)
             return RecordsError(f"{target or where}: {why}; what is complete is kept.")

@@ -18,6 +18,7 @@ from synthetic_records import (
     words,
 )
 
+from pbb import store
 from pbb.analysis.tables import TABLE, final, points, usable
 from pbb.cli import FIGURE_IDS
 from pbb.experiments.studies import STUDIES
@@ -291,3 +292,11 @@ def test_experiments_that_differ_in_a_knob_are_not_averaged(figure: str, records
     twice = pd.concat([records, records.assign(templates=1, experiment=records["experiment"].str[::-1])])
     with pytest.raises(RecordsError, match=r"templates: these records hold \[1, 20\]"):
         FIGURES[figure].table(twice)
+
+
+def test_f08_names_only_numbers_of_demonstrations_that_a_curve_was_run_with() -> None:
+    rows = load_records(store.reference("cpu") / "F08_sample_efficiency")
+    most = rows["curriculum"].eq("distillation") & rows["demonstrations"].eq(90)
+    said = FIGURES["F08"].caption(rows[rows["seed"].eq(0) & ~most])
+    assert "Algorithm distillation reaches the line of PBB at more than 1 demonstrations" in said
+    assert "Distillation after Stage 1 reaches the line of PBB at more than 90 demonstrations" in said

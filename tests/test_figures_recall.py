@@ -138,11 +138,11 @@ def test_who_slips_in_the_lines_of_the_source_is_told_from_who_runs_others() -> 
     sources = records[records["answer_mode"] == "recall"].set_index("program")["expected"]
     lines = [re.findall(r"(?m)^    (.*)$", sources[name]) for name in records.loc[cot, "program"]]
     traces = {
-        "x = x + 1 = 2 + 1 = 3\nreturn x * 0 = 3 * 0 = 0": "recites but runs wrongly",
+        "x = x + 1 = 2 + 1 = 3\nreturn x * 0 = 3 * 0 = 0": "recites, wrong in another way",
         "{0} = 1\n{1} = wrong": "recites, runs its own lines wrongly",
-        "{1} = 1\n{0} = wrong": "recites but runs wrongly",  # in another order
-        "{0} = 1\n{1} + 1 = wrong": "recites but runs wrongly",  # a line that only begins like it
-        "{0}\n{1}\nwrong": "recites but runs wrongly",  # recited once more, and not run
+        "{1} = 1\n{0} = wrong": "recites, wrong in another way",  # in another order
+        "{0} = 1\n{1} + 1 = wrong": "recites, wrong in another way",  # a line that only begins like it
+        "{0}\n{1}\nwrong": "recites, wrong in another way",  # recited once more, and not run
     }
     for trace, share in traces.items():
         answers = {"completion": [trace.format(*each) for each in lines], "outcome": "wrong"}

@@ -26,6 +26,7 @@ from pbb.notebook import cell, views
 from pbb.notebook.execute import list_notebooks, read_parameters
 from pbb.programs import DOMAINS, Arithmetic, Composition, Program, generate
 from pbb.programs.settings import ExperimentError
+from pbb.runs.run import described
 from pbb.runs.tasks import StageTask
 from pbb.store import RecordsError, seal
 
@@ -71,6 +72,30 @@ def test_a_variant_changes_every_experiment_and_is_custom() -> None:
     assert {e.arm for e in smoke.experiments} == {"proactive"}
     assert smoke.preset == "smoke", "changed smoke stays smoke, so that it stays stamped"
     assert "show nothing" in str(smoke)
+
+
+@pytest.mark.parametrize(
+    ("figure", "changes", "made"),
+    [
+        ("F10", {"templates": 4}, 2),
+        ("F10", {"templates": [1, 4, 20]}, 6),
+        ("F08", {"distilled_demonstrations": [1, 10]}, 7),
+        ("F07", {"distilled_demonstrations": [10, 20]}, 9),
+    ],
+)
+def test_no_two_experiments_of_a_variant_fall_on_one_point(figure: str, changes: dict[str, Any], made: int) -> None:
+    """Their mean would be nobody's result, and drawing refuses them after all has been computed."""
+    experiments = pbb.variant(figure, "cpu", **changes).experiments
+    points = [tuple(described(experiment).items()) for experiment in experiments]
+    assert len(points) == len(set(points))
+    if figure == "F10":
+        assert {e.documents.templates_of("w/o IO") for e in experiments} == {20}, "as the questions have"
+
+
+def test_templates_of_two_groups_that_agree_name_the_same_experiment() -> None:
+    twenty, four = (Experiment().changed(templates=templates) for templates in (20, 4))
+    assert twenty.name == twenty.changed(hidden_templates=20).name
+    assert four.name != four.changed(hidden_templates=20).name
 
 
 def test_a_variant_changes_the_first_domain_of_a_study_alone() -> None:

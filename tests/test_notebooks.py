@@ -75,7 +75,7 @@ def test_parameters_are_flat_typed_literals_with_help(path: Path) -> None:
 
 # ------------------------------------------------------------------------------------------------- the runner
 def write(folder: Path, name: str, *sources: str, parameters: str = 'preset: str = "auto"  # size') -> Path:
-    cells = [nbformat.v4.new_markdown_cell(f"# {name}")]
+    cells = [nbformat.v4.new_markdown_cell(f"# {name}\n\n[results](../RESULTS.md#claims), [paper](https://arxiv.org)")]
     cells += [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]})]
     cells += [nbformat.v4.new_code_cell(source) for source in sources]
     path = folder / f"{name}.ipynb"
@@ -127,6 +127,8 @@ def test_executes_a_copy_with_the_parameters_replaced_and_tells_a_file_of_it(
     assert [*map(printed, copies)] == [f"smoke {sys.executable}\n", "['smoke', False, '4']\n"]
     assert [line.partition(",")[0] for line in lines] == ["[1/2] 00_one: 3 cells", "[2/2] F02_two: 3 cells"]
     assert [first.read_bytes(), second.read_bytes()] == before
+    title = nbformat.read(copies[0], as_version=4).cells[0].source
+    assert "[results](../../RESULTS.md#claims), [paper](https://arxiv.org)" in title, "a folder further down"
     beats = [line for line in capsys.readouterr().err.splitlines() if "00_one: running for" in line]
     assert len(beats) > 1
     assert beats[0].startswith("[1/2] 00_one: running for 0 s")
@@ -173,10 +175,13 @@ def test_parameters_cell_holds_typed_literals_only(tmp_path: Path, source: str) 
 
 
 # ------------------------------------------------------------------------------------------------ around them
+HOLD = "import sys, pathlib, pbb.store as s\nwith s.locked(pathlib.Path(sys.argv[1])): print(flush=True); input()"
+
+
 def test_clean_lists_sizes_and_deletes_only_what_is_named(
     run_store: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("stages/abc", "stages/abd", "results/xyz"):
+    for name in ("stages/abc", "stages/abd", "results/xyz", "stages/.abe.0123abcd.partial"):
         (run_store / name).mkdir(parents=True)
         (run_store / name / "weights").write_bytes(bytes(2_000_000))
     assert cli.main(["clean"]) == 0
@@ -189,7 +194,27 @@ def test_clean_lists_sizes_and_deletes_only_what_is_named(
     assert "6.0 MB  in 3 folders" in said
     assert said.count("4.0 MB  in 2 folders") == 2
     assert "delete them? [y/N] nothing was deleted" in said
-    assert [path.name for path in run_store.glob("*/*")] == ["xyz"]
+    partial, left = ".abe.0123abcd.partial", {path.name for path in run_store.glob("*/*")}
+    assert left == {partial, "xyz"}, "what somebody writes is left to them"
+    (run_store / "exports" / "F02-cpu-1").mkdir(parents=True)
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            HOLD,
+            str(run_store / "results" / "xyz"),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    holder.stdout.readline()  # type: ignore[union-attr]
+    assert cli.main(["clean", "--all", "--yes"]) == 2
+    assert "left, since a run is at work there: results/xyz" in capsys.readouterr().err
+    holder.communicate(b"\n")
+    assert cli.main(["clean", "--all", "--yes"]) == 0
+    assert {path.name for path in run_store.glob("*/*")} == {partial, "F02-cpu-1"}, "others' answers are not ours"
+    capsys.readouterr()
     assert cli.main(["clean", "nothing"]) == 2
     assert "'nothing' is not in" in capsys.readouterr().err
     command, pipe = [sys.executable, "-m", "pbb", "clean"], subprocess.PIPE

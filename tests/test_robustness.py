@@ -37,7 +37,7 @@ from pbb.programs import DOMAINS
 from pbb.programs.domains import domain_of
 from pbb.records import canonical
 from pbb.runs import run
-from pbb.store import RecordsError, atomic_folder, write_whole
+from pbb.store import RecordsError, atomic_folder, root, unwritten, write_whole
 
 __all__ = ["experiments", "here", "undisturbed"]
 ROOT = Path(pbb.__file__).parents[1]
@@ -144,6 +144,14 @@ def test_what_cannot_be_written_is_one_line_and_the_old_is_whole(
         assert said.count("\n") == 1
     assert file.read_text() == (folder / "table.csv").read_text() == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["F02", "RESULTS.md"]
+
+
+def test_what_is_not_about_writing_keeps_its_own_words() -> None:
+    """Errors of CUDA, or of a file of somebody else's that may not be read, name no folder of ours."""
+    assert unwritten(RuntimeError("CUDA error: Operation not permitted")) is None
+    assert unwritten(PermissionError(errno.EACCES, "Permission denied", "/models/config.json")) is None
+    assert unwritten(PermissionError(errno.EACCES, "Permission denied", str(root() / "figures" / "x"))) is not None
+    assert unwritten(RuntimeError("os error 28: No space left on device")) is not None
 
 
 # ----------------------------------------------------------------------------------------------- full disk

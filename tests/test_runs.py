@@ -75,6 +75,19 @@ def test_a_training_of_adapters_goes_on_where_it_was_stopped(
     assert ended[0] == ended[1]
 
 
+def test_what_fails_after_the_last_step_costs_no_training(run_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = StageTask(Experiment.of("smoke", lora_rank=4, stage_1_steps=2, checkpoints=2), 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "describe", lambda name: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            task.run()
+    kept = run_store / "training" / task.key
+    assert {path.name for path in kept.glob("step-*")} == {"step-000001", "step-000002"}
+    task.run()
+    assert {path.name for path in task.folder.glob("step-*")} == {"step-000001", "step-000002"}
+    assert not kept.exists()
+
+
 def test_sharing_and_caching(experiments: list[Experiment], here: None, run_store: Path) -> None:
     """One store, in turn: a plan that says what is shared, a second call that does nothing, and a stage deleted."""
     todo = run.plan(experiments)

@@ -194,7 +194,9 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         nbformat.v4.new_output("display_data", {"text/html": "<table><tr><td>42</td></tr></table>"}),
         nbformat.v4.new_output("stream", text="\x1b[31mred\x1b[0m"),
     ]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(f"# Title\n\n{badge}"), cell])
+    links = "[picture](../../figures/reference/cpu/F01_overview/figure.png), [results](../../RESULTS.md)"
+    title = nbformat.v4.new_markdown_cell(f"# Title\n\n{badge}\n\n{links}")
+    notebook = nbformat.v4.new_notebook(cells=[title, cell])
     (root / "build" / "cpu").mkdir(parents=True)
     nbformat.write(notebook, root / "build" / "cpu" / "02_finetune.ipynb")
     gallery.build(root / "build" / "site", root)
@@ -209,7 +211,8 @@ def test_executed_notebooks_become_pages(executed: Path) -> None:
     assert "<td>42</td>" in text
     assert '<a href="https://colab.example/x">Open in Colab</a>' in text
     assert 'Picture drawn by: draw("a" < "b")' in Page(text).values("alt")
-    assert 'href="../../index.html"' in text
+    assert text.count('href="../../index.html"') == 2, "back, and where the notebook links RESULTS.md"
+    assert 'href="../../cpu/F01_overview/figure.png"' in text
 
 
 # ----------------------------------------------------------------------------------- no requests; for all readers

@@ -206,6 +206,9 @@ class Experiment:
     @property
     def name(self) -> str:
         """The hash that names this experiment's records: 12 hex characters."""
+        documents = self.documents
+        if documents.hidden_templates == documents.templates:  # 0 says the same
+            return self.changed(hidden_templates=0).name
         return digest(self.to_json())[:12]
 
     def value(self, name: str, default: Any = None) -> Any:

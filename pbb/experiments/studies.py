@@ -54,8 +54,7 @@ def _by_demonstrations(preset: Recipe) -> list[Experiment]:
 def _pointed_at(preset: Recipe, templates: int) -> Experiment:
     """Two statements: shorter programs are run nearly without error whatever the number of templates."""
     base = _of_length(preset, 2)
-    others = base.documents.templates  # as the questions have; 0, the same, where that is what w/ IO programs have
-    return base.changed(templates=templates, hidden_templates=0 if templates == others else others)
+    return base.changed(templates=templates, hidden_templates=base.documents.templates)  # as the questions have
 
 
 def _on_algorithms(preset: Recipe, splits: Iterable[str]) -> list[Experiment]:

@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pbb.analysis import tables
-from pbb.analysis.tables import CHANCE, PANEL, TABLE, Cells, of, panel_name, usable
+from pbb.analysis.tables import CEILING, CHANCE, PANEL, TABLE, Cells, of, panel_name, usable
 from pbb.figures import style
 from pbb.store import RecordsError
 
 BARS = "95\u00a0% intervals over seeds; with one seed, over its programs"
-GUESS = "the best guess of one who knows the answer key, but not the program"
+GUESS = "the best guess of someone who has the answer key, but not the program"
 
 
 class Chart(ABC):
@@ -106,7 +106,13 @@ class Chart(ABC):
 
     def caption(self, records: pd.DataFrame) -> str:
         """What stands under the figure."""
-        return self.words(self.table(records), self.rows(records))
+        return self.wording(self.table(records), self.rows(records))
+
+    def wording(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
+        """The figure's words, and a warning where a low ceiling is a matter of form."""
+        unread = (rows.loc[rows["curriculum"] == CEILING, "outcome"] == "unparsed").mean()
+        told = f" In context {unread:.0%} of the answers hold no value that can be read.".replace("%", "\u00a0%")
+        return self.words(drawn, rows) + (told if unread > 0.9 else "")
 
     def draw(
         self,
@@ -133,7 +139,7 @@ class Chart(ABC):
                 for alpha, label in ((1.0, variant), (style.REFERENCE_ALPHA, "committed reference")):
                     entries.append((Line2D([], [], alpha=alpha, **look), label))
             height += 0.15 * self.place(figure, entries) if entries else 0
-            style.with_caption(figure, self.words(front, self.rows(records)), panels=height)
+            style.with_caption(figure, self.wording(front, self.rows(records)), panels=height)
             if (records["preset"] == "smoke").any():
                 style.stamp_smoke(figure)
         return figure

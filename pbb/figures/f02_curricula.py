@@ -53,10 +53,10 @@ class Curricula(Chart):
 
     def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         text = (
-            "Programs without input/output examples (w/o IO), asked by name only. (a) CoT accuracy over "
+            "Programs without input/output examples (w/o IO), asked by name only. Left: CoT accuracy over "
             "training, each stage by its share of steps; an arm with a single stage of all documents covers both "
-            "columns; Stage 1 only is Proactive's first half. (b) End of training, CoT above direct answers (small, "
-            f"white), with tokens trained on. Bars: {BARS}. {tables.sizes(drawn[drawn['arm'] != CHANCE])}. "
+            "columns; Stage 1 only is Proactive's first half. Right: the end of training, CoT above direct answers "
+            f"(small, white), with tokens trained on. Bars: {BARS}. {tables.sizes(drawn[drawn['arm'] != CHANCE])}. "
             f"Dashed grey: {GUESS}; dotted: the untuned base model, and in context."
         )
         if drawn["domain"].nunique() > 1:  # arithmetic, and what F16 shows
@@ -72,8 +72,8 @@ class Curricula(Chart):
             ours, theirs = of(front, panel), of(behind, panel)
             _over_training(grid[row, 0], ours, theirs)
             _at_the_end(grid[row, 1], ours, theirs)
-            grid[row, 0].set_title(f"{'' if row else 'a'}  {tables.panel_name(panel)}, CoT".strip())
-            grid[row, 1].set_title("End of training" if row else "b  End of training")
+            grid[row, 0].set_title(f"{chr(97 + 2 * row)}  {tables.panel_name(panel)}, CoT")
+            grid[row, 1].set_title(f"{chr(98 + 2 * row)}  End of training")
         return 2.75 * len(panels)
 
 
@@ -97,7 +97,7 @@ def _over_training(axes: Axes, ours: pd.DataFrame, theirs: pd.DataFrame) -> None
                 if arm == "in_context" and not faint:
                     where: dict[str, Any] = {"x": 0.02, "y": level - 0.015, "va": "top", "ha": "left"}
                     if level < 0.1:  # within the frame, and beside what begins there
-                        where = {"x": 0.98, "y": level + 0.01, "va": "bottom", "ha": "right"}
+                        where = {"x": 0.98, "y": level + 0.03, "va": "bottom", "ha": "right"}
                     axes.text(s="in context", fontsize=style.FONT - 1, **where)
             elif len(curve):
                 width = 1.4 if look.filled else 0.9

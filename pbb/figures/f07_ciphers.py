@@ -69,9 +69,9 @@ class Ciphers(Chart):
         return (
             "The same ciphers, asked by name on inputs that training never showed, at the end of training. "
             "Proactive-PBB was told their source alone; algorithm distillation was shown what goes in and what comes "
-            "out, and is asked directly; after Stage 1 it was shown these where Proactive-PBB is told sources"
-            f"{values if (drawn['arm'] == 'distillation_values').any() else ''}; PBB and distillation, source and "
-            "outputs; the control (Stage 1 only), neither. Stars: the base model with the source in its "
+            "out, and is asked directly; distillation after Stage 1 sees these in Stage 2, where Proactive-PBB sees "
+            f"sources{values if (drawn['arm'] == 'distillation_values').any() else ''}; PBB and distillation, source "
+            "and outputs; the control (Stage 1 only), neither. Stars: the base model with the source in its "
             "prompt. Grey: how often a shift stands among demonstrations that are skewed as natural text is, by the "
             "documented weights (not counted from records; of 26 shifts 13, 3 and 1 are common, and half of a smaller "
             f"alphabet stands for 13). Right: common shifts together, and all others. Dotted: {GUESS}. Bars: {BARS}. "
@@ -93,7 +93,7 @@ class Ciphers(Chart):
         common = skew.loc[skew["estimate"] > skew["estimate"].min(), "x"].astype(int).astype(str)
         together.set_xticks([0, 1], [f"common\n({', '.join(common)})", "rare\n(all others)"])
         together.set_xlim(-0.5, 1.5)
-        together.set_title("common and rare shifts")
+        together.set_title("Common and rare shifts")
         ours, theirs = (drawn.assign(x=(drawn["shifts"] == RARE).astype(float)) for drawn in (ours, theirs))
         self._arms(together, ours, theirs, {"answer_mode": mode, "shifts": (COMMON, RARE)})
 

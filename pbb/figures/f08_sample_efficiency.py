@@ -68,7 +68,7 @@ class SampleEfficiency(Chart):
             "How many demonstrations a program's source is worth. Distillation (AD) is trained on some of a program's "
             "inputs and asked about the others; PBB is told the same programs' source, and no input. Algorithm "
             "distillation shows what goes in and what comes out; after Stage 1 it does so where PBB is told sources. "
-            "Both are best asked directly, and stand so against PBB's answers by CoT and against its direct ones. "
+            "Both do best when asked directly, so both panels show their direct answers. "
         )
         if (drawn["arm"] == "distillation_values").any():
             text += "By values, AD is shown the results of all steps too, and asked by CoT. "
@@ -85,7 +85,7 @@ class SampleEfficiency(Chart):
             text += f"{_range(drawn, row)} demonstrations{' (one seed)' * (row['seeds'] == 1)}. "
         return (
             f"{text}{_cost(rows)}Dashed: the control (Stage 1 only); dash-dotted: in context; dotted: {GUESS}. "
-            f"Bars and bands: {BARS}; the crossing's holds the numbers at which the two cannot be told apart, "
+            f"Bars and bands: {BARS}; a crossing's covers every number at which the two cannot be told apart, "
             f"interpolated on log demonstrations. {tables.sizes(drawn[~crossed & (drawn['arm'] != CHANCE)])}."
         )
 
@@ -171,6 +171,7 @@ def _cost(rows: pd.DataFrame) -> str:
 
 def _range(drawn: pd.DataFrame, row: dict[str, Any]) -> str:
     """A crossing in words, such as "4.1 [2.3, >9]" or "more than 90"."""
-    tried = of(drawn, {name: row[name] for name in PANEL})["x"].dropna()
+    curve = {name: row[name] for name in PANEL} | {"arm": row["arm"].partition(", ")[0]}
+    tried = of(drawn, curve)["x"].dropna()
     names = ("estimate", "low", "high", "programs", "seeds")
     return str(Crossing(**{name: row[name] for name in names}, fewest=tried.min(), most=tried.max()))

@@ -93,9 +93,10 @@ class Composition(Chart):
         return (
             "Composites such as f(g(x)), asked for by that expression at the end of training, by how their parts were "
             "learnt: w/o IO parts by their source alone, and one kind by documents that hold the sources of both "
-            "besides. No composite of w/o IO parts was shown; composites of w/ IO parts were. In context: the untuned "
-            "model with the parts' sources in its prompt. Diamonds: w/o IO parts, each asked by itself, and composites "
-            f"all of whose parts are recited, word for word. Grey: {GUESS}. Bars: {BARS}. {tables.sizes(measured)}."
+            "besides. No composite of w/o IO parts was shown; the preset shows some of w/ IO parts. In context: the "
+            "untuned model with the parts' sources in its prompt. Diamonds: w/o IO parts, each asked by itself, and "
+            f"composites all of whose parts are recited, word for word. Grey: {GUESS}. Bars: {BARS}. "
+            f"{tables.sizes(measured)}."
         )
 
     def fill(self, line: np.ndarray, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:

@@ -27,7 +27,7 @@ _BOTH = "recites and runs right"
 OUTCOMES = {
     _BOTH: style.MODES["cot"].color,
     "recites, runs its own lines wrongly": style.GROUPS["w/ IO"].color,
-    "recites but runs wrongly": "#c7e4f7",  # any other way: the lines of another program, or an answer at once
+    "recites, wrong in another way": "#c7e4f7",  # the lines of another program, or an answer at once
     "runs right without reciting": style.GROUPS["w/o IO"].color,
     "cannot recite": style.FAINT,
 }
@@ -77,9 +77,9 @@ class Recall(Chart):
 
     def words(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         return (
-            "Answers about w/o IO programs at the end of training, asked by name, by whether the model recites the "
-            "program's source, word for word, when asked for it once. Its own lines: the trace states all lines of the "
-            "source, in order. Star: share whose source is recited. Circle: share that runs right, recited or not; the "
+            "Answers about w/o IO programs at the end of training, asked by name. Each bar sorts them by whether the "
+            "model recites the program's source, word for word, when asked for it once. Its own lines: the trace "
+            "states all lines of the source, in order. Star: share recited. Circle: share that runs right; the "
             f"dashed line is {GUESS}. At the right: number of answers. Bars: {BARS}. "
             f"{tables.sizes(drawn[drawn['arm'] != CHANCE])}."
         )
@@ -94,7 +94,8 @@ class Recall(Chart):
         heights = [
             max(_bars(of(front, panel), groups) for groups in both) for panel, both in zip(panels, columns, strict=True)
         ]
-        grid = figure.subplots(len(panels), 1 + wide, squeeze=False, height_ratios=heights)
+        apart = {"wspace": 0.06}  # else numbers of answers touch the next panel's names
+        grid = figure.subplots(len(panels), 1 + wide, squeeze=False, height_ratios=heights, gridspec_kw=apart)
         for line, panel, both, height in zip(grid, panels, columns, heights, strict=True):
             for axes, groups, letter in zip(line, both, "ab", strict=False):
                 axes.set_visible(bool(groups))

@@ -61,7 +61,7 @@ def save_figure(
         files = {f.name: sha256(f) for f in sorted(partial.iterdir())}
         entry = write_records(partial, rows)
         about: dict[str, Any] = {"figure": chart.ID, "name": chart.NAME, "claim": chart.CLAIM}
-        about |= {"caption": chart.words(table, rows), "preset": str(rows["preset"].iloc[0])}
+        about |= {"caption": chart.wording(table, rows), "preset": str(rows["preset"].iloc[0])}
         seeds, experiments = (sorted(rows[column].unique().tolist()) for column in ("seed", "experiment"))
         about |= {"seeds": seeds, "experiments": experiments, "records": entry, "files": files}
         write_manifest(partial, {**manifest, **about})

@@ -29,6 +29,7 @@ from pbb.analysis import claims, verdicts
 from pbb.analysis.labels import percent
 from pbb.analysis.statistics import accuracy, contrast
 from pbb.analysis.tables import usable
+from pbb.arms import ARMS
 from pbb.experiments.curricula import curriculum
 from pbb.experiments.experiment import Experiment
 from pbb.experiments.groups import groups
@@ -225,7 +226,7 @@ def variant(
     wanted = {name: value for name, value in changes.items() if value is not None}
     first = [e for e in kept if type(e.programs) is type(kept[0].programs)]
     every = itertools.product(*(_values(name, kept[0].value(name), value) for name, value in wanted.items()))
-    made = [e.changed(**dict(zip(wanted, values, strict=True))) for values in every for e in first]
+    made = [_changed(e, dict(zip(wanted, values, strict=True))) for values in every for e in first]
     changed = []
     for name in wanted:
         before, after = (dict.fromkeys(e.value(name) for e in some) for some in (first, made))
@@ -236,6 +237,13 @@ def variant(
         first = made = kept
     marked = "custom" if changed and preset != "smoke" else preset
     return Variant(tuple(dict.fromkeys(made)), marked, preset, tuple(changed), tuple(first))
+
+
+def _changed(experiment: Experiment, wanted: dict[str, Any]) -> Experiment:
+    """Return `experiment` with what is `wanted` of its arm: only some are shown demonstrations of AD programs."""
+    if ARMS[experiment.arm].measured != "AD":
+        wanted = wanted | {name: experiment.value(name) for name in ("distilled_demonstrations",) if name in wanted}
+    return experiment.changed(**wanted)
 
 
 def _values(name: str, own: Any, value: Any) -> Sequence[Any]:

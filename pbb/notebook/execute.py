@@ -9,6 +9,8 @@ The kernel is always the Python that runs this module, whatever kernels are inst
 from __future__ import annotations
 
 import ast
+import os
+import re
 import sys
 import threading
 import time
@@ -28,6 +30,7 @@ from pbb.runs.engine import RunError
 from pbb.store import whole_file
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+_RELATIVE = re.compile(r"\]\((\.\.?/[^)#\s]+)")  # a link to a file of the checkout
 HEARTBEAT_S = 30.0  # between two lines about a notebook that runs
 
 
@@ -145,7 +148,7 @@ def _execute(path: Path, copy: Path, parameters: dict[str, Any], label: str) -> 
         except DeadKernelError:
             reason = "the Python that ran it died. The usual cause is too little memory: try a smaller preset"
         else:
-            _without_paths(partial)
+            _settle(partial, path.parent, copy.parent)
     if not reason:
         return cells
     # The last cell that was started, counted in the original, which lacks what papermill adds.
@@ -159,10 +162,16 @@ def _execute(path: Path, copy: Path, parameters: dict[str, Any], label: str) -> 
     )
 
 
-def _without_paths(executed: Path) -> None:
-    """Leave out what papermill notes of a run: the folders of this machine. Executed copies are committed, too."""
+def _settle(executed: Path, source: Path, folder: Path) -> None:
+    """Make a copy of a notebook in `source` fit to stay in `folder`: some are committed.
+
+    Links lead where they led, and what papermill notes of a run is left out: the folders of this machine.
+    """
     notebook = nbformat.read(executed, as_version=4)
     del notebook.metadata["papermill"]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _RELATIVE.sub(lambda link: f"]({os.path.relpath(source / link[1], folder)}", cell.source)
     nbformat.write(notebook, executed)
 
 

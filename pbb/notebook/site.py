@@ -142,6 +142,8 @@ def _write_executed(notebook: dict[str, str], root: Path, site: Path, presets: l
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)  # wants a kernel
     plain = {"exclude_input_prompt": True, "exclude_output_prompt": True, "exclude_anchor_links": True}
     body, _ = HTMLExporter(template_name="basic", **plain).from_notebook_node(content)
+    body = re.sub(r'href="[./]+/figures/reference/', 'href="../../', body)  # from the checkout to this site
+    body = re.sub(r'href="[./]+/RESULTS\.md"', 'href="../../index.html"', body)
     about = {"title": f"{name}, executed", "body": _offline(body), "notebook": notebook, "preset": preset}
     page = f"{preset}/notebooks/{name}.html"
     (site / page).parent.mkdir(parents=True, exist_ok=True)

@@ -172,9 +172,10 @@ def _checked(program: Program, text: str, result: Execution | ExecutionError) ->
         raise OwnProgramError(name, f"returns nothing {on}", "end every way through it in return <value>")
     if not _representable(output):
         raise OwnProgramError(name, f"returns {output} {on}, a type that is not representable", _LITERALS)
-    if not end.startswith("return ") or end.removeprefix("return ").rsplit(" = ", 1)[-1] != output:
+    said = end.removeprefix("return ").rsplit(" = ", 1)[-1]
+    if not end.startswith("return ") or said != output or _IN_WORDS in end:
         wrong = f"ends {on} with the step {end[:MAX_TEXT]!r}, which does not give its output"
-        raise OwnProgramError(name, wrong, "return <value> as the last step, and no ' = ' in texts")
+        raise OwnProgramError(name, wrong, f"return <value> as the last step, and no ' = ' or {_IN_WORDS!r} in texts")
     for line in result.trace:
         step = f"has the step {line[:MAX_TEXT]!r} {on}"
         if not line.isprintable():
@@ -185,6 +186,7 @@ def _checked(program: Program, text: str, result: Execution | ExecutionError) ->
     return result
 
 
+_IN_WORDS = "the result is "  # with which an answer in words ends
 _ENDS = f"at most {MAX_STEPS} executed lines an input, and {PROGRAM_SECONDS:g} s for all inputs"
 # What `pbb.programs.execution` says of a program, what that means {on} an input, and what would be valid.
 _CAUSES = (

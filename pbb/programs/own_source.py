@@ -274,6 +274,8 @@ def _check_words(name: str, text: str) -> None:
         )
     for node in ast.walk(tree):
         words = [] if isinstance(node, ast.Constant) else [w for w in vars(node).values() if isinstance(w, str)]
+        if strange := [word for word in words if not word.isascii()]:
+            raise OwnProgramError(name, f"uses the name {strange[0]!r}", "names of the letters a to z, digits and _")
         if private := [word for word in words if word.startswith("_") and word != "_"]:
             kind = "attribute" if isinstance(node, ast.Attribute) else "name"
             raise OwnProgramError(name, f"uses the private {kind} {private[0]!r}", "names without _ before them")

@@ -8,6 +8,7 @@ and finds it done.
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import sys
 import time
@@ -112,6 +113,7 @@ class StageTask:
     def run(self) -> None:
         """Train, and leave weights, training log and manifest; returns at once where that was done before."""
         once(self.folder, lambda folder: _train(self, folder))
+        shutil.rmtree(_going_on(self.key), ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,18 @@ def step_name(step: int) -> str:
     return f"step-{step:06d}"
 
 
+def _going_on(key: str) -> Path:
+    """Return where a stage that was stopped goes on from."""
+    return store.runs() / "training" / key
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+
+
 def _train(task: StageTask, folder: Path) -> None:
     from pbb.models import backends
 
@@ -216,7 +230,7 @@ def _train(task: StageTask, folder: Path) -> None:
     # What takes hours, SFT of a real model, goes on from here after it was stopped.
     real = e.model not in TINY_NAMES
     goes_on = backend.name != "unsloth" and not stage.objective and (stage.lora_rank or real)
-    kept = store.runs() / "training" / task.key if goes_on else None
+    kept = _going_on(task.key) if goes_on else None
     went_on = kept is not None and any(kept.glob("checkpoint-*"))
 
     def keep(step: int, current: PreTrainedModel) -> None:
@@ -229,11 +243,8 @@ def _train(task: StageTask, folder: Path) -> None:
     worthwhile = goes_on and real and stage.steps >= COMPILED_FROM and not this_machine().card
     compiled = worthwhile and compile_in_place(model)
     done, taken, tokens = train(task, model, tokenizer, settings)
-    if kept:  # in one step, so that it never lies there without weights that it has passed
-        inside = kept.rename(folder / "kept")
-        for weights in inside.glob("step-*"):
-            weights.rename(folder / weights.name)
-        shutil.rmtree(inside)
+    for weights in kept.glob("step-*") if kept else ():  # linked: `kept` stays until this stage is complete
+        shutil.copytree(weights, folder / weights.name, copy_function=_link)
     pd.DataFrame(done.log).to_csv(folder / "training_log.csv", index=False)
     about = {
         "label": stage.label,
@@ -272,7 +283,8 @@ def _by_documents(
     rows, taken = sft.fill_rows(stage.documents(), tokenizer, how.row_tokens, stage.steps * how.batch_rows)
     done = sft.finetune(model, tokenizer, rows, stage.steps, optimisation, e.seed, **settings)
     # Up to a tenth of the documents taken find no room. What is in the rows starts at position 0, as padding does.
-    padded = sum(ids[-1] == tokenizer.pad_token_id for ids in rows["input_ids"])
+    ends = zip(rows["input_ids"], rows["labels"], strict=True)
+    padded = sum(ids[-1] == tokenizer.pad_token_id and labels[-1] == sft.IGNORE for ids, labels in ends)
     share = (sum(row.count(0) for row in rows["position_ids"]) - padded) / sum(taken.values())
     return done, {kind: round(number * share) for kind, number in taken.items()}, task.tokens
 

@@ -150,7 +150,9 @@ def handful(
         with_io, without_io, steps = 100, 10, {"stage_1_steps": 300, "stage_2_steps": 60, "batch_rows": 8}
     else:
         with_io, without_io, steps = 10, 3, {"stage_1_steps": 250, "stage_2_steps": 50, "batch_rows": 2}
-    few = {"with_io_programs": with_io_programs or with_io, "without_io_programs": without_io_programs or without_io}
+    with_io = with_io if with_io_programs is None else with_io_programs
+    without_io = without_io if without_io_programs is None else without_io_programs
+    few = {"with_io_programs": with_io, "without_io_programs": without_io}
     budget = {} if preset == "smoke" else steps
     return Experiment.of(preset, arm=arm, seed=seed, checkpoints=6, asked=("cot",), **few, **budget)
 
