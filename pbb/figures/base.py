@@ -111,7 +111,7 @@ class Chart(ABC):
     def wording(self, drawn: pd.DataFrame, rows: pd.DataFrame) -> str:
         """The figure's words, and a warning where a low ceiling is a matter of form."""
         unread = (rows.loc[rows["curriculum"] == CEILING, "outcome"] == "unparsed").mean()
-        told = f" In context {unread:.0%} of the answers hold no value that can be read.".replace("%", "\u00a0%")
+        told = f" In context {100 * unread:.3g}\u00a0% of the answers hold no value that can be read."
         return self.words(drawn, rows) + (told if unread > 0.9 else "")
 
     def draw(
