@@ -21,6 +21,7 @@ from pbb.analysis import verdicts
 from pbb.analysis.board import Board
 from pbb.analysis.labels import percent
 from pbb.analysis.statistics import accuracy
+from pbb.analysis.tables import usable
 from pbb.figures.io import figure_module
 from pbb.notebook import cell
 from pbb.notebook.execute import list_notebooks
@@ -67,7 +68,7 @@ def outcome(figure: str, tried: cell.Variant, records: pd.DataFrame, values: str
 
     Raises RecordsError where the records hold no such value; the message says which they hold.
     """
-    module = figure_module(figure)
+    module, records = figure_module(figure), usable(records)
     here, behind = module.cells(records), cell.behind(figure, records, tried)
     there = {} if behind is None else module.cells(behind)
     by_name = {str(value): value for value in here}
