@@ -14,9 +14,9 @@ class Algorithms(Curricula):
 
     def words(self, drawn: pd.DataFrame, records: pd.DataFrame) -> str:
         """Say what is held apart, then what F02 says."""
-        apart, drawn_domains = "", {*drawn["domain"]}
-        if "algorithms" in drawn_domains:
+        apart, known = "", drawn["domain"] == "algorithms of known families"
+        if not known.all():
             apart += "Algorithms: no family (one problem with all its parameters) has both w/ IO and w/o IO programs. "
-        if "algorithms of known families" in drawn_domains:
+        if known.any():
             apart += "Known families: the easier split, in which w/o IO programs share families with w/ IO ones. "
         return apart + super().words(drawn, records).replace("asked by name only", "asked by their problem statement")
