@@ -298,5 +298,5 @@ def test_f08_names_only_numbers_of_demonstrations_that_a_curve_was_run_with() ->
     rows = load_records(store.reference("cpu") / "F08_sample_efficiency")
     most = rows["curriculum"].eq("distillation") & rows["demonstrations"].eq(90)
     said = FIGURES["F08"].caption(rows[rows["seed"].eq(0) & ~most])
-    assert "Algorithm distillation reaches the line of PBB at more than 1 demonstrations" in said
+    assert "Algorithm distillation reaches the line of PBB at more than 1 demonstration (one seed)" in said
     assert "Distillation after Stage 1 reaches the line of PBB at more than 90 demonstrations" in said

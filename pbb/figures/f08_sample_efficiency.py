@@ -82,7 +82,7 @@ class SampleEfficiency(Chart):
             where = f" ({panel_name({name: row[name] for name in PANEL})})" if several else ""
             arm = style.ARMS[row["arm"].partition(", ")[0]].label
             text += f"{style.MODES[row['answer_mode']].label}{where}: {arm} reaches the line of PBB at "
-            text += f"{_range(drawn, row)} demonstrations{' (one seed)' * (row['seeds'] == 1)}. "
+            text += f"{_range(drawn, row)}{' (one seed)' * (row['seeds'] == 1)}. "
         return (
             f"{text}{_cost(rows)}Dashed: the control (Stage 1 only); dash-dotted: in context; dotted: {GUESS}. "
             f"Bars and bands: {BARS}; a crossing's covers every number at which the two cannot be told apart, "
@@ -93,7 +93,7 @@ class SampleEfficiency(Chart):
         if _at_control(ours, mode):
             return ": PBB is at its control"
         worth = of(ours, {"arm": _CROSSINGS[CURVES[0]], "answer_mode": mode}).to_dict("records")
-        return "".join(f": worth {_range(ours, row)} demonstrations" for row in worth)
+        return "".join(f": worth {_range(ours, row)}" for row in worth)
 
     def fill(self, line: np.ndarray, ours: pd.DataFrame, theirs: pd.DataFrame, mode: str) -> None:
         (axes,) = line
@@ -133,8 +133,8 @@ class SampleEfficiency(Chart):
             each[arm] = style.stroke(style.ARMS[arm].label, dashes, style.ARMS[arm].color, 1.3)
         each[", crossing"] = style.stroke("Crossing, 95\u00a0% interval", "-", style.MUTED, 2.2)
         each[CHANCE] = style.stroke("Best guess", ":")
-        least = front.loc[front["arm"].isin(_CROSSINGS.values()), "low"]
-        if not len(least) or least.min() > front["x"].max():  # off the axes
+        crossed = front[front["arm"].isin(_CROSSINGS.values())]
+        if not ((crossed["low"] <= front["x"].max()) & (crossed["high"] >= front["x"].min())).any():  # off the axes
             del each[", crossing"]
         return [entry for arm, entry in each.items() if front["arm"].str.endswith(arm).any()]
 
@@ -170,8 +170,9 @@ def _cost(rows: pd.DataFrame) -> str:
 
 
 def _range(drawn: pd.DataFrame, row: dict[str, Any]) -> str:
-    """A crossing in words, such as "4.1 [2.3, >9]" or "more than 90"."""
+    """A crossing in words, such as "4.1 [2.3, >9] demonstrations" or "more than 90 demonstrations"."""
     curve = {name: row[name] for name in PANEL} | {"arm": row["arm"].partition(", ")[0]}
     tried = of(drawn, curve)["x"].dropna()
     names = ("estimate", "low", "high", "programs", "seeds")
-    return str(Crossing(**{name: row[name] for name in names}, fewest=tried.min(), most=tried.max()))
+    said = str(Crossing(**{name: row[name] for name in names}, fewest=tried.min(), most=tried.max()))
+    return f"{said} demonstration{'s' * (not said.endswith(' 1'))}"
