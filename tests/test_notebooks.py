@@ -198,12 +198,7 @@ def test_clean_lists_sizes_and_deletes_only_what_is_named(
     assert left == {partial, "xyz"}, "what somebody writes is left to them"
     (run_store / "exports" / "F02-cpu-1").mkdir(parents=True)
     holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            HOLD,
-            str(run_store / "results" / "xyz"),
-        ],
+        [sys.executable, "-c", HOLD, run_store / "results" / "xyz"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,

@@ -191,7 +191,7 @@ returns no value; valid: end it in return <value> <- y = x + 1
 returns nothing on input \(3\); valid: end every way <- if x < 3:\n    return 1
 ends on input \(2\) with the step 'if 2 == 1: False' <- if x == 1:\n    return None\nif x == 1:\n    return 1
 ends on input \(1\) with the step 'x = 2', which does <- try:\n    return x\nfinally:\n    x = 2
-ends on input .1. with the step .*, and no ' = ' or .* in texts <- return 'a = b'
+ends on input .1. with the step .*, and no ' = ' or 'the result is ' in texts <- return 'a = b'
 ends on input .1. with the step .*, and no ' = ' or 'the result is ' in texts <- return 'the result is ' + str(x)
 uses the name 'ä'; .*a to z <- return [ä for ä in (x, 2)]
 raises an error on input \(2\): ZeroDivisionError: .*; valid: leave the input out <- return 1 // (x - 2)

@@ -6,13 +6,14 @@ import ast
 import re
 import subprocess
 import sys
-from importlib.metadata import packages_distributions
+from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
 import lock
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 PINNED = re.compile(r"\b([A-Za-z][\w.-]*)==(\d[\w.]*)")
@@ -67,6 +68,15 @@ def test_every_pin_but_torchs_has_a_checksum_and_setup_wants_it() -> None:
         ["make", "-n", "-W", "pyproject.toml", "setup"], cwd=lock.ROOT, capture_output=True, text=True
     )
     assert "--no-deps --require-hashes -r requirements.hashes" in told.stdout
+
+
+def test_pins_can_be_installed_in_the_oldest_python_that_is_promised() -> None:
+    """Also in a distribution's own, such as Debian's 3.11.2."""
+    oldest = lock.project()["project"]["requires-python"].removeprefix(">=")
+    here = {canonicalize_name(each.name): each.metadata["Requires-Python"] for each in distributions()}
+    wanted = {name: here[name] for name in read_lock() if here.get(name)}
+    assert len(wanted) > 100
+    assert not {name: asks for name, asks in wanted.items() if not SpecifierSet(asks).contains(oldest)}
 
 
 def test_conda_environment_has_the_same_pins() -> None:
