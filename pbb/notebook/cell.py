@@ -241,9 +241,8 @@ def variant(
 
 def _changed(experiment: Experiment, wanted: dict[str, Any]) -> Experiment:
     """Return `experiment` with what is `wanted` of its arm: only some are shown demonstrations of AD programs."""
-    if ARMS[experiment.arm].measured != "AD":
-        wanted = wanted | {name: experiment.value(name) for name in ("distilled_demonstrations",) if name in wanted}
-    return experiment.changed(**wanted)
+    shown = ARMS[experiment.arm].measured == "AD"
+    return experiment.changed(**{k: v for k, v in wanted.items() if shown or k != "distilled_demonstrations"})
 
 
 def _values(name: str, own: Any, value: Any) -> Sequence[Any]:
